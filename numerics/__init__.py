@@ -1,0 +1,56 @@
+"""Tokens under attention: starts, velocity fields, runs and what to observe in them.
+
+Names load on first use, so importing this package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gegenflow.numerics.attention import attention_field as attention_field
+    from gegenflow.numerics.circle import circle_field as circle_field
+    from gegenflow.numerics.clusters import cluster_labels as cluster_labels
+    from gegenflow.numerics.geometry import lattice as lattice
+    from gegenflow.numerics.geometry import normalize as normalize
+    from gegenflow.numerics.geometry import quadrature as quadrature
+    from gegenflow.numerics.geometry import uniform as uniform
+    from gegenflow.numerics.harmonics import harmonic_overlap as harmonic_overlap
+    from gegenflow.numerics.harmonics import harmonic_power as harmonic_power
+    from gegenflow.numerics.integrate import Status as Status
+    from gegenflow.numerics.integrate import integrate as integrate
+    from gegenflow.numerics.observables import Clusters as Clusters
+    from gegenflow.numerics.observables import Dissipation as Dissipation
+    from gegenflow.numerics.observables import Energy as Energy
+    from gegenflow.numerics.observables import HarmonicAmplitude as HarmonicAmplitude
+    from gegenflow.numerics.observables import HarmonicPower as HarmonicPower
+    from gegenflow.numerics.particles import Run as Run
+    from gegenflow.numerics.particles import load as load
+    from gegenflow.numerics.particles import simulate as simulate
+    from gegenflow.numerics.plots import plot_density as plot_density
+    from gegenflow.numerics.plots import plot_power as plot_power
+    from gegenflow.numerics.plots import plot_trajectories as plot_trajectories
+
+NAMES = {
+    "attention": ["attention_field"],
+    "circle": ["circle_field"],
+    "clusters": ["cluster_labels"],
+    "geometry": ["lattice", "normalize", "quadrature", "uniform"],
+    "harmonics": ["harmonic_overlap", "harmonic_power"],
+    "integrate": ["Status", "integrate"],
+    "observables": ["Clusters", "Dissipation", "Energy", "HarmonicAmplitude", "HarmonicPower"],
+    "particles": ["Run", "load", "simulate"],
+    "plots": ["plot_density", "plot_power", "plot_trajectories"],
+}
+HOME = {name: module for module, names in NAMES.items() for name in names}
+
+__all__ = sorted(HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,161 @@
+"""Tokens on the sphere :math:`S^{d-1}`: starts, quadrature rules, and the checks every entry point shares.
+
+Tokens are the unit rows of an array, shape=[n, dim]; token weights are positive and sum to one.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import roots_gegenbauer
+
+Array = NDArray[np.float64]
+
+UNIT_TOLERANCE = 1e-8
+MASS_TOLERANCE = 1e-9
+
+
+def uniform(n: int, dim: int, *, rng: int | np.random.Generator | None = None) -> Array:
+    r"""Independent tokens drawn from the uniform probability measure on :math:`S^{d-1}`, shape=[n, dim].
+
+    .. math:: x_i = g_i / |g_i|, \qquad g_i \sim N(0, I_d)
+
+    ``rng`` goes through ``numpy.random.default_rng``: the same integer gives the same tokens.
+
+    >>> tokens = uniform(40_000, dim=5, rng=0)
+    >>> bool(np.allclose(tokens.T @ tokens / 40_000, np.eye(5) / 5, atol=0.01))
+    True
+
+    Raises ValueError for ``n`` < 1 or ``dim`` < 2.
+    """
+    _check_size(n, dim)
+    return normalize(np.random.default_rng(rng).standard_normal((n, dim)))
+
+
+def lattice(n: int) -> Array:
+    r"""Equispaced tokens on the circle, shape=[n, 2].
+
+    .. math:: x_j = (\cos 2\pi j/n,\ \sin 2\pi j/n)
+
+    Its Fourier moments of order 1..n-1 vanish, so equal weights integrate degree n-1 exactly.
+
+    >>> lattice(4).round(15) + 0.0
+    array([[ 1.,  0.],
+           [ 0.,  1.],
+           [-1.,  0.],
+           [ 0., -1.]])
+
+    Raises ValueError for ``n`` < 1.
+    """
+    _check_size(n, 2)
+    angle = 2 * np.pi * np.arange(n) / n
+    return np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def quadrature(dim: int, degree: int) -> tuple[Array, Array]:
+    r"""Weighted tokens that integrate every polynomial up to a degree exactly over :math:`S^{d-1}`.
+
+    .. math:: \int f\,d\sigma = \sum_j w_j f(x_j), \qquad x = (t, \sqrt{1-t^2}\,y),\ y \in S^{d-2}
+
+    Returns nodes, shape=[n, dim], and positive weights with sum one, shape=[n]: Gauss-Gegenbauer nodes in t
+    for the weight :math:`(1-t^2)^{(d-3)/2}` times the rule one dimension lower, down to the lattice of
+    degree+1 tokens.  Hence n = (degree+1) (degree//2+1)^(dim-2).
+
+    >>> tokens, weights = quadrature(dim=4, degree=6)
+    >>> moment = weights @ (tokens[:, 0] ** 2 * tokens[:, 1] ** 4)  # 1 * 3 / (4 * 6 * 8) in dim 4
+    >>> bool(np.isclose(moment, 3 / 192, rtol=1e-13))
+    True
+
+    Raises ValueError for ``dim`` < 2 or ``degree`` < 0.  Source: derived here (odd powers of
+    :math:`\sqrt{1-t^2}` come with odd powers of y, which both sides integrate to zero).
+    """
+    if degree < 0:
+        raise ValueError(f"degree is {degree}: a quadrature rule needs degree >= 0")
+    _check_size(1, dim)
+    if dim == 2:
+        return lattice(degree + 1), np.full(degree + 1, 1 / (degree + 1))
+    equator, equator_weights = quadrature(dim - 1, degree)
+    height, height_weights = roots_gegenbauer(degree // 2 + 1, dim / 2 - 1)
+    radius = np.sqrt(1 - height**2)
+    tokens = np.column_stack([np.repeat(height, len(equator)), np.kron(radius[:, None], equator)])
+    weights = np.kron(height_weights, equator_weights)
+    return normalize(tokens), weights / weights.sum()
+
+
+def normalize(tokens: ArrayLike) -> Array:
+    r"""The same directions as unit vectors, :math:`x_i / |x_i|`, shape=[n, dim].
+
+    >>> normalize([[3.0, 4.0], [0.0, -1e-200]])
+    array([[ 0.6,  0.8],
+           [ 0. , -1. ]])
+
+    Raises ValueError, with the number of the row, for a row that is zero or not finite.
+    """
+    array = _as_rows(tokens)
+    scale = np.abs(array).max(axis=1, keepdims=True)
+    if not np.all(scale > 0):
+        row = int(np.flatnonzero(~(scale[:, 0] > 0))[0])
+        raise ValueError(f"tokens: row {row} is zero and has no direction")
+    array /= scale
+    array /= np.linalg.norm(array, axis=1, keepdims=True)
+    return array
+
+
+def check_tokens(tokens: ArrayLike) -> Array:
+    r"""Tokens as a C-contiguous float64 array with unit rows to rounding, shape=[n, dim].
+
+    Rows may be off by 1e-8 in norm, which is then removed; anything further off is not a token.
+
+    >>> check_tokens([[0.0, 1.0], [2.0, 0.0]])
+    Traceback (most recent call last):
+    ValueError: tokens: row 1 has norm 2, not 1; gegenflow.numerics.normalize makes the rows unit vectors
+
+    Raises ValueError for a wrong shape, ``dim`` < 2, no rows, and rows that are not finite or not unit.
+    """
+    array = _as_rows(tokens)
+    norm = np.linalg.norm(array, axis=1)
+    off = np.flatnonzero(~(np.abs(norm - 1) <= UNIT_TOLERANCE))
+    if off.size:
+        raise ValueError(
+            f"tokens: row {off[0]} has norm {norm[off[0]]:.9g}, not 1; "
+            "gegenflow.numerics.normalize makes the rows unit vectors"
+        )
+    array /= norm[:, None]
+    return array
+
+
+def check_weights(weights: ArrayLike | None, n: int) -> Array:
+    r"""Token weights :math:`w_j > 0`, :math:`\sum_j w_j = 1`, shape=[n]; ``None`` means 1/n each.
+
+    >>> check_weights(None, 4)
+    array([0.25, 0.25, 0.25, 0.25])
+
+    Raises ValueError for a wrong shape, a weight that is not positive and finite, or a sum off by over 1e-9.
+    """
+    if weights is None:
+        return np.full(n, 1 / n)
+    array = np.array(weights, dtype=np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"weights have shape {array.shape}: {n} tokens need shape ({n},)")
+    if not np.all((array > 0) & (array < np.inf)):
+        row = int(np.flatnonzero(~((array > 0) & (array < np.inf)))[0])
+        raise ValueError(f"weights: entry {row} is {array[row]:.9g}; weights must be positive and finite")
+    if abs(array.sum() - 1) > MASS_TOLERANCE:
+        raise ValueError(f"weights sum to {array.sum():.12g}: they must sum to 1 within {MASS_TOLERANCE:g}")
+    array /= array.sum()
+    return array
+
+
+def _as_rows(tokens: ArrayLike) -> Array:
+    array = np.array(tokens, dtype=np.float64, order="C")
+    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
+        raise ValueError(f"tokens have shape {array.shape}: expected (n, dim) with n >= 1 and dim >= 2")
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"tokens: row {np.flatnonzero(~finite)[0]} is not finite")
+    return array
+
+
+def _check_size(n: int, dim: int) -> None:
+    if n < 1:
+        raise ValueError(f"n is {n}: at least one token is needed")
+    if dim < 2:
+        raise ValueError(f"dim is {dim}: the sphere S^(dim-1) needs dim >= 2")

@@ -1,0 +1,187 @@
+"""One entry point to follow tokens under attention, and the run it returns."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gegenflow.numerics.attention import check_model, velocity
+from gegenflow.numerics.fields import attention_sums, choose_method
+from gegenflow.numerics.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.integrate import Status, check_times, integrate
+from gegenflow.numerics.observables import Observable
+
+MOST_TRACKED = 256
+MOST_TRACKED_NUMBERS = 4_000_000
+ARRAYS = ("t", "tokens", "trajectories", "weights")
+OBSERVABLE = "observable:"
+
+Parameter = str | int | float | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """Result of :func:`simulate`; prints as a table.
+
+    ``t`` shape=[times] are the saved times that were reached; ``tokens`` shape=[n, dim] the last state, at
+    the end time if ``status.ok``; ``observables`` maps names to arrays shape=[times, ...]; ``trajectories``
+    shape=[times, tracked, dim] follow the first tokens; ``weights`` shape=[n]; ``evaluations`` of the field.
+    """
+
+    t: Array
+    tokens: Array
+    trajectories: Array
+    weights: Array
+    observables: Mapping[str, NDArray[np.generic]]
+    status: Status
+    evaluations: int
+    parameters: Mapping[str, Parameter]
+    version: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        facts = self.parameters
+        head = "{n} tokens, dim {dim}, beta {beta}, model {model}, {method} field".format(**facts)
+        rows = {"status": self.status, "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s"}
+        if len(self.t):
+            rows["saved times"] = f"{len(self.t)} from {self.t[0]:g} to {self.t[-1]:g}"
+            rows |= {name: _summary(values) for name, values in self.observables.items()}
+        return "\n".join([f"Run: {head}", *(f"  {name:<20}{row}" for name, row in rows.items())])
+
+    def save(self, path: str | Path) -> None:
+        """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back."""
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        arrays |= {OBSERVABLE + name: values for name, values in self.observables.items()}
+        facts = {
+            "status": asdict(self.status),
+            "evaluations": self.evaluations,
+            "parameters": dict(self.parameters),
+            "version": self.version,
+            "seconds": self.seconds,
+        }
+        with open(path, "wb") as file:
+            np.savez_compressed(file, facts=json.dumps(facts), **arrays)
+
+
+def load(path: str | Path) -> Run:
+    """Read a run that :meth:`Run.save` wrote.
+
+    Raises ValueError for a file that holds no run.
+    """
+    with open(path, "rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            raise ValueError(f"{path} is not a saved run: it is no npz archive")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            if missing := {*ARRAYS, "facts"} - {*archive.files}:
+                raise ValueError(f"{path} is not a saved run: it lacks {', '.join(sorted(missing))}")
+            facts = json.loads(str(archive["facts"]))
+            observables = {
+                key.removeprefix(OBSERVABLE): archive[key]
+                for key in archive.files
+                if key.startswith(OBSERVABLE)
+            }
+            arrays = {name: archive[name] for name in ARRAYS}
+    status = Status(**facts.pop("status"))
+    return Run(**arrays, observables=observables, status=status, **facts)
+
+
+def simulate(
+    tokens: ArrayLike,
+    *,
+    beta: float,
+    model: str = "usa",
+    t_end: float,
+    weights: ArrayLike | None = None,
+    method: str = "auto",
+    observe: Sequence[Observable] = (),
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    save_at: ArrayLike | None = None,
+    rng: int | np.random.Generator | None = None,
+    progress: bool = False,
+) -> Run:
+    r"""Follow tokens under attention from t = 0 to ``t_end`` and record observables on the way.
+
+    .. math:: \dot x_i = P_{x_i} \sum_j w_j e^{\beta \langle x_i, x_j\rangle} x_j \ \text{(USA)},
+              \quad \text{divided by } Z_i = \sum_j w_j e^{\beta\langle x_i, x_j\rangle} \ \text{(SA)}
+
+    Main arguments: ``tokens`` shape=[n, dim] unit rows; ``observe`` observables recorded at each time of
+    ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
+
+    Other arguments: ``weights`` shape=[n] positive with sum one, default 1/n; ``method`` "dense" (any dim,
+    forces accurate relative to themselves: use it for slow motion between clusters), "circle" (dim 2,
+    accurate relative to the largest force) or "auto", the faster; ``rtol`` and ``atol`` are tolerances a
+    step, to be set 10 to 1000 times below the error wanted, and below the size of any small perturbation
+    that matters; ``rng`` only records in ``parameters`` how the start was drawn: the flow is deterministic;
+    ``progress`` shows a bar on a terminal.
+
+    Two tokens on the circle a turn apart of 2 radians merge: for ``beta`` = 0 their difference obeys
+    :math:`\dot\delta = -\sin\delta`, so that :math:`\tan(\delta/2)` decays as :math:`e^{-t}`:
+
+    >>> run = simulate([[np.cos(1), np.sin(1)], [np.cos(1), -np.sin(1)]], beta=0.0, t_end=2.0, rtol=1e-12)
+    >>> bool(np.isclose(run.tokens[0, 1] / run.tokens[0, 0], np.tan(1) * np.exp(-2.0), rtol=1e-9))
+    True
+
+    Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead.  Source: arXiv
+    2410.23228 for the models.
+    """
+    check_model(beta, model)
+    tokens = check_tokens(tokens)
+    n, dim = tokens.shape
+    weights = check_weights(weights, n)
+    times = check_times(save_at, t_end)
+    method = choose_method(method, n, dim, beta)
+    names = [observable.name for observable in observe]
+    if len(set(names)) < len(names):
+        raise ValueError(f"observe holds two observables of one name: {', '.join(names)}")
+    tracked = max(1, min(n, MOST_TRACKED, MOST_TRACKED_NUMBERS // (dim * max(1, len(times)))))
+    records: list[list[object]] = [[] for _ in observe]
+    paths: list[Array] = []
+
+    def field(x: Array) -> Array:
+        return velocity(*attention_sums(x, weights, beta, method), beta, model)
+
+    def record(_: float, x: Array) -> None:
+        paths.append(x[:tracked].copy())
+        for values, observable in zip(records, observe, strict=True):
+            values.append(observable(x, weights, beta, model))
+
+    clock = perf_counter()
+    end = integrate(
+        field, tokens, t_end=t_end, save_at=times, rtol=rtol, atol=atol, on_save=record, progress=progress
+    )
+    count = len(end.t)
+    return Run(
+        t=end.t,
+        tokens=end.tokens,
+        trajectories=np.array(paths[:count]).reshape(-1, tracked, dim),
+        weights=weights,
+        observables={name: np.array(values[:count]) for name, values in zip(names, records, strict=True)},
+        status=end.status,
+        evaluations=end.evaluations,
+        parameters={
+            "beta": float(beta),
+            "model": model,
+            "t_end": float(t_end),
+            "method": method,
+            "rtol": rtol,
+            "atol": atol,
+            "n": n,
+            "dim": dim,
+            "rng": str(rng) if isinstance(rng, np.random.Generator) else rng,
+        },
+        version=installed_version("gegenflow"),
+        seconds=perf_counter() - clock,
+    )
+
+
+def _summary(values: NDArray[np.generic]) -> str:
+    if values.ndim == 1:
+        return f"{values[0]:.6g} -> {values[-1]:.6g}"
+    return f"shape {values.shape}"

@@ -1,0 +1,19 @@
+"""Set-up shared by all tests: a numba cache that follows the source, and the hypothesis profiles."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import matplotlib
+from hypothesis import settings
+
+SOURCE = Path(__file__).parents[1] / "numerics"
+DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SOURCE.glob("**/*.py")))).hexdigest()
+os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"gegenflow-numba-{DIGEST[:16]}")
+
+matplotlib.use("Agg")
+
+settings.register_profile("default", deadline=None, max_examples=40, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=400)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -1,0 +1,210 @@
+"""The dense field and the circle field, against numpy, against each other, and against the symmetries."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, integers, sampled_from
+from numba import njit
+from scipy.stats import special_ortho_group
+
+from gegenflow.numerics import attention, circle
+from gegenflow.numerics.attention import attention_field, dense_sums
+from gegenflow.numerics.circle import circle_field, circle_modes, circle_sums, fourier_moments
+from gegenflow.numerics.fields import choose_method
+from gegenflow.numerics.geometry import normalize, uniform
+from gegenflow.numerics.observables import Dissipation, Energy
+
+models = sampled_from(["usa", "sa"])
+betas = floats(0, 40)
+seeds = integers(0, 10_000)
+
+
+def naive_field(tokens, weights, beta, model):
+    """The definition: one softmax-like matrix, one product, one projection."""
+    kernel = np.exp(beta * (tokens @ tokens.T)) * weights
+    if model == "sa":
+        kernel /= kernel.sum(axis=1, keepdims=True)
+    pull = kernel @ tokens
+    return pull - (pull * tokens).sum(axis=1, keepdims=True) * tokens
+
+
+def random_weights(n, seed):
+    weights = np.random.default_rng(seed).uniform(0.2, 1, n)
+    return weights / weights.sum()
+
+
+@given(n=integers(1, 600), dim=integers(2, 9), beta=betas, model=models, seed=seeds)
+def test_dense_field_is_the_definition(n, dim, beta, model, seed):
+    """Naive numpy with its own exponential, on both sides of the block and of the parallel threshold."""
+    tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
+    exact = naive_field(tokens, weights, beta, model)
+    scale = 1.0 if model == "sa" else np.exp(beta)
+    field = attention_field(tokens, beta, model=model, weights=weights)
+    assert np.abs(field - exact).max() < 1e-14 * scale * (1 + beta)
+
+
+@given(n=integers(1, 400), beta=floats(0, 200), model=models, seed=seeds)
+def test_circle_field_is_the_dense_field(n, beta, model, seed):
+    """A Fourier series against a sum over pairs."""
+    tokens, weights = uniform(n, 2, rng=seed), random_weights(n, seed)
+    dense = dense_sums(tokens, weights, beta)
+    modes = circle.exponential_modes(beta)
+    for fast, exact in zip(circle_sums(tokens, weights, modes), dense, strict=True):
+        assert np.abs(fast - exact).max() < 2e-13
+    fast = circle_field(tokens, beta, model=model, weights=weights)
+    exact = attention_field(tokens, beta, model=model, weights=weights)
+    scale = np.exp(beta) if model == "usa" else 1 / dense[1].min()
+    assert np.abs(fast - exact).max() < 1e-12 * scale
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9, 1e-12])
+def test_circle_error_follows_the_requested_tolerance(tol):
+    """Sweep against the pair sum: error relative to the largest force, and a series that gets longer."""
+    tokens, weights = uniform(200, 2, rng=1), random_weights(200, 1)
+    angle = np.linspace(0, np.pi, 2001)
+    force = np.exp(30 * (np.cos(angle) - 1)) * np.sin(angle)
+    modes = circle.exponential_modes(30.0, tol)
+    error = np.abs(circle_sums(tokens, weights, modes)[0] - dense_sums(tokens, weights, 30.0)[0]).max()
+    assert error < tol * force.max()
+    assert len(modes.force) > len(circle.exponential_modes(30.0, 10 * tol).force)
+
+
+def test_circle_takes_any_kernel():
+    """A polynomial kernel summed over pairs by numpy."""
+    tokens, weights = uniform(50, 2, rng=2), random_weights(50, 2)
+    overlap = tokens @ tokens.T
+    kernel = 2 - overlap + 3 * overlap**4
+    pull = (kernel * weights) @ tokens
+    exact = pull - (pull * tokens).sum(axis=1, keepdims=True) * tokens
+    drift, normalizer = circle_sums(tokens, weights, circle_modes(lambda gap: 1 + gap + 3 * (1 - gap) ** 4))
+    np.testing.assert_allclose(drift, exact, atol=1e-13)
+    np.testing.assert_allclose(normalizer, kernel @ weights, rtol=1e-13)
+
+
+@given(n=integers(1, 60), dim=integers(2, 7), beta=floats(0, 15), model=models, seed=seeds)
+def test_rotation_and_permutation_equivariance_and_tangency(n, dim, beta, model, seed):
+    """Symmetries of the model, which no formula of the code mentions."""
+    tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
+    field = attention_field(tokens, beta, model=model, weights=weights)
+    close = 1e-14 * (1 + beta) * np.exp(beta if model == "usa" else 0)
+    rotation = special_ortho_group.rvs(dim, random_state=seed)
+    turned = attention_field(tokens @ rotation, beta, model=model, weights=weights)
+    order = np.random.default_rng(seed).permutation(n)
+    shuffled = attention_field(tokens[order], beta, model=model, weights=weights[order])
+    assert np.abs(turned - field @ rotation).max() < close
+    assert np.abs(shuffled - field[order]).max() < close
+    assert np.abs((field * tokens).sum(axis=1)).max() < close
+
+
+@given(n=integers(1, 20), dim=integers(2, 4), beta=floats(0, 15), model=models, seed=seeds)
+def test_weights_are_repeated_tokens(n, dim, beta, model, seed):
+    """Unweighted field of a longer list of tokens."""
+    tokens = uniform(n, dim, rng=seed)
+    copies = np.random.default_rng(seed).integers(1, 5, n)
+    weighted = attention_field(tokens, beta, model=model, weights=copies / copies.sum())
+    repeated = attention_field(np.repeat(tokens, copies, axis=0), beta, model=model)
+    close = 1e-14 * (1 + beta) * np.exp(beta if model == "usa" else 0)
+    assert np.abs(np.repeat(weighted, copies, axis=0) - repeated).max() < close
+
+
+def test_forces_between_merged_tokens_keep_their_relative_accuracy():
+    """Two tokens 1e-9 apart: force e^beta sin(1e-9)/2 in closed form; inner products would lose it."""
+    tokens = np.array([[1.0, 0.0], [np.cos(1e-9), np.sin(1e-9)]])
+    assert attention_field(tokens, 3.0)[0, 1] == pytest.approx(np.exp(3.0) * 5e-10, rel=1e-12)
+
+
+@pytest.mark.parametrize("field", [attention_field, circle_field])
+def test_sa_is_finite_at_any_beta(field):
+    """Sharp softmax: a lone token does not move, a near pair attracts as SA of two tokens in closed form."""
+    tokens = np.array([[1.0, 0.0], [np.cos(0.01), np.sin(0.01)], [-1.0, 0.0]])
+    weight = np.exp(1e4 * (np.cos(0.01) - 1))
+    velocity = field(tokens, 1e4, model="sa")
+    assert velocity[0, 1] == pytest.approx(weight * np.sin(0.01) / (1 + weight), rel=1e-9)
+    assert np.abs(velocity[2]).max() < 1e-12
+
+
+@pytest.mark.parametrize("field", [attention_field, circle_field])
+@pytest.mark.parametrize(
+    ("beta", "model", "message"),
+    [
+        (701.0, "usa", 'overflows float64 above beta = 700; model="sa" is safe'),
+        (-1.0, "sa", "beta is -1.0: beta must be finite and >= 0"),
+        (np.nan, "usa", "beta is nan"),
+        (1.0, "softmax", "model is 'softmax'"),
+    ],
+)
+def test_impossible_fields_are_refused(field, beta, model, message):
+    """Every refusal names the value and what is allowed."""
+    with pytest.raises(ValueError, match=message):
+        field([[1.0, 0.0]], beta, model=model)
+
+
+def test_circle_refuses_what_it_cannot_do():
+    """Another dimension, a kernel with a jump, a kernel that overflows, a method nobody knows."""
+    with pytest.raises(ValueError, match="dim is 3: the circle field needs dim 2"):
+        circle_field(uniform(3, 3, rng=0), 1.0)
+    with pytest.raises(ValueError, match="needs more than"):
+        circle_modes(lambda gap: np.sign(gap - 0.9))
+    with pytest.raises(ValueError, match="not finite"):
+        circle_modes(lambda gap: np.full_like(gap, np.inf))
+    with pytest.raises(ValueError, match=r"method is 'fast'"):
+        choose_method("fast", 3, 2, 1.0)
+    with pytest.raises(ValueError, match=r'method is "circle" but dim is 3'):
+        choose_method("circle", 3, 3, 1.0)
+
+
+def test_polynomial_exponential_is_exp_to_an_ulp():
+    """numpy's exponential, and the clamp at -600."""
+    polynomial = njit(lambda x, out: _fill(x, out))
+    x = -np.concatenate([np.linspace(0, 600, 100_001), np.geomspace(1e-300, 600, 10_001)])
+    out = np.empty_like(x)
+    polynomial(x, out)
+    assert (np.abs(out - np.exp(x)) <= np.spacing(np.exp(x))).all()
+    far = np.array([-1e4, -1e300])
+    polynomial(far, out)
+    assert (out[:2] == out[100_000]).all()
+
+
+@njit
+def _fill(x, out):
+    for i in range(x.size):
+        out[i] = attention._exp(x[i])
+
+
+@given(n=integers(1, 3000), degree=integers(0, 40), seed=seeds)
+def test_fourier_moments_are_sums_of_exponentials(n, degree, seed):
+    """numpy's complex exponential of the angle, on both sides of the block size."""
+    tokens, weights = uniform(n, 2, rng=seed), random_weights(n, seed)
+    angle = np.arctan2(tokens[:, 1], tokens[:, 0])
+    exact = np.exp(1j * np.outer(np.arange(degree + 1), angle)) @ weights
+    np.testing.assert_allclose(fourier_moments(tokens, weights, degree), exact, atol=1e-13)
+
+
+@given(n=integers(2, 40), dim=integers(2, 5), beta=floats(0, 8), model=models, seed=seeds)
+def test_dissipation_is_the_slope_of_the_energy_along_the_field(n, dim, beta, model, seed):
+    """Central difference of E along the velocity, and E against its double sum."""
+    tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
+    field = attention_field(tokens, beta, model=model, weights=weights)
+    step = 1e-5 / max(1.0, np.abs(field).max())
+
+    def energy(x):
+        overlap = x @ x.T
+        kernel = overlap / 2 if beta == 0 else np.expm1(beta * overlap) / (2 * beta)
+        return weights @ kernel @ weights
+
+    ahead, behind = normalize(tokens + step * field), normalize(tokens - step * field)
+    slope = (energy(ahead) - energy(behind)) / (2 * step)
+    dissipation = Dissipation()(tokens, weights, beta, model)
+    constant = 1 / (2 * beta) if beta > 0 else 0.0
+    assert Energy()(tokens, weights, beta, model) == pytest.approx(energy(tokens) + constant, rel=1e-11)
+    assert dissipation >= 0
+    assert dissipation == pytest.approx(slope, rel=1e-4, abs=1e-9 / step * abs(energy(tokens)) * 1e-6)
+
+
+def test_energy_and_dissipation_refuse_to_overflow():
+    """Numbers beyond float64 are an error, not infinity."""
+    tokens, weights = np.eye(2), np.array([0.5, 0.5])
+    with pytest.raises(ValueError, match="energy overflows"):
+        Energy()(tokens, weights, 701.0, "sa")
+    with pytest.raises(ValueError, match="dissipation overflows"):
+        Dissipation()(tokens, weights, 400.0, "usa")

@@ -1,0 +1,145 @@
+r"""The sphere :math:`S^{d-1}`: degrees, dimensions, zonal harmonics and their Laplacian.
+
+Symbols used throughout the theory: degree ``k``, dimension ``d`` of the ambient space, overlap ``t`` = <x, y>.
+"""
+
+from __future__ import annotations
+
+from math import comb
+from typing import Any
+
+import sympy as sp
+
+Expr = Any
+"""A sympy expression, or an int where only a number makes sense."""
+
+k = sp.Symbol("k", integer=True, positive=True)
+d = sp.Symbol("d", integer=True, positive=True)
+t = sp.Symbol("t", real=True)
+
+
+def check_degree(degree: Expr, least: int = 1) -> Expr:
+    """The degree as it came, or a ValueError unless it is a symbol or an integer >= ``least``.
+
+    >>> check_degree(0)
+    Traceback (most recent call last):
+    ValueError: degree 0: the degree must be an integer >= 1
+    """
+    return _check_integer("degree", degree, least, f"the degree must be an integer >= {least}")
+
+
+def check_dim(dim: Expr) -> Expr:
+    """The dimension as it came, or a ValueError unless it is a symbol or an integer >= 2.
+
+    >>> check_dim(1)
+    Traceback (most recent call last):
+    ValueError: dim 1: the sphere S^{d-1} needs an integer dim >= 2
+    """
+    return _check_integer("dim", dim, 2, "the sphere S^{d-1} needs an integer dim >= 2")
+
+
+def _check_integer(name: str, value: Expr, least: int, allowed: str) -> Expr:
+    if isinstance(value, sp.Basic) and not value.is_number:
+        return value
+    if isinstance(value, bool) or value != value or value in (sp.oo, -sp.oo) or int(value) != value or value < least:
+        raise ValueError(f"{name} {value}: {allowed}")
+    return sp.Integer(int(value)) if isinstance(value, sp.Basic) else int(value)
+
+
+def laplacian_eigenvalue(degree: Expr = k, dim: Expr = d) -> Expr:
+    r"""Eigenvalue :math:`L_k = k(k+d-2)` of minus the Laplace-Beltrami operator on degree-k harmonics.
+
+    >>> laplacian_eigenvalue()
+    k*(d + k - 2)
+    >>> [laplacian_eigenvalue(k, dim=3) for k in range(4)]     # l (l + 1) of quantum mechanics
+    [0, 2, 6, 12]
+
+    Raises ValueError for dim < 2 or a negative degree. Source: DLMF 14.30.10 for dim 3; general dim by
+    :func:`zonal_laplacian` on :func:`gegenbauer`, checked in :mod:`gegenflow.theory.linearization`.
+    """
+    degree, dim = check_degree(degree, 0), check_dim(dim)
+    return degree * (degree + dim - 2)
+
+
+def harmonic_dimension(degree: int, dim: int) -> int:
+    r"""Number of independent spherical harmonics of a degree on :math:`S^{d-1}`.
+
+    .. math:: D_k = \binom{k+d-1}{k} - \binom{k+d-3}{k-2}
+
+    homogeneous polynomials of degree k in d variables, less those that carry a factor :math:`|x|^2`.
+    Dimensions up to degree k add up to those of the polynomials of degree k and k-1:
+
+    >>> [harmonic_dimension(k, dim=3) for k in range(5)]
+    [1, 3, 5, 7, 9]
+    >>> sum(harmonic_dimension(k, dim=7) for k in range(6)) == comb(6 + 5, 5) + comb(6 + 4, 4)
+    True
+
+    Raises ValueError for dim < 2 or a negative degree. Source: DLMF 14.30(i) for dim 3; general dim derived here.
+    """
+    degree, dim = check_degree(degree, 0), check_dim(dim)
+    return comb(degree + dim - 1, degree) - (comb(degree + dim - 3, degree - 2) if degree >= 2 else 0)
+
+
+def gegenbauer(degree: int, dim: Expr = d, overlap: Expr = t) -> Expr:
+    r"""Zonal harmonic :math:`P_k(t)`, the Gegenbauer polynomial of index (d-2)/2 scaled to :math:`P_k(1) = 1`.
+
+    .. math:: (k+d-2)\,P_{k+1}(t) = (2k+d-2)\,t\,P_k(t) - k\,P_{k-1}(t), \qquad P_0 = 1,\; P_1 = t
+
+    A polynomial in ``overlap`` whose coefficients are rational in ``dim``, which may stay a symbol; Chebyshev
+    polynomials for dim 2, Legendre for dim 3.
+
+    >>> gegenbauer(4, dim=2) - sp.chebyshevt(4, t), gegenbauer(4, dim=3) - sp.expand(sp.legendre(4, t))
+    (0, 0)
+    >>> [sp.simplify(gegenbauer(k, overlap=1)) for k in range(4)]
+    [1, 1, 1, 1]
+
+    Raises ValueError for dim < 2 or a negative degree. Source: DLMF 18.9.1 and 18.9.2 (Gegenbauer), rescaled here.
+    """
+    degree, dim = check_degree(degree, 0), check_dim(dim)
+    x = sp.Dummy()
+    previous, current = sp.Integer(1), x
+    for n in range(1, degree):
+        rise = ((2 * n + dim - 2) * x * current - n * previous) / (n + dim - 2)
+        previous, current = current, sp.collect(sp.expand(rise), x, sp.factor)
+    return (current if degree else previous).subs(x, overlap)
+
+
+def zonal_weight(dim: Expr = d, overlap: Expr = t) -> Expr:
+    r"""Density of the overlap :math:`t = \langle x, e\rangle` for x uniform on the sphere.
+
+    .. math:: \omega(t) = \frac{\Gamma(d/2)}{\sqrt\pi\,\Gamma((d-1)/2)}\,(1-t^2)^{(d-3)/2}, \qquad -1 < t < 1
+
+    >>> [sp.integrate(zonal_weight(n), (t, -1, 1)) for n in (2, 3, 5)]
+    [1, 1, 1]
+    >>> sp.integrate(t**2 * zonal_weight(5), (t, -1, 1))       # |x|^2 = 1 shared by five coordinates
+    1/5
+
+    Raises ValueError for dim < 2. Source: derived here (area of the parallel at latitude t).
+    """
+    dim = sp.sympify(check_dim(dim))
+    constant = sp.gamma(dim / 2) / (sp.sqrt(sp.pi) * sp.gamma((dim - 1) / 2))
+    return constant * (1 - overlap**2) ** ((dim - 3) / 2)
+
+
+def zonal_divergence(flux: Expr, dim: Expr = d) -> Expr:
+    r"""Divergence of the zonal vector field :math:`g(t)\,\nabla t`: :math:`(1-t^2)\,g'(t) - (d-1)\,t\,g(t)`.
+
+    The flux through the parallels balances: the divergence integrates to zero.
+
+    >>> sp.integrate(zonal_divergence(t**3 + t**2, 5) * zonal_weight(5), (t, -1, 1))
+    0
+
+    Source: derived here; :mod:`gegenflow.theory.linearization` checks it against the conservative form.
+    """
+    return (1 - t**2) * sp.diff(flux, t) - (dim - 1) * t * flux
+
+
+def zonal_laplacian(function: Expr, dim: Expr = d) -> Expr:
+    r"""Laplace-Beltrami operator on a zonal function: :math:`(1-t^2)\,f''(t) - (d-1)\,t\,f'(t)`.
+
+    >>> sp.expand(zonal_laplacian(gegenbauer(3, 6), 6) / gegenbauer(3, 6)).simplify() == -laplacian_eigenvalue(3, 6)
+    True
+
+    Source: DLMF 18.8.1 (Gegenbauer's differential equation).
+    """
+    return zonal_divergence(sp.diff(function, t), dim)
