@@ -79,8 +79,8 @@ def integrate(
     times = check_times(save_at, t_end)
     _check_tolerances(rtol, atol)
 
-    def rate(_: float, flat: Array) -> Array:
-        value = field(_on_sphere(flat, start.shape))
+    def rate(_: float, flat: Array) -> Array:  # in units of t_end, so that no speed is too large to square
+        value = t_end * field(_on_sphere(flat, start.shape))
         if not np.isfinite(value).all():
             raise FloatingPointError("the velocity is not finite")
         return value.ravel()
@@ -88,23 +88,24 @@ def integrate(
     state, reached, saved, steps, evaluations = start, 0.0, 0, 0, 0
     bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
     try:
-        solver = DOP853(rate, 0.0, start.ravel(), t_end, rtol=rtol, atol=atol)
-        while saved < len(times) and times[saved] == 0:
-            on_save(0.0, start)
-            saved += 1
-        while solver.status == "running" and t_end > 0:
-            if problem := solver.step():
-                raise FloatingPointError(problem.rstrip(".").lower())
-            due = times[saved : np.searchsorted(times, solver.t, side="right")]
-            between: Any = solver.dense_output() if due.size else None
-            state = _on_sphere(solver.y, start.shape)
-            solver.y = state.ravel()
-            bar.update(solver.t - reached)
-            reached, steps, evaluations = float(solver.t), steps + 1, solver.nfev
-            for time in due:
-                on_save(float(time), _on_sphere(between(time), start.shape))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            solver = DOP853(rate, 0.0, start.ravel(), 1.0, rtol=rtol, atol=atol)
+            while saved < len(times) and times[saved] == 0:
+                on_save(0.0, start)
                 saved += 1
-        status = Status(True, f"reached t = {t_end:g}")
+            while solver.status == "running" and t_end > 0:
+                if problem := solver.step():
+                    raise FloatingPointError(problem.rstrip(".").lower())
+                due = times[saved : np.searchsorted(times, solver.t * t_end, side="right")]
+                between: Any = solver.dense_output() if due.size else None
+                state = _on_sphere(solver.y, start.shape)
+                solver.y = state.ravel()
+                bar.update(solver.t * t_end - reached)
+                reached, steps, evaluations = float(solver.t * t_end), steps + 1, solver.nfev
+                for time in due:
+                    on_save(float(time), _on_sphere(between(time / t_end), start.shape))
+                    saved += 1
+            status = Status(True, f"reached t = {t_end:g}")
     except KeyboardInterrupt:
         status = Status(False, f"interrupted at t = {reached:g} of {t_end:g}; everything up to there is kept")
     except FloatingPointError as problem:

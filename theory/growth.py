@@ -48,6 +48,8 @@ def growth_rate(
 
     >>> growth_rate()
     2**(d/2)*k*(d + k - 2)*besseli(d/2 + k - 1, beta)*gamma(d/2)/(2*beta**(d/2))
+    >>> growth_rate(model="sa")
+    k*(d + k - 2)*besseli(d/2 + k - 1, beta)/(beta*besseli(d/2 - 1, beta))
     >>> growth_rate(3, 2)
     9*besseli(3, beta)/beta
     >>> sp.expand(growth_rate(1, 3) * beta**3 / 2)                 # half-integer orders are elementary
@@ -66,7 +68,7 @@ def growth_rate(
     if digits is not None:
         return certify(lambda: rate_ball(kernel, degree, dim, model), digits)
     rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
-    return rate / kernel.multiplier(0, dim) if model == "sa" else rate
+    return sp.powsimp(rate / kernel.multiplier(0, dim)) if model == "sa" else rate
 
 
 def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str) -> arb:
@@ -74,5 +76,5 @@ def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str) -> arb:
     for name, value in (("degree", degree), ("dim", dim)):
         if isinstance(value, sp.Basic) and not value.is_number:
             raise ValueError(f"{name} {value}: a number is needed for certified digits")
-    rate = laplacian_eigenvalue(degree, dim) * kernel.ball(degree - 1, dim + 2) / dim
+    rate: arb = laplacian_eigenvalue(degree, dim) * kernel.ball(degree - 1, dim + 2) / dim
     return rate / kernel.ball(0, dim) if model == "sa" else rate

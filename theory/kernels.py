@@ -12,7 +12,7 @@ A kernel is the attention weight :math:`h(t)` (``exp(beta*t)`` for softmax atten
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import flint
 import sympy as sp
@@ -36,8 +36,8 @@ class Kernel:
     name: str
     weight: Expr
     potential: Expr
-    multiplier: Callable[[Expr, Expr], Expr]
-    ball: Callable[[int, int], arb]
+    multiplier: Callable[[Expr, Expr], Expr] = field(repr=False)
+    ball: Callable[[int, int], arb] = field(repr=False)
 
     def potential_multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
         """The multiplier w_k[W] of the potential, degree >= 1.
@@ -90,7 +90,8 @@ def _exponential_multiplier(degree: Expr, dim: Expr, beta: Expr) -> Expr:
     degree, dim = sp.sympify(check_degree(degree, 0)), sp.sympify(check_dim(dim))
     if beta == 0:
         return sp.KroneckerDelta(degree, 0)
-    return sp.gamma(dim / 2) * (2 / beta) ** (dim / 2 - 1) * modified_bessel(degree + dim / 2 - 1, beta)
+    scale = 2 ** (dim / 2 - 1) * beta ** (1 - dim / 2)
+    return sp.gamma(dim / 2) * scale * modified_bessel(degree + dim / 2 - 1, beta)
 
 
 def modified_bessel(order: Expr, argument: Expr) -> Expr:
@@ -140,8 +141,8 @@ def power_series(
 
     .. math:: w_k = \Gamma(d/2) \sum_{j \ge 0} \frac{a_{k+2j}\,(k+2j)!}{2^{k+2j}\, j!\; \Gamma(k+j+d/2)}
 
-    ``coefficients`` is a finite sequence a_0, a_1, ... (a polynomial, e.g. linear attention ``[1, beta]``) or a function
-    n -> a_n. Certified digits of an infinite series also need ``tail(n)``, a number that bounds
+    ``coefficients`` is a finite sequence a_0, a_1, ... (a polynomial, e.g. linear attention ``[1, beta]``) or a
+    function n -> a_n. Certified digits of an infinite series also need ``tail(n)``, a number that bounds
     :math:`\sum_{m \ge n} |a_m|`: as :math:`|P_k| \le 1`, it bounds what is left out after n terms.
 
     >>> power_series([0, 0, 1]).multiplier(2, 3)                  # t^2 = 1/3 + (2/3) P_2, and P_2 has norm 1/5
@@ -153,35 +154,34 @@ def power_series(
     Raises ValueError where an infinite series without ``tail`` or with symbols is asked for certified digits.
     Source: arXiv 2410.23228 for the expansion; the formula is derived here.
     """
-    finite = None if callable(coefficients) else [sp.sympify(a) for a in coefficients]
+    if callable(coefficients):
+        coefficient, last = coefficients, sp.oo
+    else:
+        finite = [sp.sympify(a) for a in coefficients]
+        coefficient, last = _lookup(finite), sp.Integer(len(finite) - 1)
+        tail = lambda n: 0 if n > last else sp.oo  # noqa: E731
     n = sp.Symbol("n", integer=True, nonnegative=True)
 
-    def coefficient(power: Expr) -> Expr:
-        if finite is None:
-            return sp.sympify(coefficients(sp.sympify(power)))  # type: ignore[operator]
-        return finite[power] if power < len(finite) else sp.Integer(0)
-
     def multiplier(degree: Expr, dim: Expr) -> Expr:
-        if finite is None:
-            return sp.Sum(coefficient(degree + 2 * j) * power_multiplier(degree, j, dim), (j, 0, sp.oo))
-        if not isinstance(check_degree(degree, 0), (int, sp.Integer)):
-            raise ValueError(f"degree {degree}: a polynomial kernel needs a definite degree")
-        terms = range((len(finite) - int(degree) + 1) // 2)
-        return sum((coefficient(degree + 2 * i) * power_multiplier(degree, i, dim) for i in terms), sp.Integer(0))
+        degree, dim = check_degree(degree, 0), check_dim(dim)
+        terms = sp.Sum(coefficient(degree + 2 * j) * power_multiplier(degree, j, dim), (j, 0, sp.floor(last / 2)))
+        return terms if last == sp.oo or sp.sympify(degree).free_symbols else terms.doit()
 
-    if finite is None:
-        weight = sp.Sum(coefficient(n) * t**n, (n, 0, sp.oo))
-        potential = sp.Sum(coefficient(n) * t ** (n + 1) / (n + 1), (n, 0, sp.oo))
-    else:
-        weight = sum((a * t**m for m, a in enumerate(finite)), sp.Integer(0))
-        potential = sp.integrate(weight, t)
-    bound = (lambda m: 0 if m >= len(finite) else sp.oo) if finite is not None else tail
-    return Kernel("power series", weight, potential, multiplier, _series_ball(coefficient, bound))
+    return Kernel(
+        name="power series",
+        weight=sp.Sum(coefficient(n) * t**n, (n, 0, last)).doit(),
+        potential=sp.Sum(coefficient(n) * t ** (n + 1) / (n + 1), (n, 0, last)).doit(),
+        multiplier=multiplier,
+        ball=_series_ball(coefficient, tail),
+    )
 
 
-def _series_ball(
-    coefficient: Callable[[Expr], Expr], tail: Callable[[int], Expr] | None
-) -> Callable[[int, int], arb]:
+def _lookup(coefficients: Sequence[Expr]) -> Callable[[Expr], Expr]:
+    """n -> a_n of a finite list, zero beyond, also for a symbolic n."""
+    return lambda n: sum((a * sp.KroneckerDelta(n, m) for m, a in enumerate(coefficients)), sp.Integer(0))
+
+
+def _series_ball(coefficient: Callable[[Expr], Expr], tail: Callable[[int], Expr] | None) -> Callable[[int, int], arb]:
     """Sum the series in balls until the bound on its tail is below the rounding of the sum."""
 
     def ball(degree: int, dim: int) -> arb:
@@ -221,7 +221,7 @@ def multiplier(degree: Expr = k, dim: Expr = d, beta: Expr = beta, *, digits: in
     Exact; with ``digits`` a certified number.
 
     >>> multiplier()
-    (2/beta)**(d/2 - 1)*besseli(d/2 + k - 1, beta)*gamma(d/2)
+    2**(d/2 - 1)*beta**(1 - d/2)*besseli(d/2 + k - 1, beta)*gamma(d/2)
     >>> multiplier(1, 3, 2, digits=20)
     [0.97438274358006103786 +/- 4.1e-21]
     """

@@ -154,7 +154,7 @@ def selected_degree(beta: Any, dim: int) -> int:
 
 
 def _is_above(beta: fmpq, degree: int, dim: int) -> bool:
-    """Whether beta > beta_k: by the Amos bounds, or by the sign of R(beta) - c in balls (never zero: R is irrational)."""
+    """Whether beta > beta_k: by the Amos bounds, or by the sign of R(beta) - c (never 0: R is irrational)."""
     lower, upper = _amos_bracket(degree, dim)
     if arb(beta) < lower:
         return False
@@ -171,10 +171,11 @@ def _is_above(beta: fmpq, degree: int, dim: int) -> bool:
 
 
 def phase(beta: Any, dim: int, *, model: str = "usa", digits: int = 15) -> Phase:
-    """The selected degree at ``beta``, its growth rate, and the neighbouring boundaries (``lower`` None below degree 1).
+    """The selected degree at ``beta``, its growth rate, and the neighbouring boundaries (no ``lower`` at degree 1).
 
-    >>> phase(5, dim=2, digits=6)
-    Phase(dim=2, beta=5, model='usa', degree=3, rate=[18.5961 +/- 3.0e-5], lower=[3.16543 +/- 4.5e-6], upper=[6.21130 +/- 1.7e-6])
+    >>> here = phase(5, dim=2, digits=6)
+    >>> here.degree, here.rate, here.lower, here.upper
+    (3, [18.5961 +/- 3.0e-5], [3.16543 +/- 4.5e-6], [6.21130 +/- 1.7e-6])
 
     Raises ValueError as :func:`selected_degree` and :func:`growth_rate`.
     """

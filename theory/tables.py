@@ -1,0 +1,134 @@
+"""Tables of certified numbers, and of anything else, as text, CSV, Markdown, LaTeX, HTML or JSON rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from gegenflow.theory.certified import latex_number
+from gegenflow.theory.growth import growth_rate
+from gegenflow.theory.phases import critical_beta
+
+FORMATS = ("text", "csv", "markdown", "latex", "json", "html")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that share their columns; certified numbers are kept as the decimals that were proved.
+
+    >>> print(critical_table(dims=[2, 3], degrees=[1], digits=6))
+    dim  degree  beta     error
+    2    1       1.04446  3.2e-6
+    3    1       1.81615  4.6e-6
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self.rows[0]) if self.rows else ()
+
+    def to(self, form: str) -> str:
+        """The table in one of :data:`FORMATS`; JSON is an object with a list ``rows``.
+
+        >>> print(critical_table([2], [1], digits=4).to("csv"))
+        dim,degree,beta,error
+        2,1,1.044,4.6e-4
+
+        Raises ValueError for an unknown format.
+        """
+        writers = {
+            "text": self._text,
+            "csv": self._csv,
+            "markdown": self._markdown,
+            "latex": self._latex,
+            "json": lambda: json.dumps({"rows": [dict(row) for row in self.rows]}, indent=2),
+            "html": self._html,
+        }
+        if form not in writers:
+            raise ValueError(f"format {form}: choose from {', '.join(FORMATS)}")
+        return writers[form]()
+
+    def _cells(self) -> list[list[str]]:
+        return [[str(value) for value in row.values()] for row in self.rows]
+
+    def _text(self) -> str:
+        lines = [list(self.columns), *self._cells()]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+    def _csv(self) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.columns, *self._cells()])
+        return text.getvalue().rstrip("\n")
+
+    def _markdown(self) -> str:
+        lines = [self.columns, ["---"] * len(self.columns), *self._cells()]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def _latex(self) -> str:
+        body = [" & ".join(_latex_cell(cell) for cell in line) + r" \\" for line in [self.columns, *self._cells()]]
+        body.insert(1, r"\hline")
+        return "\n".join([rf"\begin{{tabular}}{{{'r' * len(self.columns)}}}", *body, r"\end{tabular}"])
+
+    def _html(self) -> str:
+        def line(cells: Iterable[str], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        return "\n".join(["<table>", line(self.columns, "th"), *(line(c, "td") for c in self._cells()), "</table>"])
+
+    def __str__(self) -> str:
+        return self._text()
+
+    def _repr_html_(self) -> str:
+        return self._html()
+
+    def _repr_latex_(self) -> str:
+        return self._latex()
+
+
+def _latex_cell(cell: str) -> str:
+    try:
+        float(cell)
+    except ValueError:
+        return cell.replace("_", r"\_")
+    return f"${latex_number(cell)}$"
+
+
+def critical_table(dims: Iterable[int], degrees: Iterable[int], digits: int = 15) -> Table:
+    """Boundaries :math:`\\beta_k(d)` between degrees k and k+1 (:func:`~gegenflow.theory.phases.critical_beta`).
+
+    Raises ValueError for dim < 2, degree < 1 or digits < 1.
+    """
+    degrees = tuple(degrees)
+    certified = ((dim, degree, critical_beta(degree, dim, digits)) for dim in dims for degree in degrees)
+    return Table(tuple({"dim": n, "degree": k, "beta": b.value, "error": b.error} for n, k, b in certified))
+
+
+def growth_table(
+    dims: Iterable[int], degrees: Iterable[int], beta: Any, *, model: str = "usa", digits: int = 15
+) -> Table:
+    """Growth rates (:func:`~gegenflow.theory.growth.growth_rate`), with beta as it was given.
+
+    >>> print(growth_table([2], [3], "5", digits=12))
+    dim  degree  beta  model  rate           error
+    2    3       5     usa    18.5960703045  2.8e-11
+
+    Raises ValueError for dim < 2, degree < 1, digits < 1, beta negative or not finite, or an unknown model.
+    """
+    degrees = tuple(degrees)
+    certified = (
+        (dim, degree, growth_rate(degree, dim, beta, model=model, digits=digits)) for dim in dims for degree in degrees
+    )
+    return Table(
+        tuple(
+            {"dim": n, "degree": k, "beta": str(beta), "model": model, "rate": rate.value, "error": rate.error}
+            for n, k, rate in certified
+        )
+    )
