@@ -26,9 +26,7 @@ ROUNDER = 1.5 * 2.0**52  # adding it rounds to an integer held in the low bits
 TAYLOR = tuple(1 / factorial(k) for k in range(13, -1, -1))
 
 
-def attention_field(
-    tokens: ArrayLike, beta: float, *, model: str = "usa", weights: ArrayLike | None = None
-) -> Array:
+def attention_field(tokens: ArrayLike, beta: float, *, model: str = "usa", weights: ArrayLike | None = None) -> Array:
     r"""Velocity of every token under attention, shape=[n, dim].
 
     .. math:: \dot x_i = P_{x_i} \sum_j w_j e^{\beta \langle x_i, x_j\rangle} x_j \quad\text{(USA)}, \qquad
@@ -98,8 +96,7 @@ def check_model(beta: float, model: str) -> None:
         raise ValueError(f"beta is {beta}: beta must be finite and >= 0")
     if model == "usa" and beta > LARGEST_BETA:
         raise ValueError(
-            f"beta is {beta:g}: USA overflows float64 above beta = {LARGEST_BETA:g}; "
-            'model="sa" is safe at any beta'
+            f'beta is {beta:g}: USA overflows float64 above beta = {LARGEST_BETA:g}; model="sa" is safe at any beta'
         )
 
 
@@ -152,9 +149,7 @@ def _sum_rows(
 
 
 @njit(cache=True, parallel=True)
-def _sum_rows_parallel(
-    components: Array, weights: Array, beta: float, drift: Array, normalizer: Array
-) -> None:
+def _sum_rows_parallel(components: Array, weights: Array, beta: float, drift: Array, normalizer: Array) -> None:
     n = len(weights)
     chunks = min(CHUNKS, n)
     for k in prange(chunks):

@@ -210,9 +210,7 @@ def _evaluate(
 
 
 @njit(cache=True, parallel=True)
-def _evaluate_parallel(
-    x: Array, y: Array, force: Array, value: Array, turn: Array, normalizer: Array
-) -> None:
+def _evaluate_parallel(x: Array, y: Array, force: Array, value: Array, turn: Array, normalizer: Array) -> None:
     chunks = (len(x) + 4 * BLOCK - 1) // (4 * BLOCK)
     for k in prange(chunks):
         stop = min(len(x), (k + 1) * 4 * BLOCK)

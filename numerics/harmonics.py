@@ -49,9 +49,7 @@ def harmonic_power(tokens: ArrayLike, max_degree: int, weights: ArrayLike | None
     return np.maximum(weights @ _profile(tokens, tokens, weights, max_degree), 0.0)
 
 
-def harmonic_overlap(
-    tokens: ArrayLike, other: ArrayLike, max_degree: int, weights: ArrayLike | None = None
-) -> Array:
+def harmonic_overlap(tokens: ArrayLike, other: ArrayLike, max_degree: int, weights: ArrayLike | None = None) -> Array:
     r"""Overlap of weighted tokens with equally weighted other tokens in degrees 0..K, shape=[K + 1].
 
     .. math:: \sum_i w_i \frac{1}{m} \sum_{j=1}^m P_k(\langle x_i, y_j\rangle)
@@ -98,9 +96,7 @@ def _check_degree(max_degree: int) -> None:
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def _profile_rows(
-    start: int, stop: int, points: Array, components: Array, weights: Array, profile: Array
-) -> None:
+def _profile_rows(start: int, stop: int, points: Array, components: Array, weights: Array, profile: Array) -> None:
     # (k + d - 2) P_{k+1} = (2k + d - 2) t P_k - k P_{k-1}, all tokens of a block at once
     dim, n = components.shape
     overlap, before, now = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)

@@ -42,6 +42,7 @@ class Integration:
     status: Status
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
 def integrate(
     field: Callable[[Array], Array],
     tokens: ArrayLike,
@@ -88,24 +89,23 @@ def integrate(
     state, reached, saved, steps, evaluations = start, 0.0, 0, 0, 0
     bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
     try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            solver = DOP853(rate, 0.0, start.ravel(), 1.0, rtol=rtol, atol=atol)
-            while saved < len(times) and times[saved] == 0:
-                on_save(0.0, start)
+        solver = DOP853(rate, 0.0, start.ravel(), 1.0, rtol=rtol, atol=atol)
+        while saved < len(times) and times[saved] == 0:
+            on_save(0.0, start)
+            saved += 1
+        while solver.status == "running" and t_end > 0:
+            if problem := solver.step():
+                raise FloatingPointError(problem.rstrip(".").lower())
+            due = times[saved : np.searchsorted(times, solver.t * t_end, side="right")]
+            between: Any = solver.dense_output() if due.size else None
+            state = _on_sphere(solver.y, start.shape)
+            solver.y = state.ravel()
+            bar.update(solver.t * t_end - reached)
+            reached, steps, evaluations = float(solver.t * t_end), steps + 1, solver.nfev
+            for time in due:
+                on_save(float(time), _on_sphere(between(time / t_end), start.shape))
                 saved += 1
-            while solver.status == "running" and t_end > 0:
-                if problem := solver.step():
-                    raise FloatingPointError(problem.rstrip(".").lower())
-                due = times[saved : np.searchsorted(times, solver.t * t_end, side="right")]
-                between: Any = solver.dense_output() if due.size else None
-                state = _on_sphere(solver.y, start.shape)
-                solver.y = state.ravel()
-                bar.update(solver.t * t_end - reached)
-                reached, steps, evaluations = float(solver.t * t_end), steps + 1, solver.nfev
-                for time in due:
-                    on_save(float(time), _on_sphere(between(time / t_end), start.shape))
-                    saved += 1
-            status = Status(True, f"reached t = {t_end:g}")
+        status = Status(True, f"reached t = {t_end:g}")
     except KeyboardInterrupt:
         status = Status(False, f"interrupted at t = {reached:g} of {t_end:g}; everything up to there is kept")
     except FloatingPointError as problem:
@@ -132,9 +132,7 @@ def check_times(save_at: ArrayLike | None, t_end: float) -> Array:
     if (np.diff(times) <= 0).any():
         raise ValueError("save_at is not strictly increasing")
     if times.size and not (times[0] >= 0 and times[-1] <= t_end):
-        raise ValueError(
-            f"save_at runs from {times[0]:g} to {times[-1]:g}: the times must lie within [0, {t_end:g}]"
-        )
+        raise ValueError(f"save_at runs from {times[0]:g} to {times[-1]:g}: the times must lie within [0, {t_end:g}]")
     return times
 
 

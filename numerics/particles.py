@@ -82,9 +82,7 @@ def load(path: str | Path) -> Run:
                 raise ValueError(f"{path} is not a saved run: it lacks {', '.join(sorted(missing))}")
             facts = json.loads(str(archive["facts"]))
             observables = {
-                key.removeprefix(OBSERVABLE): archive[key]
-                for key in archive.files
-                if key.startswith(OBSERVABLE)
+                key.removeprefix(OBSERVABLE): archive[key] for key in archive.files if key.startswith(OBSERVABLE)
             }
             arrays = {name: archive[name] for name in ARRAYS}
     status = Status(**facts.pop("status"))
@@ -153,9 +151,7 @@ def simulate(
             values.append(observable(x, weights, beta, model))
 
     clock = perf_counter()
-    end = integrate(
-        field, tokens, t_end=t_end, save_at=times, rtol=rtol, atol=atol, on_save=record, progress=progress
-    )
+    end = integrate(field, tokens, t_end=t_end, save_at=times, rtol=rtol, atol=atol, on_save=record, progress=progress)
     count = len(end.t)
     return Run(
         t=end.t,

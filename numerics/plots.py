@@ -34,9 +34,7 @@ def plot_trajectories(run: Run, *, ax: "Axes | None" = None, **kwargs: Any) -> "
     return ax
 
 
-def plot_density(
-    run: Run | ArrayLike, *, ax: "Axes | None" = None, bins: int = 100, **kwargs: Any
-) -> "Axes":
+def plot_density(run: Run | ArrayLike, *, ax: "Axes | None" = None, bins: int = 100, **kwargs: Any) -> "Axes":
     r"""Histogram of the angles of a run's final tokens, or of any tokens shape=[n, 2], in dim 2.
 
     Scaled to the density with respect to the uniform probability measure, so that uniform tokens give 1.

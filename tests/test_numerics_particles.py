@@ -61,8 +61,7 @@ def test_methods_agree_on_a_run():
     """Whole trajectories by the pair sum and by the Fourier series."""
     tokens = nm.uniform(200, 2, rng=5)
     dense, fast = (
-        nm.simulate(tokens, beta=5, t_end=0.3, method=method, rtol=1e-11, atol=1e-12)
-        for method in ("dense", "circle")
+        nm.simulate(tokens, beta=5, t_end=0.3, method=method, rtol=1e-11, atol=1e-12) for method in ("dense", "circle")
     )
     assert np.abs(dense.trajectories - fast.trajectories).max() < 1e-8
     assert dense.parameters["method"] == "dense"

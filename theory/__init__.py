@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gegenflow.theory.certified import Certified as Certified
     from gegenflow.theory.certified import certify as certify
+    from gegenflow.theory.certified import exact_number as exact_number
     from gegenflow.theory.growth import growth_rate as growth_rate
     from gegenflow.theory.kernels import Kernel as Kernel
     from gegenflow.theory.kernels import beta as beta
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
     from gegenflow.theory.tables import growth_table as growth_table
 
 NAMES = {
-    "certified": ["Certified", "certify"],
+    "certified": ["Certified", "certify", "exact_number"],
     "growth": ["growth_rate"],
     "kernels": ["Kernel", "beta", "exponential", "multiplier", "power_multiplier", "power_series"],
     "linearization": ["Derivation", "linearize"],
     "phases": ["Phase", "critical_beta", "critical_beta_bounds", "phase", "selected_degree"],
-    "sphere": ["d", "gegenbauer", "harmonic_dimension", "k", "laplacian_eigenvalue", "t", "zonal_laplacian", "zonal_weight"],
+    "sphere": [
+        *("d", "gegenbauer", "harmonic_dimension", "k", "laplacian_eigenvalue", "t"),
+        *("zonal_laplacian", "zonal_weight"),
+    ],
     "tables": ["Table", "critical_table", "growth_table"],
 }
 HOME = {name: module for module, names in NAMES.items() for name in names}

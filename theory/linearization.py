@@ -90,8 +90,8 @@ class Derivation:
     def latex(self) -> str:
         """The derivation as a LaTeX list (amsmath): what each step says, the equality, how it was checked."""
         items = (
-            f"\\item {step.title.capitalize()}: {step.words} (checked {step.how}).\n"
-            f"\\begin{{multline*}}\n{sp.latex(step.lhs)} \\\\\n= {sp.latex(step.rhs)}\n\\end{{multline*}}"
+            f"\\item {step.title[0].upper()}{step.title[1:]}: {step.words} (checked {step.how}).\n"
+            f"\\[\\begin{{aligned}}\n& {sp.latex(step.lhs)} \\\\\n&\\quad = {sp.latex(step.rhs)}\n\\end{{aligned}}\\]"
             for step in self.steps
         )
         return "\\begin{enumerate}\n" + "\n".join(items) + "\n\\end{enumerate}"
@@ -159,7 +159,7 @@ def _equation(dim: Expr, model: Model) -> Step:
     """Mass balance between parallels (the conservative form) is the continuity equation on zonal densities."""
     flux = rho * sp.Derivative(U, t) / (Z if model == "sa" else 1)
     area = (1 - t**2) ** (sp.sympify(dim - 1) / 2)
-    balance = -sp.Derivative(area * flux, t) * (1 - t**2) / area
+    balance = -sp.Derivative(area * flux, t) * (1 - t**2) ** (sp.sympify(3 - dim) / 2)
     words = r"$\partial_t \rho = -\mathrm{div}(\rho \nabla U)$, $U = W*\mu$, on zonal densities $\rho(t)$"
     if model == "sa":
         words = words.replace(r"\nabla U", r"\nabla U/Z").replace("W*", r"W*\mu, Z = h*")

@@ -1,0 +1,89 @@
+"""Verdicts: predicted against measured, with the error bar that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from html import escape
+from itertools import groupby
+from typing import Any
+
+BARS = 3.0
+WIDEST = 0.05
+
+
+@dataclass(frozen=True)
+class Check:
+    """One prediction against its measurement; passed if they differ by at most 3 error bars of at most 5 %.
+
+    ``error`` is the error bar of the measurement. Too wide a bar is a failure too, as it would confirm anything:
+
+    >>> Check("planted modes", "degree 1", predicted=2.0, measured=2.1, error=0.04).passed
+    True
+    >>> Check("planted modes", "degree 1", predicted=2.0, measured=2.1, error=0.4).passed
+    False
+    """
+
+    section: str
+    name: str
+    predicted: float
+    measured: float
+    error: float
+
+    @property
+    def passed(self) -> bool:
+        """The verdict."""
+        close = abs(self.measured - self.predicted) <= BARS * self.error
+        return close and self.error <= WIDEST * abs(self.predicted)
+
+    @property
+    def off_by(self) -> float:
+        """Distance of prediction and measurement in error bars."""
+        return abs(self.measured - self.predicted) / self.error if self.error > 0 else float("inf")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The checks of one validation: prints as tables, ``passed`` if it was completed and every check agrees."""
+
+    checks: tuple[Check, ...]
+    parameters: Mapping[str, Any]
+    status: str
+    seconds: float
+    complete: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the validation ran to its end and every check passed."""
+        return self.complete and bool(self.checks) and all(check.passed for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``gegenflow validate --format json`` prints."""
+        checks = [{**asdict(c), "name": f"{c.section}: {c.name}", "passed": c.passed} for c in self.checks]
+        for check in checks:
+            del check["section"]
+        facts = {"status": self.status, "seconds": round(self.seconds, 3)}
+        return {"passed": self.passed, **self.parameters, **facts, "checks": checks}
+
+    def __str__(self) -> str:
+        width = max((len(check.name) for check in self.checks), default=0)
+        lines = []
+        for section, checks in groupby(self.checks, key=lambda check: check.section):
+            lines.append(f"{section:<{width + 2}}  {'predicted':<18}{'measured':<18}{'error bar':<11}off by")
+            lines += [_line(check, width) for check in checks]
+        return "\n".join([*lines, self._verdict()])
+
+    def _verdict(self) -> str:
+        failed = sum(not check.passed for check in self.checks)
+        count = f"{len(self.checks)} checks"
+        verdict = f"{failed} of {count} failed" if failed else f"all {count} agree"
+        return f"{verdict}  ({self.seconds:.0f} s)" if self.complete else f"{verdict}, but {self.status}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def _line(check: Check, width: int) -> str:
+    numbers = f"{check.predicted:<18.10g}{check.measured:<18.10g}{check.error:<11.1e}"
+    verdict = "" if check.passed else "  FAILED"
+    return f"  {check.name:<{width}}  {numbers}{check.off_by:.1f} bars{verdict}"
