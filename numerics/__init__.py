@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from gegenflow.numerics.geometry import lattice as lattice
     from gegenflow.numerics.geometry import normalize as normalize
     from gegenflow.numerics.geometry import quadrature as quadrature
+    from gegenflow.numerics.geometry import read_tokens as read_tokens
     from gegenflow.numerics.geometry import uniform as uniform
     from gegenflow.numerics.harmonics import harmonic_overlap as harmonic_overlap
     from gegenflow.numerics.harmonics import harmonic_power as harmonic_power
     from gegenflow.numerics.integrate import Status as Status
     from gegenflow.numerics.integrate import integrate as integrate
+    from gegenflow.numerics.measurements import cluster_angles as cluster_angles
+    from gegenflow.numerics.measurements import energy_gain as energy_gain
+    from gegenflow.numerics.measurements import planted_rates as planted_rates
+    from gegenflow.numerics.measurements import uniform_rates as uniform_rates
     from gegenflow.numerics.observables import Clusters as Clusters
     from gegenflow.numerics.observables import Dissipation as Dissipation
     from gegenflow.numerics.observables import Energy as Energy
@@ -30,20 +35,28 @@ if TYPE_CHECKING:
     from gegenflow.numerics.particles import Run as Run
     from gegenflow.numerics.particles import load as load
     from gegenflow.numerics.particles import simulate as simulate
+    from gegenflow.numerics.plots import plot_checks as plot_checks
     from gegenflow.numerics.plots import plot_density as plot_density
     from gegenflow.numerics.plots import plot_power as plot_power
     from gegenflow.numerics.plots import plot_trajectories as plot_trajectories
+    from gegenflow.numerics.report import Check as Check
+    from gegenflow.numerics.report import Report as Report
+    from gegenflow.numerics.validation import prospects as prospects
+    from gegenflow.numerics.validation import validate as validate
 
 NAMES = {
     "attention": ["attention_field"],
     "circle": ["circle_field"],
     "clusters": ["cluster_labels"],
-    "geometry": ["lattice", "normalize", "quadrature", "uniform"],
+    "geometry": ["lattice", "normalize", "quadrature", "read_tokens", "uniform"],
     "harmonics": ["harmonic_overlap", "harmonic_power"],
     "integrate": ["Status", "integrate"],
+    "measurements": ["cluster_angles", "energy_gain", "planted_rates", "uniform_rates"],
     "observables": ["Clusters", "Dissipation", "Energy", "HarmonicAmplitude", "HarmonicPower"],
     "particles": ["Run", "load", "simulate"],
-    "plots": ["plot_density", "plot_power", "plot_trajectories"],
+    "plots": ["plot_checks", "plot_density", "plot_power", "plot_trajectories"],
+    "report": ["Check", "Report"],
+    "validation": ["prospects", "validate"],
 }
 HOME = {name: module for module, names in NAMES.items() for name in names}
 

@@ -3,6 +3,8 @@
 Tokens are the unit rows of an array, shape=[n, dim]; token weights are positive and sum to one.
 """
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import roots_gegenbauer
@@ -122,6 +124,20 @@ def check_tokens(tokens: ArrayLike) -> Array:
     return array
 
 
+def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
+    """Tokens from a .npy file, one a row, shape=[n, dim]; ``normalize`` makes every row a unit vector.
+
+    Raises ValueError for a file that holds anything else, with the number of the first row that is not a unit vector.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: not a .npy file of numbers") from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path}: an archive of several arrays; expected a .npy file with one, shape (n, dim)")
+    return _normalized(array) if normalize else check_tokens(array)
+
+
 def check_weights(weights: ArrayLike | None, n: int) -> Array:
     r"""Token weights :math:`w_j > 0`, :math:`\sum_j w_j = 1`, shape=[n]; ``None`` means 1/n each.
 
@@ -145,13 +161,19 @@ def check_weights(weights: ArrayLike | None, n: int) -> Array:
 
 
 def _as_rows(tokens: ArrayLike) -> Array:
-    array = np.array(tokens, dtype=np.float64, order="C")
+    array = np.asarray(tokens)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"tokens have dtype {array.dtype}: expected real numbers")
+    array = np.array(array, dtype=np.float64, order="C")
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise ValueError(f"tokens have shape {array.shape}: expected (n, dim) with n >= 1 and dim >= 2")
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
         raise ValueError(f"tokens: row {np.flatnonzero(~finite)[0]} is not finite")
     return array
+
+
+_normalized = normalize
 
 
 def _check_size(n: int, dim: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,7 +38,7 @@ class Run:
     tokens: Array
     trajectories: Array
     weights: Array
-    observables: Mapping[str, NDArray[np.generic]]
+    observables: Mapping[str, NDArray[Any]]
     status: Status
     evaluations: int
     parameters: Mapping[str, Parameter]
@@ -177,7 +178,7 @@ def simulate(
     )
 
 
-def _summary(values: NDArray[np.generic]) -> str:
+def _summary(values: NDArray[Any]) -> str:
     if values.ndim == 1:
         return f"{values[0]:.6g} -> {values[-1]:.6g}"
     return f"shape {values.shape}"

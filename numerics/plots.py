@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.clusters import cluster_labels
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.particles import Run
+from gegenflow.numerics.report import BARS, Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +65,22 @@ def plot_power(run: Run, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
         ax.plot(run.t, np.sqrt(power), **{"label": f"degree {degree}"} | kwargs)
     ax.set(xlabel="time", ylabel="amplitude", yscale="log")
     ax.legend()
+    return ax
+
+
+def plot_checks(report: Report, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
+    """Every check of a validation: (measured - predicted) in error bars, with the three bars that are allowed.
+
+    ``kwargs`` go to ``Axes.errorbar``.
+    """
+    ax = ax or _current_axes()
+    names = [f"{check.section}, {check.name}" for check in report.checks]
+    off = [(check.measured - check.predicted) / check.error for check in report.checks]
+    ax.axvspan(-BARS, BARS, color="0.93")
+    style: dict[str, Any] = {"xerr": 1.0, "fmt": "o", "markersize": 3} | kwargs
+    ax.errorbar(off, range(len(off)), **style)
+    ax.set(xlabel="measured - predicted, in error bars", yticks=range(len(off)), yticklabels=names)
+    ax.invert_yaxis()
     return ax
 
 

@@ -50,7 +50,11 @@ class Report:
     parameters: Mapping[str, Any]
     status: str
     seconds: float
-    complete: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether the validation ran to its end."""
+        return self.status == "complete"
 
     @property
     def passed(self) -> bool:

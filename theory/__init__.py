@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gegenflow.theory.phases import critical_beta_bounds as critical_beta_bounds
     from gegenflow.theory.phases import phase as phase
     from gegenflow.theory.phases import selected_degree as selected_degree
+    from gegenflow.theory.sphere import check_degree as check_degree
+    from gegenflow.theory.sphere import check_dim as check_dim
     from gegenflow.theory.sphere import d as d
     from gegenflow.theory.sphere import gegenbauer as gegenbauer
     from gegenflow.theory.sphere import harmonic_dimension as harmonic_dimension
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from gegenflow.theory.sphere import zonal_laplacian as zonal_laplacian
     from gegenflow.theory.sphere import zonal_weight as zonal_weight
     from gegenflow.theory.tables import Table as Table
+    from gegenflow.theory.tables import critical_rows as critical_rows
     from gegenflow.theory.tables import critical_table as critical_table
+    from gegenflow.theory.tables import growth_rows as growth_rows
     from gegenflow.theory.tables import growth_table as growth_table
 
 NAMES = {
@@ -43,10 +47,10 @@ NAMES = {
     "linearization": ["Derivation", "linearize"],
     "phases": ["Phase", "critical_beta", "critical_beta_bounds", "phase", "selected_degree"],
     "sphere": [
-        *("d", "gegenbauer", "harmonic_dimension", "k", "laplacian_eigenvalue", "t"),
+        *("check_degree", "check_dim", "d", "gegenbauer", "harmonic_dimension", "k", "laplacian_eigenvalue", "t"),
         *("zonal_laplacian", "zonal_weight"),
     ],
-    "tables": ["Table", "critical_table", "growth_table"],
+    "tables": ["Table", "critical_rows", "critical_table", "growth_rows", "growth_table"],
 }
 HOME = {name: module for module, names in NAMES.items() for name in names}
 

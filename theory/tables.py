@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import product
 from typing import Any
 
 from gegenflow.theory.certified import latex_number
 from gegenflow.theory.growth import growth_rate
 from gegenflow.theory.phases import critical_beta
 
+Row = Mapping[str, Any]
 FORMATS = ("text", "csv", "markdown", "latex", "json", "html")
 
 
@@ -27,7 +29,7 @@ class Table:
     3    1       1.81615  4.6e-6
     """
 
-    rows: tuple[Mapping[str, Any], ...]
+    rows: tuple[Row, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -101,18 +103,33 @@ def _latex_cell(cell: str) -> str:
     return f"${latex_number(cell)}$"
 
 
-def critical_table(dims: Iterable[int], degrees: Iterable[int], digits: int = 15) -> Table:
-    """Boundaries :math:`\\beta_k(d)` between degrees k and k+1 (:func:`~gegenflow.theory.phases.critical_beta`).
+def critical_rows(dims: Iterable[int], degrees: Sequence[int], digits: int = 15) -> Iterator[Row]:
+    """Rows of :func:`critical_table`, one at a time."""
+    for dim, degree in product(dims, degrees):
+        boundary = critical_beta(degree, dim, digits)
+        yield {"dim": dim, "degree": degree, "beta": boundary.value, "error": boundary.error}
+
+
+def growth_rows(
+    dims: Iterable[int], degrees: Sequence[int], beta: Any, *, model: str = "usa", digits: int = 15
+) -> Iterator[Row]:
+    """Rows of :func:`growth_table`, one at a time."""
+    for dim, degree in product(dims, degrees):
+        rate = growth_rate(degree, dim, beta, model=model, digits=digits)
+        facts = {"dim": dim, "degree": degree, "beta": str(beta), "model": model}
+        yield {**facts, "rate": rate.value, "error": rate.error}
+
+
+def critical_table(dims: Iterable[int], degrees: Sequence[int], digits: int = 15) -> Table:
+    r"""Boundaries :math:`\beta_k(d)` between degrees k and k+1 (:func:`~gegenflow.theory.phases.critical_beta`).
 
     Raises ValueError for dim < 2, degree < 1 or digits < 1.
     """
-    degrees = tuple(degrees)
-    certified = ((dim, degree, critical_beta(degree, dim, digits)) for dim in dims for degree in degrees)
-    return Table(tuple({"dim": n, "degree": k, "beta": b.value, "error": b.error} for n, k, b in certified))
+    return Table(tuple(critical_rows(dims, degrees, digits)))
 
 
 def growth_table(
-    dims: Iterable[int], degrees: Iterable[int], beta: Any, *, model: str = "usa", digits: int = 15
+    dims: Iterable[int], degrees: Sequence[int], beta: Any, *, model: str = "usa", digits: int = 15
 ) -> Table:
     """Growth rates (:func:`~gegenflow.theory.growth.growth_rate`), with beta as it was given.
 
@@ -122,13 +139,4 @@ def growth_table(
 
     Raises ValueError for dim < 2, degree < 1, digits < 1, beta negative or not finite, or an unknown model.
     """
-    degrees = tuple(degrees)
-    certified = (
-        (dim, degree, growth_rate(degree, dim, beta, model=model, digits=digits)) for dim in dims for degree in degrees
-    )
-    return Table(
-        tuple(
-            {"dim": n, "degree": k, "beta": str(beta), "model": model, "rate": rate.value, "error": rate.error}
-            for n, k, rate in certified
-        )
-    )
+    return Table(tuple(growth_rows(dims, degrees, beta, model=model, digits=digits)))

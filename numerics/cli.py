@@ -1,0 +1,251 @@
+"""The console command ``gegenflow``: tables of theory, runs, and the validation of one by the other.
+
+Exit status: 0 fine, 1 a check failed or the work was cut short, 2 bad input (one line on stderr).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from gegenflow import numerics as nm
+from gegenflow import theory as th
+from gegenflow.numerics.arguments import Parser, at_least, checked, integers
+
+TABLES = ("text", "json", "csv", "markdown", "latex")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (default: those of the process) and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (ValueError, OSError) as error:
+        print(f"gegenflow: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("gegenflow: interrupted", file=sys.stderr)
+        return 1
+
+
+def derive(options: argparse.Namespace) -> int:
+    """derive the growth rate from the mean-field equation, verifying every step"""
+    derivation = th.linearize(dim=options.dim or th.d, model=options.model)
+    holds = derivation.check()
+    if options.format == "latex":
+        print(derivation.latex())
+    elif options.format == "json":
+        steps = [
+            {"title": step.title, "lhs": str(step.lhs), "rhs": str(step.rhs), "checked": step.how}
+            for step in derivation.steps
+        ]
+        facts = {"dim": str(derivation.dim), "model": derivation.model, "rate": str(derivation.rate)}
+        _print_json({**facts, "checked": holds, "steps": steps})
+    else:
+        print(derivation)
+        print("every step holds" if holds else "a step does not hold")
+    return int(not holds)
+
+
+def growth(options: argparse.Namespace) -> int:
+    """certified growth rates of the harmonics of the uniform state"""
+    dims, degrees = _flat(options.dim), _flat(options.degree)
+    rows = th.growth_rows(dims, degrees, options.beta, model=options.model, digits=options.digits)
+    return _print_table(rows, options.format)
+
+
+def critical(options: argparse.Namespace) -> int:
+    """certified critical inverse temperatures: row k is the boundary between degrees k and k+1"""
+    return _print_table(th.critical_rows(_flat(options.dim), _flat(options.degree), options.digits), options.format)
+
+
+def phase(options: argparse.Namespace) -> int:
+    """the degree that grows fastest at a temperature, and where that changes"""
+    here = th.phase(options.beta, options.dim, model=options.model, digits=options.digits)
+    lower = here.lower.value if here.lower else "0"
+    if options.format == "json":
+        facts = {"dim": here.dim, "beta": options.beta, "model": here.model, "degree": here.degree}
+        _print_json({**facts, "rate": here.rate.value, "lower": lower, "upper": here.upper.value})
+    else:
+        print(f"dim {here.dim}, beta {options.beta}, {here.model.upper()}")
+        print(f"degree {here.degree} grows fastest, at rate {here.rate.value},")
+        print(f"as it does for beta from {lower} to {here.upper.value}")
+    return 0
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """follow tokens from a uniform start or a file; say what they become, and of a file what it holds"""
+    tokens = _start(options)
+    value = float(Fraction(options.beta))
+    if options.out and not options.out.parent.is_dir():
+        raise ValueError(f"--out {options.out}: there is no folder {options.out.parent}")
+    held = nm.prospects(tokens, options.beta, model=options.model) if options.start else ()
+    rng = None if options.start else options.rng
+    tolerances = {"rtol": options.rtol, "atol": options.rtol / 100}
+    run = nm.simulate(tokens, beta=value, model=options.model, t_end=options.time, rng=rng, progress=True, **tolerances)
+    if options.out:
+        run.save(options.out)
+    try:
+        energy = nm.Energy()(run.tokens, run.weights, value, options.model)
+    except ValueError:
+        energy = None
+    facts = {"dim": tokens.shape[1], "beta": options.beta, "model": options.model, "tokens": len(tokens)}
+    facts |= {"time": options.time, "rng": rng, "method": run.parameters["method"], "energy": energy}
+    facts |= {"clusters": nm.Clusters()(run.tokens, run.weights, value, options.model), "status": str(run.status)}
+    facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
+    if options.out:
+        facts["out"] = str(options.out)
+    if options.format == "json":
+        _print_json(facts | ({"degrees": [asdict(prospect) for prospect in held]} if held else {}))
+        return int(not run.status.ok)
+    if held:
+        print(th.Table(tuple({name: _short(value) for name, value in asdict(prospect).items()} for prospect in held)))
+        holds = ", ".join(str(p.degree) for p in sorted(held, key=lambda p: p.degree) if p.contained) or "none"
+        print(
+            f"beyond the noise of uniform tokens it holds: {holds}; the theory expects degree {held[0].degree} first\n"
+        )
+    print(*(f"{name:<14}{_short(value)}" for name, value in facts.items()), sep="\n")
+    return int(not run.status.ok)
+
+
+def _start(options: argparse.Namespace) -> Any:
+    if not options.start:
+        return nm.uniform(options.tokens or 2000, options.dim or 2, rng=options.rng)
+    try:
+        tokens = nm.read_tokens(options.start, normalize=options.normalize)
+    except OSError as error:
+        raise ValueError(f"--start {options.start}: {error.strerror}") from error
+    except ValueError as error:
+        hint = str(error).replace("gegenflow.numerics.normalize makes", "--normalize makes")
+        raise ValueError(f"--start {options.start}: {hint}") from error
+    if options.dim not in (None, tokens.shape[1]) or options.tokens not in (None, len(tokens)):
+        raise ValueError(f"--start {options.start}: it holds {len(tokens)} tokens of dim {tokens.shape[1]}")
+    return tokens
+
+
+def validate(options: argparse.Namespace) -> int:
+    """compare simulation with theory, with error bars"""
+    models = (options.model,) if options.model else ("usa", "sa")
+    if options.figure and not options.figure.parent.is_dir():
+        raise ValueError(f"--figure {options.figure}: there is no folder {options.figure.parent}")
+    report = nm.validate(
+        dims=_flat(options.dim),
+        beta=options.beta,
+        models=models,
+        tokens=options.tokens,
+        runs=options.runs,
+        rng=options.rng,
+        progress=True,
+    )
+    if options.format == "json":
+        _print_json(report.to_dict())
+    else:
+        print(f"gegenflow {version('gegenflow')}  theory against simulation, beta {options.beta}\n{report}")
+    if options.figure and report.checks:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 1 + 0.18 * len(report.checks)), layout="constrained")
+        nm.plot_checks(report, ax=figure.add_subplot())
+        figure.savefig(options.figure)
+    return int(not report.passed)
+
+
+def _print_table(rows: Iterator[Any], form: str) -> int:
+    """Print the rows; on an interrupt those computed so far."""
+    done, status = [], 0
+    try:
+        for row in rows:
+            done.append(row)
+    except KeyboardInterrupt:
+        print(f"gegenflow: interrupted after {len(done)} rows", file=sys.stderr)
+        status = 1
+    if done or form == "json":
+        print(th.Table(tuple(done)).to(form))
+    return status
+
+
+def _print_json(facts: Any) -> None:
+    print(json.dumps(facts, indent=2))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _flat(lists: Sequence[Sequence[int]]) -> list[int]:
+    return list(chain.from_iterable(lists))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="gegenflow", description="Attention as a flow of tokens on the sphere.")
+    parser.add_argument("--version", action="version", version=f"gegenflow {version('gegenflow')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    dim = checked(lambda value: th.check_dim(value), "dim", int)
+    dims = integers(lambda value: th.check_dim(value), "dim")
+    degrees = integers(lambda value: th.check_degree(value), "degree")
+    beta = checked(lambda text: th.exact_number(text), "beta", str)
+    count = checked(at_least(1), "", int)
+
+    def command(run: Callable[[argparse.Namespace], int], formats: Sequence[str] = ("text", "json")) -> Parser:
+        sub: Parser = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+        sub.set_defaults(run=run)
+        sub.add_argument("--format", choices=formats, default="text")
+        return sub
+
+    def model(sub: Parser, default: str | None = "usa") -> None:
+        sub.add_argument("--model", choices=("usa", "sa"), default=default, help="unnormalised or softmax attention")
+
+    def table(run: Callable[[argparse.Namespace], int]) -> Parser:
+        sub = command(run, TABLES)
+        sub.add_argument("--dim", type=dims, nargs="+", required=True, help="dimensions: 2 3 8 or 2:8")
+        sub.add_argument("--degree", type=degrees, nargs="+", required=True, help="degrees: 1 2 or 1:8")
+        return sub
+
+    def temperature(sub: Parser, default: str | None = None) -> None:
+        text = "inverse temperature, kept exact" + (f" (default {default})" if default else "")
+        sub.add_argument("--beta", type=beta, required=default is None, default=default, help=text)
+
+    def digits(sub: Parser) -> None:
+        sub.add_argument("--digits", type=count, default=15, help="significant digits, all of them proved")
+
+    sub = command(derive, ("text", "json", "latex"))
+    sub.add_argument("--dim", type=dim, help="a dimension (default: any, as the symbol d)")
+    model(sub)
+    sub = table(growth)
+    temperature(sub)
+    model(sub)
+    digits(sub)
+    digits(table(critical))
+    sub = command(phase)
+    sub.add_argument("--dim", type=dim, required=True)
+    temperature(sub)
+    model(sub)
+    digits(sub)
+    sub = command(simulate)
+    temperature(sub)
+    model(sub)
+    sub.add_argument("--dim", type=dim, help="dimension of a uniform start (default 2)")
+    sub.add_argument("--tokens", type=count, help="tokens of a uniform start (default 2000)")
+    sub.add_argument("--start", type=Path, help="your own tokens: a .npy file, one unit vector a row")
+    sub.add_argument("--normalize", action="store_true", help="make the rows of --start unit vectors")
+    sub.add_argument("--time", type=float, default=1.0, help="how long to follow them (default 1)")
+    sub.add_argument("--rtol", type=float, default=1e-8, help="relative tolerance a step (default 1e-8)")
+    sub.add_argument("--rng", type=checked(at_least(0), "", int), default=0, help="seed of the start (default 0)")
+    sub.add_argument("--out", type=Path, help="save the run here (npz; gegenflow.numerics.load reads it)")
+    sub = command(validate)
+    sub.add_argument("--dim", type=dims, nargs="+", default=[[2, 3]], help="dimensions (default 2 3)")
+    temperature(sub, "5")
+    model(sub, None)
+    sub.add_argument("--tokens", type=count, help="tokens of a random start (default 20000 in dim 2, else 2000)")
+    sub.add_argument("--runs", type=count, default=32, help="independent runs behind a rate (default 32)")
+    sub.add_argument("--rng", type=checked(at_least(0), "", int), default=0, help="seed (default 0)")
+    sub.add_argument("--figure", type=Path, help="draw the checks into this file (png, pdf, svg)")
+    return parser
