@@ -157,7 +157,8 @@ def nudged_starts(
     r"""Uniform tokens on the circle, nudged towards one degree with a random phase, and that phase as they hold it.
 
     Yields ``runs`` pairs of tokens, shape=[n, 2], and :math:`\arg\mu_k`,
-    :math:`\mu_k = \frac1n\sum_i e^{-ik\theta_i}`. The amplitude exceeds the noise of the tokens, so that the degree wins; one of its maxima lies near the angle pi.
+    :math:`\mu_k = \frac1n\sum_i e^{-ik\theta_i}`. The amplitude exceeds the noise of the tokens, so that the
+    degree wins; one of its maxima lies near the angle pi.
 
     >>> tokens, phase = next(nudged_starts(3, tokens=20_000, runs=1, rng=0))
     >>> bool(abs(harmonic_power(tokens, 3)[3] ** 0.5 - 0.05) < 0.02)

@@ -31,10 +31,16 @@ class Check:
     error: float
 
     @property
+    def verdict(self) -> str:
+        """Whether the check "agrees", "differs", or its "bar is too wide" to tell."""
+        if not self.error <= WIDEST * abs(self.predicted):
+            return "bar is too wide: take more tokens or runs"
+        return "agrees" if abs(self.measured - self.predicted) <= BARS * self.error else "differs"
+
+    @property
     def passed(self) -> bool:
-        """The verdict."""
-        close = abs(self.measured - self.predicted) <= BARS * self.error
-        return close and self.error <= WIDEST * abs(self.predicted)
+        """Whether prediction and measurement agree."""
+        return self.verdict == "agrees"
 
     @property
     def off_by(self) -> float:
@@ -89,5 +95,5 @@ class Report:
 
 def _line(check: Check, width: int) -> str:
     numbers = f"{check.predicted:<18.10g}{check.measured:<18.10g}{check.error:<11.1e}"
-    verdict = "" if check.passed else "  FAILED"
+    verdict = "" if check.passed else f"  FAILED, {check.verdict}"
     return f"  {check.name:<{width}}  {numbers}{check.off_by:.1f} bars{verdict}"
