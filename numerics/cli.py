@@ -244,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--dim", type=dims, nargs="+", default=[[2, 3]], help="dimensions (default 2 3)")
     temperature(sub, "5")
     model(sub, None)
-    sub.add_argument("--tokens", type=count, help="tokens of a random start (default 20000 in dim 2, else 2000)")
+    sub.add_argument("--tokens", type=count, help="tokens of a random start (default 20000 in dim 2, else 2500)")
     sub.add_argument("--runs", type=count, default=32, help="independent runs behind a rate (default 32)")
     sub.add_argument("--rng", type=checked(at_least(0), "", int), default=0, help="seed (default 0)")
     sub.add_argument("--figure", type=Path, help="draw the checks into this file (png, pdf, svg)")

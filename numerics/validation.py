@@ -2,8 +2,7 @@ r"""Theory against simulation: the one room where the two sides meet.
 
 Every measurement comes from simulated tokens alone (:mod:`gegenflow.numerics.measurements`), every prediction from
 :mod:`gegenflow.theory`; a check passes if they agree within three error bars and the bar is at most 5 % of the value
-(:class:`~gegenflow.numerics.report.Check`). Of the checks with a random error bar a correct theory fails one in 180
-(Student's t of the 32 runs); the others hardly ever.
+(:class:`~gegenflow.numerics.report.Check`). A correct theory fails one check in 370 of those on random tokens.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from gegenflow.numerics.measurements import (
     Unfinished,
     cluster_angles,
     energy_gain,
+    few_runs,
     nudged_starts,
     planted_rates,
     uniform_rates,
@@ -90,10 +90,11 @@ def planted_modes(case: Case, tokens: int, runs: int, rng: np.random.Generator) 
 
 
 def uniform_tokens(case: Case, tokens: int, runs: int, rng: np.random.Generator) -> Iterator[Check]:
-    """Rates from independent uniform tokens."""
-    options: dict[str, Any] = {"tokens": tokens, "runs": runs, "window": 0.5 / case.rates.max(), "rng": rng}
+    """Rates from independent uniform tokens, of the degrees that grow at least a tenth as fast as the fastest."""
+    options: dict[str, Any] = {"tokens": tokens, "runs": runs, "window": 0.25 / case.rates.max(), "rng": rng}
     measured = uniform_rates(case.dim, case.value, model=case.model, max_degree=len(case.rates), **options)
-    yield from _rate_checks("uniform tokens", case, *measured)
+    checks = list(_rate_checks("uniform tokens", case, *measured))
+    yield from (check for check in checks if check.predicted >= 0.1 * case.rates.max())
 
 
 def _rate_checks(section: str, case: Case, rates: Array, errors: Array) -> Iterator[Check]:
@@ -123,7 +124,7 @@ def emerging_clusters(case: Case, tokens: int, runs: int, rng: np.random.Generat
         predicted.append(expected[np.abs(expected - np.pi).argmin()])
         angles = cluster_angles(start, case.value, model=case.model, t_end=t_end, min_mass=0.3 / k)
         measured.append(angles[np.abs(angles - predicted[-1]).argmin()])
-    error = np.std(np.subtract(measured, predicted), ddof=1) / len(measured) ** 0.5
+    error = np.std(np.subtract(measured, predicted), ddof=1) / len(measured) ** 0.5 * few_runs(len(measured))
     yield Check("cluster angles", f"{case} degree {k}", *map(float, (np.mean(predicted), np.mean(measured), error)))
 
 
@@ -147,7 +148,7 @@ def validate(
 ) -> Report:
     """Compare simulation with theory: rates of planted and of random harmonics, energy balance, cluster angles.
 
-    ``beta`` may be text, to be exact; ``tokens`` of each random start are 20,000 in dim 2 and 2,000 above unless given;
+    ``beta`` may be text, to be exact; ``tokens`` of each random start are 20,000 in dim 2 and 2,500 above unless given;
     ``runs`` independent ones measure a rate. An interrupt keeps the checks made so far.
 
     >>> report = validate(dims=[2], models=["usa"], beta=2, tokens=2000, runs=16)
@@ -167,7 +168,7 @@ def validate(
     try:
         for (section, case), stream in zip(bar, np.random.default_rng(rng).spawn(len(jobs)), strict=True):
             bar.set_description(f"{section.__name__.replace('_', ' ')}, {case}")
-            checks += section(case, tokens or (20_000 if case.dim == 2 else 2_000), runs, stream)
+            checks += section(case, tokens or (20_000 if case.dim == 2 else 2_500), runs, stream)
     except KeyboardInterrupt:
         status = "interrupted"
     except Unfinished as problem:
