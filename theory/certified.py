@@ -58,9 +58,9 @@ def latex_number(decimal: str) -> str:
 
 def check_digits(digits: int) -> int:
     """The number of digits, or a ValueError unless it is an integer >= 1."""
-    if isinstance(digits, bool) or digits != digits or int(digits) != digits or digits < 1:
+    if isinstance(digits, bool) or not isinstance(digits, int) or digits < 1:
         raise ValueError(f"digits {digits}: the number of significant digits must be an integer >= 1")
-    return int(digits)
+    return digits
 
 
 def certify(evaluate: Callable[[], arb], digits: int) -> Certified:

@@ -65,13 +65,12 @@ def exponential(beta: Expr = beta) -> Kernel:
 
     Raises ValueError for beta negative, infinite or not a number. Source: arXiv 2410.23228; DLMF 18.17.17 and 10.9.
     """
-    symbolic = isinstance(beta, sp.Expr) and bool(beta.free_symbols)
-    exact = None if symbolic else exact_number(beta)
+    exact = None if _stays_symbolic(beta) else exact_number(beta)
     inverse_temperature = beta if exact is None else sp.Rational(int(exact.p), int(exact.q))
 
     def ball(degree: int, dim: int) -> arb:
         if exact is None:
-            raise ValueError(f"beta {beta}: a number is needed for certified digits")
+            raise ValueError(f"beta {beta}: a rational number is needed for certified digits")
         if exact == 0:
             return arb(int(degree == 0))
         half, z = fmpq(dim, 2), arb(exact)
@@ -84,6 +83,13 @@ def exponential(beta: Expr = beta) -> Kernel:
         multiplier=lambda degree, dim: _exponential_multiplier(degree, dim, inverse_temperature),
         ball=ball,
     )
+
+
+def _stays_symbolic(beta: Expr) -> bool:
+    """Whether beta holds a symbol or is an irrational number >= 0, such as sqrt(2)."""
+    if not isinstance(beta, sp.Expr) or beta.is_Rational or beta.is_Float:
+        return False
+    return bool(beta.is_nonnegative or (beta.free_symbols and beta.is_nonnegative is not False))
 
 
 def _exponential_multiplier(degree: Expr, dim: Expr, beta: Expr) -> Expr:

@@ -155,16 +155,15 @@ def selected_degree(beta: Any, dim: int) -> int:
 
 def _is_above(beta: fmpq, degree: int, dim: int) -> bool:
     """Whether beta > beta_k: by the Amos bounds, or by the sign of R(beta) - c (never 0: R is irrational)."""
-    lower, upper = _amos_bracket(degree, dim)
-    if arb(beta) < lower:
-        return False
-    if arb(beta) > upper:
-        return True
     order, c = fmpq(2 * degree + dim - 2, 2), _boundary_ratio(degree, dim)
-    precision = 64
+    precision = 64 + 2 * int(beta.p).bit_length()
     while True:
         with flint.ctx.workprec(precision):
-            difference = bessel_ratio(order, arb(beta)) - c
+            lower, upper = _amos_bracket(degree, dim)
+            argument = arb(beta)
+            if argument < lower or argument > upper:
+                return bool(argument > upper)
+            difference = bessel_ratio(order, argument) - c
         if not difference.contains(0):
             return bool(difference > 0)
         precision *= 2

@@ -41,9 +41,14 @@ def check_dim(dim: Expr) -> Expr:
 def _check_integer(name: str, value: Expr, least: int, allowed: str) -> Expr:
     if isinstance(value, sp.Basic) and not value.is_number:
         return value
-    if isinstance(value, bool) or value != value or value in (sp.oo, -sp.oo) or int(value) != value or value < least:
+    try:
+        whole = int(value)
+        valid = whole == value and whole >= least and not isinstance(value, bool)
+    except (TypeError, ValueError, OverflowError):
+        valid = False
+    if not valid:
         raise ValueError(f"{name} {value}: {allowed}")
-    return sp.Integer(int(value)) if isinstance(value, sp.Basic) else int(value)
+    return sp.Integer(whole) if isinstance(value, sp.Basic) else whole
 
 
 def laplacian_eigenvalue(degree: Expr = k, dim: Expr = d) -> Expr:
