@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gegenflow.numerics.harmonics import harmonic_overlap as harmonic_overlap
     from gegenflow.numerics.harmonics import harmonic_power as harmonic_power
     from gegenflow.numerics.integrate import Status as Status
-    from gegenflow.numerics.integrate import integrate as integrate
     from gegenflow.numerics.measurements import cluster_angles as cluster_angles
     from gegenflow.numerics.measurements import energy_gain as energy_gain
     from gegenflow.numerics.measurements import planted_rates as planted_rates
@@ -50,7 +49,7 @@ NAMES = {
     "clusters": ["cluster_labels"],
     "geometry": ["lattice", "normalize", "quadrature", "read_tokens", "uniform"],
     "harmonics": ["harmonic_overlap", "harmonic_power"],
-    "integrate": ["Status", "integrate"],
+    "integrate": ["Status"],
     "measurements": ["cluster_angles", "energy_gain", "planted_rates", "uniform_rates"],
     "observables": ["Clusters", "Dissipation", "Energy", "HarmonicAmplitude", "HarmonicPower"],
     "particles": ["Run", "load", "simulate"],

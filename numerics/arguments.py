@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
+
+LONGEST_RANGE = 1_000_000
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line and exits with 2."""
+    """Says what is wrong with the arguments in one line and exits with 2; -1e5 and -inf are values, not options."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, "gegenflow: " + re.sub(r"^argument (\S+): ", r"\1 ", message) + "\n")
+        self.exit(2, one_line(re.sub(r"^argument (\S+): ", r"\1 ", message)))
+
+
+def one_line(message: str) -> str:
+    r"""What a user sees of an error: one line, with the option that the message speaks of as it is typed.
+
+    >>> one_line('t_end is -1: it must be >= 0')
+    'gegenflow: --time -1: it must be >= 0\n'
+    """
+    message = re.sub(r"^(beta|digits|dim|degree|rtol|runs|tokens|t_end)( is)? (?=[^ ]+:)", r"--\1 ", message)
+    message = message.replace("--t_end", "--time").replace('model="sa"', "--model sa").replace("\n", "\\n")
+    return f"gegenflow: {message}\n"
 
 
 def checked(check: Callable[[Any], Any], name: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -52,6 +71,8 @@ def integers(check: Callable[[int], Any], name: str) -> Callable[[str], list[int
         if len(ends) > 2 or not all(re.fullmatch(r"-?\d+", end) for end in ends):
             raise argparse.ArgumentTypeError(f"{text}: a whole number or a range such as 1:8 is needed")
         first, last = int(ends[0]), int(ends[-1])
+        if last - first >= LONGEST_RANGE:
+            raise argparse.ArgumentTypeError(f"{text}: a range holds at most {LONGEST_RANGE:,} values")
         if first > last:
             raise argparse.ArgumentTypeError(f"{text}: a range runs upwards, such as 1:8")
         checked(check, name, int)(ends[0])
@@ -68,3 +89,21 @@ def at_least(least: int) -> Callable[[int], None]:
             raise ValueError(f"{value}: a whole number >= {least} is needed")
 
     return check
+
+
+def output(*suffixes: str) -> Callable[[str], Path]:
+    """An argument type for a file that can be written, with one of these suffixes if there are any."""
+
+    def parse(text: str) -> Path:
+        path = Path(text)
+        if not text or path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r}: the name of a file is needed")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"{text}: there is no folder {path.parent}")
+        if suffixes and path.suffix not in suffixes:
+            raise argparse.ArgumentTypeError(f"{text}: the name must end in {', '.join(suffixes)}")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise argparse.ArgumentTypeError(f"{text}: it cannot be written")
+        return path
+
+    return parse

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from fractions import Fraction
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import Any
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.arguments import Parser, at_least, checked, integers
+from gegenflow.numerics.arguments import Parser, at_least, checked, integers, one_line, output
+from gegenflow.numerics.report import finite
 
 TABLES = ("text", "json", "csv", "markdown", "latex")
 
@@ -27,9 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (default: those of the process) and return its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
-    except (ValueError, OSError) as error:
-        print(f"gegenflow: {error}", file=sys.stderr)
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, ArithmeticError, MemoryError, OSError) as error:
+        sys.stderr.write(one_line(str(error) or type(error).__name__))
         return 2
     except KeyboardInterrupt:
         print("gegenflow: interrupted", file=sys.stderr)
@@ -83,10 +89,10 @@ def phase(options: argparse.Namespace) -> int:
 
 def simulate(options: argparse.Namespace) -> int:
     """follow tokens from a uniform start or a file; say what they become, and of a file what it holds"""
+    from gegenflow.numerics.validation import simulation_beta
+
     tokens = _start(options)
-    value = float(Fraction(options.beta))
-    if options.out and not options.out.parent.is_dir():
-        raise ValueError(f"--out {options.out}: there is no folder {options.out.parent}")
+    value = simulation_beta(options.beta)
     held = nm.prospects(tokens, options.beta, model=options.model) if options.start else ()
     rng = None if options.start else options.rng
     tolerances = {"rtol": options.rtol, "atol": options.rtol / 100}
@@ -104,7 +110,9 @@ def simulate(options: argparse.Namespace) -> int:
     if options.out:
         facts["out"] = str(options.out)
     if options.format == "json":
-        _print_json(facts | ({"degrees": [asdict(prospect) for prospect in held]} if held else {}))
+        _print_json(
+            facts | ({"degrees": [asdict(p) | {"emergence": finite(p.emergence)} for p in held]} if held else {})
+        )
         return int(not run.status.ok)
     if held:
         print(th.Table(tuple({name: _short(value) for name, value in asdict(prospect).items()} for prospect in held)))
@@ -112,32 +120,34 @@ def simulate(options: argparse.Namespace) -> int:
         print(
             f"beyond the noise of uniform tokens it holds: {holds}; the theory expects degree {held[0].degree} first\n"
         )
+    if energy is None:
+        facts["energy"] = "beyond float64"
     print(*(f"{name:<14}{_short(value)}" for name, value in facts.items()), sep="\n")
     return int(not run.status.ok)
 
 
 def _start(options: argparse.Namespace) -> Any:
     if not options.start:
+        if options.normalize:
+            raise ValueError("--normalize: it goes with --start; a uniform start has unit vectors already")
         return nm.uniform(options.tokens or 2000, options.dim or 2, rng=options.rng)
     try:
         tokens = nm.read_tokens(options.start, normalize=options.normalize)
     except OSError as error:
         raise ValueError(f"--start {options.start}: {error.strerror}") from error
     except ValueError as error:
-        hint = str(error).replace("gegenflow.numerics.normalize makes", "--normalize makes")
-        raise ValueError(f"--start {options.start}: {hint}") from error
-    if options.dim not in (None, tokens.shape[1]) or options.tokens not in (None, len(tokens)):
-        raise ValueError(f"--start {options.start}: it holds {len(tokens)} tokens of dim {tokens.shape[1]}")
+        raise ValueError(f"--start {error}".replace("gegenflow.numerics.normalize", "--normalize")) from error
+    for name, asked, held in (("dim", options.dim, tokens.shape[1]), ("tokens", options.tokens, len(tokens))):
+        if asked not in (None, held):
+            raise ValueError(f"--start {options.start}: it has {name} {held}, not {asked}; leave --{name} out")
     return tokens
 
 
 def validate(options: argparse.Namespace) -> int:
     """compare simulation with theory, with error bars"""
     models = (options.model,) if options.model else ("usa", "sa")
-    if options.figure and not options.figure.parent.is_dir():
-        raise ValueError(f"--figure {options.figure}: there is no folder {options.figure.parent}")
     report = nm.validate(
-        dims=_flat(options.dim),
+        dims=_flat(options.dim or [[2, 3]]),
         beta=options.beta,
         models=models,
         tokens=options.tokens,
@@ -158,6 +168,12 @@ def validate(options: argparse.Namespace) -> int:
     return int(not report.passed)
 
 
+def _file(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("'': the name of a file is needed")
+    return Path(text)
+
+
 def _print_table(rows: Iterator[Any], form: str) -> int:
     """Print the rows; on an interrupt those computed so far."""
     done, status = [], 0
@@ -173,7 +189,7 @@ def _print_table(rows: Iterator[Any], form: str) -> int:
 
 
 def _print_json(facts: Any) -> None:
-    print(json.dumps(facts, indent=2))
+    print(json.dumps(facts, indent=2, allow_nan=False))
 
 
 def _short(value: Any) -> str:
@@ -205,8 +221,10 @@ def _parser() -> argparse.ArgumentParser:
 
     def table(run: Callable[[argparse.Namespace], int]) -> Parser:
         sub = command(run, TABLES)
-        sub.add_argument("--dim", type=dims, nargs="+", required=True, help="dimensions: 2 3 8 or 2:8")
-        sub.add_argument("--degree", type=degrees, nargs="+", required=True, help="degrees: 1 2 or 1:8")
+        sub.add_argument("--dim", type=dims, nargs="+", action="extend", required=True, help="dimensions: 2 3 8 or 2:8")
+        sub.add_argument(
+            "--degree", type=degrees, nargs="+", action="extend", required=True, help="degrees: 1 2 or 1:8"
+        )
         return sub
 
     def temperature(sub: Parser, default: str | None = None) -> None:
@@ -234,18 +252,20 @@ def _parser() -> argparse.ArgumentParser:
     model(sub)
     sub.add_argument("--dim", type=dim, help="dimension of a uniform start (default 2)")
     sub.add_argument("--tokens", type=count, help="tokens of a uniform start (default 2000)")
-    sub.add_argument("--start", type=Path, help="your own tokens: a .npy file, one unit vector a row")
+    sub.add_argument("--start", type=_file, help="your own tokens: a .npy file, one unit vector a row")
     sub.add_argument("--normalize", action="store_true", help="make the rows of --start unit vectors")
     sub.add_argument("--time", type=float, default=1.0, help="how long to follow them (default 1)")
     sub.add_argument("--rtol", type=float, default=1e-8, help="relative tolerance a step (default 1e-8)")
     sub.add_argument("--rng", type=checked(at_least(0), "", int), default=0, help="seed of the start (default 0)")
-    sub.add_argument("--out", type=Path, help="save the run here (npz; gegenflow.numerics.load reads it)")
+    sub.add_argument("--out", type=output(), help="save the run here (npz; gegenflow.numerics.load reads it)")
     sub = command(validate)
-    sub.add_argument("--dim", type=dims, nargs="+", default=[[2, 3]], help="dimensions (default 2 3)")
+    sub.add_argument("--dim", type=dims, nargs="+", action="extend", help="dimensions (default 2 3)")
     temperature(sub, "5")
     model(sub, None)
     sub.add_argument("--tokens", type=count, help="tokens of a random start (default 20000 in dim 2, else 2500)")
     sub.add_argument("--runs", type=count, default=32, help="independent runs behind a rate (default 32)")
     sub.add_argument("--rng", type=checked(at_least(0), "", int), default=0, help="seed (default 0)")
-    sub.add_argument("--figure", type=Path, help="draw the checks into this file (png, pdf, svg)")
+    sub.add_argument(
+        "--figure", type=output(".png", ".pdf", ".svg"), help="draw the checks into this file (png, pdf, svg)"
+    )
     return parser

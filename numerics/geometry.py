@@ -115,6 +115,8 @@ def check_tokens(tokens: ArrayLike) -> Array:
     array = _as_rows(tokens)
     norm = np.linalg.norm(array, axis=1)
     off = np.flatnonzero(~(np.abs(norm - 1) <= UNIT_TOLERANCE))
+    if off.size and norm[off[0]] == 0:
+        raise ValueError(f"tokens: row {off[0]} is zero and has no direction")
     if off.size:
         raise ValueError(
             f"tokens: row {off[0]} has norm {norm[off[0]]:.9g}, not 1; "
@@ -131,11 +133,14 @@ def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
     """
     try:
         array = np.load(path, allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         raise ValueError(f"{path}: not a .npy file of numbers") from error
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path}: an archive of several arrays; expected a .npy file with one, shape (n, dim)")
-    return _normalized(array) if normalize else check_tokens(array)
+    try:
+        return _normalized(array) if normalize else check_tokens(array)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def check_weights(weights: ArrayLike | None, n: int) -> Array:

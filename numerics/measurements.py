@@ -16,6 +16,7 @@ from scipy.stats import t as student_t
 
 from gegenflow.numerics.circle import exponential_modes
 from gegenflow.numerics.clusters import cluster_labels
+from gegenflow.numerics.fields import attention_sums
 from gegenflow.numerics.geometry import Array, normalize, quadrature, uniform
 from gegenflow.numerics.harmonics import harmonic_overlap, harmonic_power
 from gegenflow.numerics.observables import Dissipation, Energy
@@ -23,10 +24,15 @@ from gegenflow.numerics.particles import Run, simulate
 
 TILT = 1e-5
 MOST_NODES = 10_000
+MOST_OWN_SHARE = 0.03
 
 
 class Unfinished(Exception):
-    """A run behind a measurement stopped early; the text says why."""
+    """A measurement came to nothing: its run stopped early, or the tokens are too few; the text says why."""
+
+
+class Unmeasurable(ValueError):
+    """What was asked for cannot be measured at that dimension and temperature."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def planted_rates(
     ``max_degree`` at once, on nodes where uniform tokens are an equilibrium up to modes of the kernel below 1e-11;
     half the difference of the two signs is free of these and of quadratic terms. The error bar is the largest deviation
     of the rate in one of four parts of ``window``, which sees both the rounding and the cubic terms (they grow along
-    the run).
+    the run), plus ten times :math:`\epsilon^2` of the fastest rate for a cubic term that does not change along the run.
 
     At beta = 0 only the mean moves, at rate 1/2 on the circle (Kuramoto):
 
@@ -58,11 +64,11 @@ def planted_rates(
     >>> bool(abs(rates[0] - 0.5) < 3 * errors[0] < 1e-6)
     True
 
-    Raises ValueError where an exact start needs more than 10,000 tokens. Source: derived here.
+    Raises ValueError (Unmeasurable) where an exact start needs more than 10,000 tokens. Source: derived here.
     """
     degree = max_degree + len(exponential_modes(float(beta), 1e-11).force)
     if (count := (degree + 1) * (degree // 2 + 1) ** (dim - 2)) > MOST_NODES:
-        raise ValueError(f"dim {dim}: an exact start needs {count} tokens at beta {beta:g}, allowed are {MOST_NODES}")
+        raise Unmeasurable(f"dim {dim}: an exact start needs {count} tokens at beta {beta:g}, allowed are {MOST_NODES}")
     nodes, weights = quadrature(dim, degree)
     profile = Profile(normalize(np.random.default_rng(rng).standard_normal((1, dim))), max_degree)
     tilt = TILT * np.array([profile(node[None], np.ones(1), beta, model).sum() for node in nodes])
@@ -75,7 +81,7 @@ def planted_rates(
     logs = np.log(np.abs(plus.observables["profile"] - minus.observables["profile"]))
     rates = (logs[-1] - logs[0]) / window
     parts = np.diff(logs, axis=0) / np.diff(times)[:, None]
-    return rates, np.abs(parts - rates).max(axis=0)
+    return rates, np.abs(parts - rates).max(axis=0) + 10 * TILT**2 * np.abs(rates).max()
 
 
 def uniform_rates(
@@ -98,8 +104,11 @@ def uniform_rates(
     but does not bias the slope. The bias of order 1/n that finitely many tokens leave (each is its own neighbour in the
     normaliser of SA) cancels in twice the slope of all tokens less that of their halves.
 
+    Raises :class:`Unfinished` where a token makes up more than 3 % of its own normaliser, so that terms of order 1/n^2
+    would show.
+
     >>> rates, errors = uniform_rates(2, 0.0, max_degree=1, window=0.5, tokens=1000, runs=8, rng=0)
-    >>> bool(abs(rates[0] - 0.5) < 3 * errors[0] < 0.01)
+    >>> bool(abs(rates[0] - 0.5) < 3 * errors[0] < 0.05)
     True
 
     Source: derived here.
@@ -115,12 +124,24 @@ def uniform_rates(
         return difference
 
     samples = []
+    _check_neighbours(uniform(tokens, dim, rng=rng), beta, model)
     for stream in np.random.default_rng(rng).spawn(runs):
         start = uniform(tokens, dim, rng=stream)
         samples.append([regression(start), regression(start[::2]) + regression(start[1::2])])
     sums = np.array(samples)
     left_out = slope(sums.sum(axis=0) - sums)
     return slope(sums.sum(axis=0)), np.sqrt((runs - 1) * left_out.var(axis=0)) * few_runs(runs)
+
+
+def _check_neighbours(start: Array, beta: float, model: str) -> None:
+    """Refuse a SA start whose tokens see little but themselves."""
+    _, normaliser = attention_sums(start, np.full(len(start), 1 / len(start)), beta)
+    share = 1 / (len(start) * normaliser.mean())
+    if model == "sa" and share > MOST_OWN_SHARE:
+        enough = int(np.ceil(len(start) * share / MOST_OWN_SHARE))
+        raise Unfinished(
+            f"{len(start)} tokens are too few: each makes up {share:.0%} of its own normaliser; take about {enough}"
+        )
 
 
 def few_runs(runs: int) -> float:
@@ -137,7 +158,8 @@ def energy_gain(start: Array, beta: float, *, t_end: float, model: str = "usa") 
 
     .. math:: \int_0^T \frac{dE}{dt}\,dt = E(T) - E(0)
 
-    The error bar is the change of Simpson's rule on halving its step, plus the rounding of the energy.
+    The error bar is the change of Simpson's rule on halving its step, plus the tolerance of the run and the rounding of
+    the energy (which holds the constant 1/(2 beta)).
 
     >>> integral, gain, error = energy_gain(uniform(50, dim=3, rng=0), 2.0, t_end=1.0)
     >>> bool(abs(integral - gain) < 3 * error < 1e-3 * gain)
@@ -147,11 +169,12 @@ def energy_gain(start: Array, beta: float, *, t_end: float, model: str = "usa") 
     run = follow(start, beta, model, t_end, observe=[Energy(), Dissipation()], save_at=times, rtol=1e-9)
     energy, dissipation = run.observables["energy"], run.observables["dissipation"].astype(float)
     fine, coarse = float(simpson(dissipation, x=times)), float(simpson(dissipation[::2], x=times[::2]))
-    return fine, float(energy[-1] - energy[0]), abs(fine - coarse) + 1e-8 * float(abs(energy[-1]))
+    gain = float(energy[-1] - energy[0])
+    return fine, gain, abs(fine - coarse) + 1e-7 * abs(gain) + 1e-13 * float(abs(energy[-1]))
 
 
 def cluster_angles(start: Array, beta: float, *, t_end: float, min_mass: float, model: str = "usa") -> Array:
-    """Angles in [0, 2 pi) of the clusters that tokens on the circle, shape=[n, 2], have formed by ``t_end``.
+    """Angles in [0, 2 pi] of the clusters that tokens on the circle, shape=[n, 2], have formed by ``t_end``.
 
     Raises :class:`Unfinished` if there is no cluster of at least ``min_mass`` by then.
     """
@@ -184,8 +207,10 @@ def nudged_starts(
 
 
 def follow(start: Array, beta: float, model: str, t_end: float, **options: Any) -> Run:
-    """A run that reached its end, or :class:`Unfinished`."""
+    """A run that reached its end, or :class:`Unfinished`; an interrupt goes on."""
     run = simulate(start, beta=beta, model=model, t_end=t_end, **options)
+    if run.status.message.startswith("interrupted"):
+        raise KeyboardInterrupt
     if not run.status.ok:
         raise Unfinished(str(run.status))
     return run

@@ -75,7 +75,7 @@ def plot_checks(report: Report, *, ax: "Axes | None" = None, **kwargs: Any) -> "
     """
     ax = ax or _current_axes()
     names = [f"{check.section}, {check.name}" for check in report.checks]
-    off = [(check.measured - check.predicted) / check.error for check in report.checks]
+    off = [np.copysign(check.off_by, check.measured - check.predicted) for check in report.checks]
     ax.axvspan(-BARS, BARS, color="0.93")
     style: dict[str, Any] = {"xerr": 1.0, "fmt": "o", "markersize": 3} | kwargs
     ax.errorbar(off, range(len(off)), **style)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 from itertools import groupby
+from math import inf, isfinite
 from typing import Any
 
 BARS = 3.0
@@ -45,7 +46,8 @@ class Check:
     @property
     def off_by(self) -> float:
         """Distance of prediction and measurement in error bars."""
-        return abs(self.measured - self.predicted) / self.error if self.error > 0 else float("inf")
+        distance = abs(self.measured - self.predicted)
+        return distance / self.error if self.error > 0 else inf if distance > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Report:
     parameters: Mapping[str, Any]
     status: str
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -69,10 +72,15 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``gegenflow validate --format json`` prints."""
-        checks = [{**asdict(c), "name": f"{c.section}: {c.name}", "passed": c.passed} for c in self.checks]
-        for check in checks:
-            del check["section"]
-        facts = {"status": self.status, "seconds": round(self.seconds, 3)}
+        checks = [
+            {
+                "name": f"{check.section}: {check.name}",
+                **{name: finite(getattr(check, name)) for name in ("predicted", "measured", "error")},
+                "passed": check.passed,
+            }
+            for check in self.checks
+        ]
+        facts = {"status": self.status, "notes": list(self.notes), "seconds": round(self.seconds, 3)}
         return {"passed": self.passed, **self.parameters, **facts, "checks": checks}
 
     def __str__(self) -> str:
@@ -81,16 +89,20 @@ class Report:
         for section, checks in groupby(self.checks, key=lambda check: check.section):
             lines.append(f"{section:<{width + 2}}  {'predicted':<18}{'measured':<18}{'error bar':<11}off by")
             lines += [_line(check, width) for check in checks]
-        return "\n".join([*lines, self._verdict()])
+        return "\n".join([*lines, *self.notes, self._verdict()])
 
     def _verdict(self) -> str:
-        failed = sum(not check.passed for check in self.checks)
-        count = f"{len(self.checks)} checks"
-        verdict = f"{failed} of {count} failed" if failed else f"all {count} agree"
+        failed, count = sum(not check.passed for check in self.checks), f"{len(self.checks)} checks"
+        verdict = f"{failed} of {count} failed" if failed else f"all {count} agree" if self.checks else "no check made"
         return f"{verdict}  ({self.seconds:.0f} s)" if self.complete else f"{verdict}, but {self.status}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+
+def finite(number: float) -> float | None:
+    """The number, or None where it is infinite or not a number, which JSON does not know."""
+    return number if isfinite(number) else None
 
 
 def _line(check: Check, width: int) -> str:

@@ -20,11 +20,12 @@ from scipy.stats import chi2
 from tqdm import tqdm
 
 from gegenflow import theory as th
-from gegenflow.numerics.attention import check_model
+from gegenflow.numerics.attention import LARGEST_BETA, check_model
 from gegenflow.numerics.geometry import Array, check_tokens, uniform
 from gegenflow.numerics.harmonics import harmonic_power
 from gegenflow.numerics.measurements import (
     Unfinished,
+    Unmeasurable,
     cluster_angles,
     energy_gain,
     few_runs,
@@ -38,6 +39,18 @@ EMERGED = 0.3
 """Amplitude A_k at which a degree counts as emerged."""
 
 
+def simulation_beta(beta: Any) -> float:
+    """The exact temperature as the nearest float64.
+
+    Raises ValueError where it is negative, not finite or too large for one.
+    """
+    exact = th.exact_number(beta)
+    try:
+        return float(Fraction(int(exact.p), int(exact.q)))
+    except OverflowError as error:
+        raise ValueError(f"beta {beta}: too large for a simulation in float64") from error
+
+
 @dataclass(frozen=True)
 class Case:
     """A dimension, a temperature (exact, as text or number) and a model, with what the theory predicts there."""
@@ -49,6 +62,8 @@ class Case:
     def __post_init__(self) -> None:
         th.growth_rate(1, self.dim, self.beta, model=self.model, digits=1)
         check_model(self.value, self.model)
+        if self.model == "usa" and self.value > LARGEST_BETA / 2:
+            raise ValueError(f"beta {self.beta}: e^(2 beta) overflows float64 above {LARGEST_BETA / 2:g}; SA is safe")
 
     def __str__(self) -> str:
         return f"dim {self.dim} {self.model.upper()}"
@@ -56,8 +71,7 @@ class Case:
     @property
     def value(self) -> float:
         """The temperature as a number for the simulation."""
-        exact = th.exact_number(self.beta)
-        return float(Fraction(int(exact.p), int(exact.q)))
+        return simulation_beta(self.beta)
 
     @property
     def selected(self) -> int:
@@ -79,31 +93,29 @@ class Case:
 
 
 def planted_modes(case: Case, tokens: int, runs: int, rng: np.random.Generator) -> Iterator[Check]:
-    """Rates of harmonics planted on an exact start; nothing where that takes too many tokens (high dim)."""
-    try:
-        measured = planted_rates(
-            case.dim, case.value, model=case.model, max_degree=len(case.rates), window=1 / case.rates.max(), rng=rng
-        )
-    except ValueError:
-        return
-    yield from _rate_checks("planted modes", case, *measured)
+    """Rates of harmonics planted on an exact start, of the degrees whose growth shows beside the fastest."""
+    options: dict[str, Any] = {"max_degree": len(case.rates), "window": 1 / case.rates.max(), "rng": rng}
+    measured = planted_rates(case.dim, case.value, model=case.model, **options)
+    yield from _rate_checks("planted modes", case, *measured, slowest=1e-6)
 
 
 def uniform_tokens(case: Case, tokens: int, runs: int, rng: np.random.Generator) -> Iterator[Check]:
-    """Rates from independent uniform tokens, of the degrees that grow at least a tenth as fast as the fastest."""
+    """Rates from independent uniform tokens, of the degrees that grow at least a fifth as fast as the fastest."""
     options: dict[str, Any] = {"tokens": tokens, "runs": runs, "window": 0.25 / case.rates.max(), "rng": rng}
     measured = uniform_rates(case.dim, case.value, model=case.model, max_degree=len(case.rates), **options)
-    checks = list(_rate_checks("uniform tokens", case, *measured))
-    yield from (check for check in checks if check.predicted >= 0.1 * case.rates.max())
+    yield from _rate_checks("uniform tokens", case, *measured, slowest=0.2)
 
 
-def _rate_checks(section: str, case: Case, rates: Array, errors: Array) -> Iterator[Check]:
+def _rate_checks(section: str, case: Case, rates: Array, errors: Array, slowest: float) -> Iterator[Check]:
     for degree, (predicted, rate, error) in enumerate(zip(case.rates, rates, errors, strict=True), 1):
-        yield Check(section, f"{case} degree {degree}", float(predicted), float(rate), float(error))
+        if predicted >= slowest * case.rates.max():
+            yield Check(section, f"{case} degree {degree}", float(predicted), float(rate), float(error))
 
 
 def energy_balance(case: Case, tokens: int, runs: int, rng: np.random.Generator) -> Iterator[Check]:
-    """Energy gained against the dissipation, until the first degree has emerged."""
+    """Energy gained against the dissipation, until the first degree has emerged; not where 1/(2 beta) swamps it."""
+    if 0 < case.value < 1e-8 or case.value > LARGEST_BETA:
+        raise Unmeasurable(f"the energy is out of reach of float64 at beta {case.beta}")
     start = uniform(tokens, case.dim, rng=rng)
     t_end = max(case.emergence_times(start).min(), 0.1 / case.rates.max())
     yield Check("energy balance", f"{case}", *energy_gain(start, case.value, t_end=t_end, model=case.model))
@@ -149,32 +161,39 @@ def validate(
     """Compare simulation with theory: rates of planted and of random harmonics, energy balance, cluster angles.
 
     ``beta`` may be text, to be exact; ``tokens`` of each random start are 20,000 in dim 2 and 2,500 above unless given;
-    ``runs`` independent ones measure a rate. An interrupt keeps the checks made so far.
+    ``runs`` independent ones measure a rate. An interrupt keeps the checks made so far; what cannot be measured, such
+    as an exact start in high dim, is named in the notes of the report.
 
-    >>> report = validate(dims=[2], models=["usa"], beta=2, tokens=2000, runs=16)
+    >>> report = validate(dims=[2], models=["usa"], beta=2, tokens=10_000)
     >>> report.passed, report.checks[0].name
     (True, 'dim 2 USA degree 1')
 
     Raises ValueError for bad input.
     """
-    cases = [Case(dim, beta, model) for dim, model in product(dims, models)]
+    cases = [Case(dim, beta, model) for dim, model in product(dict.fromkeys(dims), dict.fromkeys(models))]
+    if not cases:
+        raise ValueError(f"dims {list(dims)}, models {list(models)}: at least one of each is needed")
     if tokens is not None and tokens < 100:
         raise ValueError(f"tokens {tokens}: a validation needs at least 100 tokens")
     if runs < 4:
         raise ValueError(f"runs {runs}: error bars need at least 4 independent runs")
-    clock, checks, status = perf_counter(), list[Check](), "complete"
+    clock, checks, notes, status = perf_counter(), list[Check](), list[str](), "complete"
     jobs = list(product(SECTIONS, cases))
     bar = tqdm(jobs, disable=None if progress else True, unit="part", leave=False)
     try:
         for (section, case), stream in zip(bar, np.random.default_rng(rng).spawn(len(jobs)), strict=True):
             bar.set_description(f"{section.__name__.replace('_', ' ')}, {case}")
-            checks += section(case, tokens or (20_000 if case.dim == 2 else 2_500), runs, stream)
+            try:
+                checks += section(case, tokens or (20_000 if case.dim == 2 else 2_500), runs, stream)
+            except Unmeasurable as reason:
+                notes.append(f"left out: {reason}")
+            except Unfinished as problem:
+                status = "incomplete"
+                notes.append(f"{case}, {section.__name__.replace('_', ' ')}: {problem}")
     except KeyboardInterrupt:
         status = "interrupted"
-    except Unfinished as problem:
-        status = f"{case}: {problem}"
     facts = {"dims": list(dims), "beta": str(beta), "models": list(models), "tokens": tokens, "runs": runs, "rng": rng}
-    return Report(tuple(checks), facts, status, perf_counter() - clock)
+    return Report(tuple(checks), facts, status, perf_counter() - clock, tuple(dict.fromkeys(notes)))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import flint
 import sympy as sp
-from flint import arb, fmpq
+from flint import arb, fmpq, fmpz
 
 BITS_PER_DIGIT = 3.3219280948873626
 SPARE_BITS = 24
@@ -85,7 +85,7 @@ def certify(evaluate: Callable[[], arb], digits: int) -> Certified:
         if decimal is not None:
             return Certified(*decimal, ball)
         if last:
-            raise ArithmeticError(f"no finite enclosure at {precision} bits")
+            raise ArithmeticError(f"the number is too large, or too close to zero, to be enclosed at {precision} bits")
         precision *= 2
 
 
@@ -93,23 +93,23 @@ def _decimal(ball: arb, digits: int, settle: bool) -> tuple[str, str] | None:
     """The decimal nearest to every point of the ball and its error bound; None if the ball is too wide to tell."""
     if ball.is_zero():
         return "0", "0"
-    middle, radius, exponent = (int(part) for part in ball.mid_rad_10exp(digits + 6))
+    middle, radius, exponent = ball.mid_rad_10exp(digits + 6)
     low, high = abs(middle) - radius, abs(middle) + radius
     if low <= 0:
         return None
     drop = len(str(low)) - digits
     if drop <= 0:
         return None
-    unit = 10**drop
+    unit = fmpz(10) ** drop
     nearest = (2 * abs(middle) + unit - 1) // (2 * unit)
     if not settle and {(2 * end + unit) // (2 * unit) for end in (low, high)} != {nearest}:
         return None
     distance = max(high - nearest * unit, nearest * unit - low)
     sign = "-" if middle < 0 else ""
-    return sign + _positional(nearest, exponent + drop, digits), _bound(distance, exponent)
+    return sign + _positional(nearest, int(exponent) + drop, digits), _bound(distance, int(exponent))
 
 
-def _positional(mantissa: int, exponent: int, digits: int, smallest: int = -5) -> str:
+def _positional(mantissa: fmpz, exponent: int, digits: int, smallest: int = -5) -> str:
     """mantissa * 10**exponent with exactly ``digits`` significant digits, in scientific notation when far from 1."""
     text = str(mantissa)
     exponent += len(text) - 1
@@ -121,12 +121,12 @@ def _positional(mantissa: int, exponent: int, digits: int, smallest: int = -5) -
     return f"{text[: exponent + 1]}.{text[exponent + 1 :]}".rstrip(".")
 
 
-def _bound(distance: int, exponent: int) -> str:
+def _bound(distance: fmpz, exponent: int) -> str:
     """distance * 10**exponent rounded up to two digits."""
     if distance == 0:
         return "0"
     drop = max(len(str(distance)) - 2, 0)
-    mantissa = -(-distance // 10**drop)
+    mantissa = -(-distance // fmpz(10) ** drop)
     return _positional(mantissa, exponent + drop, len(str(mantissa)), smallest=-3)
 
 
@@ -144,11 +144,13 @@ def exact_number(beta: Any) -> fmpq:
             fraction = Fraction(int(rational.p), int(rational.q))
         elif isinstance(beta, fmpq):
             fraction = Fraction(int(beta.p), int(beta.q))
+        elif isinstance(beta, str) and "/" not in beta:
+            fraction = Fraction(Decimal(beta))
         elif isinstance(beta, (int, float, str, Decimal, Fraction)):
             fraction = Fraction(beta)
         else:
             fraction = Fraction(float(beta))
-    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise ValueError(f"beta {beta}: the inverse temperature must be a finite number >= 0") from error
     if fraction < 0:
         raise ValueError(f"beta {beta}: the inverse temperature must be a finite number >= 0")

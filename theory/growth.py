@@ -66,7 +66,10 @@ def growth_rate(
     kernel = exponential(beta) if kernel is None else kernel
     degree, dim = check_degree(degree), check_dim(dim)
     if digits is not None:
-        return certify(lambda: rate_ball(kernel, degree, dim, model), digits)
+        try:
+            return certify(lambda: rate_ball(kernel, degree, dim, model), digits)
+        except ArithmeticError as error:
+            raise ValueError(f"beta {beta}: {error}") from error
     rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
     return sp.powsimp(rate / kernel.multiplier(0, dim)) if model == "sa" else rate
 

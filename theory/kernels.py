@@ -224,7 +224,7 @@ def _negligible(total: arb) -> arb:
 def multiplier(degree: Expr = k, dim: Expr = d, beta: Expr = beta, *, digits: int | None = None) -> Expr | Certified:
     r"""Funk-Hecke multiplier :math:`w_k` of the attention weight :math:`e^{\beta t}` (see :func:`exponential`).
 
-    Exact; with ``digits`` a certified number.
+    Exact; with ``digits`` a certified number. Source: arXiv 2410.23228; DLMF 10.9.
 
     >>> multiplier()
     2**(d/2 - 1)*beta**(1 - d/2)*besseli(d/2 + k - 1, beta)*gamma(d/2)

@@ -124,7 +124,7 @@ def linearize(kernel: Kernel | None = None, dim: Expr = d, *, model: str = "usa"
     >>> derivation.check()
     True
 
-    Raises ValueError for dim < 2 or an unknown model.
+    Raises ValueError for dim < 2 or an unknown model. Source: arXiv 2410.23228 for the result, derived here.
     """
     kernel, dim, model = exponential() if kernel is None else kernel, check_dim(dim), check_model(model)
     laplacian, multiplier = _laplacian(dim), _multiplier(kernel, dim)
