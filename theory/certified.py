@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from operator import index
 from typing import Any
 
 import flint
 import sympy as sp
 from flint import arb, fmpq, fmpz
+from mpmath import mpf
+from mpmath.libmp import to_rational
 
 BITS_PER_DIGIT = 3.3219280948873626
 SPARE_BITS = 24
@@ -58,9 +61,9 @@ def latex_number(decimal: str) -> str:
 
 def check_digits(digits: int) -> int:
     """The number of digits, or a ValueError unless it is an integer >= 1."""
-    if isinstance(digits, bool) or not isinstance(digits, int) or digits < 1:
+    if isinstance(digits, bool) or not hasattr(digits, "__index__") or digits < 1:
         raise ValueError(f"digits {digits}: the number of significant digits must be an integer >= 1")
-    return digits
+    return index(digits)
 
 
 def certify(evaluate: Callable[[], arb], digits: int) -> Certified:
@@ -75,7 +78,8 @@ def certify(evaluate: Callable[[], arb], digits: int) -> Certified:
 
     Raises ValueError for digits < 1, ArithmeticError if no precision gives a finite ball.
     """
-    first = int(check_digits(digits) * BITS_PER_DIGIT) + SPARE_BITS
+    digits = check_digits(digits)
+    first = int(digits * BITS_PER_DIGIT) + SPARE_BITS
     precision = first
     while True:
         with flint.ctx.workprec(precision):
@@ -93,7 +97,7 @@ def _decimal(ball: arb, digits: int, settle: bool) -> tuple[str, str] | None:
     """The decimal nearest to every point of the ball and its error bound; None if the ball is too wide to tell."""
     if ball.is_zero():
         return "0", "0"
-    middle, radius, exponent = ball.mid_rad_10exp(digits + 6)
+    middle, radius, exponent = ball.mid_rad_10exp(max(digits, int(flint.ctx.prec / BITS_PER_DIGIT)) + 2)
     low, high = abs(middle) - radius, abs(middle) + radius
     if low <= 0:
         return None
@@ -148,8 +152,10 @@ def exact_number(beta: Any) -> fmpq:
             fraction = Fraction(Decimal(beta))
         elif isinstance(beta, (int, float, str, Decimal, Fraction)):
             fraction = Fraction(beta)
+        elif isinstance(beta, mpf):
+            fraction = Fraction(*to_rational(beta._mpf_))
         else:
-            fraction = Fraction(float(beta))
+            fraction = Fraction(index(beta) if hasattr(beta, "__index__") else float(beta))
     except (ValueError, TypeError, ArithmeticError) as error:
         raise ValueError(f"beta {beta}: the inverse temperature must be a finite number >= 0") from error
     if fraction < 0:

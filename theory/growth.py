@@ -17,7 +17,7 @@ from flint import arb
 
 from gegenflow.theory.certified import Certified, certify
 from gegenflow.theory.kernels import Kernel, beta, exponential
-from gegenflow.theory.sphere import Expr, check_degree, check_dim, d, k, laplacian_eigenvalue
+from gegenflow.theory.sphere import Expr, check_degree, check_dim, check_number, d, k, laplacian_eigenvalue
 
 Model = Literal["usa", "sa"]
 
@@ -76,8 +76,6 @@ def growth_rate(
 
 def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str) -> arb:
     """The growth rate as a ball at the current precision."""
-    for name, value in (("degree", degree), ("dim", dim)):
-        if isinstance(value, sp.Basic) and not value.is_number:
-            raise ValueError(f"{name} {value}: a number is needed for certified digits")
+    degree, dim = check_number("degree", degree), check_number("dim", dim)
     rate: arb = laplacian_eigenvalue(degree, dim) * kernel.ball(degree - 1, dim + 2) / dim
     return rate / kernel.ball(0, dim) if model == "sa" else rate

@@ -160,11 +160,12 @@ def power_series(
     Raises ValueError where an infinite series without ``tail`` or with symbols is asked for certified digits.
     Source: arXiv 2410.23228 for the expansion; the formula is derived here.
     """
+    one: fmpq | arb
     if callable(coefficients):
-        coefficient, last = coefficients, sp.oo
+        coefficient, last, one = coefficients, sp.oo, arb(1)
     else:
         finite = [sp.sympify(a) for a in coefficients]
-        coefficient, last = _lookup(finite), sp.Integer(len(finite) - 1)
+        coefficient, last, one = _lookup(finite), sp.Integer(len(finite) - 1), fmpq(1)
         tail = lambda n: 0 if n > last else sp.oo  # noqa: E731
     n = sp.Symbol("n", integer=True, nonnegative=True)
 
@@ -178,7 +179,7 @@ def power_series(
         weight=sp.Sum(coefficient(n) * t**n, (n, 0, last)).doit(),
         potential=sp.Sum(coefficient(n) * t ** (n + 1) / (n + 1), (n, 0, last)).doit(),
         multiplier=multiplier,
-        ball=_series_ball(coefficient, tail),
+        ball=_series_ball(coefficient, tail, one),
     )
 
 
@@ -187,32 +188,33 @@ def _lookup(coefficients: Sequence[Expr]) -> Callable[[Expr], Expr]:
     return lambda n: sum((a * sp.KroneckerDelta(n, m) for m, a in enumerate(coefficients)), sp.Integer(0))
 
 
-def _series_ball(coefficient: Callable[[Expr], Expr], tail: Callable[[int], Expr] | None) -> Callable[[int, int], arb]:
-    """Sum the series in balls until the bound on its tail is below the rounding of the sum."""
+def _series_ball(
+    coefficient: Callable[[Expr], Expr], tail: Callable[[int], Expr] | None, one: fmpq | arb
+) -> Callable[[int, int], arb]:
+    """Sum the series until the bound on its tail is negligible: in balls, or exactly (a polynomial) if ``one`` is."""
 
     def ball(degree: int, dim: int) -> arb:
         if tail is None:
             raise ValueError("power series: certified digits need tail(n), a bound on the sum of |a_m| over m >= n")
-        moment = arb(1)
+        moment, total, power = one, 0 * one, degree
         for n in range(degree):
             moment *= fmpq(n + 1, 2 * n + dim)
-        total, power = arb(0), degree
         while True:
-            total += _enclose(coefficient(power)) * moment
+            total += _rational(coefficient(power)) * moment
             moment *= fmpq((power + 1) * (power + 2), (power - degree + 2) * (power + degree + dim))
             power += 2
             rest = tail(power)
-            if rest != sp.oo and (left := _enclose(rest).abs_upper()) <= _negligible(total):
-                return total + arb(0, left)
+            if rest != sp.oo and (left := arb(_rational(rest))) <= _negligible(arb(total)):
+                return arb(total) + arb(0, left.abs_upper())
 
     return ball
 
 
-def _enclose(number: Expr) -> arb:
+def _rational(number: Expr) -> fmpq:
     rational = sp.sympify(number)
     if not rational.is_Rational:
         raise ValueError(f"coefficient {number}: certified digits need rational coefficients and tails")
-    return arb(fmpq(int(rational.p), int(rational.q)))
+    return fmpq(int(rational.p), int(rational.q))
 
 
 def _negligible(total: arb) -> arb:

@@ -30,7 +30,7 @@ from flint import arb, fmpq
 
 from gegenflow.theory.certified import Certified, certify, exact_number
 from gegenflow.theory.growth import growth_rate
-from gegenflow.theory.sphere import check_degree, check_dim, laplacian_eigenvalue
+from gegenflow.theory.sphere import check_degree, check_dim, check_number, laplacian_eigenvalue
 
 
 def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
@@ -47,7 +47,7 @@ def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
 
     Raises ValueError for degree < 1, dim < 2 or digits < 1. Source: arXiv 2410.23228; enclosure derived here.
     """
-    degree, dim = int(check_degree(degree)), int(check_dim(dim))
+    degree, dim = check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim))
     return certify(lambda: _enclose_root(degree, dim), digits)
 
 
@@ -66,7 +66,7 @@ def critical_beta_bounds(degree: int, dim: int) -> tuple[float, float]:
     Raises ValueError for degree < 1 or dim < 2. Source: Amos 1974, eq. (11), solved for the argument here.
     """
     with flint.ctx.workprec(64):
-        lower, upper = _amos_bracket(check_degree(degree), check_dim(dim))
+        lower, upper = _amos_bracket(check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim)))
         return float(lower.lower()) * (1 - 2**-52), float(upper.upper()) * (1 + 2**-52)
 
 
@@ -142,7 +142,7 @@ def selected_degree(beta: Any, dim: int) -> int:
 
     Raises ValueError for dim < 2, beta negative or not finite. Source: arXiv 2410.23228; completeness derived here.
     """
-    exact, dim = exact_number(beta), int(check_dim(dim))
+    exact, dim = exact_number(beta), check_number("dim", check_dim(dim))
     beyond = 1
     while _is_above(exact, beyond, dim):
         beyond *= 2

@@ -33,7 +33,7 @@ class P(sp.Function):  # type: ignore[misc]
 
 def by_algebra(lhs: Expr, rhs: Expr, dim: Expr) -> bool:
     """Simplify the difference to zero, every symbol free."""
-    return bool(sp.simplify(sp.gammasimp(sp.expand_func((lhs - rhs).doit()))) == 0)
+    return bool(sp.simplify(sp.gammasimp(sp.powsimp(sp.expand(sp.expand_func((lhs - rhs).doit()))))) == 0)
 
 
 def by_series(lhs: Expr, rhs: Expr, dim: Expr) -> bool:

@@ -51,6 +51,18 @@ def _check_integer(name: str, value: Expr, least: int, allowed: str) -> Expr:
     return sp.Integer(whole) if isinstance(value, sp.Basic) else whole
 
 
+def check_number(name: str, value: Expr) -> int:
+    """The degree or dimension as an int, or a ValueError if it is a symbol.
+
+    >>> check_number("degree", k)
+    Traceback (most recent call last):
+    ValueError: degree k: a number is needed for certified digits
+    """
+    if isinstance(value, sp.Basic) and not value.is_number:
+        raise ValueError(f"{name} {value}: a number is needed for certified digits")
+    return int(value)
+
+
 def laplacian_eigenvalue(degree: Expr = k, dim: Expr = d) -> Expr:
     r"""Eigenvalue :math:`L_k = k(k+d-2)` of minus the Laplace-Beltrami operator on degree-k harmonics.
 

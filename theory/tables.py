@@ -107,7 +107,7 @@ def critical_rows(dims: Iterable[int], degrees: Sequence[int], digits: int = 15)
     """Rows of :func:`critical_table`, one at a time."""
     for dim, degree in product(dims, degrees):
         boundary = critical_beta(degree, dim, digits)
-        yield {"dim": dim, "degree": degree, "beta": boundary.value, "error": boundary.error}
+        yield {"dim": int(dim), "degree": int(degree), "beta": boundary.value, "error": boundary.error}
 
 
 def growth_rows(
@@ -116,7 +116,7 @@ def growth_rows(
     """Rows of :func:`growth_table`, one at a time."""
     for dim, degree in product(dims, degrees):
         rate = growth_rate(degree, dim, beta, model=model, digits=digits)
-        facts = {"dim": dim, "degree": degree, "beta": str(beta), "model": model}
+        facts = {"dim": int(dim), "degree": int(degree), "beta": str(beta), "model": model}
         yield {**facts, "rate": rate.value, "error": rate.error}
 
 
