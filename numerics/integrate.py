@@ -51,6 +51,7 @@ def integrate(
     save_at: ArrayLike | None = None,
     rtol: float = 1e-8,
     atol: float = 1e-10,
+    first_step: float | None = None,
     on_save: Callable[[float, Array], object] = lambda t, tokens: None,
     progress: bool = False,
 ) -> Integration:
@@ -60,7 +61,8 @@ def integrate(
 
     ``field`` maps unit tokens to tangent velocities, both shape=[n, dim]; steps of order 8 keep the root
     mean square of (local error)/(``atol`` + ``rtol`` |y|) over all components below one.  The local
-    tolerance should sit 10 to 1000 times below the global error wanted.  ``on_save`` receives each time of
+    tolerance should sit 10 to 1000 times below the global error wanted.  ``first_step`` is the step tried
+    first, chosen by scipy unless given.  ``on_save`` receives each time of
     ``save_at`` (sorted, within [0, t_end], default 101 equispaced) and the tokens there, from dense output
     of order 7, on the sphere to rounding. An interrupt from the keyboard, a field that is not finite and a
     step that becomes too small end the integration; everything up to there is kept and ``status`` says what
@@ -86,10 +88,13 @@ def integrate(
             raise FloatingPointError("the velocity is not finite")
         return value.ravel()
 
+    first = None if first_step is None or t_end == 0 else first_step / t_end
+    if first is not None and not 0 < first <= 1:
+        raise ValueError(f"first_step is {first_step}: it must lie in (0, {t_end:g}]")
     state, reached, saved, steps, evaluations = start, 0.0, 0, 0, 0
     bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
     try:
-        solver = DOP853(rate, 0.0, start.ravel(), 1.0, rtol=rtol, atol=atol)
+        solver = DOP853(rate, 0.0, start.ravel(), 1.0, rtol=rtol, atol=atol, first_step=first)
         while saved < len(times) and times[saved] == 0:
             on_save(0.0, start)
             saved += 1

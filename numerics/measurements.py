@@ -115,7 +115,7 @@ def uniform_rates(
     """
 
     def regression(start: Array) -> Array:
-        end = follow(start, beta, model, window, save_at=[], rtol=1e-6, atol=1e-8).tokens
+        end = follow(start, beta, model, window, save_at=[], rtol=1e-6, atol=1e-8, first_step=window).tokens
         return np.array([harmonic_overlap(start, end, max_degree)[1:], harmonic_power(start, max_degree)[1:]])
 
     def slope(sums: Array) -> Array:

@@ -101,6 +101,7 @@ def simulate(
     observe: Sequence[Observable] = (),
     rtol: float = 1e-8,
     atol: float = 1e-10,
+    first_step: float | None = None,
     save_at: ArrayLike | None = None,
     rng: int | np.random.Generator | None = None,
     progress: bool = False,
@@ -117,8 +118,9 @@ def simulate(
     forces accurate relative to themselves: use it for slow motion between clusters), "circle" (dim 2,
     accurate relative to the largest force) or "auto", the faster; ``rtol`` and ``atol`` are tolerances a
     step, to be set 10 to 1000 times below the error wanted, and below the size of any small perturbation
-    that matters; ``rng`` only records in ``parameters`` how the start was drawn: the flow is deterministic;
-    ``progress`` shows a bar on a terminal.
+    that matters; ``first_step`` is the step tried first, chosen by scipy unless given; ``rng`` only records
+    in ``parameters`` how the start was drawn: the flow is deterministic; ``progress`` shows a bar on a
+    terminal.
 
     Two tokens on the circle a turn apart of 2 radians merge: for ``beta`` = 0 their difference obeys
     :math:`\dot\delta = -\sin\delta`, so that :math:`\tan(\delta/2)` decays as :math:`e^{-t}`:
@@ -152,7 +154,17 @@ def simulate(
             values.append(observable(x, weights, beta, model))
 
     clock = perf_counter()
-    end = integrate(field, tokens, t_end=t_end, save_at=times, rtol=rtol, atol=atol, on_save=record, progress=progress)
+    end = integrate(
+        field,
+        tokens,
+        t_end=t_end,
+        save_at=times,
+        rtol=rtol,
+        atol=atol,
+        first_step=first_step,
+        on_save=record,
+        progress=progress,
+    )
     count = len(end.t)
     return Run(
         t=end.t,

@@ -123,15 +123,28 @@ def test_irrational_numbers_match_mpmath(digits, name):
     assert with_guard.abs(with_guard.subtract(Decimal(answer.value), precise)) <= Decimal(answer.error)
 
 
-@pytest.mark.parametrize("spread", ["1e-3", "1e-9", "1e-15"])
-def test_precision_is_raised_until_the_ball_is_narrow_enough(spread):
-    """An evaluation that starts wide and narrows with the precision: never a digit before it is certain."""
+@given(integers(1, 40), integers(-6, 6), sampled_from([1, -1]))
+def test_precision_is_raised_until_no_point_of_the_ball_rounds_otherwise(digits, spread, side):
+    """pi at one end of a ball that is too wide at first: its middle is off, so only narrowing can print it right."""
+    widths = []
 
-    def evaluate():
-        return arb(fmpq(1, 3)) + arb(0, arb(spread)) * arb(2) ** (40 - flint.ctx.prec)
+    def evaluate() -> arb:
+        widths.append(arb(10) ** (spread - digits) * arb(2) ** (-40 * len(widths)))
+        return arb.pi() + side * widths[-1] * arb("0.99") + arb(0, widths[-1])
 
-    answer = th.certify(evaluate, 25)
-    assert answer.value == "0." + "3" * 25
+    answer = th.certify(evaluate, digits)
+    with mpmath.workdps(digits + 30):
+        precise = Decimal(mpmath.nstr(+mpmath.pi, digits + 25))
+    assert Decimal(answer.value) == Context(prec=digits).plus(precise)
+    assert len(widths) > 1 or spread < 1
+
+
+def test_thousands_of_digits():
+    """Beyond the 4,300 digits at which Python refuses to print an integer; mpmath's pi as reference."""
+    digits = 6000
+    with mpmath.workdps(digits + 30):
+        precise = Decimal(mpmath.nstr(+mpmath.pi, digits + 20))
+    assert Decimal(th.certify(arb.pi, digits).value) == Context(prec=digits).plus(precise)
 
 
 def test_precision_outside_is_left_alone():
@@ -206,7 +219,12 @@ def test_numbers_wider_than_a_float_are_not_rounded_silently(number, expected):
 
 
 @pytest.mark.parametrize(
-    "bad", [-1, "-0.1", nan, inf, -inf, "abc", "", "nan", "inf", None, 1j, [3], "1/0", Decimal("NaN"), Decimal("inf")]
+    "bad",
+    [
+        *(-1, "-0.1", nan, inf, -inf, "abc", "", "nan", "inf", None, 1j, [3], "1/0", Decimal("NaN"), Decimal("inf")),
+        *(mpmath.mpf("inf"), mpmath.mpf("-inf"), mpmath.mpf("nan"), np.float64(inf), sp.oo, sp.nan, sp.I, arb("nan")),
+    ],
+    ids=str,
 )
 def test_what_is_no_finite_number_is_named(bad):
     """ValueError with the value, whatever went wrong inside."""

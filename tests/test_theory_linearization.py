@@ -8,6 +8,7 @@ import sympy as sp
 from sympy.abc import alpha
 
 from gegenflow import theory as th
+from gegenflow.theory import linearization
 from gegenflow.theory.linearization import _perturb
 from gegenflow.theory.proofs import PROOFS, P
 from gegenflow.theory.proofs import r as overlap
@@ -42,7 +43,9 @@ def shifted(side):
     """A degree off by one, or, where a side has no degree, a term too many."""
     if isinstance(side, sp.Integral) and not side.has(k):
         return sp.Integral(side.function * (1 + t**2), *side.limits)
-    return side.subs(k, k + 1) if side.has(k) else side + t * sp.Symbol("delta", positive=True)
+    if side.has(k):
+        return side.subs(k, k + 1)
+    return side + (t if side.has(t) else 1) / sp.Integer(10) ** 40
 
 
 MUTATIONS = {"doubled": lambda side: 2 * side, "negated": lambda side: -side, "shifted": shifted}
@@ -81,10 +84,56 @@ def test_derivation_ends_at_the_growth_rate(kernel, model):
 @pytest.mark.parametrize("side", ["lhs", "rhs"])
 @pytest.mark.parametrize(("model", "number"), STEPS, ids=[f"{m}-{TITLES[m][n]}" for m, n in STEPS])
 def test_one_wrong_side_is_noticed(model, number, side, mutation):
-    """A factor, a sign or a degree on one side of one step: the equality itself or a link must break."""
-    derivation = DERIVATIONS[model]
-    wrong = MUTATIONS[mutation](getattr(derivation.steps[number], side))
-    assert not altered(derivation, number, **{side: wrong}).check()
+    """A factor, a sign or a degree on one side: the step's own proof must fail, not only the whole derivation."""
+    step = DERIVATIONS[model].steps[number]
+    wrong = MUTATIONS[mutation](getattr(step, side))
+    assert not replace(step, **{side: wrong}).holds()
+    assert not altered(DERIVATIONS[model], number, **{side: wrong}).check()
+
+
+BUILDERS = {
+    "equation": "_equation",
+    "Laplacian": "_laplacian",
+    "multiplier": "_multiplier",
+    "normaliser": "_normaliser",
+}
+
+
+@pytest.mark.parametrize("factor", [2, -1])
+@pytest.mark.parametrize(
+    ("model", "title"), [(m, b) for m in TITLES for b in BUILDERS if (m, b) != ("usa", "normaliser")]
+)
+def test_a_wrong_step_in_the_source_is_noticed(model, title, factor, monkeypatch):
+    """The package itself writes a step with both sides wrong alike: a later step or a link has to refuse it."""
+    build = getattr(linearization, BUILDERS[title])
+
+    def wrong(*arguments):
+        step = build(*arguments)
+        return replace(step, lhs=factor * step.lhs, rhs=factor * step.rhs)
+
+    monkeypatch.setattr(linearization, BUILDERS[title], wrong)
+    assert not th.linearize(USUAL, 3, model=model).check()
+
+
+@pytest.mark.parametrize("model", TITLES)
+def test_a_first_order_that_does_not_lead_to_the_rate_is_noticed(model, monkeypatch):
+    """The package itself writes d_t mu = +div(mu v) and d_t f = +Lap u, two true equalities, and ends at +L_k w_k."""
+    equation, first = linearization._equation, linearization._first_order
+
+    def mirrored(*arguments):
+        step = equation(*arguments)
+        return replace(step, lhs=-step.lhs, rhs=sp.expand(-step.rhs))
+
+    def followed(*arguments):
+        step = first(*arguments)
+        return replace(step, rhs=-step.rhs)
+
+    monkeypatch.setattr(linearization, "_equation", mirrored)
+    monkeypatch.setattr(linearization, "_first_order", followed)
+    derivation = th.linearize(USUAL, 3, model=model)
+    assert all(step.holds() for step in derivation.steps)
+    assert derivation.rate == DERIVATIONS[model].rate
+    assert not derivation.check()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +185,6 @@ def test_a_derivation_for_another_dimension_is_noticed():
     assert not replace(DERIVATIONS["usa"], dim=5).check()
 
 
-@pytest.mark.parametrize("model", TITLES)
 @pytest.mark.parametrize(
     "change",
     [
@@ -149,7 +197,9 @@ def test_a_derivation_for_another_dimension_is_noticed():
     ],
     ids=["multiplier doubled", "degree off", "dim off", "potential doubled", "potential off", "weight negated"],
 )
-@pytest.mark.parametrize("kernel", [USUAL, KERNELS["quartic"]], ids=["exponential", "quartic"])
+@pytest.mark.parametrize(
+    ("kernel", "model"), [(USUAL, "usa"), (KERNELS["quartic"], "sa")], ids=["exponential", "quartic"]
+)
 def test_a_wrong_kernel_is_noticed(kernel, change, model):
     """A kernel whose parts do not belong together."""
     assert not th.linearize(change(kernel), 3, model=model).check()

@@ -163,6 +163,21 @@ def test_bounds_hold_on_both_sides(degree, dim):
     assert upper / lower < 1 + Fraction(1, degree)
 
 
+@given(integers(1, 10**4), integers(2, 10**4))
+def test_bounds_are_the_formulas_rounded_outwards(degree, dim):
+    """beta^- and the quadratic that beta^+ solves, in fractions: the floats lie outside, by a few units at most."""
+    lower, upper = map(Fraction, th.critical_beta_bounds(degree, dim))
+    c, a = Fraction(eigenvalue(degree, dim), eigenvalue(degree + 1, dim)), Fraction(2 * degree + dim - 1, 2)
+    ulps = Fraction(1, 2**50)
+
+    def quadratic(b: Fraction) -> Fraction:
+        return (1 - c**2) * b**2 - 2 * c * a * b - c**2 * (2 * a + 1)
+
+    exact = 2 * c * a / (1 - c**2)
+    assert exact * (1 - ulps) <= lower < exact
+    assert quadratic(upper * (1 - ulps)) <= 0 < quadratic(upper)
+
+
 @given(integers(1, 40), integers(2, 60))
 def test_bounds_have_opposite_signs_of_the_ratio(degree, dim):
     """The continued fraction itself at the two floats, no certified number involved."""

@@ -22,6 +22,7 @@ from gegenflow.theory.certified import Certified, certify, exact_number
 from gegenflow.theory.sphere import Expr, check_degree, check_dim, d, k, t
 
 beta = sp.Symbol("beta", positive=True)
+MOST_TERMS = 100_000
 j = sp.Symbol("j", integer=True, nonnegative=True)
 
 
@@ -199,13 +200,14 @@ def _series_ball(
         moment, total, power = one, 0 * one, degree
         for n in range(degree):
             moment *= fmpq(n + 1, 2 * n + dim)
-        while True:
+        for _ in range(MOST_TERMS):
             total += _rational(coefficient(power)) * moment
             moment *= fmpq((power + 1) * (power + 2), (power - degree + 2) * (power + degree + dim))
             power += 2
             rest = tail(power)
             if rest != sp.oo and (left := arb(_rational(rest))) <= _negligible(arb(total)):
                 return arb(total) + arb(0, left.abs_upper())
+        raise ArithmeticError(f"power series: its tail is not negligible after {MOST_TERMS} terms")
 
     return ball
 
