@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import fractions, integers, sampled_from
 
 from gegenflow import theory as th
+from gegenflow.theory.phases import _ratio_bend
 
 degrees, dims = integers(1, 25), integers(2, 64)
 
@@ -208,6 +209,9 @@ def test_bounds_on_the_derivatives_that_carry_the_newton_steps(twice_order, argu
         steepest = (2 * a + 1) / (a + mpmath.sqrt((a + 1) ** 2 + b**2)) ** 2
         assert 0 < first < steepest
         assert -2 * (a / b + one) * steepest < second < 2 * a / b**2
+        enclosed = _ratio_bend(fmpq(twice_order + 1, 2), arb(fmpq(argument.numerator, argument.denominator)))
+        ends = (mpmath.mpf(end.str(12, radius=False)) for end in (enclosed.lower(), enclosed.upper()))
+        assert next(ends) < second < next(ends)
         assert abs(first - (1 - 2 * a * here / b - here**2)) < mpmath.mpf(10) ** -10
 
 

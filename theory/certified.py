@@ -12,7 +12,7 @@ from typing import Any
 import flint
 import sympy as sp
 from flint import arb, fmpq, fmpz
-from mpmath import mpf
+from mpmath import isfinite, mpf
 from mpmath.libmp import to_rational
 
 BITS_PER_DIGIT = 3.3219280948873626
@@ -152,11 +152,13 @@ def exact_number(beta: Any) -> fmpq:
             fraction = Fraction(Decimal(beta))
         elif isinstance(beta, (int, float, str, Decimal, Fraction)):
             fraction = Fraction(beta)
-        elif isinstance(beta, mpf):
+        elif isinstance(beta, mpf) and isfinite(beta):
             fraction = Fraction(*to_rational(beta._mpf_))
+        elif hasattr(beta, "__index__"):
+            fraction = Fraction(index(beta))
         else:
-            fraction = Fraction(index(beta) if hasattr(beta, "__index__") else float(beta))
-    except (ValueError, TypeError, ArithmeticError) as error:
+            fraction = Fraction(*beta.as_integer_ratio())
+    except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
         raise ValueError(f"beta {beta}: the inverse temperature must be a finite number >= 0") from error
     if fraction < 0:
         raise ValueError(f"beta {beta}: the inverse temperature must be a finite number >= 0")

@@ -117,7 +117,9 @@ def linearize(kernel: Kernel | None = None, dim: Expr = d, *, model: str = "usa"
     Raises ValueError for dim < 2 or an unknown model. Source: arXiv 2410.23228 for the result, derived here.
     """
     kernel, dim, model = exponential() if kernel is None else kernel, check_dim(dim), check_model(model)
-    laplacian, multiplier = _laplacian(dim), _multiplier(kernel, dim)
+    equation = _equation(dim, model)
+    first_order = _first_order(equation, model)
+    laplacian, multiplier = _laplacian(first_order), _multiplier(kernel, dim)
     normaliser = _normaliser(kernel, dim) if model == "sa" else None
     rate = Step(
         "rate",
@@ -127,8 +129,7 @@ def linearize(kernel: Kernel | None = None, dim: Expr = d, *, model: str = "usa"
         "symbolically",
         dim,
     )
-    equation = _equation(dim, model)
-    flow = (_interaction(kernel, dim), equation, _first_order(equation, model))
+    flow = (_interaction(kernel, dim), equation, first_order)
     spectrum = (_funk_hecke(dim), laplacian, _powers(dim), multiplier, *([normaliser] if normaliser else []))
     return Derivation(kernel, dim, model, (*flow, *spectrum, rate))
 
@@ -184,17 +185,18 @@ def _funk_hecke(dim: Expr) -> Step:
     return Step("Funk-Hecke", words, mean, P(k, s) * P(k, t), "symbolically, degrees 1 to 5", dim)
 
 
-def _laplacian(dim: Expr) -> Step:
-    words = r"$P_k$ is an eigenfunction of $\Delta$, with eigenvalue $-L_k$"
-    rhs = -laplacian_eigenvalue(k, dim) * P(k, t)
-    return Step("Laplacian", words, zonal_laplacian(P(k, t), dim), rhs, "symbolically, term by term", dim)
+def _laplacian(first_order: Step) -> Step:
+    """The operator of the first-order step on one harmonic."""
+    words = r"$P_k$ is an eigenfunction of $-\Delta$, with eigenvalue $L_k$"
+    lhs, dim = sp.numer(first_order.rhs).subs(u, P(k, t)), first_order.dim
+    return Step("Laplacian", words, lhs, laplacian_eigenvalue(k, dim) * P(k, t), "symbolically, term by term", dim)
 
 
 def _powers(dim: Expr) -> Step:
     """The multipliers of powers obey what t P_k = ... P_{k+1} + ... P_{k-1} demands: induction on the power."""
     lhs = (2 * k + dim - 2) * power_multiplier(k, j + 1, dim)
     rhs = (k + dim - 2) * power_multiplier(k + 1, j, dim) + k * power_multiplier(k - 1, j + 1, dim)
-    words = r"$w_k[t^{k+2j+2}]$ from one power less, by the recurrence of $P_k$: induction"
+    words = r"$w_k[t^{k+2j+2}]$ from one power less, by the recurrence of $P_k$ (step of an induction)"
     return Step("powers", words, lhs, rhs, "symbolically", dim)
 
 
@@ -215,4 +217,4 @@ def _normaliser(kernel: Kernel, dim: Expr) -> Step:
 
 
 def _assemble(laplacian: Step, multiplier: Step, normaliser: Step | None) -> Expr:
-    return -laplacian.rhs / P(k, t) * multiplier.rhs / (normaliser.rhs if normaliser else 1)
+    return laplacian.rhs / P(k, t) * multiplier.rhs / (normaliser.rhs if normaliser else 1)

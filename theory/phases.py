@@ -9,9 +9,9 @@ A table of boundaries is complete, because
 
 1. :math:`R_\nu` increases strictly from 0 to 1 in b, so each :math:`\beta_k` exists and is unique. (By the Riccati
    equation :math:`R' = 1 - (2\nu+1)R/b - R^2`, DLMF 10.29.2, :math:`R' > 0` says :math:`R < b/(a+\sqrt{a^2+b^2})` with
-   :math:`a = \nu + \frac12`: the upper bound of Amos, Math. Comp. 28 (1974), eq. (11).)
+   :math:`a = \nu + \frac12`: the upper bound of Amos, Math. Comp. 28 (1974), 239-251.)
 2. :math:`R_\nu` decreases in :math:`\nu` (the Turan inequality :math:`I_{\nu+1}^2 > I_\nu I_{\nu+2}`, Amos 1974;
-   Thiruvenkatachar and Nanjundiah 1951) and :math:`L_{k+1}/L_k = (1 + \frac1k)(1 + \frac1{k+d-2})` does not increase
+   Thiruvenkatachar and Nanjundiah 1951) and :math:`L_{k+1}/L_k = (1 + \frac1k)(1 + \frac1{k+d-2})` decreases
    in k (for d = 2 it is :math:`(1 + \frac1k)^2`), so :math:`\gamma_{k+1}/\gamma_k = R_\nu L_{k+1}/L_k` decreases in k:
    the rates are unimodal in k, the boundaries increase with k, and
 
@@ -63,7 +63,7 @@ def critical_beta_bounds(degree: int, dim: int) -> tuple[float, float]:
     >>> lower < float(critical_beta(3, dim=8)) < upper, upper / lower < 1.06
     (True, True)
 
-    Raises ValueError for degree < 1 or dim < 2. Source: Amos 1974, eq. (11), solved for the argument here.
+    Raises ValueError for degree < 1 or dim < 2. Source: the bounds of Amos 1974, solved here.
     """
     with flint.ctx.workprec(64):
         lower, upper = _amos_bracket(check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim)))
@@ -88,23 +88,20 @@ def bessel_ratio(order: fmpq, argument: arb) -> arb:
 def _enclose_root(degree: int, dim: int) -> arb:
     r"""Ball Newton: X -> X with m - (R(m) - c)/R'(X), m the midpoint of X, until the precision is used up.
 
-    No step loses the root: R'(X) lies within R'(m) + R''(X) (X - m), R'(m) comes from the Riccati equation, and with
-    :math:`0 < R < 1`, :math:`0 < R' < s = (2a+1)/(a + \sqrt{(a+1)^2 + b^2})^2` (the lower bound of Amos put into that
-    equation) its derivative gives :math:`-2(a/b + 1)s < R'' < 2a/b^2`. A step about doubles the correct bits.
+    No step loses the root: R'(X) lies within R'(m) + R''(X) (X - m), R'(m) comes from the Riccati equation and R'' from
+    :func:`_ratio_bend`. A step about doubles the correct bits.
     """
     c, order = _boundary_ratio(degree, dim), fmpq(2 * degree + dim - 2, 2)
     a, wanted = order + fmpq(1, 2), flint.ctx.prec
     lower, upper = _amos_bracket(degree, dim)
-    enclosure = lower.union(upper)
+    enclosure, stuck = lower.union(upper), False
     while True:
         bits = enclosure.rel_accuracy_bits()
-        precision = min(wanted, 2 * max(bits, 8) + 40)
+        precision = wanted if stuck else min(wanted, 2 * max(bits, 8) + 40)
         with flint.ctx.workprec(precision):
             middle, below = arb(enclosure.mid()), arb(enclosure.lower())
             ratio = bessel_ratio(order, middle)
-            steepest = (2 * a + 1) / (a + ((a + 1) ** 2 + below**2).sqrt()) ** 2
-            bend = (-2 * (a / below + 1) * steepest).union(2 * a / below**2)
-            slope = 1 - 2 * a * ratio / middle - ratio**2 + bend * arb(0, enclosure.rad())
+            slope = 1 - 2 * a * ratio / middle - ratio**2 + _ratio_bend(a, below) * arb(0, enclosure.rad())
             if slope > 0:
                 step = enclosure.intersection(middle - (ratio - c) / slope)
             elif ratio < c:
@@ -112,11 +109,21 @@ def _enclose_root(degree: int, dim: int) -> arb:
             elif ratio > c:
                 step = enclosure.intersection(middle.union(lower))
             else:
-                step = enclosure
+                step, stuck = enclosure, True
         reached = step.rel_accuracy_bits()
         if reached >= wanted - 12 or (precision == wanted and reached <= bits + 1):
             return step
         enclosure = step
+
+
+def _ratio_bend(a: fmpq, argument: arb) -> arb:
+    r"""A ball around R'' at every argument above this one, a = order + 1/2.
+
+    With :math:`0 < R < 1` and :math:`0 < R' < s = (2a+1)/(a + \sqrt{(a+1)^2 + b^2})^2` (the lower bound of Amos in
+    the Riccati equation) the derivative of that equation gives :math:`-2(a/b + 1)s < R'' < 2a/b^2`.
+    """
+    steepest = (2 * a + 1) / (a + ((a + 1) ** 2 + argument**2).sqrt()) ** 2
+    return (-2 * (a / argument + 1) * steepest).union(2 * a / argument**2)
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,8 @@ def selected_degree(beta: Any, dim: int) -> int:
     Raises ValueError for dim < 2, beta negative or not finite. Source: arXiv 2410.23228; completeness derived here.
     """
     exact, dim = exact_number(beta), check_number("dim", check_dim(dim))
+    if exact > fmpq(10) ** 1000:
+        raise ValueError(f"beta {beta}: the selected degree is computed up to beta = 1e1000")
     beyond = 1
     while _is_above(exact, beyond, dim):
         beyond *= 2
@@ -154,7 +163,11 @@ def selected_degree(beta: Any, dim: int) -> int:
 
 
 def _is_above(beta: fmpq, degree: int, dim: int) -> bool:
-    """Whether beta > beta_k: by the Amos bounds, or by the sign of R(beta) - c (never 0: R is irrational)."""
+    """Whether beta > beta_k: by the Amos bounds, or by the sign of R(beta) - c, which is never 0.
+
+    R(p/q) is irrational: its continued fraction (DLMF 10.33.1) has, cleared of denominators, fixed numerators p^2 and
+    growing integer denominators, to which Legendre's criterion applies.
+    """
     order, c = fmpq(2 * degree + dim - 2, 2), _boundary_ratio(degree, dim)
     precision = 64 + 2 * int(beta.p).bit_length()
     while True:

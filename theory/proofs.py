@@ -43,6 +43,8 @@ def by_series(lhs: Expr, rhs: Expr, dim: Expr) -> bool:
               \frac{c_{m+1}}{c_m} = \frac{(m-k)(m+k+d-2)}{(m+1)(m+\frac{d-1}2)} \qquad\text{(DLMF 18.5.9)}
     """
     m, x = sp.Symbol("m", integer=True, positive=True), sp.Symbol("x", positive=True)
+    if any(harmonic.args != (k, t) for harmonic in (lhs - rhs).atoms(P)):
+        return False
     term = (lhs - rhs).replace(P, lambda degree, overlap: ((1 - overlap) / 2) ** m).doit().subs(t, 1 - 2 * x)
     powers = sp.collect(sp.expand(sp.simplify(term / x**m)), x, evaluate=False)
     if not set(powers) <= {sp.S.One, 1 / x}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -72,7 +73,7 @@ class Table:
 
     def _markdown(self) -> str:
         lines = [self.columns, ["---"] * len(self.columns), *self._cells()]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
 
     def _latex(self) -> str:
         body = [" & ".join(_latex_cell(cell) for cell in line) + r" \\" for line in [self.columns, *self._cells()]]
@@ -96,11 +97,9 @@ class Table:
 
 
 def _latex_cell(cell: str) -> str:
-    try:
-        float(cell)
-    except ValueError:
-        return cell.replace("_", r"\_")
-    return f"${latex_number(cell)}$"
+    if re.fullmatch(r"-?[\d.]+(e[+-]\d+)?", cell):
+        return f"${latex_number(cell)}$"
+    return re.sub(r"([_&%#$])", r"\\\1", cell)
 
 
 def critical_rows(dims: Iterable[int], degrees: Sequence[int], digits: int = 15) -> Iterator[Row]:
