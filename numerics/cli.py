@@ -14,12 +14,15 @@ from dataclasses import asdict
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.arguments import Parser, at_least, checked, integers, one_line, output
 from gegenflow.numerics.report import finite
+
+if TYPE_CHECKING:
+    from gegenflow.numerics.particles import Run
 
 TABLES = ("text", "json", "csv", "markdown", "latex")
 
@@ -99,31 +102,32 @@ def simulate(options: argparse.Namespace) -> int:
     run = nm.simulate(tokens, beta=value, model=options.model, t_end=options.time, rng=rng, progress=True, **tolerances)
     if options.out:
         run.save(options.out)
-    try:
-        energy = nm.Energy()(run.tokens, run.weights, value, options.model)
-    except ValueError:
-        energy = None
-    facts = {"dim": tokens.shape[1], "beta": options.beta, "model": options.model, "tokens": len(tokens)}
-    facts |= {"time": options.time, "rng": rng, "method": run.parameters["method"], "energy": energy}
-    facts |= {"clusters": nm.Clusters()(run.tokens, run.weights, value, options.model), "status": str(run.status)}
-    facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
-    if options.out:
-        facts["out"] = str(options.out)
+    facts = _outcome(options, run, rng)
     if options.format == "json":
-        _print_json(
-            facts | ({"degrees": [asdict(p) | {"emergence": finite(p.emergence)} for p in held]} if held else {})
-        )
+        degrees = [asdict(prospect) | {"emergence": finite(prospect.emergence)} for prospect in held]
+        _print_json(facts | ({"degrees": degrees} if held else {}))
         return int(not run.status.ok)
     if held:
         print(th.Table(tuple({name: _short(value) for name, value in asdict(prospect).items()} for prospect in held)))
         holds = ", ".join(str(p.degree) for p in sorted(held, key=lambda p: p.degree) if p.contained) or "none"
-        print(
-            f"beyond the noise of uniform tokens it holds: {holds}; the theory expects degree {held[0].degree} first\n"
-        )
-    if energy is None:
-        facts["energy"] = "beyond float64"
+        print(f"beyond the noise of uniform tokens they hold: {holds}")
+        print(f"the theory expects degree {held[0].degree} first\n")
     print(*(f"{name:<14}{_short(value)}" for name, value in facts.items()), sep="\n")
     return int(not run.status.ok)
+
+
+def _outcome(options: argparse.Namespace, run: Run, rng: int | None) -> dict[str, Any]:
+    """What became of the tokens; the energy is None where it overflows."""
+    beta, (n, dim) = float(run.parameters["beta"] or 0), run.tokens.shape
+    try:
+        energy = nm.Energy()(run.tokens, run.weights, beta, options.model)
+    except ValueError:
+        energy = None
+    clusters = nm.Clusters()(run.tokens, run.weights, beta, options.model)
+    facts = {"dim": dim, "beta": options.beta, "model": options.model, "tokens": n, "time": options.time, "rng": rng}
+    facts |= {"method": run.parameters["method"], "energy": energy, "clusters": clusters, "status": str(run.status)}
+    facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
+    return facts | ({"out": str(options.out)} if options.out else {})
 
 
 def _start(options: argparse.Namespace) -> Any:
@@ -193,6 +197,8 @@ def _print_json(facts: Any) -> None:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -236,7 +236,7 @@ def test_simulate_says_what_a_start_holds(facts, call, starts):
     assert all(entry["amplitude"] == pytest.approx(1, abs=0.01) for entry in held.values())
     assert held[1]["rate"] == pytest.approx(float(th.growth_rate(1, 2, 2, digits=15)))
     out = call(f"simulate --beta 2 --time 3 --start {starts}/good.npy")[1]
-    assert "it holds: 1, 2, 3, 4;" in out
+    assert "they hold: 1, 2, 3, 4\n" in out
 
 
 def test_simulate_prints_strict_json_for_a_degree_that_never_emerges(facts, starts):
