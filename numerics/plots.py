@@ -69,7 +69,7 @@ def plot_power(run: Run, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
 
 
 def plot_checks(report: Report, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
-    """Every check of a validation: (measured - predicted) in error bars, with the three bars that are allowed.
+    """Every check of a validation: (measured - predicted) in error bars, three of them allowed; failed checks in red.
 
     ``kwargs`` go to ``Axes.errorbar``.
     """
@@ -77,8 +77,9 @@ def plot_checks(report: Report, *, ax: "Axes | None" = None, **kwargs: Any) -> "
     names = [f"{check.section}, {check.name}" for check in report.checks]
     off = [np.copysign(check.off_by, check.measured - check.predicted) for check in report.checks]
     ax.axvspan(-BARS, BARS, color="0.93")
-    style: dict[str, Any] = {"xerr": 1.0, "fmt": "o", "markersize": 3} | kwargs
-    ax.errorbar(off, range(len(off)), **style)
+    for row, (check, distance) in enumerate(zip(report.checks, off, strict=True)):
+        style: dict[str, Any] = {"xerr": 1.0, "fmt": "o", "markersize": 3, "color": "C0" if check.passed else "C3"}
+        ax.errorbar(distance, row, **style | kwargs)
     ax.set(xlabel="measured - predicted, in error bars", yticks=range(len(off)), yticklabels=names)
     ax.invert_yaxis()
     return ax

@@ -161,9 +161,9 @@ def test_plot_checks_draws_every_check_in_bars(monkeypatch):
     open_before = plt.get_fignums()
     ax = Figure().add_subplot()
     assert nm.plot_checks(shown, ax=ax, color="red") is ax
-    points = ax.containers[0].lines[0]
-    np.testing.assert_allclose(points.get_xdata(orig=False), [0.5, -2.0])
-    assert points.get_color() == "red"
+    points = [container.lines[0] for container in ax.containers]
+    np.testing.assert_allclose([float(point.get_xdata()[0]) for point in points], [0.5, -2.0])
+    assert {point.get_color() for point in points} == {"red"}
     assert [label.get_text() for label in ax.get_yticklabels()] == [
         "planted modes, degree 1",
         "uniform tokens, degree 7",
@@ -177,3 +177,10 @@ def test_plot_checks_draws_a_check_without_a_bar():
     """A zero bar with exact agreement passes, so it is drawn, at distance zero."""
     ax = nm.plot_checks(report(check(error=0.0)), ax=Figure().add_subplot())
     np.testing.assert_array_equal(ax.containers[0].lines[0].get_xdata(orig=False), [0.0])
+
+
+def test_plot_checks_sets_a_failed_check_apart():
+    """A check that differs has another colour than one that agrees."""
+    ax = nm.plot_checks(report(check(), check(measured=9.0)), ax=Figure().add_subplot())
+    agreed, failed = (container.lines[0].get_color() for container in ax.containers)
+    assert agreed != failed
