@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if TYPE_CHECKING:
     from gegenflow.numerics.attention import attention_field as attention_field
     from gegenflow.numerics.circle import circle_field as circle_field
+    from gegenflow.numerics.clusters import cluster_centres as cluster_centres
     from gegenflow.numerics.clusters import cluster_labels as cluster_labels
     from gegenflow.numerics.geometry import lattice as lattice
     from gegenflow.numerics.geometry import normalize as normalize
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 NAMES = {
     "attention": ["attention_field"],
     "circle": ["circle_field"],
-    "clusters": ["cluster_labels"],
+    "clusters": ["cluster_centres", "cluster_labels"],
     "geometry": ["lattice", "normalize", "quadrature", "read_tokens", "uniform"],
     "harmonics": ["harmonic_overlap", "harmonic_power"],
     "integrate": ["Status"],

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.geometry import Array, check_tokens, check_weights, normalize
 
 Labels = NDArray[np.int64]
 
@@ -43,6 +43,22 @@ def cluster_labels(
     number = np.full(len(mass), -1)
     number[kept[np.argsort(-mass[kept], kind="stable")]] = np.arange(len(kept))
     return number[group]
+
+
+def cluster_centres(tokens: Array, labels: Labels) -> Array:
+    """Mean directions of the clusters 0, 1, ... that :func:`cluster_labels` found, unit rows, shape=[clusters, dim].
+
+    >>> tokens = np.array([[0.6, 0.8], [0.6, -0.8], [0.0, 1.0]])
+    >>> cluster_centres(tokens, np.array([0, 0, 1]))
+    array([[1., 0.],
+           [0., 1.]])
+
+    Raises ValueError where there is no cluster. Source: derived here.
+    """
+    if labels.max() < 0:
+        raise ValueError("labels: there is no cluster, all are -1")
+    sums = np.array([tokens[labels == label].sum(axis=0) for label in range(labels.max() + 1)])
+    return normalize(sums)
 
 
 def _arcs(tokens: Array, angle: float) -> Labels:

@@ -45,8 +45,8 @@ def harmonic_power(tokens: ArrayLike, max_degree: int, weights: ArrayLike | None
     if (2 * max_degree + 1) * (max_degree + 1) ** (dim - 2) < n:
         nodes, node_weights = quadrature(dim, 2 * max_degree)
         counts = [_harmonic_dimension(k, dim) for k in range(max_degree + 1)]
-        return np.array(counts) * (node_weights @ _profile(nodes, tokens, weights, max_degree) ** 2)
-    return np.maximum(weights @ _profile(tokens, tokens, weights, max_degree), 0.0)
+        return np.array(counts) * (node_weights @ harmonic_profile(nodes, tokens, weights, max_degree) ** 2)
+    return np.maximum(weights @ harmonic_profile(tokens, tokens, weights, max_degree), 0.0)
 
 
 def harmonic_overlap(tokens: ArrayLike, other: ArrayLike, max_degree: int, weights: ArrayLike | None = None) -> Array:
@@ -71,12 +71,18 @@ def harmonic_overlap(tokens: ArrayLike, other: ArrayLike, max_degree: int, weigh
     if tokens.shape[1] == 2:
         moments = fourier_moments(tokens, weights, max_degree)
         return np.real(moments * fourier_moments(other, other_weights, max_degree).conj())
-    overlap: Array = other_weights @ _profile(other, tokens, weights, max_degree)
+    overlap: Array = other_weights @ harmonic_profile(other, tokens, weights, max_degree)
     return overlap
 
 
-def _profile(points: Array, tokens: Array, weights: Array, max_degree: int) -> Array:
-    # sum_j w_j P_k(<p, x_j>) for every point p and degree k, shape=[points, K + 1]
+def harmonic_profile(points: Array, tokens: Array, weights: Array, max_degree: int) -> Array:
+    r"""The sums :math:`\sum_j w_j P_k(\langle p, x_j\rangle)` at every point p, shape=[points, K + 1].
+
+    Arguments are checked already.
+
+    >>> harmonic_profile(np.eye(3), np.array([[0.6, 0.8, 0.0]]), np.ones(1), 1)[:, 1]
+    array([0.6, 0.8, 0. ])
+    """
     components = np.ascontiguousarray(tokens.T)
     profile = np.zeros((len(points), max_degree + 1))
     if profile.size * len(tokens) < PARALLEL_FROM:

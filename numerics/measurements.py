@@ -15,10 +15,10 @@ from scipy.stats import norm
 from scipy.stats import t as student_t
 
 from gegenflow.numerics.circle import exponential_modes
-from gegenflow.numerics.clusters import cluster_labels
+from gegenflow.numerics.clusters import cluster_centres, cluster_labels
 from gegenflow.numerics.fields import attention_sums
-from gegenflow.numerics.geometry import Array, normalize, quadrature, uniform
-from gegenflow.numerics.harmonics import harmonic_overlap, harmonic_power
+from gegenflow.numerics.geometry import Array, quadrature, uniform
+from gegenflow.numerics.harmonics import harmonic_overlap, harmonic_power, harmonic_profile
 from gegenflow.numerics.observables import Dissipation, Energy
 from gegenflow.numerics.particles import Run, simulate
 
@@ -70,8 +70,8 @@ def planted_rates(
     if (count := (degree + 1) * (degree // 2 + 1) ** (dim - 2)) > MOST_NODES:
         raise Unmeasurable(f"dim {dim}: an exact start needs {count} tokens at beta {beta:g}, allowed are {MOST_NODES}")
     nodes, weights = quadrature(dim, degree)
-    profile = Profile(normalize(np.random.default_rng(rng).standard_normal((1, dim))), max_degree)
-    tilt = TILT * np.array([profile(node[None], np.ones(1), beta, model).sum() for node in nodes])
+    profile = Profile(uniform(1, dim, rng=rng), max_degree)
+    tilt = TILT * harmonic_profile(nodes, profile.pole, np.ones(1), max_degree)[:, 1:].sum(axis=1)
     times = np.linspace(0, window, 5)
     options: dict[str, Any] = {"observe": [profile], "save_at": times, "rtol": 1e-12, "atol": 1e-14}
     plus, minus = (
@@ -123,8 +123,9 @@ def uniform_rates(
         difference: Array = 2 * slopes[..., 0, :] - slopes[..., 1, :]
         return difference
 
+    if model == "sa":
+        _check_neighbours(uniform(tokens, dim, rng=rng), beta)
     samples = []
-    _check_neighbours(uniform(tokens, dim, rng=rng), beta, model)
     for stream in np.random.default_rng(rng).spawn(runs):
         start = uniform(tokens, dim, rng=stream)
         samples.append([regression(start), regression(start[::2]) + regression(start[1::2])])
@@ -133,11 +134,11 @@ def uniform_rates(
     return slope(sums.sum(axis=0)), np.sqrt((runs - 1) * left_out.var(axis=0)) * few_runs(runs)
 
 
-def _check_neighbours(start: Array, beta: float, model: str) -> None:
+def _check_neighbours(start: Array, beta: float) -> None:
     """Refuse a SA start whose tokens see little but themselves."""
     _, normaliser = attention_sums(start, np.full(len(start), 1 / len(start)), beta)
     share = 1 / (len(start) * normaliser.mean())
-    if model == "sa" and share > MOST_OWN_SHARE:
+    if share > MOST_OWN_SHARE:
         enough = int(np.ceil(len(start) * share / MOST_OWN_SHARE))
         raise Unfinished(
             f"{len(start)} tokens are too few: each makes up {share:.0%} of its own normaliser; take about {enough}"
@@ -182,8 +183,9 @@ def cluster_angles(start: Array, beta: float, *, t_end: float, min_mass: float, 
     labels = cluster_labels(run.tokens, min_mass=min_mass)
     if labels.max() < 0:
         raise Unfinished(f"no clusters after t = {t_end:.3g}")
-    z = run.tokens @ np.array([1, 1j])
-    return np.array([np.angle(z[labels == label].sum()) for label in range(labels.max() + 1)]) % (2 * np.pi)
+    x, y = cluster_centres(run.tokens, labels).T
+    angles: Array = np.arctan2(y, x) % (2 * np.pi)
+    return angles
 
 
 def nudged_starts(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import product
 from time import perf_counter
 from typing import Any
@@ -66,26 +67,29 @@ class Case:
     def __str__(self) -> str:
         return f"dim {self.dim} {self.model.upper()}"
 
-    @property
+    @cached_property
     def value(self) -> float:
         """The temperature as a number for the simulation."""
         return simulation_beta(self.beta)
 
-    @property
+    @cached_property
     def selected(self) -> int:
         """The degree that grows fastest."""
         return th.selected_degree(self.beta, self.dim)
 
-    @property
+    @cached_property
     def rates(self) -> Array:
         """Growth rates of degrees 1 to selected + 2; at beta = 0, where the others do not grow, of degree 1."""
         degrees = range(1, self.selected + 3 if self.value > 0 else 2)
         rates = (th.growth_rate(k, self.dim, self.beta, model=self.model, digits=17) for k in degrees)
         return np.array([float(rate) for rate in rates])
 
-    def emergence_times(self, tokens: Array) -> Array:
-        """When the linear theory brings each degree 1, 2, ... to an amplitude of 0.3; 0 where it has it already."""
-        amplitudes = np.sqrt(harmonic_power(tokens, len(self.rates))[1:])
+    def amplitudes(self, tokens: Array) -> Array:
+        """Amplitudes A_k of the tokens in the degrees of ``rates``."""
+        return np.sqrt(harmonic_power(tokens, len(self.rates))[1:])
+
+    def emergence_times(self, amplitudes: Array) -> Array:
+        """When the linear theory brings each of these amplitudes to 0.3; 0 where it is there already."""
         with np.errstate(divide="ignore"):
             return np.maximum(np.log(EMERGED / amplitudes), 0) / self.rates
 
@@ -115,7 +119,7 @@ def energy_balance(case: Case, tokens: int, runs: int, rng: np.random.Generator)
     if 0 < case.value < 1e-8 or case.value > LARGEST_BETA / (2 if case.model == "usa" else 1):
         raise Unmeasurable(f"{case}: energy and dissipation at beta {case.beta} are out of reach of float64")
     start = uniform(tokens, case.dim, rng=rng)
-    t_end = max(case.emergence_times(start).min(), 0.1 / case.rates.max())
+    t_end = max(case.emergence_times(case.amplitudes(start)).min(), 0.1 / case.rates.max())
     yield Check("energy balance", f"{case}", *energy_gain(start, case.value, t_end=t_end, model=case.model))
 
 
@@ -129,7 +133,7 @@ def emerging_clusters(case: Case, tokens: int, runs: int, rng: np.random.Generat
         return
     k, predicted, measured = case.selected, [], []
     for start, phase in nudged_starts(k, tokens=tokens, runs=8, rng=rng):
-        t_end = case.emergence_times(start).min() + 8 / case.rates.max()
+        t_end = case.emergence_times(case.amplitudes(start)).min() + 8 / case.rates.max()
         expected = (2 * np.pi * np.arange(k) - phase) / k % (2 * np.pi)
         predicted.append(expected[np.abs(expected - np.pi).argmin()])
         angles = cluster_angles(start, case.value, model=case.model, t_end=t_end, min_mass=0.3 / k)
@@ -219,12 +223,11 @@ def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa") -> tuple[Pros
     """
     tokens = check_tokens(tokens)
     case = Case(tokens.shape[1], beta, model)
-    power = harmonic_power(tokens, len(case.rates))[1:]
-    times = case.emergence_times(tokens)
+    amplitudes = case.amplitudes(tokens)
+    times = case.emergence_times(amplitudes)
     found = []
-    for degree in range(1, len(power) + 1):
+    for degree, (amplitude, rate, time) in enumerate(zip(amplitudes, case.rates, times, strict=True), 1):
         freedom = float(th.harmonic_dimension(degree, case.dim))
-        contained = bool(len(tokens) * power[degree - 1] > chi2.isf(1e-3, freedom) / freedom)
-        numbers = (float(case.rates[degree - 1]), float(times[degree - 1]))
-        found.append(Prospect(degree, float(power[degree - 1] ** 0.5), contained, *numbers))
+        contained = bool(len(tokens) * amplitude**2 > chi2.isf(1e-3, freedom) / freedom)
+        found.append(Prospect(degree, float(amplitude), contained, float(rate), float(time)))
     return tuple(sorted(found, key=lambda prospect: prospect.emergence))

@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from exact_moments import moment
 from flint import arb
 from hypothesis import given, settings
 from hypothesis.strategies import floats, fractions, integers, lists, sampled_from
@@ -44,13 +45,6 @@ def monomial(degree: int, power: int, dim: int) -> Fraction:
             total += c * binomial * (-1) ** i * moment(power + i, dim)
             binomial *= Fraction(m - i, i + 1)
     return total
-
-
-def moment(power: int, dim: int) -> Fraction:
-    value = Fraction(1 - power % 2)
-    for m in range(power // 2):
-        value *= Fraction(2 * m + 1, dim + 2 * m)
-    return value
 
 
 def rational(number: Fraction) -> sp.Rational:

@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from exact_moments import moment
 from hypothesis import assume, given
 from hypothesis.strategies import fractions, integers, lists
 from scipy.special import eval_gegenbauer
@@ -33,14 +34,6 @@ def hypergeometric(degree: int, dim: int, overlap: Fraction) -> Fraction:
         )
         total += term
     return total
-
-
-def moment(power: int, dim: int) -> Fraction:
-    """Mean of x_1^power over S^{d-1}: 1*3*5*.../(d (d+2) (d+4) ...), by Gaussian vectors."""
-    value = Fraction(1 - power % 2)
-    for m in range(power // 2):
-        value *= Fraction(2 * m + 1, dim + 2 * m)
-    return value
 
 
 def coefficients_of(polynomial: sp.Expr) -> list[Fraction]:

@@ -25,6 +25,7 @@ from gegenflow.theory.sphere import (
     k,
     laplacian_eigenvalue,
     t,
+    zonal_divergence,
     zonal_laplacian,
     zonal_weight,
 )
@@ -154,11 +155,7 @@ def _equation(dim: Expr, model: Model) -> Step:
     words = r"$\partial_t \rho = -\mathrm{div}(\rho \nabla U)$, $U = W*\mu$, on zonal densities $\rho(t)$"
     if model == "sa":
         words = words.replace(r"\nabla U", r"\nabla U/Z").replace("W*", r"W*\mu, Z = h*")
-    return Step("equation", words, balance, -_divergence(flux, dim), "symbolically", dim)
-
-
-def _divergence(flux: Expr, dim: Expr) -> Expr:
-    return (1 - t**2) * sp.Derivative(flux, t) - (dim - 1) * t * flux
+    return Step("equation", words, balance, -zonal_divergence(flux, dim, evaluate=False), "symbolically", dim)
 
 
 def _perturb(equation: Expr) -> Expr:

@@ -92,13 +92,9 @@ def _integrate(integral: Expr, dim: int) -> mpmath.mpf:
     factor, integral = integral.as_independent(sp.Integral, as_Add=False)
     integrand = integral.function.replace(P, lambda degree, x: gegenbauer(degree, dim, x)) / zonal_weight(dim)
     value = sp.lambdify(t, sp.powsimp(integrand.doit()), "mpmath")
-    constant = sp.lambdify(
-        (), sp.gamma(sp.Rational(dim, 2)) / sp.sqrt(sp.pi) / sp.gamma(sp.Rational(dim - 1, 2)), "mpmath"
-    )
-    total = mpmath.quad(
-        lambda phi: value(mpmath.cos(phi)) * mpmath.sin(phi) ** (dim - 2), [0, mpmath.pi / 2, mpmath.pi]
-    )
-    return mpmath.mpmathify(sp.N(factor, DIGITS + GUARD)) * constant() * total
+    half_circle = [0, mpmath.pi / 2, mpmath.pi]
+    total = mpmath.quad(lambda phi: value(mpmath.cos(phi)) * mpmath.sin(phi) ** (dim - 2), half_circle)
+    return mpmath.mpmathify(sp.N(factor * zonal_weight(dim, sp.Integer(0)), DIGITS + GUARD)) * total
 
 
 PROOFS: dict[str, Callable[[Expr, Expr, Expr], bool]] = {

@@ -138,17 +138,17 @@ def zonal_weight(dim: Expr = d, overlap: Expr = t) -> Expr:
     return constant * (1 - overlap**2) ** ((dim - 3) / 2)
 
 
-def zonal_divergence(flux: Expr, dim: Expr = d) -> Expr:
+def zonal_divergence(flux: Expr, dim: Expr = d, *, evaluate: bool = True) -> Expr:
     r"""Divergence of the zonal vector field :math:`g(t)\,\nabla t`: :math:`(1-t^2)\,g'(t) - (d-1)\,t\,g(t)`.
 
-    The flux through the parallels balances: the divergence integrates to zero.
+    The flux through the parallels balances: the divergence integrates to zero. ``evaluate`` = False leaves g' as it is.
 
     >>> sp.integrate(zonal_divergence(t**3 + t**2, 5) * zonal_weight(5), (t, -1, 1))
     0
 
     Source: derived here; :mod:`gegenflow.theory.linearization` checks it against the conservative form.
     """
-    return (1 - t**2) * sp.diff(flux, t) - (dim - 1) * t * flux
+    return (1 - t**2) * sp.Derivative(flux, t, evaluate=evaluate) - (dim - 1) * t * flux
 
 
 def zonal_laplacian(function: Expr, dim: Expr = d) -> Expr:
