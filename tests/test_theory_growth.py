@@ -220,7 +220,7 @@ def test_a_kernel_replaces_the_exponential(degree, dim, beta):
         (((3, 2, 5), {"digits": -2}), "digits -2"),
         (((3, 2, 5), {"digits": 1.5}), "digits 1.5"),
         (((3, 2, 5), {"model": "relu"}), "model relu"),
-        (((3, 2), {"digits": 5}), "beta beta"),
+        (((3, 2), {"digits": 5}), "beta: a number"),
     ],
 )
 def test_bad_input_is_named(arguments, named):

@@ -10,11 +10,13 @@ import sympy as sp
 from exact_moments import moment
 from flint import arb
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.strategies import floats, fractions, integers, lists, sampled_from
 from scipy.special import eval_gegenbauer, roots_jacobi
 
 from gegenflow import theory as th
 
+GAUSS = np.polynomial.legendre.leggauss(160)
 betas = fractions("1/20", 12, max_denominator=20)
 
 
@@ -210,7 +212,7 @@ def test_bad_beta_is_named(bad):
 
 def test_symbols_have_no_digits():
     """Digits of a symbolic beta, degree or dimension: a ValueError that names the symbol."""
-    with pytest.raises(ValueError, match=r"^beta beta: a (rational )?number is needed"):
+    with pytest.raises(ValueError, match=r"^beta: a number is needed"):
         th.multiplier(1, 2, digits=5)
     with pytest.raises(ValueError, match=r"degree k"):
         th.growth_rate(th.k, 2, 3, digits=5)
@@ -219,12 +221,12 @@ def test_symbols_have_no_digits():
 
 
 def test_infinite_series_without_tail_has_no_digits():
-    """No bound on what is left out, so no certificate; irrational coefficients cannot be enclosed either."""
+    """No bound on what is left out, so no certificate; nor for irrational coefficients."""
     series = th.power_series(lambda n: 1 / sp.factorial(n))
     with pytest.raises(ValueError, match="tail"):
         series.ball(1, 2)
     with pytest.raises(ValueError, match="rational"):
-        th.power_series([sp.pi]).ball(0, 2)
+        th.power_series(lambda n: sp.pi / sp.factorial(n), tail=lambda n: sp.Integer(9)).ball(0, 2)
 
 
 @pytest.mark.parametrize(("degree", "dim", "named"), [(-1, 3, "degree -1"), (1.5, 3, "degree 1.5"), (1, 1, "dim 1")])
@@ -243,3 +245,127 @@ def test_potential_needs_degree_one():
     """w_0 of the potential is not defined by its derivative."""
     with pytest.raises(ValueError, match="degree 0"):
         th.exponential(2).potential_multiplier(0, 3)
+
+
+# heads, rectified powers, formulas
+
+
+def w_by_quadrature(weight, degree, dim, half=False):
+    """The multiplier by Gauss-Legendre in the angle, over the half sphere t > 0 only if ``half``."""
+    nodes, weights = GAUSS
+    angle = (nodes + 1) * (np.pi / 4 if half else np.pi / 2)
+    measure = weights * np.sin(angle) ** (dim - 2) * (0.5 if half else 1)
+    mass = weights @ np.sin((nodes + 1) * np.pi / 2) ** (dim - 2)
+    return (measure * zonal(degree, dim, np.cos(angle))) @ weight(np.cos(angle)) / mass
+
+
+@given(degree=integers(0, 14), dim=integers(2, 9), power=integers(0, 4))
+def test_rectified_power_is_integrated_over_its_half_sphere(degree, dim, power):
+    """Rodrigues' closed form, exact and in balls, against Gauss quadrature of t^n P_k over t > 0."""
+    expected = w_by_quadrature(lambda t: t**power, degree, dim, half=True)
+    kernel = th.relu(power)
+    assert float(kernel.multiplier(degree, dim)) == pytest.approx(expected, rel=1e-11, abs=1e-14)
+    assert float(kernel.ball(degree, dim).mid()) == pytest.approx(expected, rel=1e-11, abs=1e-14)
+    free = th.half_power_multiplier(th.k, power).subs({th.k: degree + power + 1, th.d: dim})
+    assert free == th.half_power_multiplier(degree + power + 1, power, dim)
+
+
+@given(
+    heads=lists(
+        st.tuples(fractions(-3, 3, max_denominator=8), fractions(-3, 3, max_denominator=8)), min_size=1, max_size=4
+    ),
+    degree=integers(0, 8),
+    dim=integers(2, 7),
+    beta=fractions("1/4", 4, max_denominator=8),
+)
+def test_heads_add_up(heads, degree, dim, beta):
+    """Exact and enclosed multipliers of a mixture, any sign of scale and zero, against quadrature of its weight."""
+    values, scales = zip(*heads, strict=True)
+    kernel = th.heads(values, scales, beta)
+    v, m = np.array(values, dtype=float), np.array(scales, dtype=float)
+    expected = w_by_quadrature(lambda t: np.exp(float(beta) * np.outer(t, m)) @ v, degree, dim)
+    size = float(np.abs(v).sum()) * np.exp(float(beta) * np.abs(m).max())
+    assert float(kernel.ball(degree, dim).mid()) == pytest.approx(expected, abs=1e-13 * size)
+    assert float(sp.N(kernel.multiplier(degree, dim), 25, maxn=300)) == pytest.approx(expected, abs=1e-13 * size)
+    assert sp.simplify(sp.diff(kernel.potential, th.t) - kernel.weight) == 0
+
+
+@given(
+    degree=integers(0, 7),
+    dim=integers(2, 6),
+    power=integers(0, 4),
+    rates=st.tuples(floats(-4, 4), floats(-4, 4), floats(0, 1)),
+)
+def test_ball_of_a_parameter_holds_every_kernel_in_it(degree, dim, power, rates):
+    """t^n e^{at} for a in an interval: the multiplier at any a inside, by quadrature, lies in the ball."""
+    low, high, part = min(rates[:2]), max(rates[:2]), rates[2]
+    a = sp.Symbol("a", real=True)
+    ball = th.attention_kernel(th.t**power * sp.exp(a * th.t)).ball(degree, dim, {a: arb(low).union(arb(high))})
+    inside = low + part * (high - low)
+    value = w_by_quadrature(lambda t: t**power * np.exp(inside * t), degree, dim)
+    slack = arb(1e-13 * np.exp(4))
+    assert ball.lower() - slack <= value <= ball.upper() + slack
+    ends = [w_by_quadrature(lambda t, r=r: t**power * np.exp(r * t), degree, dim) for r in (low, high)]
+    if low * high >= 0:  # monotone there: no wider than it must be
+        assert ball.rad() <= abs(ends[1] - ends[0]) / 2 * (1 + 1e-6) + 1e-11
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("tanh(3*t)", lambda t: np.tanh(3 * t)),
+        ("Abs(t - 1/4)", lambda t: np.abs(t - 1 / 4)),
+        ("1/(2 - t)", lambda t: 1 / (2 - t)),
+        ("sqrt(5/4 + t)*cos(2*t)", lambda t: np.sqrt(1.25 + t) * np.cos(2 * t)),
+        ("exp(-2*(1 - t)**2)", lambda t: np.exp(-2 * (1 - t) ** 2)),
+        ("relu(t) + exp(2*t)/2", lambda t: np.maximum(t, 0) + np.exp(2 * t) / 2),
+        ("cosh(2*t)", lambda t: np.cosh(2 * t)),
+    ],
+)
+def test_any_formula_has_certified_multipliers(text, weight):
+    """Integration in balls at 40 digits against mpmath's quadrature to 1e-25, and numpy's to what a kink allows."""
+    kernel = th.attention_kernel(text)
+    formula = sp.lambdify(th.t, kernel.weight, "mpmath")
+    for degree, dim in ((0, 2), (3, 3), (4, 5)):
+        ball = th.certify(lambda k=degree, d=dim: kernel.ball(k, d), 25)
+        assert w_by_quadrature(weight, degree, dim) == pytest.approx(float(ball), abs=2e-4)
+        with mpmath.workdps(40):
+            harmonic = sp.lambdify(th.t, th.gegenbauer(degree, dim), "mpmath")
+
+            def integrand(angle, dim=dim, harmonic=harmonic):
+                return formula(mpmath.cos(angle)) * harmonic(mpmath.cos(angle)) * mpmath.sin(angle) ** (dim - 2)
+
+            breaks = [0, mpmath.acos(mpmath.mpf(1) / 4), mpmath.pi / 2, mpmath.pi]
+            mass = mpmath.quad(lambda angle, dim=dim: mpmath.sin(angle) ** (dim - 2), [0, mpmath.pi])
+            integral = mpmath.quad(integrand, breaks) / mass
+            assert abs(integral) < 1e-35 if ball.value == "0" else holds(ball.ball, integral, 36)
+
+
+def test_a_derivative_in_a_parameter_is_that_of_the_multiplier():
+    """w_k of dh/dm against the derivative of the closed form, exactly."""
+    m = sp.Symbol("m", positive=True)
+    kernel = th.heads([2, m], [m, 3])
+    for degree, dim in ((0, 2), (1, 3), (3, 4)):
+        slope = kernel.derivative(m).multiplier(degree, dim) - sp.diff(kernel.multiplier(degree, dim), m)
+        assert abs(sp.N(slope.subs({m: sp.Rational(7, 5), th.beta: 2}), 30)) < 1e-25
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "t +", "__import__('os')", "t.diff", "foo(t)", "exp(t", "1/0", "lambda: 0", "t; t", "sqrt(-2)*t", "[t]"],
+)
+def test_bad_formulas_are_named(text):
+    """One sentence with the text and what is allowed; nothing is run."""
+    with pytest.raises(ValueError, match=r"^kernel .*: a kernel is a formula in t"):
+        th.attention_kernel(text)
+
+
+def test_bad_heads_and_powers_are_named():
+    """As many values as scales; whole powers."""
+    with pytest.raises(ValueError, match=r"values \[1\]: one is needed for each of the 2 scales"):
+        th.heads([1], [1, 2])
+    with pytest.raises(ValueError, match="parameter nan"):
+        th.heads([nan], [1])
+    for power in (-1, 0.5, True):
+        with pytest.raises(ValueError, match=f"power {power}"):
+            th.relu(power)

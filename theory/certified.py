@@ -135,31 +135,42 @@ def _bound(distance: fmpz, exponent: int) -> str:
 
 
 def exact_number(beta: Any) -> fmpq:
-    """A finite number >= 0 as an exact fraction: int, float (its exact binary value), Fraction, Decimal, text or sympy.
+    """A finite number >= 0 as an exact fraction (see :func:`exact_fraction`), for an inverse temperature.
 
-    >>> exact_number("0.1"), exact_number(0.5), exact_number("1e-3"), exact_number("7/3")
-    (1/10, 1/2, 1/1000, 7/3)
+    >>> exact_number("0.1"), exact_number(0.5)
+    (1/10, 1/2)
 
     Raises ValueError for anything negative, infinite or not a number.
     """
+    return exact_fraction(beta, "beta", "the inverse temperature must be a finite number >= 0", least=0)
+
+
+def exact_fraction(number: Any, name: str, allowed: str, *, least: int | None = None) -> fmpq:
+    """A finite number as an exact fraction: int, float (its exact binary value), Fraction, Decimal, text or sympy.
+
+    >>> [exact_fraction(x, "mass", "a number is needed") for x in ("-0.1", "1e-3", "7/3", sp.Rational(1, 3))]
+    [-1/10, 1/1000, 7/3, 1/3]
+
+    Raises ValueError, with ``name`` and ``allowed``, for anything below ``least``, infinite or not a number.
+    """
     try:
-        if isinstance(beta, sp.Basic):
-            rational = sp.Rational(beta)
+        if isinstance(number, sp.Basic):
+            rational = sp.Rational(number)
             fraction = Fraction(int(rational.p), int(rational.q))
-        elif isinstance(beta, fmpq):
-            fraction = Fraction(int(beta.p), int(beta.q))
-        elif isinstance(beta, str) and "/" not in beta:
-            fraction = Fraction(Decimal(beta))
-        elif isinstance(beta, (int, float, str, Decimal, Fraction)):
-            fraction = Fraction(beta)
-        elif isinstance(beta, mpf) and isfinite(beta):
-            fraction = Fraction(*to_rational(beta._mpf_))
-        elif hasattr(beta, "__index__"):
-            fraction = Fraction(index(beta))
+        elif isinstance(number, fmpq):
+            fraction = Fraction(int(number.p), int(number.q))
+        elif isinstance(number, str) and "/" not in number:
+            fraction = Fraction(Decimal(number))
+        elif isinstance(number, (int, float, str, Decimal, Fraction)):
+            fraction = Fraction(number)
+        elif isinstance(number, mpf) and isfinite(number):
+            fraction = Fraction(*to_rational(number._mpf_))
+        elif hasattr(number, "__index__"):
+            fraction = Fraction(index(number))
         else:
-            fraction = Fraction(*beta.as_integer_ratio())
+            fraction = Fraction(*number.as_integer_ratio())
     except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
-        raise ValueError(f"beta {beta}: the inverse temperature must be a finite number >= 0") from error
-    if fraction < 0:
-        raise ValueError(f"beta {beta}: the inverse temperature must be a finite number >= 0")
+        raise ValueError(f"{name} {number}: {allowed}") from error
+    if least is not None and fraction < least:
+        raise ValueError(f"{name} {number}: {allowed}")
     return fmpq(fraction.numerator, fraction.denominator)

@@ -15,8 +15,9 @@ from typing import Any, Literal
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.certified import Certified, certify
-from gegenflow.theory.kernels import Kernel, beta, exponential
+from gegenflow.theory.certified import Certified, certify, exact_fraction
+from gegenflow.theory.enclosures import Values, enclose
+from gegenflow.theory.kernels import Kernel, exponential
 from gegenflow.theory.sphere import Expr, check_degree, check_dim, check_number, d, k, laplacian_eigenvalue
 
 Model = Literal["usa", "sa"]
@@ -36,6 +37,7 @@ def growth_rate(
     *,
     model: str = "usa",
     kernel: Kernel | None = None,
+    noise: Expr = 0,
     digits: int | None = None,
 ) -> Expr | Certified:
     r"""Growth rate :math:`\gamma_k` of the degree-k harmonics of the uniform state, per unit of the flow's time.
@@ -44,38 +46,100 @@ def growth_rate(
 
     for USA and the exponential kernel; SA divides by :math:`w_0 = \Gamma(d/2)(2/\beta)^{d/2-1} I_{d/2-1}(\beta)`.
     Exact in whatever is left symbolic; with ``digits`` a certified decimal. ``beta`` = 0 is the Kuramoto limit, where
-    only degree 1 grows, at (d-1)/d. ``kernel`` replaces the exponential one (and ``beta``).
+    only degree 1 grows, at (d-1)/d. ``kernel`` replaces the exponential one (and ``beta``). ``noise``
+    = :math:`1/\kappa`, of tokens that follow :math:`dX = v\,dt + \sqrt{2/\kappa}\,dW`, takes :math:`L_k/\kappa` away.
 
     >>> growth_rate()
     2**(d/2)*k*(d + k - 2)*besseli(d/2 + k - 1, beta)*gamma(d/2)/(2*beta**(d/2))
     >>> growth_rate(model="sa")
     k*(d + k - 2)*besseli(d/2 + k - 1, beta)/(beta*besseli(d/2 - 1, beta))
-    >>> growth_rate(3, 2)
-    9*besseli(3, beta)/beta
+    >>> growth_rate(3, 2), growth_rate(3, 2, noise=sp.Rational(1, 10))
+    (9*besseli(3, beta)/beta, -9/10 + 9*besseli(3, beta)/beta)
     >>> sp.expand(growth_rate(1, 3) * beta**3 / 2)                 # half-integer orders are elementary
     beta*cosh(beta) - sinh(beta)
-    >>> growth_rate(3, 2, 5, digits=12)
-    [18.5960703045 +/- 2.8e-11]
+    >>> growth_rate(3, 2, 5, digits=12), growth_rate(3, 2, 5, noise="0.1", digits=12)
+    ([18.5960703045 +/- 2.8e-11], [17.6960703045 +/- 2.8e-11])
     >>> growth_rate(1, 2, 0), growth_rate(1, 3, 0, digits=5)
     (1/2, [0.66667 +/- 3.4e-6])
 
-    Raises ValueError for degree < 1, dim < 2, beta negative or not finite, an unknown model, digits < 1, or digits with
-    a symbol. Source: arXiv 2410.23228; the factor against the equation as written there is derived here.
+    Raises ValueError for degree < 1, dim < 2, beta or noise negative or not finite, an unknown model, digits < 1, or
+    digits with a symbol. Source: arXiv 2410.23228; the factor against the equation as written there is derived here;
+    the noise: arXiv 2606.05140.
+    """
+    check_model(model)
+    kernel, noise = exponential(beta) if kernel is None else kernel, check_noise(noise)
+    degree, dim = check_degree(degree), check_dim(dim)
+    if digits is not None:
+        try:
+            return certify(lambda: rate_ball(kernel, degree, dim, model, noise), digits)
+        except ArithmeticError as error:
+            raise ValueError(f"kernel {kernel.weight}, degree {degree}, dim {dim}: {error}") from error
+    rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
+    drift = sp.powsimp(rate / kernel.multiplier(0, dim)) if model == "sa" else rate
+    return drift - noise * laplacian_eigenvalue(degree, dim)
+
+
+def check_noise(noise: Expr) -> Expr:
+    """The noise 1/kappa as an exact number or a symbol, or a ValueError unless it is >= 0.
+
+    >>> check_noise("0.1"), check_noise(sp.Symbol("kappa", positive=True) ** -1)
+    (1/10, 1/kappa)
+    """
+    if isinstance(noise, sp.Expr) and noise.free_symbols:
+        return noise
+    exact = exact_fraction(noise, "noise", "the noise 1/kappa must be a finite number >= 0", least=0)
+    return sp.Rational(int(exact.p), int(exact.q))
+
+
+def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str, noise: Expr = 0, values: Values | None = None) -> arb:
+    """The growth rate as a ball at the current precision, for parameters anywhere in the balls ``values``."""
+    degree, dim = check_number("degree", degree), check_number("dim", dim)
+    drift: arb = kernel.ball(degree - 1, dim + 2, values) / dim
+    if model == "sa":
+        drift /= _normaliser(kernel, dim, values)
+    return laplacian_eigenvalue(degree, dim) * (drift - enclose(noise, values))
+
+
+def _normaliser(kernel: Kernel, dim: int, values: Values | None) -> arb:
+    """w_0, by which SA divides: it must not vanish, nor be negative."""
+    normaliser: arb = kernel.ball(0, dim, values)
+    if normaliser <= 0:
+        raise ValueError(f"kernel {kernel.weight}: SA needs a positive mean of the weight, here it is {normaliser}")
+    return normaliser
+
+
+def noise_threshold(
+    degree: Expr = k,
+    dim: Expr = d,
+    beta: Expr = beta,
+    *,
+    model: str = "usa",
+    kernel: Kernel | None = None,
+    digits: int | None = None,
+) -> Expr | Certified:
+    r"""The inverse noise :math:`\kappa_k` above which the uniform state is unstable to degree k.
+
+    .. math:: \kappa_k = \frac{1}{w_k[W]} \quad\text{(USA)}, \qquad \kappa_k = \frac{w_0[h]}{w_k[W]} \quad\text{(SA)}
+
+    where :math:`\gamma_k = L_k/\kappa`: the eigenvalue of the Laplacian cancels. A negative threshold means that the
+    degree is stable at any noise. For dim 2, USA and the exponential kernel it is :math:`\beta/I_k(\beta)`; at degree 1
+    it is :math:`2K_\#` of arXiv 2606.05140, whose coupling is K = kappa/2.
+
+    >>> noise_threshold(1, 2), noise_threshold(1, 2, 0)                 # noisy Kuramoto: kappa = 2
+    (beta/besseli(1, beta), 2)
+    >>> threshold = noise_threshold(2, 3, 4, digits=12)
+    >>> abs(float(growth_rate(2, 3, 4, noise=1 / sp.Rational(threshold.value), digits=5))) < 1e-10
+    True
+
+    Raises ValueError for bad degree, dim, beta, model or digits. Source: arXiv 2606.05140 for degree 1; derived here.
     """
     check_model(model)
     kernel = exponential(beta) if kernel is None else kernel
     degree, dim = check_degree(degree), check_dim(dim)
-    if digits is not None:
-        try:
-            return certify(lambda: rate_ball(kernel, degree, dim, model), digits)
-        except ArithmeticError as error:
-            raise ValueError(f"beta {beta}: {error}") from error
-    rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
-    return sp.powsimp(rate / kernel.multiplier(0, dim)) if model == "sa" else rate
-
-
-def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str) -> arb:
-    """The growth rate as a ball at the current precision."""
-    degree, dim = check_number("degree", degree), check_number("dim", dim)
-    rate: arb = laplacian_eigenvalue(degree, dim) * kernel.ball(degree - 1, dim + 2) / dim
-    return rate / kernel.ball(0, dim) if model == "sa" else rate
+    if digits is None:
+        threshold = 1 / kernel.potential_multiplier(degree, dim)
+        return sp.powsimp(kernel.multiplier(0, dim) * threshold) if model == "sa" else threshold
+    try:
+        return certify(lambda: laplacian_eigenvalue(degree, dim) / rate_ball(kernel, degree, dim, model), digits)
+    except ArithmeticError as error:
+        raise ValueError(f"kernel {kernel.weight}, degree {degree}, dim {dim}: no threshold, {error}") from error

@@ -11,34 +11,35 @@ A kernel is the attention weight :math:`h(t)` (``exp(beta*t)`` for softmax atten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.certified import Certified, certify, exact_number
-from gegenflow.theory.sphere import Expr, check_degree, check_dim, d, k, t
-
-beta = sp.Symbol("beta", positive=True)
-MOST_TERMS = 10_000
-j = sp.Symbol("j", integer=True, nonnegative=True)
+from gegenflow.theory.certified import Certified, certify, exact_fraction, exact_number
+from gegenflow.theory.enclosures import Values, enclose, zonal_integral
+from gegenflow.theory.multipliers import Term
+from gegenflow.theory.proofs import P
+from gegenflow.theory.sphere import Expr, check_degree, check_dim, d, gegenbauer, k, t, zonal_weight
+from gegenflow.theory.weights import beta, read_weight, weight_parity, weight_terms
 
 
 @dataclass(frozen=True)
 class Kernel:
     """An attention weight h(t), its potential W(t) with W' = h, and the multipliers w_k[h].
 
-    ``multiplier(degree, dim)`` is the exact expression; ``ball(degree, dim)`` encloses the number in a ``flint.arb`` at
-    the current precision, and raises ValueError where the kernel still holds a symbol.
+    ``multiplier(degree, dim)`` is the exact expression; ``ball(degree, dim, values)`` encloses the number in a
+    ``flint.arb`` at the current precision, each symbol of the weight within the ball that ``values`` gives it (else
+    ValueError). ``terms`` are those of a weight made of powers and exponentials, empty for any other.
     """
 
-    name: str
     weight: Expr
     potential: Expr
     multiplier: Callable[[Expr, Expr], Expr] = field(repr=False)
-    ball: Callable[[int, int], arb] = field(repr=False)
+    ball: Callable[..., arb] = field(repr=False)
+    terms: tuple[Term, ...] = field(default=(), repr=False)
 
     def potential_multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
         """The multiplier w_k[W] of the potential, degree >= 1.
@@ -46,10 +47,94 @@ class Kernel:
         >>> exponential().potential_multiplier(3, 2)
         besseli(3, beta)/beta
         """
-        return sp.gammasimp(self.multiplier(check_degree(degree) - 1, check_dim(dim) + 2) / dim)
+        raised = self.multiplier(check_degree(degree) - 1, check_dim(dim) + 2)
+        return sp.Add(*(term / dim for term in sp.Add.make_args(raised)))
+
+    @property
+    def symbols(self) -> set[sp.Symbol]:
+        """The parameters that are still symbols."""
+        return set(self.weight.free_symbols) - {t}
+
+    def at(self, values: Mapping[sp.Symbol, Any]) -> Kernel:
+        """The kernel with numbers, kept exact, or expressions in the place of symbols.
+
+        >>> heads([1, sp.Symbol("v")], [1, -1]).at({sp.Symbol("v"): "0.1", beta: 2}).weight
+        exp(2*t) + exp(-2*t)/10
+        """
+        return attention_kernel(self.weight.subs({symbol: exact_parameter(value) for symbol, value in values.items()}))
+
+    def derivative(self, parameter: sp.Symbol) -> Kernel:
+        """The kernel whose multipliers are the derivatives of these in a parameter.
+
+        >>> exponential().derivative(beta).weight
+        t*exp(beta*t)
+        """
+        return attention_kernel(sp.diff(self.weight, parameter))
+
+    def tail(self, degree: int, dim: int, values: Values) -> arb | None:
+        r"""A bound from above on :math:`L_j w_j[W]` for all j >= ``degree``; None where none is known.
+
+        The sum of the bounds of the terms; or 0 where the steepest exponential, with a negative coefficient, outweighs
+        the others: :math:`w_j[e^{at}]/w_j[e^{bt}]`, 0 < a < b, decreases in j, so it does so for all higher degrees.
+        """
+        bounds = [term.tail(degree, dim, values) for term in self.terms]
+        if None in bounds or not bounds:
+            return None
+        sizes = [abs(term.ball(degree - 1, dim + 2, values)) for term in self.terms]
+        rates = [abs(enclose(term.rate, values)) for term in self.terms]
+        for steepest, size, rate in zip(self.terms, sizes, rates, strict=True):
+            others = [(s, r) for s, r, term in zip(sizes, rates, self.terms, strict=True) if term is not steepest]
+            if (
+                all(term.power == 0 for term in self.terms)
+                and enclose(steepest.rate, values) > 0
+                and enclose(steepest.coefficient, values) < 0
+                and all(r < rate for _, r in others)
+                and sum((s for s, _ in others), arb(0)) < size
+            ):
+                return arb(0)
+        return sum(bounds, arb(0))
 
     def _repr_latex_(self) -> str:
         return f"$h(t) = {sp.latex(self.weight)}$"
+
+
+def attention_kernel(weight: Expr | str) -> Kernel:
+    r"""The kernel of any attention weight h(t): a sympy expression in t and parameters, or its text.
+
+    Sums of :math:`c\,t^n e^{at}` and :math:`c\,t_+^n` have exact multipliers (:mod:`gegenflow.theory.multipliers`);
+    those of any other weight stay integrals, with certified digits by integration in balls.
+
+    >>> attention_kernel("1 + beta*t").multiplier(1, 3)                 # linear attention
+    beta/3
+    >>> attention_kernel(t * sp.exp(t)).multiplier(0, 2)                # the mean of t e^t is I_0'(1)
+    besseli(1, 1)
+    >>> certify(lambda: attention_kernel("tanh(3*t)").ball(1, 3), digits=10)
+    [0.4552702386 +/- 2.4e-11]
+
+    Raises ValueError for a text that is no formula in t, parameters and the functions of
+    :data:`~gegenflow.theory.weights.WORDS`. Source: derived here.
+    """
+    weight = read_weight(weight) if isinstance(weight, str) else sp.sympify(weight)
+    terms, parity = weight_terms(weight), weight_parity(weight)
+
+    def multiplier(degree: Expr, dim: Expr) -> Expr:
+        degree, dim = sp.sympify(check_degree(degree, 0)), check_dim(dim)
+        if terms is not None:
+            return sp.Add(*(term.multiplier(degree, dim) for term in terms))
+        harmonic = gegenbauer(int(degree), dim) if degree.is_Integer else P(degree, t)
+        return sp.Integral(weight * harmonic * zonal_weight(dim), (t, -1, 1))
+
+    def ball(degree: int, dim: int, values: Values | None = None) -> arb:
+        if parity == -((-1) ** degree):
+            return arb(0)
+        if terms is not None:
+            return arb(sum((term.ball(degree, dim, values or {}) for term in terms), fmpq(0)))
+        return zonal_integral(weight, degree, dim, values)
+
+    s = sp.Dummy("s", real=True)
+    closed = terms is not None
+    potential = sp.Add(*(x.potential for x in terms or ())) if closed else sp.Integral(weight.subs(t, s), (s, 0, t))
+    return Kernel(weight, potential, multiplier, ball, terms or ())
 
 
 def exponential(beta: Expr = beta) -> Kernel:
@@ -66,24 +151,10 @@ def exponential(beta: Expr = beta) -> Kernel:
 
     Raises ValueError for beta negative, infinite or not a number. Source: arXiv 2410.23228; DLMF 10.32.2, by parts.
     """
-    exact = None if _stays_symbolic(beta) else exact_number(beta)
-    inverse_temperature = beta if exact is None else sp.Rational(int(exact.p), int(exact.q))
-
-    def ball(degree: int, dim: int) -> arb:
-        if exact is None:
-            raise ValueError(f"beta {beta}: a rational number is needed for certified digits")
-        if exact == 0:
-            return arb(int(degree == 0))
-        half, z = fmpq(dim, 2), arb(exact)
-        return arb.gamma_fmpq(half) * (2 / z) ** arb(half - 1) * z.bessel_i(arb(half - 1 + degree))
-
-    return Kernel(
-        name="exponential",
-        weight=sp.exp(inverse_temperature * t),
-        potential=sp.exp(inverse_temperature * t) / inverse_temperature if inverse_temperature != 0 else t,
-        multiplier=lambda degree, dim: _exponential_multiplier(degree, dim, inverse_temperature),
-        ball=ball,
-    )
+    if not _stays_symbolic(beta):
+        exact = exact_number(beta)
+        beta = sp.Rational(int(exact.p), int(exact.q))
+    return attention_kernel(sp.exp(beta * t))
 
 
 def _stays_symbolic(beta: Expr) -> bool:
@@ -93,140 +164,50 @@ def _stays_symbolic(beta: Expr) -> bool:
     return bool(beta.is_nonnegative or (beta.free_symbols and beta.is_nonnegative is not False))
 
 
-def _exponential_multiplier(degree: Expr, dim: Expr, beta: Expr) -> Expr:
-    degree, dim = sp.sympify(check_degree(degree, 0)), sp.sympify(check_dim(dim))
-    if beta == 0:
-        return sp.KroneckerDelta(degree, 0)
-    scale = 2 ** (dim / 2 - 1) * beta ** (1 - dim / 2)
-    return sp.gamma(dim / 2) * scale * modified_bessel(degree + dim / 2 - 1, beta)
+def heads(values: Sequence[Any], scales: Sequence[Any], beta: Expr = beta) -> Kernel:
+    r"""Isotropic heads, :math:`h(t) = \sum_h v_h e^{\beta m_h t}`.
 
+    .. math:: W(t) = \sum_h \frac{v_h}{\beta m_h}\, e^{\beta m_h t}
 
-def modified_bessel(order: Expr, argument: Expr) -> Expr:
-    r"""The modified Bessel function :math:`I_\nu(z)`, in sinh and cosh at half-integer orders.
+    Head h has key-query matrix :math:`m_h I` (``scales``) and value matrix :math:`v_h I` (``values``), both of either
+    sign; :math:`v_h = m_h` is the gradient flow of arXiv 2605.04279. Numbers stay exact, symbols stay free, and the
+    growth rates of the heads add up.
 
-    .. math:: \sqrt{\tfrac{\pi z}{2}}\, I_{n+1/2}(z) = \sum_{m=0}^{n} (-1)^m \frac{(n+m)!}{m!\,(n-m)!\,(2z)^m}
-              \begin{cases}\sinh z & n+m \text{ even}\\ \cosh z & n+m \text{ odd}\end{cases}
+    >>> heads([1, "-0.5"], [1, 2]).weight
+    -exp(2*beta*t)/2 + exp(beta*t)
+    >>> heads([1, 1], [1, -1]).multiplier(1, 3)                    # an even weight has no odd degrees
+    0
 
-    >>> modified_bessel(sp.Rational(3, 2), beta).equals(sp.besseli(sp.Rational(3, 2), beta))
-    True
-    >>> modified_bessel(3, beta)
-    besseli(3, beta)
-
-    Source: DLMF 10.49.8 (10.49(ii)).
+    Raises ValueError unless there are as many values as scales, at least one. Source: arXiv 2605.04279 for the heads.
     """
-    n = sp.sympify(order) - sp.Rational(1, 2)
-    if not (n.is_Integer and n >= 0):
-        return sp.besseli(order, argument)
-    even = odd = sp.Integer(0)
-    term = sp.Integer(1)
-    for m in range(int(n) + 1):
-        even, odd = (even + term, odd) if (n + m) % 2 == 0 else (even, odd + term)
-        term *= -(n + m + 1) * (n - m) / (2 * (m + 1) * argument)
-    return sp.sqrt(2 / (sp.pi * argument)) * (even * sp.sinh(argument) + odd * sp.cosh(argument))
+    if len(values) != len(scales) or not len(values):
+        raise ValueError(f"values {values}: one is needed for each of the {len(scales)} scales, at least one")
+    parameters = [(exact_parameter(v), exact_parameter(m)) for v, m in zip(values, scales, strict=True)]
+    return attention_kernel(sp.Add(*(v * sp.exp(exact_parameter(beta) * m * t) for v, m in parameters)))
 
 
-def power_multiplier(degree: Expr, index: Expr, dim: Expr = d) -> Expr:
-    r"""Multiplier of the power :math:`t^{k+2j}`; those of :math:`t^n` with n < k or n - k odd vanish.
+def relu(power: int = 1) -> Kernel:
+    r"""Rectified attention, :math:`h(t) = \max(t, 0)^n`: 0 beyond a half sphere; n = 1 is ReLU, n = 0 a step.
 
-    .. math:: w_k[t^{k+2j}] = \frac{\Gamma(d/2)\,(k+2j)!}{2^{k+2j}\, j!\; \Gamma(k+j+d/2)}
+    .. math:: w_k = \frac{n!\;\Gamma(d/2)}{2^{n+1}\,\Gamma(1+(n-k)/2)\,\Gamma((n+k+d)/2)}
 
-    >>> [power_multiplier(2, j, dim=3) for j in range(3)]        # int_0^1 t^n (3 t^2 - 1)/2 dt, n = 2, 4, 6
-    [2/15, 4/35, 2/21]
+    >>> [relu().multiplier(k, 2) for k in range(5)]               # Fourier series of a rectified cosine
+    [1/pi, 1/4, 1/(3*pi), 0, -1/(15*pi)]
 
-    Source: derived here by induction on the power, which :mod:`gegenflow.theory.linearization` verifies.
+    Raises ValueError unless n is an integer >= 0. Source: DLMF 18.5.5 (Rodrigues), see
+    :func:`~gegenflow.theory.multipliers.half_power_multiplier`.
     """
-    degree, index, dim = sp.sympify(degree), sp.sympify(index), sp.sympify(dim)
-    power = degree + 2 * index
-    half, order = dim / 2, degree + index
-    rising = sp.rf(half, order) if order.is_Integer else sp.gamma(half + order) / sp.gamma(half)
-    return sp.factorial(power) / (2**power * sp.factorial(index) * rising)
+    if isinstance(power, bool) or not isinstance(power, int) or power < 0:
+        raise ValueError(f"power {power}: the power of a rectified kernel must be an integer >= 0")
+    return attention_kernel(sp.Max(t, 0) ** power if power else sp.Heaviside(t))
 
 
-def power_series(
-    coefficients: Sequence[Expr] | Callable[[Expr], Expr], tail: Callable[[int], Expr] | None = None
-) -> Kernel:
-    r"""Any attention weight with a power series, :math:`h(t) = \sum_n a_n t^n`, through the series formula.
-
-    .. math:: w_k = \Gamma(d/2) \sum_{j \ge 0} \frac{a_{k+2j}\,(k+2j)!}{2^{k+2j}\, j!\; \Gamma(k+j+d/2)}
-
-    ``coefficients`` is a finite sequence a_0, a_1, ... (a polynomial, e.g. linear attention ``[1, beta]``) or a
-    function n -> a_n. Certified digits of an infinite series also need ``tail(n)``, a number that bounds
-    :math:`\sum_{m \ge n} |a_m|`: as :math:`|P_k| \le 1`, it bounds what is left out after n terms.
-
-    >>> power_series([0, 0, 1]).multiplier(2, 3)                  # t^2 = 1/3 + (2/3) P_2, and P_2 has norm 1/5
-    2/15
-    >>> series = power_series(lambda n: 2**n / sp.factorial(n), tail=lambda n: 8 * 2**n / sp.factorial(n))
-    >>> abs(series.multiplier(1, 2) - sp.besseli(1, 2)).evalf() < 1e-14
-    True
-
-    Raises ValueError where an infinite series without ``tail`` or with symbols is asked for certified digits.
-    Source: arXiv 2410.23228 for the expansion; the formula is derived here.
-    """
-    one: fmpq | arb
-    if callable(coefficients):
-        coefficient, last, one = coefficients, sp.oo, arb(1)
-    else:
-        finite = [sp.sympify(a) for a in coefficients]
-        coefficient, last, one = _lookup(finite), sp.Integer(len(finite) - 1), fmpq(1)
-        tail = lambda n: 0 if n > last else sp.oo  # noqa: E731
-    n = sp.Symbol("n", integer=True, nonnegative=True)
-
-    def multiplier(degree: Expr, dim: Expr) -> Expr:
-        degree, dim = check_degree(degree, 0), check_dim(dim)
-        if last == sp.oo or not sp.sympify(degree).is_Integer:
-            summand = coefficient(degree + 2 * j) * power_multiplier(degree, j, dim)
-            return sp.Sum(summand, (j, 0, sp.floor(last / 2)))
-        terms = range((int(last) - int(degree)) // 2 + 1)
-        return sum((coefficient(degree + 2 * i) * power_multiplier(degree, i, dim) for i in terms), sp.Integer(0))
-
-    return Kernel(
-        name="power series",
-        weight=sp.Sum(coefficient(n) * t**n, (n, 0, last)).doit(),
-        potential=sp.Sum(coefficient(n) * t ** (n + 1) / (n + 1), (n, 0, last)).doit(),
-        multiplier=multiplier,
-        ball=_series_ball(coefficient, tail, one),
-    )
-
-
-def _lookup(coefficients: Sequence[Expr]) -> Callable[[Expr], Expr]:
-    """n -> a_n of a finite list, zero beyond, also for a symbolic n."""
-    return lambda n: sum((a * sp.KroneckerDelta(n, m) for m, a in enumerate(coefficients)), sp.Integer(0))
-
-
-def _series_ball(
-    coefficient: Callable[[Expr], Expr], tail: Callable[[int], Expr] | None, one: fmpq | arb
-) -> Callable[[int, int], arb]:
-    """Sum the series until the bound on its tail is negligible: in balls, or exactly (a polynomial) if ``one`` is."""
-
-    def ball(degree: int, dim: int) -> arb:
-        if tail is None:
-            raise ValueError("power series: certified digits need tail(n), a bound on the sum of |a_m| over m >= n")
-        moment, total, power = one, 0 * one, degree
-        for n in range(degree):
-            moment *= fmpq(n + 1, 2 * n + dim)
-        for _ in range(MOST_TERMS):
-            total += _rational(coefficient(power)) * moment
-            moment *= fmpq((power + 1) * (power + 2), (power - degree + 2) * (power + degree + dim))
-            power += 2
-            rest = tail(power)
-            if rest != sp.oo and (left := arb(_rational(rest))) <= _negligible(arb(total)):
-                return arb(total) + arb(0, left.abs_upper())
-        raise ArithmeticError(f"power series: its tail is not negligible after {MOST_TERMS} terms")
-
-    return ball
-
-
-def _rational(number: Expr) -> fmpq:
-    rational = sp.sympify(number)
-    if not rational.is_Rational:
-        raise ValueError(f"coefficient {number}: certified digits need rational coefficients and tails")
-    return fmpq(int(rational.p), int(rational.q))
-
-
-def _negligible(total: arb) -> arb:
-    """What may be left out of a sum: the last bit, or, of a sum that looks like zero, far less than anything real."""
-    bits = flint.ctx.prec
-    return abs(total).lower() * arb(2) ** -bits if not total.contains(0) else arb(2) ** (-4 * bits)
+def exact_parameter(value: Any) -> Expr:
+    """A parameter of a kernel: an expression as it is, a number as an exact fraction."""
+    if isinstance(value, sp.Expr) and not value.is_Float:
+        return value
+    exact = exact_fraction(value, "parameter", "a finite number or a sympy expression is needed")
+    return sp.Rational(int(exact.p), int(exact.q))
 
 
 def multiplier(degree: Expr = k, dim: Expr = d, beta: Expr = beta, *, digits: int | None = None) -> Expr | Certified:

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import sympy as sp
 
 from gegenflow.theory.growth import Model, check_model, growth_rate
-from gegenflow.theory.kernels import Kernel, exponential, j, power_multiplier
+from gegenflow.theory.kernels import Kernel, exponential
+from gegenflow.theory.multipliers import power_multiplier
 from gegenflow.theory.proofs import PROOFS, P, r
+from gegenflow.theory.series import j
 from gegenflow.theory.sphere import (
     Expr,
     check_dim,

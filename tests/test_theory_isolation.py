@@ -1,0 +1,204 @@
+"""Leaders and their boundaries for any kernel: balls against a search in floats, and against the phase diagram."""
+
+from itertools import pairwise
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import assume, given, settings
+from hypothesis.strategies import fractions, integers, lists, sampled_from, tuples
+from scipy.special import eval_gegenbauer, gamma, ive
+
+from gegenflow import theory as th
+
+v, m, noise = (sp.Symbol(name, real=True) for name in ("v", "m", "noise"))
+DEGREES = np.arange(1, 81)
+rationals = fractions(-3, 3, max_denominator=10)
+
+
+def rate_grid(values, scales, betas, dim, quantity="growth"):
+    """Scores of degrees 0 to 80 over e^{3 beta} for heads, shape=[len(betas), 81], from W itself by scipy."""
+    nu = DEGREES + dim / 2 - 1
+    total = np.zeros((len(betas), len(DEGREES) + 1))
+    eigenvalue = DEGREES * (DEGREES + dim - 2) if quantity == "growth" else 1
+    for value, scale in zip(values, scales, strict=True):
+        a = np.abs(betas * float(scale))[:, None]
+        w = gamma(dim / 2) * (2 / a) ** (dim / 2 - 1) * ive(nu, a) * np.exp(a - 3 * betas[:, None])
+        parity = np.sign(float(scale)) ** DEGREES
+        total[:, 1:] += float(value) * w * parity / (betas[:, None] * float(scale)) * eigenvalue
+    return total
+
+
+def leaders_at(found, points):
+    """The leader that is claimed at each point, and whether it lies outside the unresolved pieces."""
+    cuts = sorted([*((float(edge.value),) * 2 for edge in found.boundaries), *found.unresolved])
+    assert len(found.degrees) == len(cuts) + 1
+    resolved = np.all([(points < low) | (points > high) for low, high in cuts], axis=0) | (len(cuts) == 0)
+    return np.array(found.degrees)[np.searchsorted([low for low, _ in cuts], points)], resolved
+
+
+@given(
+    parameters=lists(tuples(rationals, rationals), min_size=1, max_size=3),
+    dim=integers(2, 5),
+    quantity=sampled_from(["growth", "threshold"]),
+)
+@settings(max_examples=25)
+def test_no_boundary_of_a_mixture_is_missed(parameters, dim, quantity):
+    """Leaders on 3,000 points by scipy must be those between the certified boundaries, wherever floats can tell."""
+    values, scales = zip(*parameters, strict=True)
+    assume(all(abs(s) > 0.05 for s in scales) and any(values) and len({abs(s) for s in scales}) == len(scales))
+    found = th.boundaries(th.heads(values, scales), dim, ("0.5", 4), quantity=quantity, digits=12)
+    betas = np.linspace(0.5, 4, 3001)
+    scores = rate_grid(values, scales, betas, dim, quantity)
+    expected, resolved = leaders_at(found, betas)
+    told = scores[np.arange(len(betas)), expected]
+    assert resolved.mean() > 0.9
+    assert np.all(scores.max(axis=1)[resolved] - told[resolved] <= 1e-12 * np.abs(scores).max(axis=1)[resolved])
+
+
+@given(dim=integers(2, 12))
+@settings(max_examples=8)
+def test_a_single_exponential_has_the_boundaries_of_the_phase_diagram(dim):
+    """The unimodality argument and its Bessel ratios against a search that knows neither."""
+    found = th.boundaries(th.exponential(), dim, ("0.5", 15), digits=20)
+    assert found.complete
+    known = [th.critical_beta(degree, dim, 20) for degree in range(1, 12)]
+    inside = [edge for edge in known if 0.5 < float(edge) < 15]
+    assert [edge.value for edge in found.boundaries] == inside
+    first = th.selected_degree("0.5", dim)
+    assert found.degrees == tuple(range(first, first + len(inside) + 1))
+
+
+def test_a_third_degree_can_be_skipped_and_a_degree_can_return():
+    """For e^{bt} + v e^{-4bt} only odd degrees lead: with the float search as witness, each boundary to 12 digits."""
+    found = th.boundaries(th.heads([1, "0.5"], [1, -4]), 3, (1, 4), digits=12)
+    assert found.degrees == (3, 5)
+
+    def rate(k, b):
+        heads = mpmath.besseli(k + 0.5, b) / b**1.5 + mpmath.besseli(k + 0.5, 4 * b) / (2 * (4 * b) ** 1.5)
+        return k * (k + 1) * heads
+
+    with mpmath.workdps(30):
+        root = mpmath.findroot(lambda b: rate(5, b) - rate(3, b), 2.5)
+        assert mpmath.almosteq(root, mpmath.mpf(found.boundaries[0].value.value), abs_eps=mpmath.mpf(10) ** -11)
+
+
+@given(dim=integers(2, 8), beta=fractions("1/2", 12, max_denominator=10), model=sampled_from(["usa", "sa"]))
+@settings(max_examples=8)
+def test_noise_passes_through_every_degree_down_to_stability(dim, beta, model):
+    """Boundaries in the noise at fixed beta are where two lines cross, (g_l - g_k)/(L_l - L_k): the upper envelope."""
+    kernel = th.exponential(beta)
+    top = np.exp(float(beta)) if model == "usa" else 1.0
+    found = th.boundaries(kernel, dim, (0, top), parameter=noise, noise=noise, model=model)
+    rates = {0: 0.0} | {k: float(th.growth_rate(k, dim, beta, model=model, digits=17)) for k in range(1, 30)}
+    eigenvalue = {k: float(th.laplacian_eigenvalue(k, dim)) for k in rates}
+    grid = np.linspace(0, top, 2001)
+    scores = np.array([[rates[k] - eigenvalue[k] * x for k in rates] for x in grid])
+    ranked = np.sort(scores, axis=1)
+    clear = ranked[:, -1] - ranked[:, -2] > 1e-9 * ranked[0, -1]
+    assert np.array_equal(scores.argmax(axis=1)[clear], leaders_at(found, grid)[0][clear])
+    last = found.boundaries[-1]
+    assert (last.below, last.above) == (1, 0)
+    threshold = th.noise_threshold(1, dim, beta, model=model, digits=15)
+    assert float(last.value) == pytest.approx(1 / float(threshold), rel=1e-12)
+
+
+@given(dim=integers(2, 6), beta=fractions("1/2", 6, max_denominator=10), degree=integers(1, 6))
+def test_the_threshold_is_where_the_noisy_rate_vanishes(dim, beta, degree):
+    """Exact and certified threshold, and the rate with noise 1/kappa, which must change sign there: two routes."""
+    for model in ("usa", "sa"):
+        kappa = th.noise_threshold(degree, dim, beta, model=model, digits=15)
+        exact = th.noise_threshold(degree, dim, sp.Rational(beta.numerator, beta.denominator), model=model)
+        assert float(sp.N(exact, 20, maxn=500)) == pytest.approx(float(kappa), rel=1e-13)
+        above, below = (
+            float(th.growth_rate(degree, dim, beta, model=model, noise=factor / float(kappa), digits=5))
+            for factor in (1 - 1e-9, 1 + 1e-9)
+        )
+        assert above > 0 > below
+
+
+def test_the_noise_is_that_of_the_certified_rate():
+    """gamma_k - L_k/kappa, exactly, for symbols."""
+    difference = th.growth_rate(noise=noise) - th.growth_rate() + th.laplacian_eigenvalue() * noise
+    assert sp.simplify(difference) == 0
+
+
+def test_coexistence_lines_meet_the_axis_where_one_head_is_left():
+    """At v = 0 the mixture is one exponential; from there the line between 2 and 3 falls with v, in small steps."""
+    values = [sp.Rational(i, 2000) for i in range(6)]
+    cuts = th.coexistence(th.heads([1, v], [1, 2]), 2, across=(th.beta, "0.2", 4), along=(v, values), digits=10)
+    line = [float(edge.value) for cut in cuts.values() for edge in cut.boundaries if (edge.below, edge.above) == (2, 3)]
+    assert line[0] == pytest.approx(float(th.critical_beta(2, 2)), abs=1e-9)
+    assert len(line) == len(values)
+    assert all(0 < before - after < 0.2 for before, after in pairwise(line))
+
+
+def test_a_triple_point_is_reported_not_hidden():
+    """Three polynomial scores made to be equal at m = 1: proved on both sides, an unresolved piece around it."""
+    p = [th.gegenbauer(k, 3) for k in range(4)]
+    slopes = sp.expand(
+        sum(sp.Rational(2 * k + 1, k * (k + 1)) * sp.diff(p[k], th.t) * c for k, c in ((1, 1), (2, m), (3, m**2)))
+    )
+    found = th.boundaries(th.attention_kernel(slopes), 3, ("0.5", "1.7"), parameter=m)
+    assert found.degrees == (1, 3)
+    assert not found.complete
+    assert all(low <= 1 <= high and high - low < 1e-12 for low, high in found.unresolved)
+
+
+def test_kernels_without_closed_form_have_boundaries_too():
+    """tanh(beta t) among degrees up to 3 against quadrature, on both sides of a boundary or without one."""
+    found = th.boundaries(th.attention_kernel("tanh(beta*t)"), 2, (2, 4), max_degree=3, digits=4)
+    betas = [2.1, 3.9]
+    angles = (np.arange(4000) + 0.5) * np.pi / 4000
+
+    def leader(b):
+        potential = np.log(np.cosh(b * np.cos(angles))) / b
+        return 1 + np.argmax([k**2 * np.mean(potential * np.cos(k * angles)) for k in range(1, 4)])
+
+    assert [leader(b) for b in betas] == [found.degrees[0], found.degrees[-1]]
+    with pytest.raises(ValueError, match="max_degree"):
+        th.leading_degree(th.attention_kernel("tanh(3*t)"), 2)
+
+
+def test_uniform_state_of_a_repulsive_kernel_is_stable():
+    """-e^{bt} makes every degree decay, at any noise; e^{-bt} makes even degrees decay but odd ones grow."""
+    assert th.leading_degree(th.heads([-1], [1], 3), 2) == 0
+    assert th.leading_degree(th.heads([-1], [1], 3), 2, quantity="threshold") == 0
+    assert th.leading_degree(th.heads([1], [-1], 3), 2) % 2 == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"between": (2, 1)}, "interval 2 to 1"),
+        ({"between": (1, "x")}, "interval x"),
+        ({"dim": 1}, "dim 1"),
+        ({"noise": -1}, "noise -1"),
+        ({"model": "x"}, "model x"),
+        ({"quantity": "x"}, "quantity x"),
+        ({"kernel": th.heads([1, v], [1, 2])}, "needed for v"),
+        ({"digits": 0}, "digits 0"),
+    ],
+)
+def test_bad_input_is_named(change, named):
+    """One clear sentence with the value."""
+    options = {"kernel": th.exponential(), "dim": 2, "between": (1, 4)} | change
+    with pytest.raises(ValueError, match=named):
+        th.boundaries(options.pop("kernel"), options.pop("dim"), options.pop("between"), **options)
+
+
+@pytest.mark.parametrize("dim", range(2, 8))
+def test_leader_of_relu_by_quadrature(dim):
+    """Half-sphere support against Gauss quadrature of W = t_+^2/2 over the half where it lives."""
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    angle = (nodes + 1) * np.pi / 4
+    potential = np.cos(angle) ** 2 / 2 * np.sin(angle) ** (dim - 2) * weights
+
+    def harmonic(k):
+        if dim == 2:
+            return np.cos(k * angle)
+        return eval_gegenbauer(k, dim / 2 - 1, np.cos(angle)) / eval_gegenbauer(k, dim / 2 - 1, 1.0)
+
+    scores = [k * (k + dim - 2) * (potential @ harmonic(k)) for k in range(1, 12)]
+    assert th.leading_degree(th.relu(), dim) == 1 + int(np.argmax(scores))
