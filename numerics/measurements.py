@@ -14,7 +14,8 @@ from scipy.integrate import simpson
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from gegenflow.numerics.circle import exponential_modes
+from gegenflow.numerics.attention import Attention, Kernel, check_model, kernel_name
+from gegenflow.numerics.circle import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.clusters import cluster_centres, cluster_labels
 from gegenflow.numerics.fields import attention_sums
 from gegenflow.numerics.geometry import Array, quadrature, uniform
@@ -25,6 +26,7 @@ from gegenflow.numerics.particles import Run, simulate
 TILT = 1e-5
 MOST_NODES = 10_000
 MOST_OWN_SHARE = 0.03
+STEPS_WITH_NOISE = 4  # of a window in which the fastest degree grows by about e: an error far below 1e-3 of its rate
 
 
 class Unfinished(Exception):
@@ -43,12 +45,19 @@ class Profile:
     max_degree: int
     name: str = "profile"
 
-    def __call__(self, tokens: Array, weights: Array, beta: float, model: str) -> Array:
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> Array:
         return harmonic_overlap(tokens, self.pole, self.max_degree, weights)[1:]
 
 
 def planted_rates(
-    dim: int, beta: float, *, max_degree: int, window: float, model: str = "usa", rng: Any = None
+    dim: int,
+    beta: float | None = None,
+    *,
+    max_degree: int,
+    window: float,
+    model: str = "usa",
+    kernel: Kernel | None = None,
+    rng: Any = None,
 ) -> tuple[Array, Array]:
     r"""Growth rates of small harmonics planted on quadrature nodes, and their error bars, each shape=[max_degree].
 
@@ -64,18 +73,21 @@ def planted_rates(
     >>> bool(abs(rates[0] - 0.5) < 3 * errors[0] < 1e-6)
     True
 
-    Raises ValueError (Unmeasurable) where an exact start needs more than 10,000 tokens. Source: derived here.
+    Raises ValueError (Unmeasurable) where an exact start needs more than 10,000 tokens, as for every ``kernel`` that is
+    not smooth; :func:`uniform_rates` takes any. Source: derived here.
     """
-    degree = max_degree + len(exponential_modes(float(beta), 1e-11).force)
+    attention = check_model(beta, "sa", kernel)  # where USA overflows, the number of tokens is the better refusal
+    degree = max_degree + len(_modes(attention).force)
     if (count := (degree + 1) * (degree // 2 + 1) ** (dim - 2)) > MOST_NODES:
-        raise Unmeasurable(f"dim {dim}: an exact start needs {count} tokens at beta {beta:g}, allowed are {MOST_NODES}")
+        where = f"kernel {kernel_name(attention)}" if callable(attention) else f"beta {attention:g}"
+        raise Unmeasurable(f"dim {dim}: an exact start needs {count} tokens at {where}, allowed are {MOST_NODES}")
     nodes, weights = quadrature(dim, degree)
     profile = Profile(uniform(1, dim, rng=rng), max_degree)
     tilt = TILT * harmonic_profile(nodes, profile.pole, np.ones(1), max_degree)[:, 1:].sum(axis=1)
     times = np.linspace(0, window, 5)
     options: dict[str, Any] = {"observe": [profile], "save_at": times, "rtol": 1e-12, "atol": 1e-14}
     plus, minus = (
-        follow(nodes, beta, model, window, weights=weights * factor / (weights @ factor), **options)
+        follow(nodes, beta, model, window, weights=weights * factor / (weights @ factor), kernel=kernel, **options)
         for factor in (1 + tilt, 1 - tilt)
     )
     logs = np.log(np.abs(plus.observables["profile"] - minus.observables["profile"]))
@@ -84,15 +96,27 @@ def planted_rates(
     return rates, np.abs(parts - rates).max(axis=0) + 10 * TILT**2 * np.abs(rates).max()
 
 
+def _modes(attention: Attention) -> CircleModes:
+    """The modes above 1e-11 of the attention weight."""
+    if not callable(attention):
+        return exponential_modes(float(attention), 1e-11)
+    try:
+        return circle_modes(lambda gap: attention(1 - gap), 1e-11)
+    except ValueError as error:
+        raise Unmeasurable(f"{error}, too many for an exact start: uniform_rates takes any kernel") from error
+
+
 def uniform_rates(
     dim: int,
-    beta: float,
+    beta: float | None = None,
     *,
     max_degree: int,
     window: float,
     tokens: int,
     runs: int,
     model: str = "usa",
+    kernel: Kernel | None = None,
+    noise: float = 0.0,
     rng: Any = None,
 ) -> tuple[Array, Array]:
     r"""Growth rates from independent uniform tokens, and their standard errors, each shape=[max_degree].
@@ -102,7 +126,8 @@ def uniform_rates(
     the regression of the amplitudes at t = ``window`` on those at 0, over runs r and harmonics m: quadratic coupling
     to faster degrees is uncorrelated with the start, so it widens the error bar (jackknife over runs, :func:`few_runs`)
     but does not bias the slope. The bias of order 1/n that finitely many tokens leave (each is its own neighbour in the
-    normaliser of SA) cancels in twice the slope of all tokens less that of their halves.
+    normaliser of SA) cancels in twice the slope of all tokens less that of their halves. Under ``noise`` :math:`\nu`
+    the rates are :math:`\gamma_k - \nu k(k+d-2)`, and the error bars shrink with more runs, hardly with more tokens.
 
     Raises :class:`Unfinished` where a token makes up more than 3 % of its own normaliser, so that terms of order 1/n^2
     would show.
@@ -114,8 +139,14 @@ def uniform_rates(
     Source: derived here.
     """
 
-    def regression(start: Array) -> Array:
-        end = follow(start, beta, model, window, save_at=[], rtol=1e-6, atol=1e-8, first_step=window).tokens
+    options: dict[str, Any] = {"kernel": kernel, "save_at": []}
+    if noise:
+        options |= {"noise": noise, "step": window / STEPS_WITH_NOISE}
+    else:
+        options |= {"rtol": 1e-6, "atol": 1e-8, "first_step": window}
+
+    def regression(start: Array, stream: np.random.Generator) -> Array:
+        end = follow(start, beta, model, window, rng=stream, **options).tokens
         return np.array([harmonic_overlap(start, end, max_degree)[1:], harmonic_power(start, max_degree)[1:]])
 
     def slope(sums: Array) -> Array:
@@ -124,20 +155,22 @@ def uniform_rates(
         return difference
 
     if model == "sa":
-        _check_neighbours(uniform(tokens, dim, rng=rng), beta)
+        _check_neighbours(uniform(tokens, dim, rng=rng), check_model(beta, model, kernel))
     samples = []
     for stream in np.random.default_rng(rng).spawn(runs):
         start = uniform(tokens, dim, rng=stream)
-        samples.append([regression(start), regression(start[::2]) + regression(start[1::2])])
+        halves = regression(start[::2], stream) + regression(start[1::2], stream)
+        samples.append([regression(start, stream), halves])
     sums = np.array(samples)
     left_out = slope(sums.sum(axis=0) - sums)
     return slope(sums.sum(axis=0)), np.sqrt((runs - 1) * left_out.var(axis=0)) * few_runs(runs)
 
 
-def _check_neighbours(start: Array, beta: float) -> None:
+def _check_neighbours(start: Array, attention: Attention) -> None:
     """Refuse a SA start whose tokens see little but themselves."""
-    _, normaliser = attention_sums(start, np.full(len(start), 1 / len(start)), beta)
-    share = 1 / (len(start) * normaliser.mean())
+    _, normaliser = attention_sums(start, np.full(len(start), 1 / len(start)), attention)
+    own = float(attention(np.ones(1))[0]) if callable(attention) else 1.0
+    share = own / (len(start) * normaliser.mean())
     if share > MOST_OWN_SHARE:
         enough = int(np.ceil(len(start) * share / MOST_OWN_SHARE))
         raise Unfinished(
@@ -208,7 +241,7 @@ def nudged_starts(
         yield np.column_stack([np.cos(angle), np.sin(angle)]), float(np.angle(np.exp(-1j * degree * angle).mean()))
 
 
-def follow(start: Array, beta: float, model: str, t_end: float, **options: Any) -> Run:
+def follow(start: Array, beta: float | None, model: str, t_end: float, **options: Any) -> Run:
     """A run that reached its end, or :class:`Unfinished`; an interrupt goes on."""
     run = simulate(start, beta=beta, model=model, t_end=t_end, **options)
     if run.status.message.startswith("interrupted"):

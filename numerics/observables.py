@@ -1,6 +1,7 @@
 """What a run records at each saved time: an observable has a name and maps tokens to a number or an array.
 
-Called with unit tokens, shape=[n, dim], weights, shape=[n], beta and model; any object of that form will do.
+Called with unit tokens, shape=[n, dim], weights, shape=[n], beta (in a run with a kernel: the kernel) and model; any
+object of that form will do.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gegenflow.numerics.attention import LARGEST_BETA
+from gegenflow.numerics.attention import LARGEST_BETA, Attention
 from gegenflow.numerics.circle import fourier_moments
 from gegenflow.numerics.clusters import cluster_labels
 from gegenflow.numerics.fields import attention_sums
@@ -24,7 +25,7 @@ class Observable(Protocol):
     @property
     def name(self) -> str: ...
 
-    def __call__(self, tokens: Array, weights: Array, beta: float, model: str) -> Any: ...
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class HarmonicPower:
     max_degree: int
     name: ClassVar[str] = "harmonic_power"
 
-    def __call__(self, tokens: Array, weights: Array, beta: float, model: str) -> Array:
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> Array:
         return harmonic_power(tokens, self.max_degree, weights)
 
 
@@ -51,7 +52,7 @@ class HarmonicAmplitude:
     max_degree: int
     name: ClassVar[str] = "harmonic_amplitude"
 
-    def __call__(self, tokens: Array, weights: Array, beta: float, model: str) -> NDArray[np.complex128]:
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> NDArray[np.complex128]:
         if tokens.shape[1] != 2:
             raise ValueError(f"dim is {tokens.shape[1]}: HarmonicAmplitude needs dim 2")
         return fourier_moments(tokens, weights, self.max_degree).conj()
@@ -70,19 +71,22 @@ class Energy:
     >>> bool(np.isclose(energy, (2 * np.exp(2.0) + 2) / 16, rtol=1e-14))
     True
 
-    Raises ValueError for ``beta`` > 700, where it overflows.  Source: arXiv 2410.23228.
+    Raises ValueError for ``beta`` > 700, where it overflows, and in a run with a kernel, whose potential is not known.
+    Source: arXiv 2410.23228.
     """
 
     name: ClassVar[str] = "energy"
 
-    def __call__(self, tokens: Array, weights: Array, beta: float, model: str) -> float:
-        if beta == 0:
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> float:
+        if callable(attention):
+            raise ValueError("the energy needs beta: the potential of a kernel is not known")
+        if attention == 0:
             mean = weights @ tokens
             return float(mean @ mean) / 2
-        if beta > LARGEST_BETA:
-            raise ValueError(f"beta is {beta:g}: the energy overflows float64 above beta = {LARGEST_BETA:g}")
-        _, normalizer = attention_sums(tokens, weights, beta)
-        return exp(beta) / (2 * beta) * float(weights @ normalizer)
+        if attention > LARGEST_BETA:
+            raise ValueError(f"beta is {attention:g}: the energy overflows float64 above beta = {LARGEST_BETA:g}")
+        _, normalizer = attention_sums(tokens, weights, attention)
+        return exp(attention) / (2 * attention) * float(weights @ normalizer)
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,9 @@ class Dissipation:
 
     .. math:: \frac{dE}{dt} = \sum_i w_i |v_i|^2 \ \text{(USA)}, \qquad \sum_i w_i Z_i |v_i|^2 \ \text{(SA)}
 
-    with v the model's own velocity and Z its normaliser.  Two orthogonal tokens, USA: v = 1/2 for both.
+    with v the model's own velocity and Z its normaliser; in a run with a kernel h,
+    :math:`E = \frac12 \sum_{ij} w_i w_j W(\langle x_i, x_j\rangle)`, :math:`W' = h`.  Two orthogonal tokens, USA:
+    v = 1/2 for both.
 
     >>> Dissipation()(np.eye(2), np.array([0.5, 0.5]), 2.0, "usa")
     0.25
@@ -102,14 +108,16 @@ class Dissipation:
 
     name: ClassVar[str] = "dissipation"
 
-    def __call__(self, tokens: Array, weights: Array, beta: float, model: str) -> float:
-        drift, normalizer = attention_sums(tokens, weights, beta)
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> float:
+        drift, normalizer = attention_sums(tokens, weights, attention)
         squares = np.einsum("id,id->i", drift, drift)
         scaled = float(weights @ (squares if model == "usa" else squares / normalizer))
-        power = 2 * beta if model == "usa" else beta
+        if callable(attention):
+            return scaled
+        power = 2 * attention if model == "usa" else attention
         value = scaled * exp(power) if power <= LARGEST_BETA else inf
         if not isfinite(value):
-            raise ValueError(f"beta is {beta:g}: the dissipation overflows float64 there")
+            raise ValueError(f"beta is {attention:g}: the dissipation overflows float64 there")
         return value
 
 
@@ -121,5 +129,5 @@ class Clusters:
     min_mass: float = 0.01
     name: ClassVar[str] = "cluster_count"
 
-    def __call__(self, tokens: Array, weights: Array, beta: float, model: str) -> int:
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> int:
         return int(cluster_labels(tokens, weights, angle=self.angle, min_mass=self.min_mass).max()) + 1
