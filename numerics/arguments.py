@@ -29,8 +29,16 @@ def one_line(message: str) -> str:
     >>> one_line('t_end is -1: it must be >= 0')
     'gegenflow: --time -1: it must be >= 0\n'
     """
-    message = re.sub(r"^(beta|digits|dim|degree|rtol|runs|tokens|t_end)( is)? (?=[^ ]+:)", r"--\1 ", message)
-    message = message.replace("--t_end", "--time").replace('model="sa"', "--model sa").replace("\n", "\\n")
+    message = re.sub(
+        r"^(amplitude|beta|digits|dim|degree|noise|rtol|runs|tokens|t_end)( is)? (?=[^ ]+:)", r"--\1 ", message
+    )
+    message = re.sub(r"^(kernel|interval) (?=[^:]+:)", r"--\1 ", message).replace("--interval", "--between")
+    message = (
+        message.replace("max_degree", "--max-degree")
+        .replace("--t_end", "--time")
+        .replace('model="sa"', "--model sa")
+        .replace("\n", "\\n")
+    )
     return f"gegenflow: {message}\n"
 
 

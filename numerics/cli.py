@@ -66,28 +66,91 @@ def derive(options: argparse.Namespace) -> int:
 
 def growth(options: argparse.Namespace) -> int:
     """certified growth rates of the harmonics of the uniform state"""
-    dims, degrees = _flat(options.dim), _flat(options.degree)
-    rows = th.growth_rows(dims, degrees, options.beta, model=options.model, digits=options.digits)
-    return _print_table(rows, options.format)
+    dims, degrees, kernel = _flat(options.dim), _flat(options.degree), _kernel(options)
+    facts = {"model": options.model, "kernel": kernel, "noise": options.noise or 0, "digits": options.digits}
+    return _print_table(th.growth_rows(dims, degrees, options.beta, **facts), options.format)
 
 
 def critical(options: argparse.Namespace) -> int:
     """certified critical inverse temperatures: row k is the boundary between degrees k and k+1"""
-    return _print_table(th.critical_rows(_flat(options.dim), _flat(options.degree), options.digits), options.format)
+    dims, degrees = _flat(options.dim), _flat(options.degree or [])
+    if options.kernel is None and options.noise is None:
+        if not degrees:
+            raise ValueError("--degree: the degrees are needed, such as 1:8 (or --kernel or --noise, with --between)")
+        if options.between:
+            raise ValueError("--between: it goes with --kernel or --noise; otherwise give --degree")
+        return _print_table(th.critical_rows(dims, degrees, options.digits), options.format)
+    if not options.between:
+        raise ValueError("--between: the ends of an interval of beta are needed with --kernel or --noise, such as 1 8")
+    kernel = th.attention_kernel(options.kernel) if options.kernel else th.exponential()
+    if th.beta not in kernel.symbols:
+        raise ValueError(f"--kernel {options.kernel}: it holds no beta, so no boundary in beta")
+    facts = {"model": options.model, "noise": options.noise or 0, "digits": options.digits}
+    rows = th.boundary_rows(dims, kernel, tuple(options.between), max_degree=options.max_degree, **facts)
+    return _print_table((row for row in rows if not degrees or row["degree"] in degrees), options.format)
 
 
 def phase(options: argparse.Namespace) -> int:
-    """the degree that grows fastest at a temperature, and where that changes"""
-    here = th.phase(options.beta, options.dim, model=options.model, digits=options.digits)
-    lower = here.lower.value if here.lower else "0"
+    """the degree that grows fastest at a temperature, where that changes, and which wins from finitely many tokens"""
+    if options.amplitude is not None and not options.tokens:
+        raise ValueError("--amplitude: it goes with --tokens")
+    if options.tokens and options.noise:
+        raise ValueError("--tokens: the law of finitely many tokens is for --noise 0")
+    kernel = _kernel(options)
+    beta, full = options.beta or "0", th.attention_kernel(options.kernel) if options.kernel else None
+    here = th.phase(
+        beta, options.dim, model=options.model, kernel=full, noise=options.noise or 0, digits=options.digits
+    )
+    facts = {"dim": here.dim, "beta": options.beta, "model": here.model, "degree": here.degree}
+    facts |= {name: value for name in ("kernel", "noise") if (value := getattr(options, name)) is not None}
+    lower = here.lower.value if here.lower else "0" if here.degree <= 1 and kernel is None else None
+    facts |= {"rate": here.rate.value, "lower": lower, "upper": here.upper.value if here.upper else None}
+    if options.tokens:
+        law = th.selection_law(
+            options.dim,
+            beta,
+            options.tokens,
+            amplitude=0.3 if options.amplitude is None else options.amplitude,
+            model=options.model,
+            kernel=kernel,
+        )
+        facts |= {"tokens": law.tokens, "amplitude": law.amplitude, "emergence_time": law.mean}
+        facts |= {"selection": {str(degree): chance for degree, chance in law.selection.items()}, "error": law.error}
     if options.format == "json":
-        facts = {"dim": here.dim, "beta": options.beta, "model": here.model, "degree": here.degree}
-        _print_json({**facts, "rate": here.rate.value, "lower": lower, "upper": here.upper.value})
+        _print_json(facts)
     else:
-        print(f"dim {here.dim}, beta {options.beta}, {here.model.upper()}")
-        print(f"degree {here.degree} grows fastest, at rate {here.rate.value},")
-        print(f"as it does for beta from {lower} to {here.upper.value}")
+        print(*_phase_lines(facts), sep="\n")
     return 0
+
+
+def _phase_lines(facts: dict[str, Any]) -> Iterator[str]:
+    yield ", ".join(f"{name} {facts[name]}" for name in ("dim", "beta", "kernel", "noise") if facts.get(name)) + (
+        f", {facts['model'].upper()}"
+    )
+    lower, upper = (facts[end] or "(none found)" for end in ("lower", "upper"))
+    if facts["degree"]:
+        yield f"degree {facts['degree']} grows fastest, at rate {facts['rate']},"
+        yield f"as it does for beta from {lower} to {upper}"
+    else:
+        yield f"the uniform state is stable, as it is for beta from {lower} to {upper}"
+    if "tokens" in facts:
+        yield f"from {facts['tokens']} uniform tokens the first degree to reach amplitude {facts['amplitude']:g} is"
+        yield from (f"  {degree} with probability {chance:.4f}" for degree, chance in facts["selection"].items())
+        yield f"after a mean time of {facts['emergence_time']:.6g}"
+
+
+def _kernel(options: argparse.Namespace) -> Any:
+    """The kernel at the temperature given, None for the exponential one; each needs its beta, and no other symbol."""
+    if options.kernel is None:
+        if options.beta is None:
+            raise ValueError("--beta: the inverse temperature is needed")
+        return None
+    kernel = th.attention_kernel(options.kernel)
+    if options.beta is None and th.beta in kernel.symbols:
+        raise ValueError(f"--beta: the kernel {options.kernel} needs it")
+    if others := sorted(str(symbol) for symbol in kernel.symbols - {th.beta}):
+        raise ValueError(f"--kernel {options.kernel}: a number is needed in the place of {', '.join(others)}")
+    return kernel if options.beta is None else kernel.at({th.beta: options.beta})
 
 
 def simulate(options: argparse.Namespace) -> int:
@@ -214,6 +277,7 @@ def _parser() -> argparse.ArgumentParser:
     dims = integers(lambda value: th.check_dim(value), "dim")
     degrees = integers(lambda value: th.check_degree(value), "degree")
     beta = checked(lambda text: th.exact_number(text), "beta", str)
+    noise = checked(lambda text: th.check_noise(text), "noise", str)
     count = checked(at_least(1), "", int)
 
     def command(run: Callable[[argparse.Namespace], int], formats: Sequence[str] = ("text", "json")) -> Parser:
@@ -225,17 +289,28 @@ def _parser() -> argparse.ArgumentParser:
     def model(sub: Parser, default: str | None = "usa") -> None:
         sub.add_argument("--model", choices=("usa", "sa"), default=default, help="unnormalised or softmax attention")
 
-    def table(run: Callable[[argparse.Namespace], int]) -> Parser:
+    def table(run: Callable[[argparse.Namespace], int], degrees_required: bool = True) -> Parser:
         sub = command(run, TABLES)
         sub.add_argument("--dim", type=dims, nargs="+", action="extend", required=True, help="dimensions: 2 3 8 or 2:8")
         sub.add_argument(
-            "--degree", type=degrees, nargs="+", action="extend", required=True, help="degrees: 1 2 or 1:8"
+            "--degree",
+            type=degrees,
+            nargs="+",
+            action="extend",
+            required=degrees_required,
+            help="degrees: 1 2 or 1:8",
         )
         return sub
 
-    def temperature(sub: Parser, default: str | None = None) -> None:
+    def temperature(sub: Parser, default: str | None = None, required: bool = True) -> None:
         text = "inverse temperature, kept exact" + (f" (default {default})" if default else "")
-        sub.add_argument("--beta", type=beta, required=default is None, default=default, help=text)
+        sub.add_argument("--beta", type=beta, required=required and default is None, default=default, help=text)
+
+    def interaction(sub: Parser) -> None:
+        sub.add_argument(
+            "--kernel", help="attention weight, a formula in t = <x, y> and beta, such as 'relu(t)' or '1 + beta*t'"
+        )
+        sub.add_argument("--noise", type=noise, help="1/kappa of dX = drift dt + sqrt(2/kappa) dW (default 0)")
 
     def digits(sub: Parser) -> None:
         sub.add_argument("--digits", type=count, default=15, help="significant digits, all of them proved")
@@ -244,14 +319,23 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--dim", type=dim, help="a dimension (default: any, as the symbol d)")
     model(sub)
     sub = table(growth)
-    temperature(sub)
+    temperature(sub, required=False)
     model(sub)
+    interaction(sub)
     digits(sub)
-    digits(table(critical))
+    sub = table(critical, degrees_required=False)
+    model(sub)
+    interaction(sub)
+    sub.add_argument("--between", type=beta, nargs=2, help="with --kernel or --noise: all boundaries in this interval")
+    sub.add_argument("--max-degree", type=count, help="highest degree to compare, for kernels without closed forms")
+    digits(sub)
     sub = command(phase)
     sub.add_argument("--dim", type=dim, required=True)
-    temperature(sub)
+    temperature(sub, required=False)
     model(sub)
+    interaction(sub)
+    sub.add_argument("--tokens", type=checked(at_least(2), "", int), help="which degree wins from so many tokens?")
+    sub.add_argument("--amplitude", type=float, help="level of A_k that counts as emerged (default 0.3)")
     digits(sub)
     sub = command(simulate)
     temperature(sub)

@@ -175,6 +175,52 @@ def test_phase_prints_the_winner_and_its_interval(facts, call):
     assert facts("phase --dim 2 --beta 5 --model sa")["rate"].startswith("0.68267833")
 
 
+def test_phase_prints_the_law_of_finitely_many_tokens(facts, call):
+    """The keys of the contract; probabilities by sums over a fine grid of times, of the exponential law of dim 2."""
+    here = facts("phase --dim 2 --beta 5 --tokens 2000")
+    assert (here["tokens"], here["amplitude"]) == (2000, 0.3)
+    rates = {k: k**2 * float(mpmath.besseli(k, 5)) / 5 for k in range(1, 9)}
+    times = np.linspace(-0.5, 3, 700_001)
+    survival = {k: -np.expm1(-2000 * 0.09 * np.exp(-2 * rate * times)) for k, rate in rates.items()}
+    alone = np.prod(list(survival.values()), axis=0)
+    for degree, chance in here["selection"].items():
+        k = int(degree)
+        density = -np.gradient(survival[k], times) * np.divide(alone, survival[k], where=survival[k] > 0, out=0 * times)
+        assert chance == pytest.approx(density.sum() * (times[1] - times[0]), abs=1e-5)
+    assert sum(here["selection"].values()) == pytest.approx(1, abs=1e-9)
+    late = times > 0
+    assert here["emergence_time"] == pytest.approx(alone[late].sum() * (times[1] - times[0]), abs=1e-4)
+    text = call("phase --dim 2 --beta 5 --tokens 2000 --amplitude 0.1")[1]
+    assert "from 2000 uniform tokens the first degree to reach amplitude 0.1" in text
+
+
+def test_phase_with_noise_or_another_kernel(facts, call):
+    """With noise the interval shrinks on both sides; a kernel without beta has no boundaries; stability is said."""
+    noisy = facts("phase --dim 2 --beta 5 --noise 1 --digits 12")
+    assert (noisy["degree"], noisy["rate"], noisy["noise"]) == (2, "10.0044919733", "1")
+    assert noisy["lower"] < "5" < noisy["upper"]
+    relu = facts("phase --dim 3 --kernel relu(t) --digits 5")
+    assert (relu["degree"], relu["rate"], relu["lower"], relu["upper"]) == (2, "0.20000", None, None)
+    assert "the uniform state is stable" in call("phase --dim 2 --beta 2 --noise 3")[1]
+
+
+def test_critical_finds_all_boundaries_of_a_kernel(facts, call):
+    """Of e^{bt} they are those of the table; of a mixture a degree is skipped; --degree keeps some rows."""
+    line = "critical --dim 2 --between 1 7 --digits 12"
+    rows = facts(line, "--kernel", "exp(beta*t)")["rows"]
+    assert [(row["degree"], row["next"]) for row in rows] == [(1, 2), (2, 3), (3, 4)]
+    assert [row["beta"] for row in rows] == [
+        row["beta"] for row in facts("critical --dim 2 --degree 1:3 --digits 12")["rows"]
+    ]
+    assert len(facts(line + " --kernel exp(beta*t) --degree 2")["rows"]) == 1
+    mixed = facts("critical --dim 3 --between 1 4", "--kernel", "exp(beta*t) + exp(-4*beta*t)/2")["rows"]
+    assert [(row["degree"], row["next"]) for row in mixed] == [(3, 5)]
+    noisy = facts("critical --dim 2 --between 1 4 --noise 1 --digits 8")["rows"]
+    assert (noisy[0]["degree"], noisy[0]["next"]) == (0, 1)
+    assert float(th.noise_threshold(1, 2, noisy[0]["beta"], digits=12)) == pytest.approx(1, rel=1e-6)
+    assert "degree  next" in call(line + " --kernel exp(beta*t)")[1]
+
+
 @pytest.mark.parametrize("model", ["usa", "sa"])
 def test_derive_says_how_each_step_was_checked(facts, call, model):
     """Every format ends in the same rate, and every step says how it was verified."""
@@ -399,7 +445,29 @@ REFUSED = [
     ("growth --dim 2 --degree 1 --beta -1e5", "-1e5"),
     ("growth --dim 2 --degree 1 --beta 1e1000000", "1e1000000"),
     ("growth --dim 2 --degree 1 --beta 5 --model relu", "relu"),
-    ("phase --dim 2 --beta 5 --tokens 2000", "--tokens"),
+    ("phase --dim 2 --beta 5 --tokens 1", "--tokens 1"),
+    ("phase --dim 2 --beta 5 --tokens 2e3", "--tokens 2e3"),
+    ("phase --dim 2 --beta 5 --tokens 2000 --amplitude 2", "--amplitude 2"),
+    ("phase --dim 2 --beta 5 --tokens 2000 --amplitude nan", "--amplitude nan"),
+    ("phase --dim 2 --beta 5 --amplitude 0.3", "--amplitude"),
+    ("phase --dim 2 --beta 5 --tokens 2000 --noise 1", "--tokens"),
+    ("phase --dim 2 --beta 5 --noise -1", "--noise -1"),
+    ("phase --dim 2 --beta 5 --noise inf", "--noise inf"),
+    ("phase --dim 2", "--beta"),
+    ("phase --dim 2 --kernel exp(beta*t)", "--beta"),
+    ("phase --dim 2 --beta 5 --kernel foo(t)", "--kernel foo(t)"),
+    ("phase --dim 2 --beta 5 --kernel exp(m*t)", "--kernel exp(m*t)"),
+    ("phase --dim 2 --beta 5 --kernel=-exp(beta*t) --model sa --noise 1", "SA"),
+    ("phase --dim 2 --beta 5 --kernel tanh(t)", "--max-degree"),
+    ("growth --dim 2 --degree 1", "--beta"),
+    ("growth --dim 2 --degree 1 --kernel 1/(1-t)", "--kernel"),
+    ("critical --dim 2 --noise 1", "--between"),
+    ("critical --dim 2 --degree 1 --between 1 2", "--between"),
+    ("critical --dim 2 --noise 1 --between 3 1", "--between 3 to 1"),
+    ("critical --dim 2 --noise 1 --between 1", "--between"),
+    ("critical --dim 2 --kernel 1+t --between 1 2", "--kernel 1+t"),
+    ("critical --dim 2 --kernel tanh(beta*t) --between 1 2", "--max-degree"),
+    ("critical --dim 2 --kernel exp(beta*m*t) --between 1 2", "m"),
     ("phase --dim 2:4 --beta 5", "--dim 2:4"),
     ("derive --dim 1", "--dim 1"),
     ("derive --format csv", "csv"),

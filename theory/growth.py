@@ -19,6 +19,7 @@ from gegenflow.theory.certified import Certified, certify, exact_fraction
 from gegenflow.theory.enclosures import Values, enclose
 from gegenflow.theory.kernels import Kernel, exponential
 from gegenflow.theory.sphere import Expr, check_degree, check_dim, check_number, d, k, laplacian_eigenvalue
+from gegenflow.theory.weights import beta
 
 Model = Literal["usa", "sa"]
 
@@ -67,13 +68,14 @@ def growth_rate(
     the noise: arXiv 2606.05140.
     """
     check_model(model)
+    named = f"beta {beta}" if kernel is None else f"kernel {kernel.weight}"
     kernel, noise = exponential(beta) if kernel is None else kernel, check_noise(noise)
     degree, dim = check_degree(degree), check_dim(dim)
     if digits is not None:
         try:
             return certify(lambda: rate_ball(kernel, degree, dim, model, noise), digits)
         except ArithmeticError as error:
-            raise ValueError(f"kernel {kernel.weight}, degree {degree}, dim {dim}: {error}") from error
+            raise ValueError(f"{named}: {error}") from error
     rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
     drift = sp.powsimp(rate / kernel.multiplier(0, dim)) if model == "sa" else rate
     return drift - noise * laplacian_eigenvalue(degree, dim)
@@ -96,15 +98,15 @@ def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str, noise: Expr = 0
     degree, dim = check_number("degree", degree), check_number("dim", dim)
     drift: arb = kernel.ball(degree - 1, dim + 2, values) / dim
     if model == "sa":
-        drift /= _normaliser(kernel, dim, values)
+        drift /= normaliser_ball(kernel, dim, values)
     return laplacian_eigenvalue(degree, dim) * (drift - enclose(noise, values))
 
 
-def _normaliser(kernel: Kernel, dim: int, values: Values | None) -> arb:
-    """w_0, by which SA divides: it must not vanish, nor be negative."""
+def normaliser_ball(kernel: Kernel, dim: int, values: Values | None) -> arb:
+    """The mean w_0 of the weight, by which SA divides, or a ValueError where it is not positive."""
     normaliser: arb = kernel.ball(0, dim, values)
     if normaliser <= 0:
-        raise ValueError(f"kernel {kernel.weight}: SA needs a positive mean of the weight, here it is {normaliser}")
+        raise ValueError(f"kernel {kernel.weight}: SA divides by the mean of the weight, which must be positive")
     return normaliser
 
 
@@ -122,24 +124,42 @@ def noise_threshold(
     .. math:: \kappa_k = \frac{1}{w_k[W]} \quad\text{(USA)}, \qquad \kappa_k = \frac{w_0[h]}{w_k[W]} \quad\text{(SA)}
 
     where :math:`\gamma_k = L_k/\kappa`: the eigenvalue of the Laplacian cancels. A negative threshold means that the
-    degree is stable at any noise. For dim 2, USA and the exponential kernel it is :math:`\beta/I_k(\beta)`; at degree 1
-    it is :math:`2K_\#` of arXiv 2606.05140, whose coupling is K = kappa/2.
+    degree is stable at any noise. With the exponential kernel degree 1 is the first to grow, since :math:`w_k[W]` falls
+    with k; its threshold is :math:`2K_\#` of arXiv 2606.05140, whose coupling is K = kappa/2.
 
-    >>> noise_threshold(1, 2), noise_threshold(1, 2, 0)                 # noisy Kuramoto: kappa = 2
-    (beta/besseli(1, beta), 2)
+    >>> noise_threshold(3, 2), noise_threshold(1, 2, 3, digits=12)
+    (beta/besseli(3, beta), [0.758846208431 +/- 2.2e-15])
+    >>> noise_threshold(1, 2, 0), noise_threshold(1, 5, 0)              # noisy Kuramoto: Kuramoto's threshold is d
+    (2, 5)
     >>> threshold = noise_threshold(2, 3, 4, digits=12)
     >>> abs(float(growth_rate(2, 3, 4, noise=1 / sp.Rational(threshold.value), digits=5))) < 1e-10
     True
 
-    Raises ValueError for bad degree, dim, beta, model or digits. Source: arXiv 2606.05140 for degree 1; derived here.
+    Raises ValueError for bad degree, dim, beta, model or digits, or a degree that the kernel leaves alone, such as
+    degree > 1 at beta = 0. Source: arXiv 2606.05140 for degree 1; derived here.
     """
     check_model(model)
     kernel = exponential(beta) if kernel is None else kernel
     degree, dim = check_degree(degree), check_dim(dim)
-    if digits is None:
-        threshold = 1 / kernel.potential_multiplier(degree, dim)
-        return sp.powsimp(kernel.multiplier(0, dim) * threshold) if model == "sa" else threshold
-    try:
-        return certify(lambda: laplacian_eigenvalue(degree, dim) / rate_ball(kernel, degree, dim, model), digits)
-    except ArithmeticError as error:
-        raise ValueError(f"kernel {kernel.weight}, degree {degree}, dim {dim}: no threshold, {error}") from error
+    if digits is not None:
+        try:
+            return certify(lambda: threshold_ball(kernel, degree, dim, model), digits)
+        except ArithmeticError as error:
+            raise ValueError(f"kernel {kernel.weight}, degree {degree}, dim {dim}: no threshold, {error}") from error
+    multiplier = kernel.potential_multiplier(degree, dim)
+    _check_acts(multiplier == 0, kernel, degree, dim)
+    return sp.powsimp(kernel.multiplier(0, dim) / multiplier) if model == "sa" else 1 / multiplier
+
+
+def threshold_ball(kernel: Kernel, degree: Expr, dim: Expr, model: str = "usa") -> arb:
+    """The inverse noise :func:`noise_threshold` as a ball at the current precision."""
+    rate = rate_ball(kernel, degree, dim, model)
+    _check_acts(rate.is_zero(), kernel, degree, dim)
+    return laplacian_eigenvalue(degree, dim) / rate
+
+
+def _check_acts(vanishes: bool, kernel: Kernel, degree: Expr, dim: Expr) -> None:
+    if vanishes:
+        raise ValueError(
+            f"degree {degree}: no noise threshold, as the kernel {kernel.weight} leaves it alone in dim {dim}"
+        )

@@ -141,6 +141,8 @@ def _pieces(scores: Scores, low: fmpq, high: fmpq) -> list[tuple[fmpq, fmpq, tup
 def _only_pair(scores: Scores, low: fmpq, high: fmpq) -> tuple[int, int] | tuple[()] | None:
     """The degrees below and above the one boundary of a piece, None if it has none, () if it must be split."""
     piece = _piece(low, high)
+    if not scores.is_defined(piece):
+        return ()
     leaders = scores.leaders(piece)
     if len(leaders) == 1:
         return None

@@ -17,7 +17,7 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.growth import check_model, check_noise
+from gegenflow.theory.growth import check_model, check_noise, normaliser_ball
 from gegenflow.theory.kernels import Kernel, attention_kernel
 from gegenflow.theory.sphere import Expr, check_dim, check_number, laplacian_eigenvalue
 
@@ -37,6 +37,7 @@ class Scores:
     parameter: sp.Symbol
     quantity: str
     max_degree: int | None
+    softmax: Kernel | None
 
     def score(self, degree: int, at: arb, order: int = 0) -> arb:
         """A derivative of the score, for every parameter in a ball."""
@@ -48,13 +49,20 @@ class Scores:
             return push
         return laplacian_eigenvalue(degree, self.dim) * (push - self.drag[order].ball(0, self.dim, values))
 
+    def is_defined(self, at: arb) -> bool:
+        """Whether the mean of the weight, by which SA divides, is known to be positive all over a ball."""
+        return self.softmax is None or bool(normaliser_ball(self.softmax, self.dim, {self.parameter: at}) > 0)
+
     def tail(self, degree: int, at: arb) -> arb | None:
         """A bound on the scores of this and all higher degrees."""
         values, eigenvalue = {self.parameter: at}, laplacian_eigenvalue(degree, self.dim)
         bound = self.drift[0].tail(degree, self.dim, values)
         if bound is None or self.quantity == "threshold":
             return None if bound is None else bound / eigenvalue
-        return bound - eigenvalue * self.drag[0].ball(0, self.dim, values).lower()
+        drag = self.drag[0].ball(0, self.dim, values)
+        if drag < 0:
+            raise ValueError("noise: it must be >= 0 all over the interval")
+        return bound - eigenvalue * max(drag.lower(), arb(0))
 
     def difference(self, pair: tuple[int, int], at: arb, order: int = 0) -> arb:
         """A derivative of the difference of two scores on a piece, by Taylor's formula at its middle."""
@@ -121,7 +129,8 @@ def scores_of(
     for _ in range(ORDER):
         drift.append(drift[-1].derivative(parameter))
         drag.append(drag[-1].derivative(parameter))
-    return Scores(tuple(drift), tuple(drag), dim, parameter, quantity, max_degree)
+    softmax = kernel if model == "sa" else None
+    return Scores(tuple(drift), tuple(drag), dim, parameter, quantity, max_degree, softmax)
 
 
 def leading_degree(
@@ -152,7 +161,7 @@ def leading_degree(
     scores = scores_of(kernel, dim, sp.Dummy("none"), noise, model, quantity, max_degree)
     for bits in (BITS, 4 * BITS, 16 * BITS):
         with flint.ctx.workprec(bits):
-            leaders = scores.leaders(arb(0))
+            leaders = scores.leaders(arb(0)) if scores.is_defined(arb(0)) else []
         if len(leaders) == 1:
             return leaders[0]
     raise ValueError(f"kernel {kernel.weight}: degrees {leaders} are too close to tell which leads")

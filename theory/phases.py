@@ -29,8 +29,12 @@ import flint
 from flint import arb, fmpq
 
 from gegenflow.theory.certified import Certified, certify, exact_number
-from gegenflow.theory.growth import growth_rate
+from gegenflow.theory.growth import check_noise, growth_rate
+from gegenflow.theory.isolation import boundaries
+from gegenflow.theory.kernels import Kernel, exponential
+from gegenflow.theory.leaders import leading_degree
 from gegenflow.theory.sphere import check_degree, check_dim, check_number, laplacian_eigenvalue
+from gegenflow.theory.weights import beta as BETA
 
 
 def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
@@ -128,7 +132,11 @@ def _ratio_bend(a: fmpq, argument: arb) -> arb:
 
 @dataclass(frozen=True)
 class Phase:
-    """Where a temperature lies in the phase diagram: the degree that grows fastest, its rate, its interval of beta."""
+    """Where a temperature lies in the phase diagram: the degree that grows fastest, its rate, its interval of beta.
+
+    Degree 0, of rate 0, means that the uniform state is stable. ``lower`` and ``upper`` are None where there is no
+    boundary, or none that was found (:func:`phase`).
+    """
 
     dim: int
     beta: fmpq
@@ -136,7 +144,7 @@ class Phase:
     degree: int
     rate: Certified
     lower: Certified | None
-    upper: Certified
+    upper: Certified | None
 
 
 def selected_degree(beta: Any, dim: int) -> int:
@@ -182,16 +190,38 @@ def _is_above(beta: fmpq, degree: int, dim: int) -> bool:
         precision *= 2
 
 
-def phase(beta: Any, dim: int, *, model: str = "usa", digits: int = 15) -> Phase:
-    """The selected degree at ``beta``, its growth rate, and the neighbouring boundaries (no ``lower`` at degree 1).
+def phase(
+    beta: Any, dim: int, *, model: str = "usa", kernel: Kernel | None = None, noise: Any = 0, digits: int = 15
+) -> Phase:
+    r"""The selected degree at ``beta``, its growth rate, and the neighbouring boundaries (no ``lower`` at degree 1).
+
+    ``kernel`` is one in the symbol :data:`~gegenflow.theory.weights.beta`, ``noise`` = :math:`1/\kappa`; with either,
+    boundaries come from :func:`~gegenflow.theory.isolation.boundaries`, the upper one if it lies below 2 beta + 10.
 
     >>> here = phase(5, dim=2, digits=6)
     >>> here.degree, here.rate, here.lower, here.upper
     (3, [18.5961 +/- 3.0e-5], [3.16543 +/- 4.5e-6], [6.21130 +/- 1.7e-6])
+    >>> noisy = phase(5, dim=2, noise=1, digits=6)
+    >>> noisy.degree, noisy.rate, noisy.lower, noisy.upper
+    (2, [10.0045 +/- 8.1e-6], [3.66437 +/- 2.9e-6], [5.07082 +/- 4.0e-6])
 
-    Raises ValueError as :func:`selected_degree` and :func:`growth_rate`.
+    Raises ValueError as :func:`selected_degree`, :func:`growth_rate` and
+    :func:`~gegenflow.theory.leaders.leading_degree`. Source: arXiv 2410.23228; other kernels and noise derived here.
     """
-    degree = selected_degree(beta, dim)
-    rate = growth_rate(degree, dim, beta, model=model, digits=digits)
-    lower = critical_beta(degree - 1, dim, digits) if degree > 1 else None
-    return Phase(int(dim), exact_number(beta), model, degree, rate, lower, critical_beta(degree, dim, digits))
+    exact, dim = exact_number(beta), check_number("dim", check_dim(dim))
+    if kernel is None and check_noise(noise) == 0:
+        degree = selected_degree(beta, dim)
+        rate = growth_rate(degree, dim, beta, model=model, digits=digits)
+        lower = critical_beta(degree - 1, dim, digits) if degree > 1 else None
+        return Phase(dim, exact, model, degree, rate, lower, critical_beta(degree, dim, digits))
+    kernel = exponential() if kernel is None else kernel
+    here, options = kernel.at({BETA: exact}), {"noise": noise, "model": model}
+    degree = leading_degree(here, dim, **options)
+    rate = growth_rate(degree, dim, kernel=here, digits=digits, **options) if degree else certify(arb, digits)
+    below = above = None
+    if BETA in kernel.symbols:
+        below = boundaries(kernel, dim, (0, exact), digits=digits, **options) if exact > 0 else None
+        above = boundaries(kernel, dim, (exact, 2 * exact + 10), digits=digits, **options)
+    lower = below.boundaries[-1].value if below and below.boundaries and below.boundaries[-1].above == degree else None
+    upper = above.boundaries[0].value if above and above.boundaries and above.boundaries[0].below == degree else None
+    return Phase(dim, exact, model, degree, rate, lower, upper)

@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from gegenflow.theory.certified import latex_number
 from gegenflow.theory.growth import growth_rate
+from gegenflow.theory.isolation import boundaries
+from gegenflow.theory.kernels import Kernel
 from gegenflow.theory.phases import critical_beta
+from gegenflow.theory.weights import beta as BETA
 
 Row = Mapping[str, Any]
 FORMATS = ("text", "csv", "markdown", "latex", "json", "html")
@@ -109,14 +112,47 @@ def critical_rows(dims: Iterable[int], degrees: Sequence[int], digits: int = 15)
         yield {"dim": int(dim), "degree": int(degree), "beta": boundary.value, "error": boundary.error}
 
 
+def boundary_rows(dims: Iterable[int], kernel: Kernel, between: tuple[Any, Any], **options: Any) -> Iterator[Row]:
+    """All boundaries of any kernel in an interval, by :func:`~gegenflow.theory.isolation.boundaries` (its options).
+
+    ``degree`` leads below a boundary, ``next`` above it, 0 is a stable uniform state. A piece of the interval that
+    could not be resolved has its ends in the place of the number.
+
+    >>> from gegenflow.theory.kernels import exponential
+    >>> print(Table(tuple(boundary_rows([2], exponential(), (1, 5), noise=1, digits=6))))
+    dim  degree  next  beta     error
+    2    0       1     2.48684  2.4e-6
+    2    1       2     3.66437  2.9e-6
+    """
+    for dim in dims:
+        found = boundaries(kernel, dim, between, **options)
+        cuts: list[tuple[float, str, str]] = [
+            *((float(edge.value), edge.value.value, edge.value.error) for edge in found.boundaries),
+            *((low, f"{low:.9g} to {high:.9g}", "unresolved") for low, high in found.unresolved),
+        ]
+        for (_, value, error), (below, above) in zip(sorted(cuts), pairwise(found.degrees), strict=True):
+            yield {"dim": int(dim), "degree": below, "next": above, str(found.parameter): value, "error": error}
+
+
 def growth_rows(
-    dims: Iterable[int], degrees: Sequence[int], beta: Any, *, model: str = "usa", digits: int = 15
+    dims: Iterable[int],
+    degrees: Sequence[int],
+    beta: Any = None,
+    *,
+    model: str = "usa",
+    kernel: Kernel | None = None,
+    noise: Any = 0,
+    digits: int = 15,
 ) -> Iterator[Row]:
     """Rows of :func:`growth_table`, one at a time."""
+    fixed = None if kernel is None else kernel if beta is None else kernel.at({BETA: beta})
+    more = ({"kernel": str(kernel.weight)} if kernel else {}) | ({"noise": str(noise)} if noise else {})
     for dim, degree in product(dims, degrees):
-        rate = growth_rate(degree, dim, beta, model=model, digits=digits)
+        rate = growth_rate(degree, dim, beta, model=model, kernel=fixed, noise=noise, digits=digits)
         facts = {"dim": int(dim), "degree": int(degree), "beta": str(beta), "model": model}
-        yield {**facts, "rate": rate.value, "error": rate.error}
+        if beta is None:
+            del facts["beta"]
+        yield {**facts, **more, "rate": rate.value, "error": rate.error}
 
 
 def critical_table(dims: Iterable[int], degrees: Sequence[int], digits: int = 15) -> Table:
@@ -127,10 +163,8 @@ def critical_table(dims: Iterable[int], degrees: Sequence[int], digits: int = 15
     return Table(tuple(critical_rows(dims, degrees, digits)))
 
 
-def growth_table(
-    dims: Iterable[int], degrees: Sequence[int], beta: Any, *, model: str = "usa", digits: int = 15
-) -> Table:
-    """Growth rates (:func:`~gegenflow.theory.growth.growth_rate`), with beta as it was given.
+def growth_table(dims: Iterable[int], degrees: Sequence[int], beta: Any = None, **options: Any) -> Table:
+    """Growth rates (:func:`~gegenflow.theory.growth.growth_rate`, its options), with beta as it was given.
 
     >>> print(growth_table([2], [3], "5", digits=12))
     dim  degree  beta  model  rate           error
@@ -138,4 +172,4 @@ def growth_table(
 
     Raises ValueError for dim < 2, degree < 1, digits < 1, beta negative or not finite, or an unknown model.
     """
-    return Table(tuple(growth_rows(dims, degrees, beta, model=model, digits=digits)))
+    return Table(tuple(growth_rows(dims, degrees, beta, **options)))
