@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gegenflow.numerics.circle import circle_field as circle_field
     from gegenflow.numerics.clusters import cluster_centres as cluster_centres
     from gegenflow.numerics.clusters import cluster_labels as cluster_labels
+    from gegenflow.numerics.ensembles import emergences as emergences
     from gegenflow.numerics.geometry import lattice as lattice
     from gegenflow.numerics.geometry import normalize as normalize
     from gegenflow.numerics.geometry import quadrature as quadrature
@@ -48,6 +49,7 @@ NAMES = {
     "attention": ["attention_field"],
     "circle": ["circle_field"],
     "clusters": ["cluster_centres", "cluster_labels"],
+    "ensembles": ["emergences"],
     "geometry": ["lattice", "normalize", "quadrature", "read_tokens", "uniform"],
     "harmonics": ["harmonic_overlap", "harmonic_power"],
     "integrate": ["Status"],

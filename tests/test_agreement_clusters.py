@@ -8,6 +8,10 @@ from hypothesis.strategies import floats, integers, sampled_from
 from gegenflow import numerics as nm
 from gegenflow.theory import clusters as cl
 from gegenflow.theory import configurations as cf
+from gegenflow.theory.antipodal import antipodal_clusters, survival_beta
+from gegenflow.theory.escapes import escape_mode, escape_rate, lifetime
+from gegenflow.theory.spectra import spectrum
+from gegenflow.theory.vertices import cross_polytope, platonic, simplex
 
 MODELS = sampled_from(["usa", "sa"])
 SMALL = 1e-6
@@ -51,7 +55,7 @@ def test_displaced_clusters_grow_at_the_rate_of_their_mode(clusters, mode, beta,
     predicted = float(cl.mode_rate(mode, clusters, beta, model=model, digits=10))
     angles = 2 * np.pi * np.arange(clusters) / clusters
     wave = np.cos(mode * angles)
-    t_end = 0.5 / float(cl.escape_rate(clusters, beta, model=model, digits=10))
+    t_end = 0.5 / float(escape_rate(clusters, beta, model=model, digits=10))
     end = shift(angles, wave, beta, model, t_end)
     amplitude = end @ wave / (wave @ wave)
     np.testing.assert_allclose(end, amplitude * wave, atol=1e-6)
@@ -68,7 +72,7 @@ def test_tokens_of_a_cluster_contract_at_the_intra_cluster_rate(clusters, beta, 
     predicted = float(cl.intra_rate(clusters, beta, model=model, digits=10))
     angles = np.repeat(2 * np.pi * np.arange(clusters) / clusters, tokens)
     spread = np.tile(np.arange(tokens) - (tokens - 1) / 2, clusters)
-    fastest = max(-predicted, float(cl.escape_rate(clusters, beta, model=model, digits=10)) if clusters > 1 else 0)
+    fastest = max(-predicted, float(escape_rate(clusters, beta, model=model, digits=10)) if clusters > 1 else 0)
     t_end = 0.5 / fastest
     end = shift(angles, spread, beta, model, t_end)
     amplitude = end @ spread / (spread @ spread)
@@ -111,11 +115,11 @@ def repeated(pairs):
 
 CONFIGURATIONS = [
     ("antipodal in dim 4", [[1, 0, 0, 0], [-1, 0, 0, 0]], lambda b, m: cf.antipodal_spectrum(4, b, model=m)),
-    ("simplex in dim 3", cf.simplex(3), lambda b, m: cf.simplex_spectrum(3, b, model=m)),
-    ("simplex in dim 5", cf.simplex(5), lambda b, m: cf.simplex_spectrum(5, b, model=m)),
-    ("cross-polytope in dim 4", cf.cross_polytope(4), lambda b, m: cf.cross_polytope_spectrum(4, b, model=m)),
+    ("simplex in dim 3", simplex(3), lambda b, m: cf.simplex_spectrum(3, b, model=m)),
+    ("simplex in dim 5", simplex(5), lambda b, m: cf.simplex_spectrum(5, b, model=m)),
+    ("cross-polytope in dim 4", cross_polytope(4), lambda b, m: cf.cross_polytope_spectrum(4, b, model=m)),
     *(
-        (solid, cf.platonic(solid), lambda b, m, s=solid: cf.spectrum(cf.platonic(s), b, model=m))
+        (solid, platonic(solid), lambda b, m, s=solid: spectrum(platonic(s), b, model=m))
         for solid in ("octahedron", "cube", "icosahedron")
     ),
 ]
@@ -153,7 +157,7 @@ def test_a_cluster_contracts_in_every_direction(name, vertices, spectrum, model)
 @given(mass=floats(0.02, 0.45), dim=integers(2, 5), model=MODELS)
 def test_minority_disperses_below_its_survival_temperature_and_contracts_above(mass, dim, model):
     """A narrow minority of several tokens opposite a majority: its width at 0.98 and at 1.02 of the threshold."""
-    survival = float(cl.survival_beta(mass, digits=12))
+    survival = float(survival_beta(mass, digits=12))
     south = -np.eye(dim)[0]
     offsets = 1e-4 * np.vstack([np.eye(dim)[1:], -np.eye(dim)[1:]])
     tokens = nm.normalize(np.vstack([-south, south + offsets]))
@@ -162,7 +166,7 @@ def test_minority_disperses_below_its_survival_temperature_and_contracts_above(m
         beta = factor * survival
         end = run(tokens, beta, model, 1.0, weights=weights).tokens
         width = np.linalg.norm(end[1:] - end[1:].mean(axis=0)) / np.linalg.norm(offsets)
-        predicted = float(cl.antipodal_clusters(mass, beta, model=model).minority)
+        predicted = float(antipodal_clusters(mass, beta, model=model).minority)
         assert (width > 1) == disperses == (predicted > 0)
         assert np.log(width) == pytest.approx(predicted, rel=0.01)
 
@@ -171,7 +175,7 @@ def test_minority_disperses_below_its_survival_temperature_and_contracts_above(m
 @given(mass=floats(0.05, 0.5), beta=floats(0.5, 5), dim=integers(2, 4), model=MODELS)
 def test_antipodal_pair_escapes_at_the_stated_rate(mass, beta, dim, model):
     """One token each, both moved to the same side; the angle between them is what the rotation leaves alone."""
-    predicted = float(cl.antipodal_clusters(mass, beta, model=model).escape)
+    predicted = float(antipodal_clusters(mass, beta, model=model).escape)
     t_end = 1 / predicted
     side = SMALL * np.eye(dim)[1]
     start = nm.normalize(np.array([np.eye(dim)[0] + side, -np.eye(dim)[0] + side]))
@@ -194,10 +198,10 @@ def test_arrangement_lives_for_its_lifetime(clusters, beta, model, power):
     early; one more is left for the rest of the way.
     """
     start = 10**-power
-    predicted = float(cl.lifetime(clusters, beta, perturbation=start, model=model))
-    efolding = 1 / float(cl.escape_rate(clusters, beta, model=model, digits=10))
+    predicted = float(lifetime(clusters, beta, perturbation=start, model=model))
+    efolding = 1 / float(escape_rate(clusters, beta, model=model, digits=10))
     angles = 2 * np.pi * np.arange(clusters) / clusters
-    wave = start * np.cos(cl.escape_mode(clusters, beta) * angles)
+    wave = start * np.cos(escape_mode(clusters, beta) * angles)
     times = np.linspace(0, predicted + efolding, 301)
     path = run(moved(angles + wave), beta, model, times[-1], save_at=times).trajectories
     turn = np.abs(np.angle((path[..., 0] + 1j * path[..., 1]) * np.exp(-1j * angles))).max(axis=1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gegenflow.theory.branches import branch
-from gegenflow.theory.landau import noise_threshold
+from gegenflow.theory.growth import noise_threshold
 
 EXAMPLE = Path(__file__).parents[1] / "worked_examples" / "noisy_transition.py"
 RUNS, TOKENS = 8, 2000

@@ -24,8 +24,9 @@ WITHOUT_EXAMPLES = {
 }
 WITHOUT_A_SOURCE = {
     "theory": {
-        *("Certified", "certify", "exact_number", "Kernel", "Derivation", "Phase", "Table", "phase"),
-        *("check_degree", "check_dim", "critical_rows", "critical_table", "growth_rows", "growth_table"),
+        *("Certified", "certify", "exact_number", "Kernel", "Derivation", "Phase", "Table", "Boundary", "Boundaries"),
+        *("check_degree", "check_dim", "check_noise", "critical_rows", "critical_table", "growth_rows", "growth_table"),
+        *("boundary_rows",),
     },
     "numerics": {
         *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters"),

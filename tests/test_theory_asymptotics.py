@@ -3,8 +3,6 @@
 from fractions import Fraction
 from itertools import pairwise
 from math import inf, nan
-from pathlib import Path
-from runpy import run_path
 
 import mpmath
 import pytest
@@ -15,12 +13,12 @@ from hypothesis.strategies import floats, fractions, integers
 from gegenflow import theory as th
 from gegenflow.theory.asymptotics import (
     critical_beta_series,
-    critical_beta_sharp_bounds,
     inverse_ratio_series,
     largest_rate_series,
     selected_degree_series,
     u,
 )
+from gegenflow.theory.sharp_bounds import critical_beta_sharp_bounds
 
 DIGITS = 60
 TERMS = 4
@@ -314,23 +312,6 @@ def test_two_degrees_tie_on_a_boundary(model, terms):
     """The series of I in its order against the inverse of the boundary series: rates at offsets -1/2, 1/2 agree."""
     lower, upper = (largest_rate_series(terms, model=model, offset=sp.Rational(s, 2)) for s in (-1, 1))
     assert sp.simplify(lower - upper) == 0
-
-
-# the worked example
-
-
-def test_critical_table_in_latex_holds_the_certified_digits(capsys):
-    """Digits computed before this package existed, in two complete environments; errors small where they must be."""
-    path = Path(__file__).parents[1] / "worked_examples" / "critical_table.py"
-    boundaries, expansions = run_path(str(path))["main"]()
-    latex = capsys.readouterr().out
-    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == 2
-    assert "$512$ & $341.288428977$ & $615.340924212$ & $880.642426275$ & $1143.69660404$ & $1406.27560909$" in latex
-    assert [(row["dim"], row["beta_3"]) for row in boundaries.rows[:2]] == [(2, "6.21129837943"), (3, "7.96237985155")]
-    worst = {(row["degree"], row["dim"]): row for row in expansions.rows}
-    assert abs(float(worst[100, 2]["large degree"])) < 1e-15
-    assert abs(float(worst[1, 512]["large dim"])) < 1e-8
-    assert all(float(row["bounds"]) < 0.01 for row in expansions.rows)
 
 
 # bad input

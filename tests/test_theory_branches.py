@@ -9,9 +9,11 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import i0e, i1e
 
 from gegenflow import theory as th
-from gegenflow.theory.branches import branch, fold, transition
-from gegenflow.theory.landau import amplitude_equation, noise_threshold, supercritical_beta
-from gegenflow.theory.landau import kappa as noise
+from gegenflow.theory.amplitudes import amplitude_equation, supercritical_beta
+from gegenflow.theory.amplitudes import kappa as noise
+from gegenflow.theory.branches import branch
+from gegenflow.theory.growth import noise_threshold
+from gegenflow.theory.transitions import fold, transition
 
 POINTS, MODES = 128, 30
 ANGLE = 2 * np.pi * np.arange(POINTS) / POINTS

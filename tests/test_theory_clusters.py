@@ -11,6 +11,8 @@ from hypothesis.strategies import floats, fractions, integers, sampled_from
 
 from gegenflow import theory as th
 from gegenflow.theory import clusters as cl
+from gegenflow.theory.antipodal import antipodal_clusters, survival_beta
+from gegenflow.theory.escapes import escape_asymptote, escape_mode, escape_rate, lifetime
 
 MODELS = sampled_from(["usa", "sa"])
 BETAS = fractions(0, 12, max_denominator=50).filter(lambda b: b > 0)
@@ -139,7 +141,7 @@ def test_energy_grows_along_a_displacement_by_the_rate(clusters, beta):
 def test_clusters_hold_together_and_always_escape(clusters, beta, model):
     """Certified signs over six decades of beta, in support of the proof."""
     assert cl.intra_rate(clusters, beta, model=model, digits=2).ball < 0
-    assert cl.escape_rate(clusters, beta, model=model, digits=2).ball > 0
+    assert escape_rate(clusters, beta, model=model, digits=2).ball > 0
 
 
 @given(clusters=integers(5, 400))
@@ -158,7 +160,7 @@ def test_escape_mode_has_the_largest_rate(clusters, beta):
     """All modes compared through the Bessel sums of mpmath."""
     with mpmath.workdps(40):
         rates = {m: degree_sum(m, clusters, exact(beta)) for m in range(1, clusters // 2 + 1)}
-        assert cl.escape_mode(clusters, beta) == max(rates, key=rates.__getitem__)
+        assert escape_mode(clusters, beta) == max(rates, key=rates.__getitem__)
 
 
 def test_four_clusters_change_their_escape_at_the_omega_constant():
@@ -166,7 +168,7 @@ def test_four_clusters_change_their_escape_at_the_omega_constant():
     with mpmath.workdps(30):
         omega = mpmath.lambertw(1).real
         below, above = (mpmath.nstr(omega + shift, 28) for shift in (-(mpmath.mpf(10) ** -25), mpmath.mpf(10) ** -25))
-    assert (cl.escape_mode(4, below), cl.escape_mode(4, above)) == (1, 2)
+    assert (escape_mode(4, below), escape_mode(4, above)) == (1, 2)
 
 
 @pytest.mark.parametrize("clusters", [5, 6, 7, 8])
@@ -177,8 +179,8 @@ def test_asymptote_is_reached_at_the_stated_order(clusters, model):
     order = nearest - next_one if model == "usa" else min(nearest - next_one, 1 - nearest)
     errors = []
     for beta in (60, 120):
-        exactly = cl.escape_rate(clusters, beta, model=model, digits=120)
-        ratio = cl.escape_asymptote(clusters, beta, model=model).evalf(120) / sp.Float(exactly.value, 120)
+        exactly = escape_rate(clusters, beta, model=model, digits=120)
+        ratio = escape_asymptote(clusters, beta, model=model).evalf(120) / sp.Float(exactly.value, 120)
         errors.append(mpmath.mpf(str(abs(ratio - 1))))
     assert mpmath.log(errors[0] / errors[1]) / 60 == pytest.approx(float(order), rel=0.02)
 
@@ -186,7 +188,7 @@ def test_asymptote_is_reached_at_the_stated_order(clusters, model):
 @pytest.mark.parametrize("clusters", [2, 3, 4])
 def test_asymptote_is_exact_for_few_clusters(clusters):
     """As expressions in beta; for four clusters the rate of mode 2."""
-    assert sp.simplify(cl.escape_asymptote(clusters) - cl.mode_rate(clusters // 2, clusters)) == 0
+    assert sp.simplify(escape_asymptote(clusters) - cl.mode_rate(clusters // 2, clusters)) == 0
 
 
 @given(clusters=integers(2, 9), beta=BETAS, model=MODELS, start=fractions("1/1000", "999/1000"))
@@ -196,7 +198,7 @@ def test_linear_law_reaches_one_after_the_lifetime(clusters, beta, model, start)
     with mpmath.workdps(40):
         modes = range(1, clusters)
         fastest = max(real(cl.mode_rate(m, clusters, beta, model=model, digits=25)) for m in modes)
-        time = real(cl.lifetime(clusters, beta, perturbation=start, model=model, digits=25))
+        time = real(lifetime(clusters, beta, perturbation=start, model=model, digits=25))
         assert abs(exact(start) * mpmath.exp(fastest * time) - 1) < mpmath.mpf(10) ** -20
 
 
@@ -217,7 +219,7 @@ def test_antipodal_clusters_spread_and_escape_at_the_stated_rates(mass, beta, di
     """Tokens tilted by 1e-20 in the equation of motion, in any dim, at 60 digits."""
     with mpmath.workdps(PRECISE):
         m, b, tilt = exact(mass), exact(beta), mpmath.mpf(10) ** -20
-        rates = cl.antipodal_clusters(mass, beta, model=model)
+        rates = antipodal_clusters(mass, beta, model=model)
         majority, minority, escape = (
             mpmath.mpf(str(getattr(rates, name).evalf(40))) for name in ("majority", "minority", "escape")
         )
@@ -239,7 +241,7 @@ def test_antipodal_clusters_spread_and_escape_at_the_stated_rates(mass, beta, di
 @given(mass=fractions("1/1000", "49/100"), digits=integers(1, 40))
 def test_survival_is_where_the_minority_neither_spreads_nor_contracts(mass, digits):
     """Zero of the radial pull (1-m) e^{-b} - m e^b, found by mpmath's secant at twice the precision."""
-    survival = cl.survival_beta(mass, digits=digits)
+    survival = survival_beta(mass, digits=digits)
     with mpmath.workdps(2 * digits + 30):
         m = exact(mass)
         root = mpmath.findroot(
@@ -248,7 +250,7 @@ def test_survival_is_where_the_minority_neither_spreads_nor_contracts(mass, digi
         assert abs(real(survival) - root) <= mpmath.mpf(survival.error)
         for model in ("usa", "sa"):
             below, above = (
-                cl.antipodal_clusters(mass, sp.Rational(survival.value) * factor, model=model).minority.evalf(30)
+                antipodal_clusters(mass, sp.Rational(survival.value) * factor, model=model).minority.evalf(30)
                 for factor in (sp.Rational(98, 100), sp.Rational(102, 100))
             )
             if digits > 3:
@@ -258,11 +260,11 @@ def test_survival_is_where_the_minority_neither_spreads_nor_contracts(mass, digi
 def test_equal_antipodal_clusters_are_two_clusters_on_the_circle():
     """Both parts of the module at once: same expressions for k = 2 and for m = 1/2."""
     for model in ("usa", "sa"):
-        pair = cl.antipodal_clusters(sp.Rational(1, 2), model=model)
+        pair = antipodal_clusters(sp.Rational(1, 2), model=model)
         assert sp.simplify((pair.minority - cl.intra_rate(2, model=model)).rewrite(sp.exp)) == 0
         assert sp.simplify((pair.escape - cl.mode_rate(1, 2, model=model)).rewrite(sp.exp)) == 0
-    assert cl.survival_beta("1/2") == 0
-    assert float(cl.survival_beta(0.5, digits=3)) == 0
+    assert survival_beta("1/2") == 0
+    assert float(survival_beta(0.5, digits=3)) == 0
 
 
 @pytest.mark.parametrize(
@@ -278,18 +280,18 @@ def test_equal_antipodal_clusters_are_two_clusters_on_the_circle():
         lambda: cl.mode_rate(1, 3, 5, model="softmax"),
         lambda: cl.mode_rate(1, 3, 5, digits=0),
         lambda: cl.mode_rate(1, 3, digits=5),
-        lambda: cl.escape_mode(1, 5),
-        lambda: cl.escape_mode(3, th.beta),
-        lambda: cl.escape_rate(3, inf),
-        lambda: cl.escape_asymptote(3, model="softmax"),
-        lambda: cl.lifetime(3, 5, perturbation=0),
-        lambda: cl.lifetime(3, 5, perturbation=1),
-        lambda: cl.lifetime(3, 5, perturbation=nan),
-        lambda: cl.survival_beta(0),
-        lambda: cl.survival_beta("0.6"),
-        lambda: cl.survival_beta(digits=5),
-        lambda: cl.antipodal_clusters(nan, 1),
-        lambda: cl.antipodal_clusters("1/3", 1, model="softmax"),
+        lambda: escape_mode(1, 5),
+        lambda: escape_mode(3, th.beta),
+        lambda: escape_rate(3, inf),
+        lambda: escape_asymptote(3, model="softmax"),
+        lambda: lifetime(3, 5, perturbation=0),
+        lambda: lifetime(3, 5, perturbation=1),
+        lambda: lifetime(3, 5, perturbation=nan),
+        lambda: survival_beta(0),
+        lambda: survival_beta("0.6"),
+        lambda: survival_beta(digits=5),
+        lambda: antipodal_clusters(nan, 1),
+        lambda: antipodal_clusters("1/3", 1, model="softmax"),
     ],
 )
 def test_bad_input_is_one_sentence(call):

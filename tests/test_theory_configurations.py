@@ -11,12 +11,14 @@ from hypothesis.strategies import floats, integers, sampled_from
 from gegenflow import theory as th
 from gegenflow.theory import clusters as cl
 from gegenflow.theory import configurations as cf
+from gegenflow.theory.spectra import spectrum
+from gegenflow.theory.vertices import SOLIDS, cross_polytope, platonic, simplex
 
 MODELS = sampled_from(["usa", "sa"])
 FAMILIES = [
     (lambda dim: [[1] + [0] * (dim - 1), [-1] + [0] * (dim - 1)], cf.antipodal_spectrum),
-    (cf.simplex, cf.simplex_spectrum),
-    (cf.cross_polytope, cf.cross_polytope_spectrum),
+    (simplex, cf.simplex_spectrum),
+    (cross_polytope, cf.cross_polytope_spectrum),
 ]
 # irreducible parts of the tangent displacements: how often the stabiliser's plane occurs in each irreducible
 # representation of the full symmetry group (Frobenius): T_d, O_h and I_h, from their character tables
@@ -83,12 +85,12 @@ def matches(spectrum, points, beta, model):
     assert float(spectrum.energy) == pytest.approx(weights.mean() / (2 * beta), rel=1e-13)
 
 
-@given(solid=sampled_from(cf.SOLIDS), beta=floats(0.05, 15), model=MODELS)
+@given(solid=sampled_from(SOLIDS), beta=floats(0.05, 15), model=MODELS)
 @settings(max_examples=25)
 def test_certified_spectrum_of_a_solid_is_that_of_the_flow(solid, beta, model):
     """The equation of motion differentiated in float64 and numpy's eigenvalues, against balls."""
-    vertices = cf.platonic(solid)
-    matches(cf.spectrum(vertices, beta, model=model), units(vertices), beta, model)
+    vertices = platonic(solid)
+    matches(spectrum(vertices, beta, model=model), units(vertices), beta, model)
 
 
 @given(family=sampled_from(FAMILIES), dim=integers(2, 6), beta=floats(0.05, 15), model=MODELS)
@@ -117,7 +119,7 @@ def test_closed_spectrum_is_that_of_the_flow(family, dim, beta, model):
 def test_closed_and_certified_spectra_agree_to_every_digit(family, dim, beta, model):
     """Representation theory against Gershgorin discs at 25 digits, energy included."""
     vertices, closed = family
-    balls, forms = cf.spectrum(vertices(dim), beta, model=model, digits=25), closed(dim, beta, model=model)
+    balls, forms = spectrum(vertices(dim), beta, model=model, digits=25), closed(dim, beta, model=model)
     for left, right in (
         (balls.inter, forms.inter),
         (balls.intra, forms.intra),
@@ -133,22 +135,22 @@ def test_closed_and_certified_spectra_agree_to_every_digit(family, dim, beta, mo
     assert (balls.unstable, balls.holds, balls.stable) == (forms.unstable, forms.holds, forms.stable)
 
 
-@pytest.mark.parametrize("solid", cf.SOLIDS)
+@pytest.mark.parametrize("solid", SOLIDS)
 @pytest.mark.parametrize("beta", ["0.02", "1", "7", "80"])
 def test_multiplicities_are_the_dimensions_of_irreducible_representations(solid, beta):
     """Character tables against eigenvalues that no ball separates; SA has the same, as its Z is one number."""
     for model in ("usa", "sa"):
-        here = cf.spectrum(cf.platonic(solid), beta, model=model, digits=6)
+        here = spectrum(platonic(solid), beta, model=model, digits=6)
         assert sorted(m for _, m in here.inter) == MULTIPLICITIES[solid]
         assert [m for value, m in here.inter if float(value) == 0] == [3]
         assert len(here.intra) == 1
 
 
-@given(solid=sampled_from(cf.SOLIDS), beta=floats(1e-3, 600), model=MODELS)
+@given(solid=sampled_from(SOLIDS), beta=floats(1e-3, 600), model=MODELS)
 @settings(max_examples=30)
 def test_solids_hold_together_and_escape_at_every_temperature(solid, beta, model):
     """Certified signs, in support of the two proofs; no change of multiplicities with beta."""
-    here = cf.spectrum(cf.platonic(solid), beta, model=model, digits=1)
+    here = spectrum(platonic(solid), beta, model=model, digits=1)
     assert here.holds
     assert sorted(m for _, m in here.inter) == MULTIPLICITIES[solid]
     assert (
@@ -156,28 +158,28 @@ def test_solids_hold_together_and_escape_at_every_temperature(solid, beta, model
     )
 
 
-@given(solid=sampled_from(cf.SOLIDS), beta=floats(0.2, 8))
+@given(solid=sampled_from(SOLIDS), beta=floats(0.2, 8))
 @settings(max_examples=10)
 def test_rate_within_a_cluster_is_a_sum_of_growth_rates_of_the_uniform_state(solid, beta):
     """Amplitudes of the vertices by numpy's Legendre polynomials and the package's growth rates, degrees up to 60."""
-    points = units(cf.platonic(solid))
+    points = units(platonic(solid))
     degrees = np.arange(1, 61)
     rates = [float(th.growth_rate(int(n), 3, beta, digits=17)) for n in degrees]
     amplitudes = [np.polynomial.legendre.Legendre.basis(int(n))(points @ points.T).mean() for n in degrees]
     expected = -0.5 * np.sum((2 * degrees + 1) * rates * np.array(amplitudes))
-    (value, multiplicity), *_ = cf.spectrum(cf.platonic(solid), beta).intra
+    (value, multiplicity), *_ = spectrum(platonic(solid), beta).intra
     assert multiplicity == 2 * len(points)
     assert float(value) == pytest.approx(expected, rel=1e-9, abs=1e-13)
 
 
-@given(solid=sampled_from(cf.SOLIDS), beta=floats(0.05, 20))
+@given(solid=sampled_from(SOLIDS), beta=floats(0.05, 20))
 @settings(max_examples=20)
 def test_moving_all_clusters_towards_one_side_is_an_eigenvector(solid, beta):
     """The mean over pairs of the second statement, by numpy, is among the eigenvalues with multiplicity three."""
-    points = units(cf.platonic(solid))
+    points = units(platonic(solid))
     c = points @ points.T
     rate = (np.exp(beta * c) * (1 - c) * (1 - c + beta * (1 - c**2))).mean() / 2
-    triples = [float(value) for value, m in cf.spectrum(cf.platonic(solid), beta).inter if m >= 3]
+    triples = [float(value) for value, m in spectrum(platonic(solid), beta).inter if m >= 3]
     assert min(abs(value / rate - 1) for value in triples) < 1e-9
 
 
@@ -214,7 +216,7 @@ def test_second_variation_towards_all_sides_is_the_stated_sum(dim, count, beta, 
 def test_regular_polygons_have_the_modes_of_the_circle(clusters, beta, model):
     """Discs about eigenvectors against cosine sums, two modules."""
     angles = [2 * sp.pi * a / clusters for a in range(clusters)]
-    here = cf.spectrum([[sp.cos(x), sp.sin(x)] for x in angles], beta, model=model)
+    here = spectrum([[sp.cos(x), sp.sin(x)] for x in angles], beta, model=model)
     modes = sorted(
         (float(cl.mode_rate(m, clusters, beta, model=model, digits=15)) for m in range(clusters)), reverse=True
     )
@@ -228,7 +230,7 @@ def test_regular_polygons_have_the_modes_of_the_circle(clusters, beta, model):
 def test_one_cluster_is_stable_and_contracts_at_the_known_rate():
     """A Dirac: rate exp(beta), 1 for SA; whole moves are rotations."""
     for model, rate in (("usa", np.exp(1.5)), ("sa", 1.0)):
-        here = cf.spectrum([[0, 0, 5]], "1.5", model=model)
+        here = spectrum([[0, 0, 5]], "1.5", model=model)
         assert here.stable
         assert [(float(value), m) for value, m in here.inter] == [(0.0, 2)]
         ((value, multiplicity),) = here.intra
@@ -241,7 +243,7 @@ def test_clusters_that_are_not_alike_have_their_own_rates():
     root = sp.sqrt(3) / 2
     vertices = [[0, 0, 1], [0, 0, -1], [1, 0, 0], [-sp.Rational(1, 2), root, 0], [-sp.Rational(1, 2), -root, 0]]
     for model in ("usa", "sa"):
-        here = cf.spectrum(vertices, 2, model=model)
+        here = spectrum(vertices, 2, model=model)
         matches(here, units(vertices), 2.0, model)
         assert len(here.intra) == 3
 
@@ -249,21 +251,21 @@ def test_clusters_that_are_not_alike_have_their_own_rates():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: cf.spectrum([], 1),
-        lambda: cf.spectrum([[1]], 1),
-        lambda: cf.spectrum([[1, 0], [0, 1, 0]], 1),
-        lambda: cf.spectrum([[0, 0, 0]], 1),
-        lambda: cf.spectrum([[th.beta, 1]], 1),
-        lambda: cf.spectrum([[sp.zeta(3), 1]], 1),
-        lambda: cf.spectrum([[1, 0], [0, 1]], 1),
-        lambda: cf.spectrum([[1, 0], [-1, 0]], 0),
-        lambda: cf.spectrum([[1, 0], [-1, 0]], nan),
-        lambda: cf.spectrum([[1, 0], [-1, 0]], th.beta),
-        lambda: cf.spectrum([[1, 0], [-1, 0]], 1, model="softmax"),
-        lambda: cf.spectrum([[1, 0], [-1, 0]], 1, digits=0),
-        lambda: cf.platonic("sphere"),
-        lambda: cf.simplex(1),
-        lambda: cf.cross_polytope(th.d),
+        lambda: spectrum([], 1),
+        lambda: spectrum([[1]], 1),
+        lambda: spectrum([[1, 0], [0, 1, 0]], 1),
+        lambda: spectrum([[0, 0, 0]], 1),
+        lambda: spectrum([[th.beta, 1]], 1),
+        lambda: spectrum([[sp.zeta(3), 1]], 1),
+        lambda: spectrum([[1, 0], [0, 1]], 1),
+        lambda: spectrum([[1, 0], [-1, 0]], 0),
+        lambda: spectrum([[1, 0], [-1, 0]], nan),
+        lambda: spectrum([[1, 0], [-1, 0]], th.beta),
+        lambda: spectrum([[1, 0], [-1, 0]], 1, model="softmax"),
+        lambda: spectrum([[1, 0], [-1, 0]], 1, digits=0),
+        lambda: platonic("sphere"),
+        lambda: simplex(1),
+        lambda: cross_polytope(th.d),
         lambda: cf.simplex_spectrum(1),
         lambda: cf.cross_polytope_spectrum(3, 0),
         lambda: cf.antipodal_spectrum(3, 1, model="softmax"),

@@ -11,15 +11,9 @@ from scipy.optimize import root
 from scipy.special import eval_chebyt, eval_gegenbauer, roots_gegenbauer
 
 from gegenflow import theory as th
-from gegenflow.theory.landau import (
-    amplitude_equation,
-    coupling_threshold,
-    landau_expansion,
-    noise_threshold,
-    s,
-    supercritical_beta,
-    tricritical_beta,
-)
+from gegenflow.theory.amplitudes import amplitude_equation, supercritical_beta
+from gegenflow.theory.growth import noise_threshold
+from gegenflow.theory.landau import coupling_threshold, landau_expansion, s, tricritical_beta
 
 
 def zonal(degree, dim, overlap):
@@ -196,14 +190,25 @@ def test_amplitude_equation_predicts_the_saturation(degree, beta):
 
 
 @pytest.mark.parametrize("function", [noise_threshold, coupling_threshold])
+@pytest.mark.parametrize("digits", [None, 5])
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [((0, 2, 1), "degree 0"), ((1, 1, 1), "dim 1"), ((1, 2, -1), "beta -1"), ((2, 3, 0), "degree 2: at beta = 0")],
+    [((0, 2, 1), "degree 0"), ((1, 1, 1), "dim 1"), ((1, 2, -1), "beta -1"), ((2, 3, 0), "degree 2: no noise")],
 )
-def test_bad_threshold_arguments_are_named(function, arguments, named):
-    """ValueError whose message starts with the parameter and the value."""
+def test_bad_threshold_arguments_are_named(function, digits, arguments, named):
+    """ValueError whose message starts with the parameter and the value, exact or certified."""
     with pytest.raises(ValueError, match=f"^{named}"):
-        function(*arguments)
+        function(*arguments, digits=digits)
+
+
+@pytest.mark.parametrize("digits", [None, 5])
+@pytest.mark.parametrize("model", ["usa", "sa"])
+def test_a_degree_that_the_kernel_leaves_alone_has_no_threshold(model, digits):
+    """By parity alone: 2 cosh(3t) is even, so its potential is odd and holds no harmonics of even degree."""
+    even = th.heads([1, 1], [1, -1], 3)
+    with pytest.raises(ValueError, match=r"^degree 2: no noise threshold, as the kernel .* leaves it alone in dim 3$"):
+        noise_threshold(2, 3, model=model, kernel=even, digits=digits)
+    assert float(noise_threshold(1, 3, model=model, kernel=even, digits=5)) > 0
 
 
 @pytest.mark.parametrize(

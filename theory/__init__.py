@@ -7,9 +7,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gegenflow.theory.amplitudes import AmplitudeEquation as AmplitudeEquation
+    from gegenflow.theory.amplitudes import amplitude_equation as amplitude_equation
+    from gegenflow.theory.amplitudes import supercritical_beta as supercritical_beta
+    from gegenflow.theory.antipodal import AntipodalClusters as AntipodalClusters
+    from gegenflow.theory.antipodal import antipodal_clusters as antipodal_clusters
+    from gegenflow.theory.antipodal import survival_beta as survival_beta
+    from gegenflow.theory.asymptotics import critical_beta_series as critical_beta_series
+    from gegenflow.theory.asymptotics import inverse_ratio_series as inverse_ratio_series
+    from gegenflow.theory.asymptotics import largest_rate_series as largest_rate_series
+    from gegenflow.theory.asymptotics import selected_degree_series as selected_degree_series
+    from gegenflow.theory.branches import Branch as Branch
+    from gegenflow.theory.branches import branch as branch
     from gegenflow.theory.certified import Certified as Certified
     from gegenflow.theory.certified import certify as certify
     from gegenflow.theory.certified import exact_number as exact_number
+    from gegenflow.theory.clusters import cluster_energy as cluster_energy
+    from gegenflow.theory.clusters import intra_rate as intra_rate
+    from gegenflow.theory.clusters import mode_rate as mode_rate
+    from gegenflow.theory.configurations import ClusterSpectrum as ClusterSpectrum
+    from gegenflow.theory.configurations import antipodal_spectrum as antipodal_spectrum
+    from gegenflow.theory.configurations import cross_polytope_spectrum as cross_polytope_spectrum
+    from gegenflow.theory.configurations import simplex_spectrum as simplex_spectrum
+    from gegenflow.theory.escapes import escape_asymptote as escape_asymptote
+    from gegenflow.theory.escapes import escape_mode as escape_mode
+    from gegenflow.theory.escapes import escape_rate as escape_rate
+    from gegenflow.theory.escapes import lifetime as lifetime
+    from gegenflow.theory.finite_tokens import SelectionLaw as SelectionLaw
+    from gegenflow.theory.finite_tokens import boundary_share as boundary_share
+    from gegenflow.theory.finite_tokens import boundary_width as boundary_width
+    from gegenflow.theory.finite_tokens import selection_law as selection_law
+    from gegenflow.theory.finite_tokens import tokens_needed as tokens_needed
+    from gegenflow.theory.growth import check_noise as check_noise
     from gegenflow.theory.growth import growth_rate as growth_rate
     from gegenflow.theory.growth import noise_threshold as noise_threshold
     from gegenflow.theory.isolation import Boundaries as Boundaries
@@ -22,6 +51,10 @@ if TYPE_CHECKING:
     from gegenflow.theory.kernels import heads as heads
     from gegenflow.theory.kernels import multiplier as multiplier
     from gegenflow.theory.kernels import relu as relu
+    from gegenflow.theory.landau import Landau as Landau
+    from gegenflow.theory.landau import coupling_threshold as coupling_threshold
+    from gegenflow.theory.landau import landau_expansion as landau_expansion
+    from gegenflow.theory.landau import tricritical_beta as tricritical_beta
     from gegenflow.theory.leaders import leading_degree as leading_degree
     from gegenflow.theory.linearization import Derivation as Derivation
     from gegenflow.theory.linearization import linearize as linearize
@@ -33,6 +66,8 @@ if TYPE_CHECKING:
     from gegenflow.theory.phases import phase as phase
     from gegenflow.theory.phases import selected_degree as selected_degree
     from gegenflow.theory.series import power_series as power_series
+    from gegenflow.theory.sharp_bounds import critical_beta_sharp_bounds as critical_beta_sharp_bounds
+    from gegenflow.theory.spectra import spectrum as spectrum
     from gegenflow.theory.sphere import check_degree as check_degree
     from gegenflow.theory.sphere import check_dim as check_dim
     from gegenflow.theory.sphere import d as d
@@ -44,27 +79,49 @@ if TYPE_CHECKING:
     from gegenflow.theory.sphere import zonal_laplacian as zonal_laplacian
     from gegenflow.theory.sphere import zonal_weight as zonal_weight
     from gegenflow.theory.tables import Table as Table
+    from gegenflow.theory.tables import boundary_rows as boundary_rows
     from gegenflow.theory.tables import critical_rows as critical_rows
     from gegenflow.theory.tables import critical_table as critical_table
     from gegenflow.theory.tables import growth_rows as growth_rows
     from gegenflow.theory.tables import growth_table as growth_table
+    from gegenflow.theory.transitions import BranchPoint as BranchPoint
+    from gegenflow.theory.transitions import Transition as Transition
+    from gegenflow.theory.transitions import fold as fold
+    from gegenflow.theory.transitions import transition as transition
+    from gegenflow.theory.vertices import cross_polytope as cross_polytope
+    from gegenflow.theory.vertices import platonic as platonic
+    from gegenflow.theory.vertices import simplex as simplex
     from gegenflow.theory.weights import beta as beta
 
 NAMES = {
-    "isolation": ["Boundaries", "Boundary", "boundaries", "coexistence"],
+    "amplitudes": ["AmplitudeEquation", "amplitude_equation", "supercritical_beta"],
+    "antipodal": ["AntipodalClusters", "antipodal_clusters", "survival_beta"],
+    "asymptotics": ["critical_beta_series", "inverse_ratio_series", "largest_rate_series", "selected_degree_series"],
+    "branches": ["Branch", "branch"],
     "certified": ["Certified", "certify", "exact_number"],
-    "growth": ["growth_rate", "noise_threshold"],
-    "kernels": ["Kernel", "attention_kernel", "beta", "exponential", "heads", "multiplier", "relu"],
+    "clusters": ["cluster_energy", "intra_rate", "mode_rate"],
+    "configurations": ["ClusterSpectrum", "antipodal_spectrum", "cross_polytope_spectrum", "simplex_spectrum"],
+    "escapes": ["escape_asymptote", "escape_mode", "escape_rate", "lifetime"],
+    "finite_tokens": ["SelectionLaw", "boundary_share", "boundary_width", "selection_law", "tokens_needed"],
+    "growth": ["check_noise", "growth_rate", "noise_threshold"],
+    "isolation": ["Boundaries", "Boundary", "boundaries", "coexistence"],
+    "kernels": ["Kernel", "attention_kernel", "exponential", "heads", "multiplier", "relu"],
+    "landau": ["Landau", "coupling_threshold", "landau_expansion", "tricritical_beta"],
     "leaders": ["leading_degree"],
     "linearization": ["Derivation", "linearize"],
     "multipliers": ["half_power_multiplier", "power_multiplier"],
     "phases": ["Phase", "critical_beta", "critical_beta_bounds", "phase", "selected_degree"],
     "series": ["power_series"],
+    "sharp_bounds": ["critical_beta_sharp_bounds"],
+    "spectra": ["spectrum"],
     "sphere": [
         *("check_degree", "check_dim", "d", "gegenbauer", "harmonic_dimension", "k", "laplacian_eigenvalue", "t"),
         *("zonal_laplacian", "zonal_weight"),
     ],
-    "tables": ["Table", "critical_rows", "critical_table", "growth_rows", "growth_table"],
+    "tables": ["Table", "boundary_rows", "critical_rows", "critical_table", "growth_rows", "growth_table"],
+    "transitions": ["BranchPoint", "Transition", "fold", "transition"],
+    "vertices": ["cross_polytope", "platonic", "simplex"],
+    "weights": ["beta"],
 }
 HOME = {name: module for module, names in NAMES.items() for name in names}
 

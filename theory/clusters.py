@@ -1,4 +1,4 @@
-r"""Clusters on the circle: k equal clusters, equally spaced, and two antipodal clusters of any masses in any dim.
+r"""Clusters on the circle: k equal clusters, equally spaced; how they hold together, and how they escape.
 
 Equal clusters at the angles :math:`\phi_j = 2\pi j/k` are stationary. With :math:`f(x) = e^{\beta\cos x}\sin x`,
 :math:`f'(x) = e^{\beta\cos x}(\cos x - \beta\sin^2 x) = \sum_n \gamma_n e^{inx}`, where
@@ -26,21 +26,16 @@ Source: arXiv 2410.23228 for the clusters; the spectrum and both statements are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.certified import Certified, certify, exact_fraction, exact_number
+from gegenflow.theory.certified import Certified, certify, exact_number
 from gegenflow.theory.growth import check_model
 from gegenflow.theory.kernels import exponential
 from gegenflow.theory.sphere import Expr, t
 from gegenflow.theory.weights import beta
-
-mass = sp.Symbol("m", positive=True)
-LAST_DOUBLING = 17
 
 
 def check_clusters(clusters: int, least: int = 1) -> int:
@@ -129,145 +124,10 @@ def mode_rate(
     return _evaluate(lambda b, cos, exp: _mode(m, k, b, cos, exp, model), k, beta, digits)
 
 
-def escape_mode(clusters: int, beta: Any) -> int:
-    r"""The mode m <= k/2 of largest growth rate :math:`\lambda_m`, the same for USA and SA, proved.
-
-    Two rates :math:`\lambda_m` with different m <= k/2 agree at no rational beta > 0: their difference is a sum
-    of exponentials of distinct algebraic numbers whose coefficients do not all vanish (Lindemann-Weierstrass).
-
-    >>> [escape_mode(4, b) for b in ("0.567", "0.568")]            # beta/2 + exp(-beta)/2 against beta
-    [1, 2]
-    >>> [escape_mode(k, 30) for k in range(2, 10)]                 # neighbours move against each other
-    [1, 1, 2, 2, 3, 3, 4, 4]
-
-    Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol. Source: derived here.
-    """
-    k, exact = check_clusters(clusters, 2), exact_number(inverse_temperature(beta))
-    for precision in (2**n for n in range(6, LAST_DOUBLING)):
-        with flint.ctx.workprec(precision):
-            rates = [_mode(m, k, arb(exact), _cosine(k), arb.exp) for m in range(1, k // 2 + 1)]
-        best = max(rates, key=arb.mid)
-        if all(best > rate for rate in rates if rate is not best):
-            return rates.index(best) + 1
-    raise ValueError(f"beta {beta}: too large or too small to compare the rates of the modes")
-
-
-def escape_rate(clusters: int, beta: Any, *, model: str = "usa", digits: int | None = None) -> Expr | Certified:
-    r"""Rate :math:`\max_m \lambda_m` > 0 at which k equal clusters leave their arrangement.
-
-    >>> escape_rate(4, 7), escape_rate(5, 20, digits=6)
-    (7, [6216.56 +/- 9.3e-4])
-
-    Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol, an unknown model, digits < 1.
-    Source: derived here.
-    """
-    return mode_rate(escape_mode(clusters, beta), clusters, beta, model=model, digits=digits)
-
-
-def escape_asymptote(clusters: int, beta: Expr = beta, *, model: str = "usa") -> Expr:
-    r"""The escape rate at large beta: nearest neighbours alone pull, in the mode m = floor(k/2).
-
-    .. math:: \lambda \simeq \frac{C_k}{k}\,(\beta\sin^2\phi_1 - \cos\phi_1)\,e^{\beta\cos\phi_1}, \qquad
-              \phi_1 = \frac{2\pi}{k}
-
-    with :math:`C_2 = 2`, :math:`C_k = 4` for even k, :math:`C_k = 2 + 2\cos\frac\pi k` for odd k;
-    exact for k = 2 and 3 (and 4 above :math:`\beta = e^{-\beta}`), otherwise with a relative error of order
-    :math:`e^{-\beta(\cos\phi_1 - \cos\phi_2)}`, where even k has :math:`\phi_3` in place of :math:`\phi_2`.
-    SA: times :math:`k e^{-\beta}`, with a further error of order :math:`e^{-\beta(1-\cos\phi_1)}`.
-
-    >>> [escape_asymptote(k) for k in (2, 3, 4)]
-    [exp(-beta), (3*beta/4 + 1/2)*exp(-beta/2), beta]
-    >>> errors = [abs(float(escape_asymptote(5, b) / escape_rate(5, b) - 1)) for b in (10, 20)]
-    >>> 0.9 < float(sp.log(errors[0] / errors[1])) / 10 / (sp.sqrt(5) / 2) < 1.1       # exp(-1.118 beta)
-    True
-
-    Raises ValueError for clusters < 2, beta not > 0 or not finite, an unknown model. Source: derived here.
-    """
-    k, b = check_clusters(clusters, 2), inverse_temperature(beta)
-    nearest, neighbours = sp.cos(2 * sp.pi / k), 1 if k == 2 else 2
-    against = 1 - sp.cos(2 * sp.pi * (k // 2) / k)
-    rate = sp.Rational(neighbours, k) * against * _push(b, nearest, sp.exp)
-    return rate * k * sp.exp(-b) if check_model(model) == "sa" else rate
-
-
-def lifetime(clusters: int, beta: Any, *, perturbation: Any, model: str = "usa", digits: int = 15) -> Certified:
-    r"""Time :math:`T = \log(1/\epsilon)\,/\max_m\lambda_m` until a displacement eps of the clusters is of order one.
-
-    eps = ``perturbation`` in (0, 1) is the amplitude of the fastest mode, in radians, and the law is the linear one up
-    to an angle of 1. Forces that grow as :math:`e^{\beta\epsilon}` end it at most about log(1 + beta) e-foldings early.
-
-    >>> lifetime(2, 10, perturbation="1e-3", digits=9), (sp.exp(10) * sp.log(1000)).evalf(9)
-    ([152153.435 +/- 3.8e-4], 152153.435)
-
-    Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol, a perturbation outside (0, 1), an
-    unknown model, digits < 1. Source: derived here.
-    """
-    start = _fraction("perturbation", perturbation, "the initial displacement must lie in (0, 1)", fmpq(1))
-    mode, k = escape_mode(clusters, beta), int(clusters)
-    check_model(model)
-
-    return _evaluate(lambda b, cos, exp: -arb(start).log() / _mode(mode, k, b, cos, exp, model), k, beta, digits)
-
-
-def survival_beta(mass: Expr = mass, *, digits: int | None = None) -> Expr | Certified:
-    r"""Beta above which both of two antipodal clusters, of masses 1-m and m <= 1/2, hold together.
-
-    .. math:: \beta = \tfrac12 \log\frac{1-m}{m}
-
-    for any dim and both models; below it the smaller one disperses (if it is more than one token).
-
-    >>> survival_beta(), survival_beta("1/3", digits=10)
-    (log((1 - m)/m)/2, [0.3465735903 +/- 2.1e-11])
-
-    Raises ValueError for a mass outside (0, 1/2], digits < 1, or digits with a symbol.
-    Source: derived here: the sign of the minority's rate in :func:`antipodal_clusters`.
-    """
-    if digits is None:
-        share = _share(mass)
-        return sp.log((1 - share) / share) / 2
-    exact = _fraction("mass", mass, "the smaller mass must lie in (0, 1/2]", fmpq(1, 2))
-    return certify(lambda: (arb((1 - exact) / exact)).log() / 2 if exact != fmpq(1, 2) else arb(0), digits)
-
-
-@dataclass(frozen=True)
-class AntipodalClusters:
-    """Rates of two antipodal clusters: of either to spread (d-1 directions a token), and of the pair to escape."""
-
-    mass: Expr
-    beta: Expr
-    model: str
-    majority: Expr
-    minority: Expr
-    escape: Expr
-
-
-def antipodal_clusters(mass: Expr = mass, beta: Expr = beta, *, model: str = "usa") -> AntipodalClusters:
-    r"""Linearised flow about clusters of masses 1-m at e and m <= 1/2 at -e, in any dim.
-
-    .. math:: \lambda_+ = m e^{-\beta} - (1-m)e^\beta, \qquad \lambda_- = (1-m)e^{-\beta} - m e^\beta, \qquad
-              \lambda_{\rm escape} = e^{-\beta}
-
-    (USA). SA: :math:`\lambda_\pm / Z_\pm` and
-    :math:`e^{-\beta}\left(\frac{m}{Z_+} + \frac{1-m}{Z_-}\right)`, with :math:`Z_+ = (1-m)e^\beta + m e^{-\beta}`,
-    :math:`Z_- = m e^\beta + (1-m)e^{-\beta}`. The escape has d-1 directions (both clusters towards the same side),
-    the d-1 rotations have rate 0.
-
-    >>> pair = antipodal_clusters("1/4", 1)
-    >>> pair.minority, pair.escape
-    (-E/4 + 3*exp(-1)/4, exp(-1))
-    >>> antipodal_clusters(beta=survival_beta()).minority.subs(mass, sp.Rational(1, 7)).simplify()
-    0
-
-    Raises ValueError for a mass outside (0, 1/2], beta not > 0 or not finite, an unknown model.
-    Source: derived here; the survival of both is also in :func:`survival_beta`.
-    """
-    m, b = _share(mass), inverse_temperature(beta)
-    near, far = sp.exp(b), sp.exp(-b)
-    majority, minority, escape = m * far - (1 - m) * near, (1 - m) * far - m * near, far
-    if check_model(model) == "sa":
-        larger, smaller = (1 - m) * near + m * far, m * near + (1 - m) * far
-        majority, minority, escape = majority / larger, minority / smaller, far * (m / larger + (1 - m) / smaller)
-    return AntipodalClusters(m, b, model, majority, minority, escape)
+def mode_ball(mode: int, clusters: int, beta: arb, model: str = "usa") -> arb:
+    """The growth rate :func:`mode_rate` as a ball at the current precision."""
+    rate: arb = _mode(mode, clusters, beta, _cosine(clusters), arb.exp, model)
+    return rate
 
 
 def _push(b: Any, cosine: Any, exp: Callable[[Any], Any]) -> Any:
@@ -279,7 +139,7 @@ def _normaliser(k: int, b: Any, cos: Callable[[int], Any], exp: Callable[[Any], 
     return sum(exp(b * cos(j)) for j in range(k)) / k
 
 
-def _mode(m: int, k: int, b: Any, cos: Callable[[int], Any], exp: Callable[[Any], Any], model: str = "usa") -> Any:
+def _mode(m: int, k: int, b: Any, cos: Callable[[int], Any], exp: Callable[[Any], Any], model: str) -> Any:
     total = sum(_push(b, cos(j), exp) * (1 - cos(m * j)) for j in range(1, k)) / k if m else 0 * b
     return total / _normaliser(k, b, cos, exp) if model == "sa" else total
 
@@ -298,19 +158,3 @@ def _evaluate(rate: Callable[..., Any], k: int, beta: Expr, digits: int | None) 
         return certify(lambda: rate(arb(exact), _cosine(k), arb.exp), digits)
     except ArithmeticError as error:
         raise ValueError(f"beta {beta}: {error}") from error
-
-
-def _share(mass: Expr) -> Expr:
-    """The smaller mass as a sympy expression, a symbol as it is."""
-    if isinstance(mass, sp.Expr) and mass.free_symbols:
-        return mass
-    exact = _fraction("mass", mass, "the smaller mass must lie in (0, 1/2]", fmpq(1, 2))
-    return sp.Rational(int(exact.p), int(exact.q))
-
-
-def _fraction(name: str, value: Any, allowed: str, most: fmpq) -> fmpq:
-    """A number in (0, most], below 1, as an exact fraction."""
-    exact = exact_fraction(value, name, allowed)
-    if not 0 < exact <= most or exact == 1:
-        raise ValueError(f"{name} {value}: {allowed}")
-    return exact

@@ -99,7 +99,8 @@ def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str, noise: Expr = 0
     drift: arb = kernel.ball(degree - 1, dim + 2, values) / dim
     if model == "sa":
         drift /= normaliser_ball(kernel, dim, values)
-    return laplacian_eigenvalue(degree, dim) * (drift - enclose(noise, values))
+    rate: arb = laplacian_eigenvalue(degree, dim) * (drift - enclose(noise, values))
+    return rate
 
 
 def normaliser_ball(kernel: Kernel, dim: int, values: Values | None) -> arb:
@@ -155,7 +156,8 @@ def threshold_ball(kernel: Kernel, degree: Expr, dim: Expr, model: str = "usa") 
     """The inverse noise :func:`noise_threshold` as a ball at the current precision."""
     rate = rate_ball(kernel, degree, dim, model)
     _check_acts(rate.is_zero(), kernel, degree, dim)
-    return laplacian_eigenvalue(degree, dim) / rate
+    threshold: arb = laplacian_eigenvalue(degree, dim) / rate
+    return threshold
 
 
 def _check_acts(vanishes: bool, kernel: Kernel, degree: Expr, dim: Expr) -> None:

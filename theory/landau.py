@@ -1,4 +1,4 @@
-r"""Noisy tokens near the uniform state: thresholds, the order of the transition, amplitude equations.
+r"""Noisy tokens near the uniform state: the threshold, and the order of the transition.
 
 With noise, :math:`dX = \text{drift}\,dt + \sqrt{2/\kappa}\,dW` (USA), the density q against the uniform probability
 descends the free energy
@@ -20,45 +20,18 @@ import sympy as sp
 from flint import arb, fmpq
 
 from gegenflow.theory.certified import Certified, certify
-from gegenflow.theory.kernels import beta, exponential
-from gegenflow.theory.sphere import Expr, check_degree, check_dim, check_number, d, gegenbauer, k, t
+from gegenflow.theory.growth import noise_threshold, threshold_ball
+from gegenflow.theory.kernels import exponential
+from gegenflow.theory.sphere import Expr, check_degree, check_dim, check_number, d, gegenbauer, t
+from gegenflow.theory.weights import beta
 
-kappa = sp.Symbol("kappa", positive=True)
 s = sp.Symbol("s", positive=True)
-
-
-def noise_threshold(
-    degree: Expr = k, dim: Expr = d, beta: Expr = beta, *, digits: int | None = None
-) -> Expr | Certified:
-    r"""The :math:`\kappa_k` above which the degree-k harmonics of the uniform state grow in spite of the noise.
-
-    .. math:: \kappa_k = \frac{1}{w_k[W]}, \qquad \text{as } \gamma_k - L_k/\kappa = L_k\,(w_k[W] - 1/\kappa)
-
-    Exact; with ``digits`` certified. Degree 1 is the first to grow, since :math:`w_k[W]` falls with k.
-
-    >>> noise_threshold(3, 2)
-    beta/besseli(3, beta)
-    >>> noise_threshold(1, 2, 0), noise_threshold(1, 5, 0)        # noisy Kuramoto: Kuramoto's threshold is d
-    (2, 5)
-    >>> noise_threshold(1, 2, 3, digits=12)
-    [0.758846208431 +/- 2.2e-15]
-
-    Raises ValueError for degree < 1, dim < 2, a bad beta, digits < 1, or degree > 1 at beta = 0, which never grows.
-    Source: derived here from :func:`~gegenflow.theory.growth.growth_rate` less the decay :math:`L_k/\kappa` of noise.
-    """
-    kernel, degree, dim = exponential(beta), check_degree(degree), check_dim(dim)
-    if beta == 0 and degree != 1:
-        raise ValueError(f"degree {degree}: at beta = 0 only degree 1 has a threshold")
-    if digits is None:
-        return 1 / kernel.potential_multiplier(degree, dim)
-    degree, dim = check_number("degree", degree), check_number("dim", dim)
-    return certify(lambda: dim / kernel.ball(degree - 1, dim + 2), digits)
 
 
 def coupling_threshold(
     degree: Expr = 1, dim: Expr = d, beta: Expr = beta, *, digits: int | None = None
 ) -> Expr | Certified:
-    r"""The same threshold as a coupling, :math:`K_k = \kappa_k/2`; degree 1 gives the linear threshold :math:`K_\#`.
+    r"""The noise threshold as a coupling, :math:`K_k = \kappa_k/2`; degree 1 gives the linear one, :math:`K_\#`.
 
     .. math:: K_\# = \frac{\beta^{d/2}}{2^{d/2}\,\Gamma(d/2)\, I_{d/2}(\beta)}
 
@@ -67,13 +40,12 @@ def coupling_threshold(
     >>> coupling_threshold(1, 2, 3, digits=12)
     [0.379423104215 +/- 5.0e-13]
 
-    Raises ValueError as :func:`noise_threshold`. Source: arXiv 2606.05140.
+    Raises ValueError as :func:`~gegenflow.theory.growth.noise_threshold`. Source: arXiv 2606.05140.
     """
-    exact = noise_threshold(degree, dim, beta)
     if digits is None:
-        return sp.sympify(exact) / 2
-    kernel, degree, dim = exponential(beta), check_number("degree", degree), check_number("dim", dim)
-    return certify(lambda: dim / (2 * kernel.ball(degree - 1, dim + 2)), digits)
+        return sp.sympify(noise_threshold(degree, dim, beta)) / 2
+    kernel, degree, dim = exponential(beta), check_degree(degree), check_dim(dim)
+    return certify(lambda: threshold_ball(kernel, degree, dim) / 2, digits)
 
 
 @dataclass(frozen=True)
@@ -81,6 +53,7 @@ class Landau:
     r"""Coefficients of :math:`F - F_0 = F_2\varepsilon^2 + F_3\varepsilon^3 + F_4\varepsilon^4 + \dots`.
 
     They hold ``s`` = :math:`\kappa/\kappa_k = K/K_k` and the symbols ``r_j`` = :math:`w_j[W]/w_k[W]`.
+    Source: derived in :func:`landau_expansion`.
     """
 
     degree: int
@@ -157,84 +130,21 @@ def tricritical_beta(dim: int, digits: int = 15) -> Certified:
     Raises ValueError for dim < 2, a symbolic dim, or digits < 1. Source: arXiv 2606.05140; enclosure derived here.
     """
     dim = check_number("dim", check_dim(dim))
-    return certify(lambda: _quotient_root(fmpq(dim, 2), 1, fmpq(1, dim)), digits)
+    return certify(lambda: bessel_quotient_root(fmpq(dim, 2), 1, fmpq(1, dim)), digits)
 
 
-@dataclass(frozen=True)
-class AmplitudeEquation:
-    r"""Growth :math:`\lambda` and saturation g of one mode on the circle, :math:`\dot A = \lambda A - g |A|^2 A`.
-
-    ``slaved`` is B/A^2, the amplitude of the second harmonic.
-    """
-
-    degree: Expr
-    growth_rate: Expr
-    saturation: Expr
-    slaved: Expr
-
-
-def amplitude_equation(degree: Expr = k, beta: Expr = beta, kappa: Expr = kappa) -> AmplitudeEquation:
-    r"""Weakly nonlinear growth of degree k on the circle, :math:`q = 1 + (A e^{ik\theta} + B e^{2ik\theta} + c.c.)`.
-
-    The Fourier coefficients :math:`q_n` of the density obey
-
-    .. math:: \dot q_n = -\frac{n^2}{\kappa} q_n + n \sum_m m\, w_m[W]\, q_m q_{n-m}
-
-    and B follows A at once (:math:`\dot B = 0`), an error of higher order near the threshold. What is left is
-
-    .. math:: \lambda = k^2 \Big(w_k - \frac1\kappa\Big), \qquad
-              g = \frac{k^2 w_k\,(w_k - 2 w_{2k})}{2\,(1/\kappa - w_{2k})}, \qquad w_m = \frac{I_m(\beta)}{\beta}
-
-    so that :math:`|A|^2 = \lambda/g` saturates if g > 0 (supercritical). At the threshold this says
-    :math:`I_{2k}/I_k < 1/2`, the sign of the quartic coefficient of :func:`landau_expansion`:
-
-    >>> mode = amplitude_equation(1)
-    >>> at_threshold = mode.saturation.subs(kappa, noise_threshold(1, 2))
-    >>> ratio = sp.besseli(2, beta) / sp.besseli(1, beta)
-    >>> landau = landau_expansion(dim=2).quartic.subs(s, 1).subs(sp.Symbol("r_2"), ratio)
-    >>> sp.simplify(at_threshold / (8 * landau * sp.besseli(1, beta) / beta))
-    1
-
-    Raises ValueError for degree < 1 or a bad beta. Source: derived here.
-    """
-    w = {m: exponential(beta).potential_multiplier(abs(m) * check_degree(degree), 2) for m in (-2, -1, 1, 2)}
-    a, conjugate, b = sp.symbols("A Abar B")
-    q = {0: sp.Integer(1), 1: a, -1: conjugate, 2: b}
-
-    def rate(n: int) -> Expr:
-        drift = sum((n * m * w[m] * q[m] * q[n - m] for m in q if m and n - m in q), sp.Integer(0))
-        return degree**2 * (drift - n**2 * q[n] / kappa)
-
-    slaved = sp.solve(rate(2), b)[0]
-    first = sp.expand(rate(1).subs(b, slaved))
-    growth, saturation = first.coeff(a, 1).subs(conjugate, 0), -first.coeff(a, 2).coeff(conjugate, 1)
-    return AmplitudeEquation(degree, sp.factor(growth), sp.factor(saturation), sp.factor(slaved / a**2))
-
-
-def supercritical_beta(degree: int, digits: int = 15) -> Certified:
-    r"""The beta up to which the degree-k branch on the circle leaves the uniform state without a jump.
-
-    .. math:: \frac{I_{2k}(\beta)}{I_k(\beta)} = \frac12
-
-    The quotient is the product of the ratios :math:`R_\nu`, :math:`\nu = k, \dots, 2k-1`, each of which increases from
-    0 to 1 in beta, so the root is unique; the branch is supercritical below it and subcritical above.
-
-    >>> supercritical_beta(1, digits=12) == tricritical_beta(2, digits=12)
-    True
-    >>> supercritical_beta(3, digits=12)
-    [19.7856865187 +/- 3.6e-11]
-
-    Raises ValueError for degree < 1, a symbolic degree, or digits < 1. Source: derived here.
-    """
-    degree = check_number("degree", check_degree(degree))
-    return certify(lambda: _quotient_root(fmpq(degree), degree, fmpq(1, 2)), digits)
-
-
-def _quotient_root(order: fmpq, steps: int, level: fmpq) -> arb:
+def bessel_quotient_root(order: fmpq, steps: int, level: fmpq) -> arb:
     r"""The b > 0 at which :math:`Q(b) = I_{\nu+n}(b)/I_\nu(b)` passes a level between 0 and 1; Q increases from 0 to 1.
 
     Newton's method, with :math:`Q'/Q = R_{\nu+n} - R_\nu + n/b` (DLMF 10.29.2), finds the root; what proves it is that
     Q lies below the level at the left end of the ball returned and above it at the right end.
+
+    >>> order, steps, level = fmpq(1, 2), 1, fmpq(1, 3)                  # I_{3/2}/I_{1/2} = coth b - 1/b
+    >>> b = bessel_quotient_root(order, steps, level)
+    >>> (1 / b.tanh() - 1 / b).contains(arb(1) / 3), b.rad() < 1e-13
+    (True, True)
+
+    Source: derived here.
     """
 
     def bessel(extra: int, b: arb) -> arb:

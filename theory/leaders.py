@@ -117,6 +117,7 @@ def _unbounded(kernel: Kernel, degree: int) -> str:
 def scores_of(
     kernel: Kernel, dim: int, parameter: sp.Symbol, noise: Expr, model: str, quantity: str, max_degree: int | None
 ) -> Scores:
+    """The scores of a kernel with at most one symbol, which is the parameter; input is checked here."""
     dim, noise = check_number("dim", check_dim(dim)), check_noise(noise)
     check_model(model)
     if quantity not in ("growth", "threshold"):

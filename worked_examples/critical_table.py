@@ -17,7 +17,8 @@ from pathlib import Path
 import sympy as sp
 
 from gegenflow import theory as th
-from gegenflow.theory.asymptotics import critical_beta_series, critical_beta_sharp_bounds
+from gegenflow.theory.asymptotics import critical_beta_series
+from gegenflow.theory.sharp_bounds import critical_beta_sharp_bounds
 
 DIMS, DEGREES, DIGITS = (2, 3, 4, 8, 64, 512), (1, 2, 3, 4, 5), 12
 PLACES = ((1, 2), (5, 2), (20, 2), (100, 2), (5, 64), (100, 64), (1, 512), (5, 512))

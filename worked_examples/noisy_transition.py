@@ -23,8 +23,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.theory.branches import branch, transition
+from gegenflow.theory.branches import branch
 from gegenflow.theory.landau import tricritical_beta
+from gegenflow.theory.transitions import transition
 
 # Parameters: beta, the transition as published, and (K/K_#, whether the start is ordered) of the simulations
 STATES = (
@@ -94,7 +95,7 @@ def draw(beta, axes, states, change, points):
         ax.plot([1, 1.4], [0, 0], "C3--", label="uniform, unstable")
         ax.set(xlim=(0.85, 1.4), xlabel="K / K_#", title=f"beta = {beta}: {kind(change)}")
     for ordered, style in ((True, "ko"), (False, "k^")):
-        chosen = np.array([(r, m, 3 * e) for r, o, m, e in points if o == ordered])
+        chosen = np.reshape([(r, m, 3 * e) for r, o, m, e in points if o == ordered], (-1, 3))
         label = f"simulated, {'ordered' if ordered else 'uniform'} start, 3 bars"
         axes[0].errorbar(*chosen.T, fmt=style, mfc="none", capsize=3, label=label)
     axes[0].set(ylabel="order parameter |a_1|", ylim=(-0.04, 1))
@@ -127,7 +128,7 @@ def main(quick=False, figure=FIGURE):
             }
         )
         for ratio, ordered in starts[:: 3 if quick else 1]:
-            value, error = measured(beta, 2 * ratio * threshold, ordered, 2 if quick else RUNS, rng)
+            value, error = measured(beta, 2 * ratio * threshold, ordered, 4 if quick else RUNS, rng)
             points.append((ratio, ordered, value, error))
             orders.append(
                 {
