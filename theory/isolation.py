@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import flint
@@ -108,7 +109,7 @@ def boundaries(
                 else:
                     unresolved[-1] = (unresolved[-1][0], float(arb(end).upper()))
             else:
-                edges.append(Boundary(certify(lambda p=pair, a=start, b=end: _root(scores, p, a, b), digits), *pair))
+                edges.append(Boundary(certify(partial(_root, scores, pair, start, end), digits), *pair))
                 degrees.append(pair[0])
             reached = end
         degrees.append(_leader_between(scores, reached, high))

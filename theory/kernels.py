@@ -77,22 +77,22 @@ class Kernel:
         The sum of the bounds of the terms; or 0 where the steepest exponential, with a negative coefficient, outweighs
         the others: :math:`w_j[e^{at}]/w_j[e^{bt}]`, 0 < a < b, decreases in j, so it does so for all higher degrees.
         """
-        bounds = [term.tail(degree, dim, values) for term in self.terms]
-        if None in bounds or not bounds:
+        bounds = [bound for term in self.terms if (bound := term.tail(degree, dim, values)) is not None]
+        if not bounds or len(bounds) < len(self.terms):
             return None
-        sizes = [abs(term.ball(degree - 1, dim + 2, values)) for term in self.terms]
-        rates = [abs(enclose(term.rate, values)) for term in self.terms]
-        for steepest, size, rate in zip(self.terms, sizes, rates, strict=True):
-            others = [(s, r) for s, r, term in zip(sizes, rates, self.terms, strict=True) if term is not steepest]
-            if (
-                all(term.power == 0 for term in self.terms)
-                and enclose(steepest.rate, values) > 0
-                and enclose(steepest.coefficient, values) < 0
-                and all(r < rate for _, r in others)
-                and sum((s for s, _ in others), arb(0)) < size
-            ):
-                return arb(0)
-        return sum(bounds, arb(0))
+        return arb(0) if self._decays(degree, dim, values) else sum(bounds, arb(0))
+
+    def _decays(self, degree: int, dim: int, values: Values) -> bool:
+        """Whether the steepest exponential, with a negative coefficient, outweighs the others."""
+        if any(term.power or term.half for term in self.terms):
+            return False
+        rates = [enclose(term.rate, values) for term in self.terms]
+        sizes = [abs(arb(term.ball(degree - 1, dim + 2, values))) for term in self.terms]
+        first = max(range(len(rates)), key=lambda i: float(rates[i].mid()))
+        others = [i for i in range(len(rates)) if i != first]
+        steepest = rates[first] > 0 and all(abs(rates[i]) < rates[first] for i in others)
+        negative = enclose(self.terms[first].coefficient, values) < 0
+        return bool(steepest and negative and sum((sizes[i] for i in others), arb(0)) < sizes[first])
 
     def _repr_latex_(self) -> str:
         return f"$h(t) = {sp.latex(self.weight)}$"

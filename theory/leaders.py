@@ -47,7 +47,8 @@ class Scores:
         push: arb = self.drift[order].ball(degree - 1, self.dim + 2, values) / self.dim
         if self.quantity == "threshold":
             return push
-        return laplacian_eigenvalue(degree, self.dim) * (push - self.drag[order].ball(0, self.dim, values))
+        score: arb = laplacian_eigenvalue(degree, self.dim) * (push - self.drag[order].ball(0, self.dim, values))
+        return score
 
     def is_defined(self, at: arb) -> bool:
         """Whether the mean of the weight, by which SA divides, is known to be positive all over a ball."""
@@ -62,7 +63,8 @@ class Scores:
         drag = self.drag[0].ball(0, self.dim, values)
         if drag < 0:
             raise ValueError("noise: it must be >= 0 all over the interval")
-        return bound - eigenvalue * max(drag.lower(), arb(0))
+        rest: arb = bound - eigenvalue * max(drag.lower(), arb(0))
+        return rest
 
     def difference(self, pair: tuple[int, int], at: arb, order: int = 0) -> arb:
         """A derivative of the difference of two scores on a piece, by Taylor's formula at its middle."""

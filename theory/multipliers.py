@@ -126,7 +126,8 @@ class Term:
         n = self.power
         if self.half:
             poles = arb(fmpq(n - degree, 2) + 1).rgamma() * arb(fmpq(n + degree + dim, 2)).rgamma()
-            return enclose(self.coefficient, values) * arb(fmpq(dim, 2)).gamma() * arb(n).fac() / 2 ** (n + 1) * poles
+            scale: arb = arb(fmpq(dim, 2)).gamma() * arb(n).fac() / 2 ** (n + 1)
+            return enclose(self.coefficient, values) * scale * poles
         if self.rate != 0:
             return enclose(self.coefficient, values) * _tilted_ball(degree, dim, n, enclose(self.rate, values))
         exact = fmpq(0)
