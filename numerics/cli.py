@@ -66,7 +66,8 @@ def derive(options: argparse.Namespace) -> int:
 
 def growth(options: argparse.Namespace) -> int:
     """certified growth rates of the harmonics of the uniform state"""
-    dims, degrees, kernel = _flat(options.dim), _flat(options.degree), _kernel(options)
+    dims, degrees = _flat(options.dim), _flat(options.degree)
+    kernel = th.attention_kernel(options.kernel) if _kernel(options) else None
     facts = {"model": options.model, "kernel": kernel, "noise": options.noise or 0, "digits": options.digits}
     return _print_table(th.growth_rows(dims, degrees, options.beta, **facts), options.format)
 
@@ -115,7 +116,8 @@ def phase(options: argparse.Namespace) -> int:
             kernel=kernel,
         )
         facts |= {"tokens": law.tokens, "amplitude": law.amplitude, "emergence_time": law.mean}
-        facts |= {"selection": {str(degree): chance for degree, chance in law.selection.items()}, "error": law.error}
+        facts |= {"selection": {str(degree): chance for degree, chance in law.selection.items()}}
+        facts |= {"already": law.already, "error": law.error}
     if options.format == "json":
         _print_json(facts)
     else:
@@ -135,7 +137,8 @@ def _phase_lines(facts: dict[str, Any]) -> Iterator[str]:
         yield f"the uniform state is stable, as it is for beta from {lower} to {upper}"
     if "tokens" in facts:
         yield f"from {facts['tokens']} uniform tokens the first degree to reach amplitude {facts['amplitude']:g} is"
-        yield from (f"  {degree} with probability {chance:.4f}" for degree, chance in facts["selection"].items())
+        chances = facts["selection"] | {"any, at the start already,": facts["already"]}
+        yield from (f"  {degree} with probability {chance:.4f}" for degree, chance in chances.items() if chance >= 5e-5)
         yield f"after a mean time of {facts['emergence_time']:.6g}"
 
 
@@ -252,6 +255,8 @@ def _print_table(rows: Iterator[Any], form: str) -> int:
         status = 1
     if done or form == "json":
         print(th.Table(tuple(done)).to(form))
+    elif not status:
+        print("gegenflow: no row to print: there is no such boundary", file=sys.stderr)
     return status
 
 

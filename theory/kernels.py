@@ -77,6 +77,8 @@ class Kernel:
         The sum of the bounds of the terms; or 0 where the steepest exponential, with a negative coefficient, outweighs
         the others: :math:`w_j[e^{at}]/w_j[e^{bt}]`, 0 < a < b, decreases in j, so it does so for all higher degrees.
         """
+        if self.weight == 0:
+            return arb(0)
         bounds = [bound for term in self.terms if (bound := term.tail(degree, dim, values)) is not None]
         if not bounds or len(bounds) < len(self.terms):
             return None

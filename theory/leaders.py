@@ -94,7 +94,7 @@ class Scores:
             if at.is_exact():
                 raise ValueError(_unbounded(self.drift[0], MOST_DEGREES))
             return [*scores]
-        left = [degree for degree, score in scores.items() if not score < best]
+        left = [degree for degree, score in scores.items() if not score < best and (degree == 0 or not score.is_zero())]
         if len(left) > 2 and not at.is_exact():
             middle = arb(at.mid())
             first = max(left, key=lambda degree: float(self.score(degree, middle).mid()))
@@ -126,7 +126,7 @@ def scores_of(
         raise ValueError(f"quantity {quantity}: choose growth or threshold")
     if others := sorted(map(str, (kernel.symbols | sp.sympify(noise).free_symbols) - {parameter})):
         raise ValueError(f"kernel {kernel.weight}: a number is needed for {', '.join(others)}; see Kernel.at")
-    if max_degree is None and not kernel.terms:
+    if max_degree is None and not kernel.terms and kernel.weight != 0:
         raise ValueError(_unbounded(kernel, 0))
     drift, drag = [kernel], [attention_kernel(noise * kernel.weight if model == "sa" else noise)]
     for _ in range(ORDER):

@@ -218,10 +218,21 @@ def phase(
     here, options = kernel.at({BETA: exact}), {"noise": noise, "model": model}
     degree = leading_degree(here, dim, **options)
     rate = growth_rate(degree, dim, kernel=here, digits=digits, **options) if degree else certify(arb, digits)
-    below = above = None
+    edges = [None, None]
     if BETA in kernel.symbols:
-        below = boundaries(kernel, dim, (0, exact), digits=digits, **options) if exact > 0 else None
-        above = boundaries(kernel, dim, (exact, 2 * exact + 10), digits=digits, **options)
-    lower = below.boundaries[-1].value if below and below.boundaries and below.boundaries[-1].above == degree else None
-    upper = above.boundaries[0].value if above and above.boundaries and above.boundaries[0].below == degree else None
-    return Phase(dim, exact, model, degree, rate, lower, upper)
+        edges = [_nearest(kernel, dim, exact, degree, up, digits=digits, **options) for up in (False, True)]
+    return Phase(dim, exact, model, degree, rate, *edges)
+
+
+def _nearest(kernel: Kernel, dim: int, here: fmpq, degree: int, up: bool, **options: Any) -> Certified | None:
+    """The next boundary of a degree on one side, searched in growing intervals down to 0 or up to 2 beta + 10."""
+    last = 2 * here + 10 if up else fmpq(0)
+    start, width = here, (here + 1) / 16
+    while start != last:
+        end = min(start + width, last) if up else max(start - width, last)
+        found = boundaries(kernel, dim, (min(start, end), max(start, end)), **options)
+        if found.boundaries or not found.complete:
+            edge = found.boundaries[0 if up else -1] if found.boundaries else None
+            return edge.value if edge and degree in (edge.below, edge.above) else None
+        start, width = end, 2 * width
+    return None
