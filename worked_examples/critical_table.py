@@ -17,8 +17,6 @@ from pathlib import Path
 import sympy as sp
 
 from gegenflow import theory as th
-from gegenflow.theory.asymptotics import critical_beta_series
-from gegenflow.theory.sharp_bounds import critical_beta_sharp_bounds
 
 DIMS, DEGREES, DIGITS = (2, 3, 4, 8, 64, 512), (1, 2, 3, 4, 5), 12
 PLACES = ((1, 2), (5, 2), (20, 2), (100, 2), (5, 64), (100, 64), (1, 512), (5, 512))
@@ -53,14 +51,14 @@ def boundaries():
 
 def expansions():
     """Relative errors of both expansions and of the mean of the bounds, at each of the PLACES."""
-    series = {"large degree": critical_beta_series(4), "large dim": critical_beta_series(3, "dim")}
+    series = {"large degree": th.critical_beta_series(4), "large dim": th.critical_beta_series(3, "dim")}
     rows = []
     for degree, dim in PLACES:
         exact = sp.Rational(th.critical_beta(degree, dim, 40).value)
         row = {"degree": degree, "dim": dim}
         for name, expansion in series.items():
             row[name] = f"{float(expansion.subs({th.k: degree, th.d: dim}) / exact - 1):.1e}"
-        lower, upper = critical_beta_sharp_bounds(degree, dim)
+        lower, upper = th.critical_beta_sharp_bounds(degree, dim)
         row["bounds"] = f"{float((upper - lower) / (2 * lower)):.1e}"
         rows.append(row)
     return th.Table(tuple(rows))

@@ -23,9 +23,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.theory.branches import branch
-from gegenflow.theory.landau import tricritical_beta
-from gegenflow.theory.transitions import transition
 
 # Parameters: beta, the transition as published, and (K/K_#, whether the start is ordered) of the simulations
 STATES = (
@@ -114,7 +111,7 @@ def main(quick=False, figure=FIGURE):
     fig, axes = plt.subplots(len(STATES), 2, figsize=(10, 7.5), layout="constrained")
     rng, transitions, orders = np.random.default_rng(0), [], []
     for (beta, published, starts), row in zip(STATES, axes, strict=True):
-        change, states, points = transition(beta), branch(beta, amplitudes=AMPLITUDES), []
+        change, states, points = th.transition(beta), th.branch(beta, amplitudes=AMPLITUDES), []
         threshold = float(change.threshold)
         fold = f"{float(change.fold.coupling) / threshold:.5f}" if change.fold else "-"
         transitions.append(
@@ -144,7 +141,7 @@ def main(quick=False, figure=FIGURE):
     fig.savefig(figure, dpi=110)
     plt.close(fig)
     tables = th.Table(tuple(transitions)), th.Table(tuple(orders))
-    print(f"tricritical beta {tricritical_beta(2)}", *tables, f"figure in {figure}", sep="\n\n")
+    print(f"tricritical beta {th.tricritical_beta(2)}", *tables, f"figure in {figure}", sep="\n\n")
     return tables
 
 
