@@ -100,7 +100,13 @@ def phase(options: argparse.Namespace) -> int:
     kernel = _kernel(options)
     beta, full = options.beta or "0", th.attention_kernel(options.kernel) if options.kernel else None
     here = th.phase(
-        beta, options.dim, model=options.model, kernel=full, noise=options.noise or 0, digits=options.digits
+        beta,
+        options.dim,
+        model=options.model,
+        kernel=full,
+        noise=options.noise or 0,
+        digits=options.digits,
+        max_degree=options.max_degree,
     )
     facts = {"dim": here.dim, "beta": options.beta, "model": here.model, "degree": here.degree}
     facts |= {name: value for name in ("kernel", "noise") if (value := getattr(options, name)) is not None}
@@ -317,6 +323,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--noise", type=noise, help="1/kappa of dX = drift dt + sqrt(2/kappa) dW (default 0)")
 
+    def limit(sub: Parser) -> None:
+        sub.add_argument("--max-degree", type=count, help="highest degree to compare, for kernels without closed forms")
+
     def digits(sub: Parser) -> None:
         sub.add_argument("--digits", type=count, default=15, help="significant digits, all of them proved")
 
@@ -332,13 +341,14 @@ def _parser() -> argparse.ArgumentParser:
     model(sub)
     interaction(sub)
     sub.add_argument("--between", type=beta, nargs=2, help="with --kernel or --noise: all boundaries in this interval")
-    sub.add_argument("--max-degree", type=count, help="highest degree to compare, for kernels without closed forms")
+    limit(sub)
     digits(sub)
     sub = command(phase)
     sub.add_argument("--dim", type=dim, required=True)
     temperature(sub, required=False)
     model(sub)
     interaction(sub)
+    limit(sub)
     sub.add_argument("--tokens", type=checked(at_least(2), "", int), help="which degree wins from so many tokens?")
     sub.add_argument("--amplitude", type=float, help="level of A_k that counts as emerged (default 0.3)")
     digits(sub)

@@ -2,8 +2,10 @@
 
 from math import inf, log, nan
 
+import flint
 import numpy as np
 import pytest
+from flint import arb
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import quad, simpson
@@ -11,8 +13,10 @@ from scipy.special import gammaincc, gammaln, ive
 from scipy.stats import chi2
 
 from gegenflow import theory as th
-from gegenflow.theory import finite_tokens
-from gegenflow.theory.finite_tokens import boundary_share, boundary_width, selection_law, tokens_needed
+from gegenflow.theory import races
+from gegenflow.theory.crossovers import boundary_share, boundary_width
+from gegenflow.theory.emergence import Racer
+from gegenflow.theory.finite_tokens import selection_law, tokens_needed
 
 
 def harmonics(degree, dim):
@@ -87,34 +91,50 @@ def test_probabilities_add_up_and_their_error_is_small(dim, beta, size, model):
 def test_the_error_bound_is_true_where_it_is_large(monkeypatch, nodes, negligible, dim, beta):
     """A coarse rule, a short window and few degrees against the fine law, which is 1e-14 off at most."""
     fine = selection_law(dim, beta, 5000)
-    monkeypatch.setattr(finite_tokens, "NEGLIGIBLE", negligible)
-    monkeypatch.setattr(finite_tokens, "NODES", nodes)
-    monkeypatch.setattr(finite_tokens, "_nodes", finite_tokens._nodes.__wrapped__)
+    monkeypatch.setattr(races, "NEGLIGIBLE", negligible)
+    monkeypatch.setattr(races, "NODES", nodes)
     coarse = selection_law(dim, beta, 5000)
     assert 1e-14 < coarse.error < 1e3 * negligible
     off = [abs(fine.selection.get(k, 0.0) - coarse.selection.get(k, 0.0)) for k in {*fine.rates, *coarse.rates}]
     assert max(off) <= coarse.error + fine.error
 
 
-def test_draws_of_the_chi_square_variables_follow_the_law():
-    """The race itself, 200,000 times with numpy's generator: no quadrature. Fixed rng.
+@pytest.mark.parametrize(("dim", "beta", "tokens", "already"), [(3, 6, 1000, 0.0), (64, 100, 12, 0.31)])
+def test_draws_of_the_chi_square_variables_follow_the_law(dim, beta, tokens, already):
+    """The race itself, 200,000 times with numpy's generator: no quadrature, no degree left out. Fixed rng.
 
-    False alarm rate of a fresh seed: below 1e-5 (five standard errors, fewer than ten comparisons).
+    False alarm rate of a fresh seed: below 1e-5 (five standard errors, about twenty comparisons).
     """
-    dim, beta, tokens, runs = 3, 6, 1000, 200_000
+    runs = 200_000
     law = selection_law(dim, beta, tokens)
     rng = np.random.default_rng(7)
     degrees = np.arange(1, 12)
-    freedom = 2 * degrees + 1
+    freedom = np.array([harmonics(k, dim) for k in degrees])
     powers = rng.chisquare(freedom, (runs, len(degrees))) / freedom / tokens
     times = np.log(0.3**2 / powers) / (2 * np.array([rate(k, dim, beta) for k in degrees]))
-    first = degrees[times.argmin(axis=1)]
+    first, emerged = degrees[times.argmin(axis=1)], np.maximum(times.min(axis=1), 0)
     for k, chance in law.selection.items():
-        assert abs((first == k).mean() - chance) <= 5 * (chance * (1 - chance) / runs) ** 0.5 + 1e-5
-    emerged = times.min(axis=1)
+        won = ((first == k) & (emerged > 0)).mean()
+        assert abs(won - chance) <= 5 * (chance * (1 - chance) / runs) ** 0.5 + 1e-5
+    assert abs((emerged == 0).mean() - law.already) <= 5 * (law.already / runs) ** 0.5 + 1e-5
+    assert law.already == pytest.approx(already, abs=5e-3)
     assert abs(emerged.mean() - law.mean) < 5 * emerged.std() / runs**0.5
     for p in (0.1, 0.5, 0.9):
-        assert abs((emerged < law.quantile(p)).mean() - p) < 5 * (p * (1 - p) / runs) ** 0.5
+        assert abs((emerged <= law.quantile(p)).mean() - max(p, law.already)) < 5 * (p * (1 - p) / runs) ** 0.5
+
+
+@given(dim=sampled_from([2, 3, 8, 64]), degree=integers(1, 5), offset=floats(-30, 30), strength=floats(0.5, 1e3))
+def test_survival_far_from_the_level_is_within_its_bound(dim, degree, offset, strength):
+    """Near the level and up to thirty standard deviations from it, against the incomplete gamma function, which knows
+    nothing of Chernoff's bound, at three times the precision; ball arithmetic, so the two must overlap."""
+    half = harmonics(degree, dim) / 2
+    time = (log(strength) - offset / half**0.5) / 2
+    with flint.ctx.workprec(128):
+        survival = Racer(degree, dim, arb(1), arb(strength)).survival(arb(time))
+    with flint.ctx.workprec(400):
+        level = half * arb(strength) * (-2 * arb(time)).exp()
+        assert survival.overlaps(1 - level.gamma_upper(arb(half), regularized=1))
+    assert survival.rad() < 1e-18
 
 
 @settings(max_examples=15)

@@ -202,3 +202,82 @@ def test_leader_of_relu_by_quadrature(dim):
 
     scores = [k * (k + dim - 2) * (potential @ harmonic(k)) for k in range(1, 12)]
     assert th.leading_degree(th.relu(), dim) == 1 + int(np.argmax(scores))
+
+
+def chebyshev_kernel(scores):
+    """The weight on the circle whose degrees have exactly these scores."""
+    potential = sum(2 * score / sp.Integer(k) ** 2 * sp.chebyshevt(k, th.t) for k, score in scores.items())
+    return th.attention_kernel(sp.expand(sp.diff(potential, th.t)))
+
+
+def test_roots_that_are_found_exactly_end_the_search():
+    """Boundaries at dyadic numbers by hand: noisy Kuramoto at 1/2, linear attention at m = 0 and m = 1/2."""
+    for kernel, between, at, value in (
+        (th.attention_kernel("1"), (0, 1), noise, 0.5),
+        (th.attention_kernel("1 + t"), (0, 1), noise, 0.5),
+        (th.attention_kernel("m*t"), (-1, 2), m, 0.0),
+    ):
+        (edge,) = th.boundaries(kernel, 2, between, parameter=at, noise=noise if at == noise else 0).boundaries
+        assert float(edge.value) == value
+
+
+def test_pieces_stay_in_order_around_what_is_unresolved():
+    """Three scores that touch near m = 1/3, one boundary just below: leaders and cuts must fit together."""
+    touch, cross = sp.Rational(1, 3), sp.Rational(1, 3) - sp.Rational(89, 312500)
+    scores = {1: sp.Integer(1), 2: 1 + (m - cross), 3: 1 + (m - cross) - (m - touch) ** 8}
+    found = th.boundaries(chebyshev_kernel(scores), 2, (0, 1), parameter=m)
+    points = np.linspace(0.01, 0.99, 99)
+    claimed, resolved = leaders_at(found, points)
+    assert not found.complete
+    assert np.array_equal(claimed[resolved], np.where(points < float(cross), 1, 2)[resolved])
+
+
+@pytest.mark.parametrize(
+    ("text", "dim", "leader"),
+    [
+        ("Heaviside(t)/10 - exp(t)", 2, 10),
+        ("-t*exp(t)", 3, 0),
+        ("0", 2, 0),
+        ("exp(0*t) + 3*t", 3, 2),
+        ("-exp(2*t) - exp(t)", 4, 0),
+    ],
+)
+def test_leaders_of_kernels_that_mostly_decay(text, dim, leader):
+    """Signs that no bound on absolute values tells, against quadrature of the weight in dim + 2."""
+    assert th.leading_degree(th.attention_kernel(text), dim) == leader
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    angle, measure = [], []
+    for low in (0, np.pi / 2):
+        angle.append(low + (nodes + 1) * np.pi / 4)
+        measure.append(weights * np.sin(angle[-1]) ** dim)
+    angle, measure = np.concatenate(angle), np.concatenate(measure)
+    weight = sp.lambdify(th.t, th.attention_kernel(text).weight, "numpy")(np.cos(angle)) * np.ones_like(angle)
+    scores = [0.0]
+    for k in range(1, 30):
+        harmonic = eval_gegenbauer(k - 1, dim / 2, np.cos(angle)) / eval_gegenbauer(k - 1, dim / 2, 1.0)
+        scores.append(k * (k + dim - 2) * (measure @ (weight * harmonic)))
+    assert scores[leader] >= max(scores) - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: th.leading_degree(th.exponential(5), 3, max_degree=0), "degree 0"),
+        (lambda: th.boundaries(th.exponential(5), 2, (-2, -1), parameter=noise, noise=noise), "noise"),
+        (lambda: th.boundaries(th.exponential(), 2, (1, 2), noise=1, quantity="threshold"), "noise 1"),
+        (lambda: th.growth_rate(1, 3, kernel=th.attention_kernel("-exp(t)"), model="sa"), "SA divides"),
+        (lambda: th.growth_rate(1, 3, kernel=th.attention_kernel("t"), model="sa"), "SA divides"),
+        (lambda: th.attention_kernel("sqrt(t)").ball(1, 3), "not real"),
+        (lambda: th.attention_kernel("I*t"), "a kernel is a formula"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call, named):
+    """One clear sentence instead of an answer that means something else."""
+    with pytest.raises(ValueError, match=named):
+        call()
+
+
+def test_an_integral_that_does_not_exist_is_no_zero_by_parity():
+    """1/t^2 has the parity that would make degree 1 vanish, but no mean."""
+    with pytest.raises(ArithmeticError, match="could not be enclosed"):
+        th.attention_kernel("1/t**2").ball(1, 3)

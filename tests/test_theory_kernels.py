@@ -369,3 +369,14 @@ def test_bad_heads_and_powers_are_named():
     for power in (-1, 0.5, True):
         with pytest.raises(ValueError, match=f"power {power}"):
             th.relu(power)
+
+
+@given(degree=integers(1, 5), dim=integers(2, 7), rate=fractions(-3, 3, max_denominator=7))
+def test_a_symbolic_rate_may_become_negative(degree, dim, rate):
+    """e^{vt} with v real, filled in afterwards, against the ball of the number: branches of sqrt must not mix."""
+    v = sp.Symbol("v", real=True)
+    if rate == 0:
+        return
+    free = th.attention_kernel(sp.exp(v * th.t)).multiplier(degree, dim).subs(v, rational(rate))
+    fixed = float(th.attention_kernel(sp.exp(rational(rate) * th.t)).ball(degree, dim).mid())
+    assert complex(sp.N(free, 20)) == pytest.approx(fixed, rel=1e-12)

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from gegenflow.theory.configurations import antipodal_spectrum as antipodal_spectrum
     from gegenflow.theory.configurations import cross_polytope_spectrum as cross_polytope_spectrum
     from gegenflow.theory.configurations import simplex_spectrum as simplex_spectrum
+    from gegenflow.theory.crossovers import boundary_share as boundary_share
+    from gegenflow.theory.crossovers import boundary_width as boundary_width
     from gegenflow.theory.escapes import escape_asymptote as escape_asymptote
     from gegenflow.theory.escapes import escape_mode as escape_mode
     from gegenflow.theory.escapes import escape_rate as escape_rate
     from gegenflow.theory.escapes import lifetime as lifetime
     from gegenflow.theory.finite_tokens import SelectionLaw as SelectionLaw
-    from gegenflow.theory.finite_tokens import boundary_share as boundary_share
-    from gegenflow.theory.finite_tokens import boundary_width as boundary_width
     from gegenflow.theory.finite_tokens import selection_law as selection_law
     from gegenflow.theory.finite_tokens import tokens_needed as tokens_needed
     from gegenflow.theory.growth import check_noise as check_noise
@@ -102,7 +102,8 @@ NAMES = {
     "clusters": ["cluster_energy", "intra_rate", "mode_rate"],
     "configurations": ["ClusterSpectrum", "antipodal_spectrum", "cross_polytope_spectrum", "simplex_spectrum"],
     "escapes": ["escape_asymptote", "escape_mode", "escape_rate", "lifetime"],
-    "finite_tokens": ["SelectionLaw", "boundary_share", "boundary_width", "selection_law", "tokens_needed"],
+    "crossovers": ["boundary_share", "boundary_width"],
+    "finite_tokens": ["SelectionLaw", "selection_law", "tokens_needed"],
     "growth": ["check_noise", "growth_rate", "noise_threshold"],
     "isolation": ["Boundaries", "Boundary", "boundaries", "coexistence"],
     "kernels": ["Kernel", "attention_kernel", "exponential", "heads", "multiplier", "relu"],

@@ -6,6 +6,7 @@ The expression may hold symbols: each takes the ball that ``values`` gives it, w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any
 
 import flint
@@ -18,11 +19,24 @@ Values = Mapping[sp.Symbol, arb]
 
 FUNCTIONS: dict[Any, Callable[..., acb]] = {
     **{getattr(sp, name): getattr(acb, name) for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    **{getattr(sp, name): getattr(acb, name) for name in ("sech", "csch", "coth", "atan", "erf", "gamma")},
-    sp.besseli: lambda order, argument: acb.bessel_i(argument, order),
+    **{getattr(sp, name): getattr(acb, name) for name in ("sech", "csch", "coth", "erf", "gamma")},
 }
+NOWHERE = acb("nan")
+
+
+def _arctangent(z: acb, analytic: bool) -> acb:
+    return NOWHERE if analytic and z.real.contains(0) and not abs(z.imag).upper() < 1 else z.atan()
+
+
+def _bessel(order: acb, z: acb, analytic: bool) -> acb:
+    meets_cut = z.imag.contains(0) and not z.real > 0 and order.real.unique_fmpz() is None
+    return NOWHERE if analytic and meets_cut else z.bessel_i(order)
+
+
 CUT: dict[Any, Callable[..., acb]] = {
     sp.log: acb.log,
+    sp.atan: _arctangent,
+    sp.besseli: _bessel,
     sp.Abs: acb.real_abs,
     sp.sign: acb.real_sgn,
     sp.Heaviside: acb.real_heaviside,
@@ -44,7 +58,13 @@ def enclose(expression: Expr, values: Values | None = None) -> arb:
 
     Raises ValueError for a symbol without a value or a function that cannot be enclosed. Source: derived here.
     """
-    return _evaluate(sp.sympify(expression), dict(values or {}), False).real
+    return _real(_evaluate(sp.sympify(expression), dict(values or {}), False), expression)
+
+
+def _real(value: acb, expression: Expr) -> arb:
+    if value.is_finite() and not value.imag.contains(0):
+        raise ValueError(f"{expression}: it is not real everywhere")
+    return value.real
 
 
 def _evaluate(expression: Expr, values: Mapping[sp.Symbol, Any], analytic: bool) -> acb:
@@ -77,12 +97,12 @@ def _evaluate(expression: Expr, values: Mapping[sp.Symbol, Any], analytic: bool)
     if expression.func in FUNCTIONS:
         return FUNCTIONS[expression.func](*parts)
     if expression.func in CUT and parts:
-        value, *rest = parts
-        if not rest:
-            return CUT[expression.func](value, analytic)
-        for part in rest:
-            value = CUT[expression.func](value, part, analytic)
-        return value
+        first, *rest = parts
+        return (
+            reduce(lambda x, y: CUT[expression.func](x, y, analytic), rest, first)
+            if rest
+            else CUT[expression.func](first, analytic)
+        )
     raise ValueError(f"{expression}: {expression.func.__name__} cannot be enclosed in a ball")
 
 
@@ -115,13 +135,15 @@ def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None 
 
     def integrand(angle: acb, analytic: bool) -> acb:
         overlap = angle.cos()
-        return (
-            _evaluate(function, {**known, t: overlap}, analytic)
-            * _harmonic(degree, dim, angle, overlap)
-            * angle.sin() ** (dim - 2)
-        )
+        value = _evaluate(function, {**known, t: overlap}, analytic)
+        if angle.imag.is_zero() and value.is_finite() and not value.imag.contains(0):
+            complex_values.append(angle)
+        return value * _harmonic(degree, dim, angle, overlap) * angle.sin() ** (dim - 2)
 
+    complex_values: list[acb] = []
     total = acb.integral(integrand, 0, acb.pi(), rel_tol=goal, abs_tol=goal).real
+    if complex_values:
+        raise ValueError(f"{function}: it is not real everywhere on -1 < t < 1")
     if not total.is_finite():
         raise ArithmeticError(f"the integral of {function} over the sphere could not be enclosed")
     return total * enclose(zonal_weight(dim, sp.Integer(0)))

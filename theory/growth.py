@@ -76,6 +76,8 @@ def growth_rate(
             return certify(lambda: rate_ball(kernel, degree, dim, model, noise), digits)
         except ArithmeticError as error:
             raise ValueError(f"{named}: {error}") from error
+    if model == "sa" and not kernel.symbols and not sp.sympify(dim).free_symbols:
+        normaliser_ball(kernel, dim, None)
     rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
     drift = sp.powsimp(rate / kernel.multiplier(0, dim)) if model == "sa" else rate
     return drift - noise * laplacian_eigenvalue(degree, dim)

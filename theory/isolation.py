@@ -30,7 +30,7 @@ from gegenflow.theory.leaders import BITS, Scores, scores_of
 from gegenflow.theory.sphere import Expr
 from gegenflow.theory.weights import beta
 
-MOST_PIECES = 4000
+MOST_PIECES = 2000
 NARROWEST = fmpq(1, 2**60)
 """Relative width below which a piece is not split."""
 SPLIT = fmpq(487, 1000)
@@ -99,19 +99,18 @@ def boundaries(
     edges: list[Boundary] = []
     unresolved: list[tuple[float, float]] = []
     degrees: list[int] = []
-    reached = low
+    reached, open_end = low, False
     with flint.ctx.workprec(BITS):
         for start, end, pair in _pieces(scores, low, high):
-            if pair is None:
-                if start > reached or not degrees:
-                    degrees.append(_leader_between(scores, reached, start))
-                    unresolved.append((float(arb(start).lower()), float(arb(end).upper())))
-                else:
-                    unresolved[-1] = (unresolved[-1][0], float(arb(end).upper()))
-            else:
+            if pair:
                 edges.append(Boundary(certify(partial(_root, scores, pair, start, end), digits), *pair))
                 degrees.append(pair[0])
-            reached = end
+            elif open_end and start == reached:
+                unresolved[-1] = (unresolved[-1][0], float(arb(end).upper()))
+            else:
+                degrees.append(_leader_between(scores, reached, start))
+                unresolved.append((float(arb(start).lower()), float(arb(end).upper())))
+            reached, open_end = end, pair is None
         degrees.append(_leader_between(scores, reached, high))
     return Boundaries(parameter, low, high, tuple(degrees), tuple(edges), tuple(unresolved))
 
@@ -166,14 +165,14 @@ def _root(scores: Scores, pair: tuple[int, int], low: fmpq, high: fmpq) -> arb:
         middle = arb(root.mid())
         slope = scores.difference(pair, root, 1)
         step = root.intersection(middle - scores.difference(pair, middle) / slope)
-        if step.rad() > root.rad() / 2:
+        if not step.rad() < root.rad() / 2:
             return step
         root = step
 
 
 def _leader_between(scores: Scores, low: fmpq, high: fmpq) -> int:
     """The leader on a stretch that has only one (the lowest, should two be equal all along)."""
-    return scores.leaders(arb((low + high) / 2))[0]
+    return scores.leaders(arb(arb((low + high) / 2).mid()))[0]
 
 
 def coexistence(

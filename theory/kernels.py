@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import flint
 import sympy as sp
 from flint import arb, fmpq
 
@@ -24,6 +25,9 @@ from gegenflow.theory.multipliers import Term
 from gegenflow.theory.proofs import P
 from gegenflow.theory.sphere import Expr, check_degree, check_dim, d, gegenbauer, k, t, zonal_weight
 from gegenflow.theory.weights import beta, read_weight, weight_parity, weight_terms
+
+COARSE = 30
+"""Bits that tell whether an integral exists."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Kernel:
         sizes = [abs(arb(term.ball(degree - 1, dim + 2, values))) for term in self.terms]
         first = max(range(len(rates)), key=lambda i: float(rates[i].mid()))
         others = [i for i in range(len(rates)) if i != first]
-        steepest = rates[first] > 0 and all(abs(rates[i]) < rates[first] for i in others)
+        steepest = rates[first] > 0 and all(abs(rates[i]) <= rates[first] for i in others)
         negative = enclose(self.terms[first].coefficient, values) < 0
         return bool(steepest and negative and sum((sizes[i] for i in others), arb(0)) < sizes[first])
 
@@ -127,7 +131,11 @@ def attention_kernel(weight: Expr | str) -> Kernel:
         return sp.Integral(weight * harmonic * zonal_weight(dim), (t, -1, 1))
 
     def ball(degree: int, dim: int, values: Values | None = None) -> arb:
-        if parity == -((-1) ** degree):
+        vanishes = parity == -((-1) ** degree)
+        if terms is None and vanishes:
+            with flint.ctx.workprec(COARSE):
+                zonal_integral(weight, degree, dim, values)  # it must exist
+        if vanishes:
             return arb(0)
         if terms is not None:
             return arb(sum((term.ball(degree, dim, values or {}) for term in terms), fmpq(0)))

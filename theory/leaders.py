@@ -19,7 +19,7 @@ from flint import arb, fmpq
 
 from gegenflow.theory.growth import check_model, check_noise, normaliser_ball
 from gegenflow.theory.kernels import Kernel, attention_kernel
-from gegenflow.theory.sphere import Expr, check_dim, check_number, laplacian_eigenvalue
+from gegenflow.theory.sphere import Expr, check_degree, check_dim, check_number, laplacian_eigenvalue
 
 BITS = 128
 ORDER = 4
@@ -51,7 +51,12 @@ class Scores:
         return score
 
     def is_defined(self, at: arb) -> bool:
-        """Whether the mean of the weight, by which SA divides, is known to be positive all over a ball."""
+        """Whether the mean of the weight, by which SA divides, is known to be positive all over a ball.
+
+        Raises ValueError where it is not positive, or the noise negative.
+        """
+        if self.drag[0].ball(0, self.dim, {self.parameter: at}) < 0:
+            raise ValueError("noise: it must be >= 0 all over the interval")
         return self.softmax is None or bool(normaliser_ball(self.softmax, self.dim, {self.parameter: at}) > 0)
 
     def tail(self, degree: int, at: arb) -> arb | None:
@@ -61,8 +66,6 @@ class Scores:
         if bound is None or self.quantity == "threshold":
             return None if bound is None else bound / eigenvalue
         drag = self.drag[0].ball(0, self.dim, values)
-        if drag < 0:
-            raise ValueError("noise: it must be >= 0 all over the interval")
         rest: arb = bound - eigenvalue * max(drag.lower(), arb(0))
         return rest
 
@@ -126,6 +129,10 @@ def scores_of(
         raise ValueError(f"quantity {quantity}: choose growth or threshold")
     if others := sorted(map(str, (kernel.symbols | sp.sympify(noise).free_symbols) - {parameter})):
         raise ValueError(f"kernel {kernel.weight}: a number is needed for {', '.join(others)}; see Kernel.at")
+    if quantity == "threshold" and noise != 0:
+        raise ValueError(f"noise {noise}: it has no part in the threshold, which is a noise itself; leave it out")
+    if max_degree is not None:
+        check_degree(max_degree)
     if max_degree is None and not kernel.terms and kernel.weight != 0:
         raise ValueError(_unbounded(kernel, 0))
     drift, drag = [kernel], [attention_kernel(noise * kernel.weight if model == "sa" else noise)]

@@ -40,7 +40,8 @@ def modified_bessel(order: Expr, argument: Expr) -> Expr:
     for m in range(int(n) + 1):
         even, odd = (even + term, odd) if (n + m) % 2 == 0 else (even, odd + term)
         term *= -(n + m + 1) * (n - m) / (2 * (m + 1) * argument)
-    return sp.sqrt(2 / (sp.pi * argument)) * (even * sp.sinh(argument) + odd * sp.cosh(argument))
+    scale = sp.sqrt(2 / sp.pi) / sp.sqrt(argument)
+    return scale * (even * sp.sinh(argument) + odd * sp.cosh(argument))
 
 
 def power_multiplier(degree: Expr, index: Expr, dim: Expr = d) -> Expr:
@@ -139,8 +140,9 @@ class Term:
         return exact * enclose(self.coefficient, values)
 
     def tail(self, degree: int, dim: int, values: Values) -> arb | None:
-        r"""A bound on :math:`|L_j w_j[W]|`, W the potential, for all j >= ``degree``; None where none is known yet.
+        r"""A bound from above on :math:`L_j w_j[W]`, W the potential, for all j >= ``degree``, or None.
 
+        0 where :math:`c \le 0 \le a`: the multipliers of :math:`t^n e^{at}`, :math:`a \ge 0`, are not negative.
         Powers have no degree beyond n + 1. For :math:`t_+^n` the bound of each parity decreases beyond that. For
         :math:`t^n e^{at}`, :math:`|w_j[t^n e^{at}]| \le w_{j-n}[e^{|a|t}]` and :math:`L_j/L_{j-n}` decreases, so
         the rate of degree j - n for :math:`e^{|a|t}`, unimodal in the degree, bounds it beyond its maximum.
@@ -150,10 +152,14 @@ class Term:
             return arb(0) if shift > 1 else None
         if shift <= 1:
             return None
+        if not self.half and enclose(self.rate, values) >= 0 and enclose(self.coefficient, values) <= 0:
+            return arb(0)
         if self.half:
             bounds = [abs(_lifted(self.ball(j - 1, dim + 2, values), j, dim)).upper() for j in (degree, degree + 1)]
             return max(bounds)
         steepness = arb(abs(enclose(self.rate, values)).upper())
+        if steepness.is_zero():
+            return arb(0)
         here, above = (_lifted(_tilted_ball(j - 1, dim + 2, 0, steepness), j, dim) for j in (shift, shift + 1))
         if not above < here:
             return None
@@ -185,6 +191,8 @@ def _tilted_ball(degree: int, dim: int, power: int, rate: arb) -> arb:
 
     It is a power series in a with positive coefficients and the parity of k + n, hence monotone in \|a\|.
     """
+    if not rate.is_finite():
+        return arb("nan")
     low, high = arb(rate.lower()), arb(rate.upper())
     ends = [_tilted_point(degree, dim, power, end) for end in ([low] if rate.is_exact() else [low, high])]
     hull: arb = ends[0].union(ends[-1])

@@ -191,12 +191,20 @@ def _is_above(beta: fmpq, degree: int, dim: int) -> bool:
 
 
 def phase(
-    beta: Any, dim: int, *, model: str = "usa", kernel: Kernel | None = None, noise: Any = 0, digits: int = 15
+    beta: Any,
+    dim: int,
+    *,
+    model: str = "usa",
+    kernel: Kernel | None = None,
+    noise: Any = 0,
+    digits: int = 15,
+    max_degree: int | None = None,
 ) -> Phase:
     r"""The selected degree at ``beta``, its growth rate, and the neighbouring boundaries (no ``lower`` at degree 1).
 
     ``kernel`` is one in the symbol :data:`~gegenflow.theory.weights.beta`, ``noise`` = :math:`1/\kappa`; with either,
-    boundaries come from :func:`~gegenflow.theory.isolation.boundaries`, the upper one if it lies below 2 beta + 10.
+    boundaries come from :func:`~gegenflow.theory.isolation.boundaries` (``max_degree`` is explained there), the upper
+    one if it lies below 2 beta + 10.
 
     >>> here = phase(5, dim=2, digits=6)
     >>> here.degree, here.rate, here.lower, here.upper
@@ -215,10 +223,11 @@ def phase(
         lower = critical_beta(degree - 1, dim, digits) if degree > 1 else None
         return Phase(dim, exact, model, degree, rate, lower, critical_beta(degree, dim, digits))
     kernel = exponential() if kernel is None else kernel
-    here, options = kernel.at({BETA: exact}), {"noise": noise, "model": model}
+    here, options = kernel.at({BETA: exact}), {"noise": noise, "model": model, "max_degree": max_degree}
     degree = leading_degree(here, dim, **options)
-    rate = growth_rate(degree, dim, kernel=here, digits=digits, **options) if degree else certify(arb, digits)
-    edges = [None, None]
+    still = certify(arb, digits)
+    rate = growth_rate(degree, dim, kernel=here, model=model, noise=noise, digits=digits) if degree else still
+    edges: list[Certified | None] = [None, None]
     if BETA in kernel.symbols:
         edges = [_nearest(kernel, dim, exact, degree, up, digits=digits, **options) for up in (False, True)]
     return Phase(dim, exact, model, degree, rate, *edges)
@@ -233,6 +242,6 @@ def _nearest(kernel: Kernel, dim: int, here: fmpq, degree: int, up: bool, **opti
         found = boundaries(kernel, dim, (min(start, end), max(start, end)), **options)
         if found.boundaries or not found.complete:
             edge = found.boundaries[0 if up else -1] if found.boundaries else None
-            return edge.value if edge and degree in (edge.below, edge.above) else None
+            return edge.value if edge and degree == (edge.below if up else edge.above) else None
         start, width = end, 2 * width
     return None

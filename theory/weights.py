@@ -20,11 +20,12 @@ def read_weight(text: str) -> Expr:
     names = set(re.findall(r"[^\W\d]\w*", text))
     if (
         not re.fullmatch(r"[\w\s.+\-*/(),]*", text)
-        or any("_" in name for name in names)
+        or any("_" in name or name == "I" for name in names)
         or re.search(r"\.\s*[^\W\d]", text)
     ):
         raise ValueError(f"kernel {text}: {allowed}")
     known = {word: getattr(sp, word) for word in WORDS} | {"t": t, "beta": beta, "relu": lambda x: sp.Max(x, 0)}
+    known |= {"pi": sp.pi, "E": sp.E}
     symbols = {name: sp.Symbol(name, real=True) for name in names - set(known)}
     try:
         weight = parse_expr(text, {**known, **symbols}, transformations=(*standard_transformations, rationalize))

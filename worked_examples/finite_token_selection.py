@@ -27,9 +27,8 @@ import numba
 import numpy as np
 from scipy.stats import chisquare, kstest
 
+from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.ensembles import emergences
-from gegenflow.theory.finite_tokens import boundary_share, boundary_width, selection_law
 
 # Parameters: (dim, beta, tokens, amplitude)
 HEADLINE = (2, 5, 2000, 0.3)
@@ -53,7 +52,7 @@ def simulate(case, law, runs, executor=None):
         "max_degree": th.selected_degree(beta, dim) + 5,
         "t_end": 2 * law.quantile(0.999),
     }
-    return emergences(dim, float(beta), tokens=tokens, runs=runs, rtol=1e-5, rng=1, executor=executor, **options)
+    return nm.emergences(dim, float(beta), tokens=tokens, runs=runs, rtol=1e-5, rng=1, executor=executor, **options)
 
 
 def comparison(case, law, degrees, times):
@@ -118,11 +117,11 @@ def draw(axes, law, rows, times):
     centre = float(th.critical_beta(BOUNDARY, 2))
     betas = np.linspace(centre - 1.6, centre + 1.6, 17)
     for color, tokens in zip(("C2", "C3"), SIZES, strict=True):
-        laws = [selection_law(2, beta, tokens).selection for beta in betas]
+        laws = [th.selection_law(2, beta, tokens).selection for beta in betas]
         shares = [law[BOUNDARY + 1] / (law[BOUNDARY] + law[BOUNDARY + 1]) for law in laws]
-        width = boundary_width(BOUNDARY, 2, tokens)
+        width = th.boundary_width(BOUNDARY, 2, tokens)
         axes[2].plot(betas, shares, "o", color=color, mfc="none", label=f"law, N = {tokens:.0e}")
-        formula = [boundary_share(beta, BOUNDARY, 2, tokens) for beta in betas]
+        formula = [th.boundary_share(beta, BOUNDARY, 2, tokens) for beta in betas]
         axes[2].plot(betas, formula, color=color, label=f"formula, width {width:.2f}")
     axes[2].axvline(centre, color="k", ls=":", lw=1)
     axes[2].set(xlabel="beta", ylabel=f"share of degree {BOUNDARY + 1} against {BOUNDARY}", ylim=(0, 1))
@@ -132,7 +131,7 @@ def draw(axes, law, rows, times):
 
 def main(quick=False, figure=FIGURE):
     """Run the headline case, print its table, draw the figure; returns the table."""
-    law = selection_law(HEADLINE[0], HEADLINE[1], HEADLINE[2], amplitude=HEADLINE[3])
+    law = th.selection_law(HEADLINE[0], HEADLINE[1], HEADLINE[2], amplitude=HEADLINE[3])
     degrees, times = simulate(HEADLINE, law, 60 if quick else RUNS)
     rows = comparison(HEADLINE, law, degrees, times)
     fig, axes = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
@@ -150,7 +149,7 @@ def study(record=RECORD):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), **one_thread) as executor:
         for case in STUDY:
             dim, beta, tokens, amplitude = case
-            law = selection_law(dim, beta, tokens, amplitude=amplitude)
+            law = th.selection_law(dim, beta, tokens, amplitude=amplitude)
             rows += comparison(case, law, *simulate(case, law, RUNS, executor))
             record.write_text(th.Table(tuple(rows)).to("csv") + "\n")
             print(case, flush=True)
