@@ -55,9 +55,11 @@ class Scores:
 
         Raises ValueError where it is not positive, or the noise negative.
         """
-        if self.drag[0].ball(0, self.dim, {self.parameter: at}) < 0:
+        values = {self.parameter: at}
+        defined = self.softmax is None or bool(normaliser_ball(self.softmax, self.dim, values) > 0)
+        if self.drag[0].ball(0, self.dim, values) < 0:
             raise ValueError("noise: it must be >= 0 all over the interval")
-        return self.softmax is None or bool(normaliser_ball(self.softmax, self.dim, {self.parameter: at}) > 0)
+        return defined
 
     def tail(self, degree: int, at: arb) -> arb | None:
         """A bound on the scores of this and all higher degrees."""
