@@ -1,15 +1,17 @@
 """Finite tokens: the law of the race against scipy's chi-square and Bessel functions, against draws, and its bounds."""
 
-from math import inf, log, nan
+from fractions import Fraction
+from math import ceil, inf, log, nan
 
 import flint
 import numpy as np
 import pytest
+import sympy as sp
 from flint import arb
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import quad, simpson
-from scipy.special import gammaincc, gammaln, ive
+from scipy.special import eval_gegenbauer, gammaincc, gammaln, ive
 from scipy.stats import chi2
 
 from gegenflow import theory as th
@@ -177,14 +179,83 @@ def test_more_tokens_favour_the_fastest_degree(dim, beta, size, more):
 
 @settings(max_examples=8)
 @given(p=floats(0.05, 0.95), dim=integers(2, 4), beta=sampled_from([2, 5, 9]), amplitude=floats(0.1, 0.5))
+@example(p=0.99, dim=8, beta=1, amplitude=0.3)
+@example(p=0.9999, dim=3, beta="0.5", amplitude=0.3)
+@example(p=0.999, dim=64, beta=5, amplitude=0.3)
 def test_tokens_needed_are_just_enough(p, dim, beta, amplitude):
-    """The law at that number of tokens and at one in ten thousand (or one) fewer brackets the probability."""
+    """The law itself at that number of tokens and at one fewer (one part in 10^12) brackets the probability."""
     k = th.selected_degree(beta, dim)
     tokens = tokens_needed(p, dim, beta, amplitude=amplitude)
-    assert selection_law(dim, beta, tokens, amplitude=amplitude).selection[k] >= p - 1e-10
-    fewer = min(tokens - 1, int(tokens * 0.9999))
+    assert selection_law(dim, beta, tokens, amplitude=amplitude).selection[k] >= p
+    fewer = tokens - 1 - tokens // 10**12
     if fewer >= 2:
         assert selection_law(dim, beta, fewer, amplitude=amplitude).selection.get(k, 0.0) < p
+
+
+@settings(max_examples=12)
+@given(miss=floats(1e-12, 0.99), amplitude=floats(0.05, 0.9))
+@example(miss=1e-6, amplitude=0.3)
+def test_tokens_needed_where_only_one_degree_grows(miss, amplitude):
+    """Kuramoto on the circle: 1 - exp(-N a^2) >= p by the exponential law of two coordinates, solved for N by hand."""
+    p, error = 1 - miss, 1e-14  # of the law, as it states itself
+    least, most = (max(2, ceil(-log(1 - p + off) / amplitude**2)) for off in (error, -error))
+    assert least <= tokens_needed(p, 2, 0, amplitude=amplitude) <= most
+
+
+@pytest.mark.parametrize("degree", [12, 16, 30])
+@pytest.mark.parametrize("model", ["usa", "sa"])
+def test_a_fast_degree_beyond_many_that_stand_still_wins(degree, model):
+    """h = 1/2 + t + 100 T_{m-1} on the circle: W holds t and 100 T_m/2m, so gamma_m = 25 m and the race is decided.
+
+    By hand: W' = 100 T_{m-1} gives 100 (T_m/m - T_{m-2}/(m-2))/2, and the multiplier of T_m is 1/2.
+    """
+    weight = sp.Rational(1, 2) + th.t + 100 * sp.expand(sp.chebyshevt(degree - 1, th.t))
+    law = selection_law(2, None, 2000, kernel=th.attention_kernel(weight), model=model)
+    assert float(law.rates[degree]) == pytest.approx(25 * degree * (1 if model == "usa" else 2), rel=1e-12)
+    assert law.selection[degree] == pytest.approx(1, abs=1e-6)
+    assert law.error < 1e-14
+    assert law.beta is None
+
+
+def half_wave(degree, dim):
+    """gamma_k = L_k int t_+^2/2 P_k omega of ReLU attention, by scipy's adaptive quadrature over the angle."""
+    index = dim / 2 - 1
+
+    def harmonic(t):
+        return np.cos(degree * np.arccos(t)) if dim == 2 else eval_gegenbauer(degree, index, t) / scale
+
+    scale = None if dim == 2 else eval_gegenbauer(degree, index, 1.0)
+    weight = np.exp(gammaln(dim / 2) - gammaln((dim - 1) / 2)) / np.pi**0.5
+    integral = quad(lambda a: np.cos(a) ** 2 / 2 * harmonic(np.cos(a)) * np.sin(a) ** (dim - 2), 0, np.pi / 2)[0]
+    return degree * (degree + dim - 2) * weight * integral
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_the_race_of_a_kernel_with_a_kink_ends(dim):
+    """ReLU, whose rates alternate in sign and fall like a power: all of the first 25 degrees by quadrature alone."""
+    law = selection_law(dim, 5, 2000, kernel=th.relu())
+    rates = {k: half_wave(k, dim) for k in range(1, 26)}
+    chances, mean = race_by_scipy(dim, {k: r for k, r in rates.items() if r > 1e-12}, 2000 * 0.3**2)
+    for k, chance in chances.items():
+        assert law.selection.get(k, 0.0) == pytest.approx(chance, abs=1e-9)
+    assert law.mean == pytest.approx(mean, rel=1e-9)
+    assert law.error < 1e-14
+    assert selection_law(dim, 5, 12, kernel=th.relu()).error == 1
+
+
+def test_text_and_fractions_are_numbers():
+    """Each is the number it spells, so the law is the same."""
+    law = selection_law(2, 5, 2000)
+    assert selection_law(2, 5, 2000, amplitude="0.3") == selection_law(2, 5, 2000, amplitude=Fraction(3, 10)) == law
+    assert tokens_needed("0.5", 2, 5) == tokens_needed(0.5, 2, 5)
+    assert law.quantile("1/2") == law.median
+    assert law.quantile(1e-30) > 0
+
+
+def test_far_from_a_boundary_of_many_harmonics_the_share_is_zero_or_one():
+    """Degrees whose rates differ by a factor at 10^23 harmonics: chance has no say (the law of large numbers)."""
+    assert boundary_share(50, 10, 1000, 2000) == 0
+    assert boundary_share(5 * float(th.critical_beta(10, 1000)), 10, 1000, 2000) == 1
 
 
 def test_tokens_needed_may_be_astronomical():
@@ -308,10 +379,20 @@ def test_survival_and_quantiles_are_inverse_to_each_other():
         (lambda: selection_law(2, 5, 100, model="relu"), "model relu"),
         (
             lambda: selection_law(2, 5, 100, kernel=th.power_series([-1, -1])),
-            "kernel: none of the degrees 1 to 8 grows",
+            "kernel: none of the degrees 1 to 2 grows",
         ),
+        (lambda: selection_law(64, 600, 50), r"degree \d+, dim 64: \d+ harmonics emerge too sharply"),
         (lambda: selection_law(2, 5, 100).quantile(1), "probability 1: it must lie strictly"),
+        (lambda: selection_law(2, 5, 100).quantile("x"), "probability x: it must lie strictly"),
+        (lambda: selection_law(2, 5, 100).quantile(9e-31), "probability 9e-31: quantiles are worked out from 1e-30"),
+        (lambda: selection_law(2, 5, 100).survival("a"), "time a: a number is needed"),
+        (lambda: selection_law(2, 5, 100).survival(nan), "time nan: a number is needed"),
+        (lambda: selection_law(2, 5, 100, amplitude="a"), "amplitude a: it must lie strictly"),
+        (lambda: selection_law(2, 5, 100, amplitude=None), "amplitude None: it must lie strictly"),
         (lambda: tokens_needed(0, 2, 5), "probability 0: it must lie strictly"),
+        (lambda: tokens_needed("half", 2, 5), "probability half: it must lie strictly"),
+        (lambda: tokens_needed(1 - 1e-14, 2, 5), "probability 0.99999999999999: it must be less than 1 by 1e-13"),
+        (lambda: boundary_width(20, 64, 2000), r"degree 20, dim 64: \d+ harmonics are too many"),
         (lambda: boundary_share(5, 0, 2, 100), "degree 0: the degree"),
         (lambda: boundary_share(inf, 3, 2, 100), "beta inf: the inverse temperature"),
         (lambda: boundary_share(5, 3, 2, 11), r"tokens 11, amplitude 0\.3: .* only if N a\^2 > 1"),

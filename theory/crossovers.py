@@ -9,6 +9,7 @@ Source: derived here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flint
@@ -18,6 +19,9 @@ from gegenflow.theory.certified import certify, exact_number
 from gegenflow.theory.emergence import token_strength
 from gegenflow.theory.phases import bessel_ratio, critical_beta
 from gegenflow.theory.sphere import check_degree, check_dim, check_number, harmonic_dimension, laplacian_eigenvalue
+
+UNDERFLOW = 745
+"""Numbers below e^-745 are 0 in float64."""
 
 
 def boundary_share(beta: Any, degree: int, dim: int, tokens: int, *, amplitude: float = 0.3) -> float:
@@ -32,14 +36,16 @@ def boundary_share(beta: Any, degree: int, dim: int, tokens: int, *, amplitude: 
     where :math:`m(z) = \frac z2 - \log(s' + s e^z) + \psi(s + s')` is the mean of :math:`\frac12(G_k + G_{k+1})` given
     :math:`\log F = z`. Across the transition, where z is of order 1, the error is of order :math:`\ell^{-2}` (of order
     :math:`\ell^{-1}` without m). On the circle log F is logistic, so the share is one half at the boundary for every N;
-    in higher dim it is one half where z is about the median of log F.
+    in higher dim it is one half where z is about the median of log F. Far from the boundary, where Chernoff's bound on
+    the share or on its complement underflows, it is 0 or 1.
 
     >>> round(boundary_share(float(critical_beta(3, 2)), 3, 2, 2000), 12)
     0.5
     >>> [round(boundary_share(6.5, 3, 2, 10**n), 3) for n in (4, 8, 16, 32)]       # log N decides, not N
     [0.543, 0.598, 0.701, 0.853]
 
-    Raises ValueError for dim < 2, degree < 1, beta negative or not finite, and N a^2 <= 1. Source: derived here.
+    Raises ValueError for dim < 2, degree < 1, beta negative or not finite, N a^2 <= 1, and more harmonics than the
+    incomplete beta function can be worked out for. Source: derived here.
     """
     order, ratio_there, s, t, strength = _boundary(degree, dim, tokens, amplitude)
     exact = exact_number(beta)
@@ -50,9 +56,12 @@ def boundary_share(beta: Any, degree: int, dim: int, tokens: int, *, amplitude: 
         lean = 2 * (ratio - 1) / (ratio + 1)
         z = lean * size
         bound = s * (z - lean * (z / 2 - (t + s * z.exp()).log() + (s + t).digamma())).exp()
-        return (bound / (bound + t)).beta_lower(s, t, regularized=True)
+        at, mean = bound / (bound + t), s / (s + t)
+        if s * (mean / at).log() + t * ((1 - mean) / (1 - at)).log() > UNDERFLOW:
+            return arb(0 if at < mean else 1)
+        return at.beta_lower(s, t, regularized=True)
 
-    return float(certify(share, 15))
+    return _certain(share, degree, dim)
 
 
 def boundary_width(degree: int, dim: int, tokens: int, *, amplitude: float = 0.3) -> float:
@@ -70,7 +79,8 @@ def boundary_width(degree: int, dim: int, tokens: int, *, amplitude: float = 0.3
     >>> [round(boundary_width(3, 2, 10**n), 3) for n in (4, 8, 16, 32)]
     [1.601, 0.696, 0.326, 0.158]
 
-    Raises ValueError for dim < 2, degree < 1 and N a^2 <= 1. Source: derived here; DLMF 10.29.2.
+    Raises ValueError for dim < 2, degree < 1, N a^2 <= 1, and too many harmonics, as :func:`boundary_share`.
+    Source: derived here; DLMF 10.29.2.
     """
     order, c, s, t, strength = _boundary(degree, dim, tokens, amplitude)
 
@@ -82,7 +92,17 @@ def boundary_width(degree: int, dim: int, tokens: int, *, amplitude: float = 0.3
         density = (s * at.log() + t * (1 - at).log() + (s + t).lgamma() - s.lgamma() - t.lgamma()).exp()
         return share * (1 - share) / density / (slope * ((strength * (s + t)).log() - (s + t).digamma()))
 
-    return float(certify(width, 15))
+    return _certain(width, degree, dim)
+
+
+def _certain(number: Callable[[], arb], degree: int, dim: int) -> float:
+    try:
+        return float(certify(number, 15))
+    except ArithmeticError as error:
+        harmonics = harmonic_dimension(degree, dim)
+        raise ValueError(
+            f"degree {degree}, dim {dim}: {harmonics} harmonics are too many for the incomplete beta function"
+        ) from error
 
 
 def _boundary(degree: int, dim: int, tokens: int, amplitude: float) -> tuple[fmpq, fmpq, arb, arb, fmpq]:

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from operator import index
+from typing import Any
 
 from flint import arb, fmpq
 
-from gegenflow.theory.certified import exact_number
+from gegenflow.theory.certified import exact_fraction
 from gegenflow.theory.sphere import harmonic_dimension
 
 CERTAIN = 180
@@ -72,7 +73,21 @@ class Racer:
         return 2 * self.rate * (half * level.log() - level - half.lgamma()).exp()
 
 
-def token_strength(tokens: int, amplitude: float) -> fmpq:
+def unit_interval(number: Any, name: str, allowed: str) -> float:
+    """A number strictly between 0 and 1 as a float, also from text or a fraction.
+
+    >>> unit_interval("1/4", "amplitude", "it must lie strictly between 0 and 1")
+    0.25
+
+    Raises ValueError, with ``name`` and ``allowed``, for anything else.
+    """
+    exact = exact_fraction(number, name, allowed)
+    if not (0 < exact < 1 and 0 < (value := int(exact.p) / int(exact.q)) < 1):
+        raise ValueError(f"{name} {number}: {allowed}")
+    return value
+
+
+def token_strength(tokens: int, amplitude: Any) -> fmpq:
     """N a^2 as an exact fraction: it decides how far the degrees have to grow.
 
     >>> token_strength(2000, 0.5)
@@ -82,9 +97,8 @@ def token_strength(tokens: int, amplitude: float) -> fmpq:
     """
     if isinstance(tokens, bool) or not hasattr(tokens, "__index__") or tokens < 2:
         raise ValueError(f"tokens {tokens}: the number of tokens must be an integer >= 2")
-    if not 0 < amplitude < 1:
-        raise ValueError(f"amplitude {amplitude}: it must lie strictly between 0 and 1, that of coinciding tokens")
-    return index(tokens) * exact_number(float(amplitude)) ** 2
+    size = unit_interval(amplitude, "amplitude", "it must lie strictly between 0 and 1, that of coinciding tokens")
+    return index(tokens) * fmpq(*size.as_integer_ratio()) ** 2
 
 
 def fastest(race: Sequence[Racer]) -> Racer:

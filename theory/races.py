@@ -24,10 +24,13 @@ from gegenflow.theory.emergence import Racer, fastest, first_time, joint_surviva
 
 PRECISION = 128
 NODES = 32
+MOST_PANELS = 1024
 NEGLIGIBLE = 1e-15
 """Chance that a law leaves out: of a degree to emerge, and of T outside the window of the quadrature."""
 IDLE = 8
-"""The race is complete after so many degrees in a row that are negligible and ever slower."""
+"""Without a bound on the rates the race is complete after so many degrees in a row that are negligible and slower."""
+PATIENCE = 64
+"""Degrees after which the search gives up where speeds fall only like a power of the degree, or no bound is known."""
 
 
 @dataclass(frozen=True)
@@ -40,27 +43,35 @@ class Outcome:
     error: float
 
 
-def line_up(dim: int, rates: Callable[[int], Certified], strength: arb) -> tuple[list[Racer], float]:
+def line_up(
+    dim: int, rates: Callable[[int], Certified], tail: Callable[[int], arb | None] | None, strength: arb
+) -> tuple[list[Racer], float]:
     r"""The degrees that may be first, and a bound on the chance that another one is.
 
     The fastest degree emerges by a time w but for a chance of 1e-15. As the density of T_k is :math:`2\gamma x^s
     e^{-x}/\Gamma(s)` at :math:`x = sc`, s = D_k/2, with c falling from :math:`N a^2` to :math:`N a^2 e^{-2\gamma w}`,
     degree k emerges in (0, w) with a chance below :math:`2\gamma w\sqrt{s/2\pi}`, times the Chernoff factor
-    :math:`e^{-s(c-1-\log c)}` at time w if c > 1 there. Beyond the fastest degree these bounds fall faster than
-    :math:`\gamma_k\sqrt{D_k}`, whose ratio decreases in k: the rest is at most a geometric series.
+    :math:`e^{-s(c-1-\log c)}` at time w if c > 1 there. ``tail(degree)`` bounds the rates of this and all later degrees
+    from above (None: not yet known). The search ends only where none of them is faster than the fastest one found and
+    that bound is below 1e-30, so that :math:`10^{15}` of them together have less than 1e-15; bounds that fall
+    geometrically have less than that for all degrees. Where the speeds fall like a power of the degree and tokens are
+    few, the search gives up after 64 degrees, and the bound returned may be as large as 1.
+
+    ``tail`` = None stands for rates of which no bound is known: that all are slower after eight negligible degrees in a
+    row is then an assumption.
 
     One of those that remain emerges by an earlier w, where the factor also bounds the chance at the start: degrees of
     many harmonics that are late for sure leave the race, and the quadrature needs far fewer panels.
 
     >>> from gegenflow.theory.certified import certify
-    >>> race, rest = line_up(3, lambda k: certify(lambda: arb(3 - k), 20), arb(100))      # degrees 1 and 2 grow
+    >>> race, rest = line_up(3, lambda k: certify(lambda: arb(3 - k), 20), lambda k: arb(3 - k), arb(100))
     >>> [racer.degree for racer in race], rest < 1e-14
     ([1, 2], True)
 
     Raises ValueError where none of the degrees grows. Source: derived here.
     """
     seen: list[Racer] = []
-    speeds, idle, until, best = [0.0], 0, 0.0, None
+    idle, until, last, best = 0, 0.0, inf, None
 
     def hits(racer: Racer) -> float:
         return max(2 * float(racer.rate) * until, 0.0) * sqrt(float(racer.half) / (2 * pi))
@@ -72,24 +83,41 @@ def line_up(dim: int, rates: Callable[[int], Certified], strength: arb) -> tuple
     def chance(racer: Racer) -> float:
         return hits(racer) * chernoff(racer)
 
+    def speed(racer: Racer) -> float:
+        return float(racer.rate) * sqrt(racer.half)
+
+    def bounded(degree: int) -> Racer | None:
+        bound = tail(degree) if tail else None
+        return None if bound is None else Racer(degree, dim, bound if bound > 0 else arb(0), strength)
+
+    def slow(racer: Racer) -> bool:
+        beyond = bounded(2 * racer.degree)
+        return beyond is not None and speed(beyond) > speed(racer) / 1000
+
     for degree in count(1):
         seen.append(Racer(degree, dim, rates(degree).ball, strength))
         if seen[-1].rate > 0 and seen[-1] is fastest(seen):
             best = seen[-1]
             until = first_time(lambda time: bool(joint_survival(seen[-1:], time) < NEGLIGIBLE), [best], 0.01)
-        speeds.append(float(seen[-1].rate) * sqrt(seen[-1].half))
-        slower = speeds[-1] <= 0 or speeds[-1] < speeds[-2]
-        idle = idle + 1 if slower and chance(seen[-1]) < NEGLIGIBLE**2 else 0
-        if idle == IDLE:
+        later = seen[-1] if tail is None else bounded(degree + 1)
+        if later is None:
+            continue
+        if tail is None:
+            idle = idle + 1 if speed(later) < last and chance(later) < NEGLIGIBLE**2 else 0
+            last = speed(later) if speed(later) > 0 else last
+        slower = idle == IDLE if tail is None else later.rate <= (best.rate if best else 0)
+        if slower and chance(later) < NEGLIGIBLE**2:
             break
-    if best is None:
+        if degree >= PATIENCE and (tail is None or best is None or (slower and slow(later))):
+            break
+    if best is None or later is None:
         raise ValueError(f"kernel: none of the degrees 1 to {degree} grows, so none is selected")
+    after = chance(later) / NEGLIGIBLE
     race = [racer for racer in seen if racer is best or chance(racer) > NEGLIGIBLE]
     until = first_time(lambda time: bool(joint_survival(race, time) < NEGLIGIBLE), race, 0.01)
     race = [racer for racer in race if racer is best or max(hits(racer), 1) * chernoff(racer) > NEGLIGIBLE]
     left_out = sum(chance(racer) for racer in seen if racer not in race)
-    ratio = speeds[-1] / speeds[-2] if speeds[-1] > 0 else 0.0
-    return race, left_out + chance(seen[-1]) * ratio / (1 - ratio) + NEGLIGIBLE
+    return race, min(left_out + after + NEGLIGIBLE, 1.0)
 
 
 def run_race(race: Sequence[Racer]) -> Outcome:
@@ -100,7 +128,8 @@ def run_race(race: Sequence[Racer]) -> Outcome:
     >>> abs(outcome.chances[0] - outcome.chances[1]), abs(sum(outcome.chances) + outcome.already - 1) < 1e-14
     (0.0, True)
 
-    At a lower precision than that the error is larger, and says so. Source: derived here.
+    At a lower precision than that the error is larger, and says so. Raises ValueError where 1024 panels are
+    too few, as for degrees of very many harmonics. Source: derived here.
     """
     at_start = joint_survival(race, 0)
     end = first_time(lambda time: bool(joint_survival(race, time) < NEGLIGIBLE), race, 0.01)
@@ -108,6 +137,11 @@ def run_race(race: Sequence[Racer]) -> Outcome:
     panels, error = 1, inf
     while (error := _quadrature_bound(race, end - start, panels)) > NEGLIGIBLE:
         panels *= 2
+        if panels > MOST_PANELS:
+            sharp = max(race, key=lambda racer: racer.half)
+            raise ValueError(
+                f"degree {sharp.degree}, dim {sharp.dim}: {2 * sharp.half} harmonics emerge too sharply to integrate"
+            )
     width = (arb(end) - start) / panels
     chances, mean = [arb(0) for _ in race], start * at_start
     for panel in range(panels):
