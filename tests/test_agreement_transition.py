@@ -30,7 +30,7 @@ def test_noisy_tokens_settle_on_the_stable_branch(example, beta, amplitude, spre
     Three error bars of 8 independent runs (7 degrees of freedom): a false alarm in 2 % of seeds each, none here as the
     seed is fixed. Both biases are below a bar: of finite N (1/N) and of the step (second order in it).
     """
-    kappa = branch(beta, amplitudes=[amplitude]).noise[0]
+    kappa = branch(beta, amplitudes=[amplitude]).kappa[0]
     rng = np.random.default_rng(1)
     shape = (RUNS, TOKENS)
     start = rng.uniform(0, 2 * np.pi, shape) if spread == np.inf else spread * rng.standard_normal(shape)

@@ -342,3 +342,17 @@ def test_bad_limit_or_model_is_named():
         critical_beta_series(large="beta")
     with pytest.raises(ValueError, match=r"^model relu"):
         largest_rate_series(model="relu")
+    with pytest.raises(ValueError, match=r"^large \[\]"):
+        critical_beta_series(1, large=[])
+
+
+@pytest.mark.parametrize("offset", [None, nan, inf, sp.I, "x("])
+def test_bad_offset_is_named(offset):
+    """ValueError whose message starts with the parameter."""
+    with pytest.raises(ValueError, match=r"^offset .*: the offset must be a finite real number or a symbol$"):
+        largest_rate_series(offset=offset)
+
+
+def test_number_of_terms_may_be_an_integer_of_sympy():
+    """The same series as for the int."""
+    assert critical_beta_series(sp.Integer(2)) == critical_beta_series(2)

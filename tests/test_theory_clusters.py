@@ -290,6 +290,7 @@ def test_equal_antipodal_clusters_are_two_clusters_on_the_circle():
         lambda: survival_beta(0),
         lambda: survival_beta("0.6"),
         lambda: survival_beta(digits=5),
+        lambda: survival_beta(sp.Symbol("x", negative=True)),
         lambda: antipodal_clusters(nan, 1),
         lambda: antipodal_clusters("1/3", 1, model="softmax"),
     ],
@@ -298,3 +299,27 @@ def test_bad_input_is_one_sentence(call):
     """Every refusal is a ValueError that says what is allowed."""
     with pytest.raises(ValueError, match=r"must|need|is 'usa'|number|digits"):
         call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: survival_beta(sp.sqrt(2) / 4),
+        lambda: escape_mode(4, sp.sqrt(2)),
+        lambda: cl.cluster_energy(3, sp.sqrt(2), digits=4),
+    ],
+)
+def test_irrational_numbers_are_refused_as_such(call):
+    """They are in the allowed range: what is missing is an exact fraction."""
+    with pytest.raises(ValueError, match=r"sqrt\(2\)(/4)?: a rational number is needed$"):
+        call()
+
+
+@given(clusters=integers(2, 12), beta=fractions(1, 20, max_denominator=10))
+def test_table_of_rates_is_each_rate_by_itself(clusters, beta):
+    """The closed sum in sympy, mode by mode, against one table of pushes and cosines."""
+    rates = cl.mode_rates(clusters, arb(beta.numerator) / beta.denominator)
+    for m, rate in enumerate(rates, 1):
+        exact = cl.mode_rate(m, clusters, sp.Rational(beta.numerator, beta.denominator)).evalf(25)
+        assert float(rate) == pytest.approx(float(exact), rel=1e-9)
+    assert len(rates) == clusters // 2

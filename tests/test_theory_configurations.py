@@ -5,13 +5,14 @@ from math import nan
 import numpy as np
 import pytest
 import sympy as sp
+from flint import arb
 from hypothesis import example, given, settings
-from hypothesis.strategies import floats, integers, sampled_from
+from hypothesis.strategies import floats, integers, lists, sampled_from, tuples
 
 from gegenflow import theory as th
 from gegenflow.theory import clusters as cl
 from gegenflow.theory import configurations as cf
-from gegenflow.theory.spectra import spectrum
+from gegenflow.theory.spectra import _sorted, spectrum
 from gegenflow.theory.vertices import SOLIDS, cross_polytope, platonic, simplex
 
 MODELS = sampled_from(["usa", "sa"])
@@ -248,11 +249,30 @@ def test_clusters_that_are_not_alike_have_their_own_rates():
         assert len(here.intra) == 3
 
 
+@given(discs=lists(tuples(floats(-10, 10), floats(0, 8)), max_size=8))
+@example(discs=[(10, 0.1), (5, 0.1), (4, 6.5)])
+def test_enclosures_of_the_eigenvalues_do_not_overlap(discs):
+    """Each is as often in the list as it holds discs: counted here disc by disc, with no order among them."""
+    discs = [arb(middle, radius) for middle, radius in discs]
+    found = _sorted(discs)
+    assert len(found) == len(discs)
+    for number, ball in enumerate(found):
+        multiplicity = sum(ball.contains(disc) for disc in discs)
+        equal = [other for other in found if other.overlaps(ball)]
+        assert len(equal) == multiplicity
+        assert all(other.contains(ball) and ball.contains(other) for other in equal)
+        assert number == 0 or found[number - 1].mid() >= ball.mid()
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda: spectrum([], 1),
         lambda: spectrum([[1]], 1),
+        lambda: spectrum(5, 1),
+        lambda: spectrum([5], 1),
+        lambda: spectrum([[1, 0], [None, 0]], 1),
+        lambda: platonic([]),
         lambda: spectrum([[1, 0], [0, 1, 0]], 1),
         lambda: spectrum([[0, 0, 0]], 1),
         lambda: spectrum([[th.beta, 1]], 1),

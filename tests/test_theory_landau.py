@@ -1,5 +1,7 @@
 """Thresholds and the order of the noisy transition against quadrature, minimisation and the Fourier equations."""
 
+from fractions import Fraction
+
 import mpmath
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from scipy.optimize import root
 from scipy.special import eval_chebyt, eval_gegenbauer, roots_gegenbauer
 
 from gegenflow import theory as th
-from gegenflow.theory.amplitudes import amplitude_equation, supercritical_beta
+from gegenflow.theory.amplitudes import amplitude_equation, kappa, supercritical_beta
 from gegenflow.theory.growth import noise_threshold
 from gegenflow.theory.landau import coupling_threshold, landau_expansion, s, tricritical_beta
 
@@ -215,7 +217,7 @@ def test_a_degree_that_the_kernel_leaves_alone_has_no_threshold(model, digits):
     ("function", "arguments", "named"),
     [
         (landau_expansion, (0,), "degree 0"),
-        (landau_expansion, (th.k,), "degree k"),
+        (landau_expansion, (th.k,), "degree k: the expansion needs"),
         (landau_expansion, (1, 1), "dim 1"),
         (tricritical_beta, (1,), "dim 1"),
         (tricritical_beta, (th.d,), "dim d"),
@@ -224,9 +226,24 @@ def test_a_degree_that_the_kernel_leaves_alone_has_no_threshold(model, digits):
         (supercritical_beta, (1.5,), "degree 1.5"),
         (amplitude_equation, (0,), "degree 0"),
         (amplitude_equation, (1, -2), "beta -2"),
+        (amplitude_equation, (1, 2, 0), "kappa 0"),
+        (amplitude_equation, (1, 2, "-1"), "kappa -1"),
+        (amplitude_equation, (1, 2, float("nan")), "kappa nan"),
+        (amplitude_equation, (1, 2, sp.nan), "kappa nan"),
+        (amplitude_equation, (1, 2, None), "kappa None"),
     ],
 )
 def test_bad_arguments_are_named(function, arguments, named):
     """ValueError whose message starts with the parameter and the value."""
     with pytest.raises(ValueError, match=f"^{named}"):
         function(*arguments)
+
+
+@pytest.mark.parametrize("noise", ["0.5", Fraction(1, 2), 0.5, sp.Float(0.5)])
+def test_kappa_stays_exact(noise):
+    """Text, fractions and binary decimals give the rate of the symbol at 1/2."""
+    symbol = amplitude_equation(1, 2)
+    assert (
+        sp.simplify(amplitude_equation(1, 2, noise).growth_rate - symbol.growth_rate.subs(kappa, sp.Rational(1, 2)))
+        == 0
+    )

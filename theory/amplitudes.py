@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sympy as sp
 from flint import fmpq
 
-from gegenflow.theory.certified import Certified, certify
+from gegenflow.theory.certified import Certified, certify, exact_fraction
 from gegenflow.theory.kernels import exponential
 from gegenflow.theory.landau import bessel_quotient_root
 from gegenflow.theory.sphere import Expr, check_degree, check_number, k
@@ -57,8 +57,9 @@ def amplitude_equation(degree: Expr = k, beta: Expr = beta, kappa: Expr = kappa)
     >>> sp.simplify(at_threshold / (8 * landau * sp.besseli(1, beta) / beta))
     1
 
-    Raises ValueError for degree < 1 or a bad beta. Source: derived here.
+    Raises ValueError for degree < 1, a bad beta, or a kappa that is not > 0. Source: derived here.
     """
+    kappa = check_kappa(kappa)
     w = {m: exponential(beta).potential_multiplier(abs(m) * check_degree(degree), 2) for m in (-2, -1, 1, 2)}
     a, conjugate, b = sp.symbols("A Abar B")
     q = {0: sp.Integer(1), 1: a, -1: conjugate, 2: b}
@@ -71,6 +72,22 @@ def amplitude_equation(degree: Expr = k, beta: Expr = beta, kappa: Expr = kappa)
     first = sp.expand(rate(1).subs(b, slaved))
     growth, saturation = first.coeff(a, 1).subs(conjugate, 0), -first.coeff(a, 2).coeff(conjugate, 1)
     return AmplitudeEquation(degree, sp.factor(growth), sp.factor(saturation), sp.factor(slaved / a**2))
+
+
+def check_kappa(kappa: Expr) -> Expr:
+    """The inverse noise as an exact number or an expression, or a ValueError unless it is > 0.
+
+    >>> check_kappa("0.1"), check_kappa(sp.pi)
+    (1/10, pi)
+    """
+    if isinstance(kappa, sp.Expr) and kappa.free_symbols and kappa.is_positive is not False:
+        return kappa
+    if isinstance(kappa, sp.Expr) and kappa.is_positive and not kappa.is_Float:
+        return kappa
+    exact = exact_fraction(kappa, "kappa", allowed := "the inverse noise must be a finite number > 0")
+    if not exact > 0:
+        raise ValueError(f"kappa {kappa}: {allowed}")
+    return sp.Rational(int(exact.p), int(exact.q))
 
 
 def supercritical_beta(degree: int, digits: int = 15) -> Certified:

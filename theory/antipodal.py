@@ -11,12 +11,13 @@ import sympy as sp
 from flint import arb, fmpq
 
 from gegenflow.theory.certified import Certified, certify, exact_fraction
-from gegenflow.theory.clusters import inverse_temperature
+from gegenflow.theory.clusters import check_rational, inverse_temperature
 from gegenflow.theory.growth import check_model
 from gegenflow.theory.sphere import Expr
 from gegenflow.theory.weights import beta
 
 mass = sp.Symbol("m", positive=True)
+MASSES = "the smaller mass must lie in (0, 1/2]"
 
 
 def survival_beta(mass: Expr = mass, *, digits: int | None = None) -> Expr | Certified:
@@ -86,13 +87,15 @@ def antipodal_clusters(mass: Expr = mass, beta: Expr = beta, *, model: str = "us
 def _share(mass: Expr) -> Expr:
     """The smaller mass as a sympy expression, a symbol as it is."""
     if isinstance(mass, sp.Expr) and mass.free_symbols:
+        if mass.is_nonpositive or (mass - sp.Rational(1, 2)).is_positive:
+            raise ValueError(f"mass {mass}: {MASSES}")
         return mass
     exact = _exact_share(mass)
     return sp.Rational(int(exact.p), int(exact.q))
 
 
 def _exact_share(mass: Expr) -> fmpq:
-    exact = exact_fraction(mass, "mass", allowed := "the smaller mass must lie in (0, 1/2]")
+    exact = exact_fraction(check_rational("mass", mass), "mass", MASSES)
     if not 0 < exact <= fmpq(1, 2):
-        raise ValueError(f"mass {mass}: {allowed}")
+        raise ValueError(f"mass {mass}: {MASSES}")
     return exact

@@ -30,9 +30,21 @@ RING, x = sp.ring("x", sp.QQ[d, delta])
 
 def check_terms(terms: int) -> int:
     """The number of terms, or a ValueError unless it is an integer >= 1."""
-    if isinstance(terms, bool) or not isinstance(terms, int) or terms < 1:
+    if isinstance(terms, bool) or not hasattr(terms, "__index__") or terms < 1:
         raise ValueError(f"terms {terms}: the number of terms must be an integer >= 1")
-    return terms
+    return int(terms)
+
+
+def check_offset(offset: Expr) -> Expr:
+    """The offset as a sympy expression, or a ValueError unless it is a finite real number or holds a symbol."""
+    try:
+        exact = sp.sympify(offset)
+        valid = isinstance(exact, sp.Expr) and exact.is_finite is not False and exact.is_extended_real is not False
+    except (TypeError, ValueError, sp.SympifyError):
+        valid = False
+    if not valid or exact is sp.nan:
+        raise ValueError(f"offset {offset}: the offset must be a finite real number or a symbol")
+    return exact
 
 
 @cache
@@ -81,8 +93,11 @@ def critical_beta_series(terms: int = 4, large: Large = "degree") -> Expr:
     >>> critical_beta_series().subs({k: 40, d: 3}).evalf(12)             # certified: 840.499702026539...
     840.499702027
 
+    More than 6 terms take minutes.
     Raises ValueError for terms < 1 or another ``large``. Source: arXiv 2410.23228 for the boundary; derived here.
     """
+    if not isinstance(large, str) or large not in ("degree", "dim"):
+        raise ValueError(f"large {large}: what grows is 'degree' or 'dim'")
     coefficients = _boundary_coefficients(check_terms(terms), large)
     variable, first, step = (k + (d - 1) / 2, 2, 2) if large == "degree" else (d, 1, 1)
     return sum((c * variable ** (first - step * i) for i, c in enumerate(coefficients)), sp.Integer(0))
@@ -90,8 +105,6 @@ def critical_beta_series(terms: int = 4, large: Large = "degree") -> Expr:
 
 @cache
 def _boundary_coefficients(terms: int, large: str) -> tuple[Expr, ...]:
-    if large not in ("degree", "dim"):
-        raise ValueError(f"large {large}: what grows is 'degree' or 'dim'")
     if large == "degree":
         variable, centre, order, powers = mu, sp.Integer(0), 2 * terms - 1, range(2, 2 - 2 * terms, -2)
         root, mean = mu, mu**2 + gap
@@ -151,6 +164,7 @@ def selected_degree_series(terms: int = 3) -> Expr:
     >>> sp.ceiling(selected_degree_series().subs({d: 2, beta: 10**6}))
     1414
 
+    More than 6 terms take minutes.
     Raises ValueError for terms < 1. Source: arXiv 2410.23228 for the selection; derived here.
     """
     return _in_beta(_boundary_root(check_terms(terms)), lead=1) - (d - 1) / 2
@@ -178,9 +192,10 @@ def largest_rate_series(terms: int = 3, *, model: str = "sa", offset: Expr = 0) 
     >>> sp.simplify(largest_rate_series(offset=half) - largest_rate_series(offset=-half))
     0
 
-    Raises ValueError for terms < 1 or an unknown model. Source: DLMF 10.40.1 for the scale of I; derived here.
+    More than 6 terms take minutes. Raises ValueError for terms < 1, an unknown model, or an offset that is no finite
+    real number or symbol. Source: DLMF 10.40.1 for the scale of I; derived here.
     """
-    series = _largest_rate(check_terms(terms), check_model(model))
+    offset, series = check_offset(offset), _largest_rate(check_terms(terms), check_model(model))
     scale = 2 * sp.exp(-1)
     if model == "usa":
         scale *= sp.gamma(d / 2) * (2 / beta) ** (d / 2 - 1) * sp.exp(beta) / sp.sqrt(2 * sp.pi * beta)

@@ -38,6 +38,23 @@ from gegenflow.theory.sphere import Expr, t
 from gegenflow.theory.weights import beta
 
 
+def check_rational(name: str, number: Any) -> Any:
+    """The number as it came, or a ValueError if it is irrational.
+
+    >>> check_rational("beta", sp.sqrt(2))
+    Traceback (most recent call last):
+    ValueError: beta sqrt(2): a rational number is needed
+    """
+    if (
+        isinstance(number, sp.Expr)
+        and number.is_finite
+        and number.is_number
+        and not (number.is_Rational or number.is_Float)
+    ):
+        raise ValueError(f"{name} {number}: a rational number is needed")
+    return number
+
+
 def check_clusters(clusters: int, least: int = 1) -> int:
     """The number of clusters, or a ValueError unless it is an integer >= ``least``."""
     if isinstance(clusters, bool) or not hasattr(clusters, "__index__") or clusters < least:
@@ -130,6 +147,17 @@ def mode_ball(mode: int, clusters: int, beta: arb, model: str = "usa") -> arb:
     return rate
 
 
+def mode_rates(clusters: int, beta: arb) -> list[arb]:
+    """The growth rates :func:`mode_rate` of the modes 1, ..., k/2 (USA) as balls at the current precision."""
+    cosines = [_cosine(clusters)(j) for j in range(clusters)]
+    pushes = [_push(beta, cosine, arb.exp) / clusters for cosine in cosines]
+    lifts = [1 - cosine for cosine in cosines]
+    return [
+        sum((push * lifts[m * j % clusters] for j, push in enumerate(pushes)), arb(0))
+        for m in range(1, clusters // 2 + 1)
+    ]
+
+
 def _push(b: Any, cosine: Any, exp: Callable[[Any], Any]) -> Any:
     """The slope -f' of the force at an angle, by its cosine."""
     return exp(b * cosine) * (b * (1 - cosine**2) - cosine)
@@ -153,7 +181,7 @@ def _evaluate(rate: Callable[..., Any], k: int, beta: Expr, digits: int | None) 
     b = inverse_temperature(beta)
     if digits is None:
         return rate(b, lambda j: sp.cos(2 * sp.pi * j / k), sp.exp)
-    exact = exact_number(b)
+    exact = exact_number(check_rational("beta", b))
     try:
         return certify(lambda: rate(arb(exact), _cosine(k), arb.exp), digits)
     except ArithmeticError as error:

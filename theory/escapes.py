@@ -12,7 +12,14 @@ import sympy as sp
 from flint import arb
 
 from gegenflow.theory.certified import Certified, certify, exact_fraction, exact_number
-from gegenflow.theory.clusters import check_clusters, inverse_temperature, mode_ball, mode_rate
+from gegenflow.theory.clusters import (
+    check_clusters,
+    check_rational,
+    inverse_temperature,
+    mode_ball,
+    mode_rate,
+    mode_rates,
+)
 from gegenflow.theory.growth import check_model
 from gegenflow.theory.sphere import Expr
 from gegenflow.theory.weights import beta
@@ -33,10 +40,10 @@ def escape_mode(clusters: int, beta: Any) -> int:
 
     Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol. Source: derived here.
     """
-    k, exact = check_clusters(clusters, 2), exact_number(inverse_temperature(beta))
+    k, exact = check_clusters(clusters, 2), exact_number(check_rational("beta", inverse_temperature(beta)))
     for precision in (2**n for n in range(6, LAST_DOUBLING)):
         with flint.ctx.workprec(precision):
-            rates = [mode_ball(m, k, arb(exact)) for m in range(1, k // 2 + 1)]
+            rates = mode_rates(k, arb(exact))
         best = max(rates, key=arb.mid)
         if all(best > rate for rate in rates if rate is not best):
             return rates.index(best) + 1
@@ -84,8 +91,9 @@ def escape_asymptote(clusters: int, beta: Expr = beta, *, model: str = "usa") ->
 def lifetime(clusters: int, beta: Any, *, perturbation: Any, model: str = "usa", digits: int = 15) -> Certified:
     r"""Time :math:`T = \log(1/\epsilon)\,/\max_m\lambda_m` until a displacement eps of the clusters is of order one.
 
-    eps = ``perturbation`` in (0, 1) is the amplitude of the fastest mode, in radians, and the law is the linear one up
-    to an angle of 1. Forces that grow as :math:`e^{\beta\epsilon}` end it at most about log(1 + beta) e-foldings early.
+    eps = ``perturbation`` in (0, 1) is the amplitude of the fastest mode, in radians, and the law is the linear one
+    until neighbours are about to meet. Forces that grow as :math:`e^{\beta\epsilon}` end it at most about
+    log(1 + beta) e-foldings early.
 
     >>> lifetime(2, 10, perturbation="1e-3", digits=9), (sp.exp(10) * sp.log(1000)).evalf(9)
     ([152153.435 +/- 3.8e-4], 152153.435)

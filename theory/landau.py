@@ -90,10 +90,14 @@ def landau_expansion(degree: int = 1, dim: Expr = d) -> Landau:
     (0, 0)
 
     For degree 1 every perturbation of that degree is zonal; for higher degrees only dim 2 leaves no other.
+    Degrees above 5 take minutes where dim is a symbol.
     Raises ValueError for degree < 1, a symbolic degree, or dim < 2. Source: arXiv 2606.05140 for the criterion;
     the coefficients are derived here.
     """
-    degree, dim = check_number("degree", check_degree(degree)), check_dim(dim)
+    degree, dim = check_degree(degree), check_dim(dim)
+    if isinstance(degree, sp.Expr) and degree.free_symbols:
+        raise ValueError(f"degree {degree}: the expansion needs the degree as a number")
+    degree = int(degree)
     profile = {j: sp.Poly(gegenbauer(j, dim), t) for j in range(2 * degree + 1)}
     norm = {j: sp.factor(_mean(profile[j] ** 2, dim)) for j in profile}
     square = profile[degree] ** 2

@@ -44,11 +44,11 @@ def spectrum(vertices: Vertices, beta: Expr, *, model: str = "usa", digits: int 
     The platonic solids, in the order of :data:`~gegenflow.theory.vertices.SOLIDS`, have 5, 9, 11, 21 and 29 unstable
     directions at every beta that was tried, from 1e-3 to 600.
 
-    Raises ValueError for coordinates that cannot be enclosed, rows that are zero or of unequal length, clusters that
-    are not stationary, beta not > 0, not finite or a symbol, an unknown model, digits < 1.
+    Raises ValueError for coordinates that are no numbers or cannot be enclosed, rows that are zero or of unequal
+    length, clusters that are not stationary, beta not > 0, not finite or a symbol, an unknown model, digits < 1.
     Source: derived here; discs of Gershgorin about approximate eigenvectors.
     """
-    rows = [[sp.sympify(x) for x in row] for row in vertices]
+    rows = _exact_rows(vertices)
     dim = len(rows[0]) if rows else 0
     if dim < 2 or any(len(row) != dim for row in rows):
         raise ValueError(f"vertices of lengths {[len(row) for row in rows]}: rows of one length >= 2 are needed")
@@ -70,6 +70,18 @@ def spectrum(vertices: Vertices, beta: Expr, *, model: str = "usa", digits: int 
     unstable = sum(multiplicity for value, multiplicity in inter if value.ball > 0)
     holds = all(value.ball < 0 for value, _ in intra)
     return ClusterSpectrum(dim, len(rows), exact, model, energy, inter, intra, unstable, holds)
+
+
+def _exact_rows(vertices: Vertices) -> list[list[Expr]]:
+    """The coordinates as sympy expressions, or a ValueError unless they are rows of numbers."""
+    try:
+        rows = [[sp.sympify(x) for x in row] for row in vertices]
+    except (TypeError, ValueError, sp.SympifyError) as error:
+        raise ValueError(f"vertices {vertices}: rows of numbers are needed") from error
+    for x in (x for row in rows for x in row):
+        if not isinstance(x, sp.Expr):
+            raise ValueError(f"vertices: the coordinate {x} must be a number")
+    return rows
 
 
 def _entry(balls: Callable[[int], Any], part: int, index: int) -> Callable[[], arb]:
@@ -176,10 +188,11 @@ def _discs(matrix: arb_mat) -> list[arb]:
 
 def _sorted(discs: list[arb]) -> list[arb]:
     """Enclosures of the eigenvalues from the largest down: discs that overlap hold as many as they are."""
-    groups: list[list[arb]] = []
+    groups: list[tuple[arb, int]] = []
     for disc in sorted(discs, key=arb.mid, reverse=True):
-        if groups and groups[-1][0].overlaps(disc):
-            groups[-1] = [groups[-1][0].union(disc), *groups[-1]]
-        else:
-            groups.append([disc])
-    return [group[0] for group in groups for _ in group]
+        hull, count = disc, 1
+        while groups and groups[-1][0].overlaps(hull):
+            other, more = groups.pop()
+            hull, count = hull.union(other), count + more
+        groups.append((hull, count))
+    return [hull for hull, count in groups for _ in range(count)]

@@ -7,7 +7,9 @@ With noise :math:`\sqrt{2/\kappa}` (coupling K = kappa/2, see :mod:`gegenflow.th
           V(\varphi) = 2 \sum_{n \ge 1} w_{kn} a_n \cos(n\varphi), \qquad w_m = \frac{I_m(\beta)}{\beta} .
 
 The amplitude :math:`a_1` serves as the parameter of a branch, and kappa as an unknown in its place: so the branch runs
-smoothly through a fold, where kappa turns back. Newton's method solves for :math:`(a_2, \dots, a_M, \kappa)`.
+smoothly through a fold, where kappa turns back. Newton's method solves for :math:`(a_2, \dots, a_M, s)`, with
+:math:`s = \kappa w_k` the ratio to the threshold: with the relative multipliers :math:`\omega_n = w_{kn}/w_k` all is of
+order one, :math:`\kappa w_{kn} = s\,\omega_n`.
 
 Every solution is proved. Krawczyk's test encloses it, in balls that contain the error of the trapezoidal rule (bounded
 by the size of the integrand on a complex strip) and the terms n > M, for every choice of :math:`|a_n| \le 1` there; by
@@ -32,8 +34,9 @@ HEIGHTS = (fmpq(1, 8), fmpq(1, 4), fmpq(1, 2), fmpq(1), fmpq(2))
 class StationaryEquations:
     r"""The equations truncated at M modes, sampled at 2H nodes, with bounds on what is left out.
 
-    ``tail`` = :math:`2\sum_{n>M} w_{kn}` and ``strip`` = :math:`2\sum_n w_{kn} \cosh(ny)`, y = ``height``.
-    A state x is the list :math:`(a_1, \dots, a_M, \kappa)`: kappa is the one at which these amplitudes are stationary.
+    ``multipliers`` are :math:`\omega_n = w_{kn}/w_k`, ``tail`` = :math:`2\sum_{n>M} \omega_n` and
+    ``strip`` = :math:`2\sum_n \omega_n \cosh(ny)`, y = ``height``. A state x is the list
+    :math:`(a_1, \dots, a_M, s)`: :math:`s = \kappa/\kappa_k` is the ratio at which these amplitudes are stationary.
     Source: arXiv 2604.16288 for the model; truncation and bounds are derived here.
     """
 
@@ -47,42 +50,42 @@ class StationaryEquations:
         r"""Z and the coefficients 0, ..., 2M of :math:`e^{\kappa V}/Z`.
 
         On the strip :math:`|\Im\varphi| \le y` the integrand with :math:`\cos n\varphi` is at most
-        :math:`e^{\kappa S + ny}`, S = ``strip``, so 2H nodes err by at most
-        :math:`2e^{\kappa S + (n - 2H)y}/(1 - e^{-2Hy})`.
+        :math:`e^{s S + ny}`, S = ``strip``, so 2H nodes err by at most
+        :math:`2e^{s S + (n - 2H)y}/(1 - e^{-2Hy})`.
         """
-        *a, kappa = x
+        *a, ratio = x
         size, nodes, y = len(self.multipliers), self.cosines.nrows(), arb(self.height)
-        field = [2 * kappa * w * c for w, c in zip(self.multipliers, a, strict=True)]
+        field = [2 * ratio * w * c for w, c in zip(self.multipliers, a, strict=True)]
         exponents = self.cosines * arb_mat(2 * size + 1, 1, [arb(0), *field, *[arb(0)] * size])
-        rest = around_zero(kappa * self.tail)
+        rest = around_zero(ratio * self.tail)
         weights = arb_mat(nodes, 1, [(v + rest).exp() / nodes for v in exponents.entries()])
-        error = 2 * (kappa * self.strip + 2 * (size - nodes) * y).exp() / (1 - (-2 * nodes * y).exp())
+        error = 2 * (ratio * self.strip + 2 * (size - nodes) * y).exp() / (1 - (-2 * nodes * y).exp())
         total, *others = (m + around_zero(error) for m in (self.cosines.transpose() * weights).entries())
         return total, [arb(1), *(m / total for m in others)]
 
     def residual(self, x: list[arb]) -> tuple[arb_mat, arb_mat, arb_mat]:
-        """The values of a - <cos>, and their derivatives by (a_2, ..., a_M, kappa) and by a_1."""
-        *a, kappa = x
+        """The values of a - <cos>, and their derivatives by (a_2, ..., a_M, s) and by a_1."""
+        *a, ratio = x
         _, m = self.moments(x)
         modes, rows = list(enumerate(self.multipliers, 1)), []
         for n in range(1, len(a) + 1):
             gain = [w * (m[abs(n - j)] + m[n + j] - 2 * m[n] * m[j]) for j, w in modes]
-            by_kappa = sum((g * c for g, c in zip(gain, a, strict=True)), around_zero(self.tail))
-            rows.append([*((n == j) - kappa * g for j, g in enumerate(gain, 1)), -by_kappa])
+            by_ratio = sum((g * c for g, c in zip(gain, a, strict=True)), around_zero(self.tail))
+            rows.append([*((n == j) - ratio * g for j, g in enumerate(gain, 1)), -by_ratio])
         values = arb_mat([[a[n - 1] - m[n]] for n, _ in modes])
         return values, arb_mat([row[1:] for row in rows]), arb_mat([row[:1] for row in rows])
 
     def slope(self, x: list[arb]) -> arb:
-        """d kappa/d a_1 along the branch."""
+        """ds/da_1 along the branch."""
         _, jacobian, by_amplitude = self.residual(x)
         return -jacobian.solve(by_amplitude).entries()[-1]
 
     def free_energy(self, x: list[arb]) -> arb:
-        r""":math:`F[q] - F[1] = \kappa \sum_n w_{kn} a_n^2 - \log Z` of a stationary state."""
-        *a, kappa = x
+        r""":math:`F[q] - F[1] = s \sum_n \omega_n a_n^2 - \log Z` of a stationary state."""
+        *a, ratio = x
         total, _ = self.moments(x)
         pairs = zip(self.multipliers, a, strict=True)
-        return kappa * sum((w * c * c for w, c in pairs), around_zero(self.tail)) - total.log()
+        return ratio * sum((w * c * c for w, c in pairs), around_zero(self.tail)) - total.log()
 
 
 def around_zero(bound: arb) -> arb:
@@ -109,23 +112,27 @@ def _multiplier(beta: fmpq, order: int, precision: int) -> arb:
     return _kernel(beta).ball(order - 1, 4) / 2
 
 
-def stationary_equations(beta: fmpq, degree: int, kappa: arb) -> StationaryEquations:
-    """Modes and nodes enough that, up to about this kappa, what is left out is below the current precision."""
+def stationary_equations(beta: fmpq, degree: int, ratio: arb) -> StationaryEquations:
+    """Modes and nodes enough that, up to about this kappa/kappa_k, what is left out is below the current precision."""
     precision, small = flint.ctx.prec, arb(2) ** -flint.ctx.prec
-    w: list[arb] = []
-    while not w or not 2 * kappa * w[-1] < small:
-        w.append(circle_multiplier(beta, degree * (len(w) + 1)))
+
+    def relative(n: int) -> arb:
+        return circle_multiplier(beta, degree * n) / circle_multiplier(beta, degree)
+
+    w = [arb(1)]
+    while not 2 * ratio * w[-1] < small:
+        w.append(relative(len(w) + 1))
     size = len(w)
-    first, second = (circle_multiplier(beta, degree * (size + n)) for n in (1, 2))
-    ratio = second / first if first > 0 else arb(0)
+    first, second = relative(size + 1), relative(size + 2)
+    decay = second / first if first > 0 else arb(0)
     choices = []
-    for y in (y for y in HEIGHTS if ratio * arb(y).exp() < 1):
-        above = first * (arb(y) * (size + 1)).cosh() / (1 - ratio * arb(y).exp())
+    for y in (y for y in HEIGHTS if decay * arb(y).exp() < 1):
+        above = first * (arb(y) * (size + 1)).cosh() / (1 - decay * arb(y).exp())
         strip = 2 * sum((v * (arb(y) * n).cosh() for n, v in enumerate(w, 1)), above)
-        choices.append((size + float((kappa * strip - small.log()) / (2 * arb(y))), strip, y))
+        choices.append((size + float((ratio * strip - small.log()) / (2 * arb(y))), strip, y))
     nodes, strip, y = min(choices, key=lambda choice: choice[0])
     cosines = _cosines(16 * (int(nodes) // 16 + 1), 2 * size, precision)
-    return StationaryEquations(w, cosines, 2 * first / (1 - ratio), strip, y)
+    return StationaryEquations(w, cosines, 2 * first / (1 - decay), strip, y)
 
 
 @lru_cache(maxsize=64)
@@ -135,9 +142,18 @@ def _cosines(nodes: int, degree: int, precision: int) -> arb_mat:
     return arb_mat([[table[(2 * j + 1) * n % (4 * nodes)] for n in range(degree + 1)] for j in range(nodes)])
 
 
-def linear_state(beta: fmpq, degree: int, amplitude: float) -> list[arb]:
-    """The state of a small amplitude, to first order: kappa is the threshold, the other amplitudes are 0."""
-    return [arb(amplitude), 1 / circle_multiplier(beta, degree)]
+def weak_state(beta: fmpq, degree: int, amplitude: float) -> list[arb]:
+    r"""The state of a small amplitude, this one or a smaller one, to leading order.
+
+    .. math:: a_2 = \frac{a_1^2}{2(1 - \omega_2)}, \qquad s = 1 + \frac{1 - 2\omega_2}{2(1 - \omega_2)}\,a_1^2
+
+    up to fourth order in a_1, as in :func:`~gegenflow.theory.amplitudes.amplitude_equation`. The amplitude returned is
+    small enough for :math:`a_2 \le a_1/4`.
+    """
+    second = circle_multiplier(beta, 2 * degree) / circle_multiplier(beta, degree)
+    a = arb(min(amplitude, float((1 - second) / 2)))
+    slaved = (a**2 / (2 * (1 - second))).mid()
+    return [a, slaved, (1 + slaved * (1 - 2 * second)).mid()]
 
 
 def stationary_state(
@@ -145,11 +161,12 @@ def stationary_state(
 ) -> tuple[StationaryEquations, list[arb]]:
     """The state at an amplitude, by Newton's method on midpoints from a nearby state x.
 
-    >>> beta, start = fmpq(0), linear_state(fmpq(0), 1, 0.1)
+    >>> beta, start = fmpq(0), weak_state(fmpq(0), 1, 0.1)
     >>> equations, x = stationary_state(beta, 1, start, 0.2)
-    >>> a, *_, kappa = enclose_state(equations, x)
-    >>> ratio = (kappa * a).bessel_i(1) / (kappa * a).bessel_i(0)            # the closed solution of Kuramoto
-    >>> ratio.overlaps(a), ratio.rad() < 1e-12
+    >>> a, *_, ratio = enclose_state(equations, x)
+    >>> field = 2 * ratio * a                                  # kappa_1 = 2; the closed solution of Kuramoto:
+    >>> mean = field.bessel_i(1) / field.bessel_i(0)
+    >>> mean.overlaps(a), mean.rad() < 1e-12
     (True, True)
     """
     equations = stationary_equations(beta, degree, 2 * x[-1])
@@ -161,7 +178,8 @@ def stationary_state(
         x[1:] = [(c - s).mid() for c, s in zip(x[1:], step, strict=True)]
         if max(abs(s) for s in step) < arb(2) ** (-flint.ctx.prec // 2):
             return equations, x
-    raise ArithmeticError(f"amplitude {float(x[0])}: Newton's method found no stationary state")
+    where = f"beta {float(arb(beta))}, degree {degree}, amplitude {float(x[0])}"
+    raise ValueError(f"{where}: Newton's method found no stationary state")
 
 
 def enclose_state(equations: StationaryEquations, x: list[arb]) -> list[arb] | None:

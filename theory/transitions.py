@@ -17,20 +17,27 @@ from flint import arb, fmpq
 
 from gegenflow.theory.amplitudes import supercritical_beta
 from gegenflow.theory.branches import check_branch
-from gegenflow.theory.certified import Certified, certify, exact_number
+from gegenflow.theory.certified import Certified, certify
 from gegenflow.theory.landau import coupling_threshold
-from gegenflow.theory.stationary import StationaryEquations, continuation, enclose_state, linear_state, stationary_state
+from gegenflow.theory.stationary import (
+    StationaryEquations,
+    circle_multiplier,
+    continuation,
+    enclose_state,
+    stationary_state,
+    weak_state,
+)
 
 
 @dataclass(frozen=True)
 class BranchPoint:
-    """A distinguished state of a branch: its amplitude a_1, its ``noise`` kappa and its ``coupling`` K = kappa/2.
+    """A distinguished state of a branch: its amplitude a_1, its ``kappa`` and its ``coupling`` K = kappa/2.
 
     Source: derived in :func:`fold` and :func:`transition`.
     """
 
     amplitude: Certified
-    noise: Certified
+    kappa: Certified
     coupling: Certified
 
 
@@ -55,7 +62,7 @@ class Transition:
 
 
 def fold(beta: Any, degree: int = 1, digits: int = 15) -> BranchPoint:
-    r"""The turning point of a subcritical branch: the least kappa at which it exists, and its amplitude there.
+    r"""The first turning point along a subcritical branch on the circle: kappa and the amplitude there.
 
     At a fold kappa falls before the ball of amplitudes and rises after it, proved through the sign of d kappa/d a_1.
 
@@ -63,10 +70,10 @@ def fold(beta: Any, degree: int = 1, digits: int = 15) -> BranchPoint:
     >>> turn.amplitude, turn.coupling
     ([0.54712795 +/- 6.1e-11], [0.19353450 +/- 2.1e-9])
 
-    Raises ValueError for degree < 1, digits < 1, a bad beta, or a beta at which the branch leaves the uniform state
-    without a jump (:func:`~gegenflow.theory.amplitudes.supercritical_beta`). Source: derived here.
+    Raises ValueError for degree < 1, digits < 1, a bad beta or one above 100, or a beta at which the branch leaves the
+    uniform state without a jump (:func:`~gegenflow.theory.amplitudes.supercritical_beta`). Source: derived here.
     """
-    exact, degree = exact_number(beta), check_branch(beta, degree)
+    exact, degree = check_branch(beta, degree)
     if not _is_subcritical(exact, degree):
         least = supercritical_beta(degree, 6).value
         raise ValueError(f"beta {beta}: the branch of degree {degree} has a fold only above beta = {least}")
@@ -88,10 +95,10 @@ def transition(beta: Any, digits: int = 15) -> Transition:
     >>> transition(2, digits=8).fold is None
     True
 
-    Raises ValueError for digits < 1, or a beta that is bad or above the tricritical one by less than about 1e-5.
-    Source: arXiv 2606.05140, 2604.16288; the enclosure is derived here.
+    Raises ValueError for digits < 1, or a beta that is bad, above 100, or above the tricritical one by less than about
+    1e-5. Source: arXiv 2606.05140, 2604.16288; the enclosure is derived here.
     """
-    exact = exact_number(beta)
+    exact, _ = check_branch(beta, 1)
     threshold = coupling_threshold(1, 2, exact, digits=digits)
     if not _is_subcritical(exact, 1):
         return Transition(exact, threshold, None, None)
@@ -151,7 +158,7 @@ def _passage(beta: fmpq, degree: int, test: Test, precision: int) -> tuple[arb, 
                 return arb.nan(), arb.nan()
         amplitude = ends[0].union(ends[1])
         proved = enclose_state(equations, [amplitude, *x[1:]])
-        return (amplitude, proved[-1]) if proved else (arb.nan(), arb.nan())
+        return (amplitude, proved[-1] / circle_multiplier(beta, degree)) if proved else (arb.nan(), arb.nan())
 
 
 Side = tuple[arb, arb]
@@ -168,13 +175,14 @@ def _bracket(beta: fmpq, degree: int, test: Test) -> tuple[list[arb], Side, Side
             if start < 1e-3:
                 near = float(arb(beta))
                 raise ValueError(f"beta {near}: too close to the tricritical point to tell the phases apart (1e-5)")
-            equations, x = stationary_state(beta, degree, linear_state(beta, degree, start), start)
+            x = weak_state(beta, degree, start)
+            equations, x = stationary_state(beta, degree, x, x[0])
             value = test(equations, x).mid()
-        low = arb(start), value
+        low = x[0], value
         for amplitude in continuation(x[0], 0.999):
             equations, x = stationary_state(beta, degree, x, amplitude)
             value = test(equations, x).mid()
             if value > 0:
                 return x, low, (x[0], value)
             low = x[0], value
-    raise ArithmeticError(f"beta {beta}: the branch does not turn before amplitude 0.999")
+    raise ValueError(f"beta {float(arb(beta))}: the branch does not turn before amplitude 0.999")

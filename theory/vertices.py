@@ -64,7 +64,7 @@ def platonic(name: str) -> Vertices:
         "icosahedron": lambda: _cyclic(sp.Integer(1), golden),
         "dodecahedron": lambda: [*cube, *_cyclic(golden - 1, golden)],
     }
-    if name not in solids:
+    if not isinstance(name, str) or name not in solids:
         raise ValueError(f"solid {name}: the platonic solids are {', '.join(SOLIDS)}")
     return solids[name]()
 
