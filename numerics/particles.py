@@ -124,15 +124,16 @@ def simulate(
     :math:`\nu = 1/\kappa \ge 0`, under which degree k decays at :math:`\nu k(k+d-2)`; ``observe`` observables recorded
     at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
 
-    Other arguments: ``weights`` shape=[n] positive with sum one, default 1/n; ``method`` "dense" (any dim,
-    forces accurate relative to themselves: use it for slow motion between clusters), "circle" (dim 2,
-    accurate relative to the largest force) or "auto", the faster; a ``kernel`` is always dense. Without noise ``rtol``
-    and ``atol`` are tolerances a step, to be set 10 to 1000 times below the error wanted, and below the size of any
-    small perturbation that matters; ``first_step`` is the step tried first, chosen by scipy unless given; ``rng`` only
-    records in ``parameters`` how the start was drawn. With noise the steps are fixed and of weak order 2, at most
-    ``step``, by default :func:`gegenflow.numerics.stochastic.default_step`; the Brownian motions come from a stream
-    spawned by ``rng``, so that a start drawn with the same integer is independent of them; without ``rng`` a fresh seed
-    is drawn and recorded. ``progress`` shows a bar on a terminal.
+    Other arguments: ``weights`` shape=[n] positive with sum one, default 1/n; ``method`` "dense" (any dim, forces
+    accurate relative to themselves: use it for slow motion between clusters), one that is accurate relative to the
+    largest force ("circle" and, for many tokens, "cells" in dim 2, "sphere" in dim 3, "tiles" in any dim) or "auto",
+    the fastest; a ``kernel`` is always dense. Without noise ``rtol`` and ``atol`` are tolerances a step, to be set 10
+    to 1000 times below the error wanted, and below the size of any small perturbation that matters; ``first_step`` is
+    the step tried first, chosen by scipy unless given; ``rng`` only records in ``parameters`` how the start was drawn.
+    With noise the steps are fixed and of weak order 2, at most ``step``, by default
+    :func:`gegenflow.numerics.stochastic.default_step`; the Brownian motions come from a stream spawned by ``rng``, so
+    that a start drawn with the same integer is independent of them; without ``rng`` a fresh seed is drawn and
+    recorded. ``progress`` shows a bar on a terminal.
 
     Two tokens on the circle a turn apart of 2 radians merge: for ``beta`` = 0 their difference obeys
     :math:`\dot\delta = -\sin\delta`, so that :math:`\tan(\delta/2)` decays as :math:`e^{-t}`:

@@ -119,7 +119,7 @@ def sine_run(degree, phase, beta, model, method):
     phase=floats(0, 6.2),
     beta=floats(0.5, 8),
     model=MODELS,
-    method=sampled_from(["dense", "circle"]),
+    method=sampled_from(["dense", "circle", "cells"]),
 )
 def test_a_phase_shifted_mode_grows_without_turning(degree, phase, beta, model, method):
     """Sines grow as cosines do and keep their phase: the amplitude is real against exp(-i k phase) at both ends."""

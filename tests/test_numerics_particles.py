@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from gegenflow import numerics as nm
 
 
-@pytest.mark.parametrize("method", ["dense", "circle"])
+@pytest.mark.parametrize("method", ["dense", "circle", "cells"])
 def test_planted_degree_three_grows_at_the_known_rate(method):
     """dim 2, beta 5: the rate 9 I_3(5)/5 by the integral that defines I_3, not by any mode of the solver."""
     tokens = nm.lattice(256)
@@ -58,13 +58,16 @@ def test_energy_rises_by_the_integrated_dissipation(dim, beta, model, seed):
 
 
 def test_methods_agree_on_a_run():
-    """Whole trajectories by the pair sum and by the Fourier series."""
+    """Whole trajectories by the pair sum, by the Fourier series and by cells; which of them "auto" takes."""
     tokens = nm.uniform(200, 2, rng=5)
-    dense, fast = (
-        nm.simulate(tokens, beta=5, t_end=0.3, method=method, rtol=1e-11, atol=1e-12) for method in ("dense", "circle")
+    dense, *fast = (
+        nm.simulate(tokens, beta=5, t_end=0.3, method=method, rtol=1e-11, atol=1e-12)
+        for method in ("dense", "circle", "cells")
     )
-    assert np.abs(dense.trajectories - fast.trajectories).max() < 1e-8
+    for run in fast:
+        assert np.abs(dense.trajectories - run.trajectories).max() < 1e-8
     assert dense.parameters["method"] == "dense"
+    assert nm.simulate(nm.uniform(5000, 2, rng=5), beta=5, t_end=0.0).parameters["method"] == "cells"
     assert nm.simulate(tokens, beta=5, t_end=0.0).parameters["method"] == "circle"
     assert nm.simulate(tokens[:10], beta=5, t_end=0.0).parameters["method"] == "dense"
 
