@@ -64,7 +64,7 @@ def circle_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Circle
         cosines = np.fft.rfft(value).real * (2 / points)
         sines = -np.fft.rfft(force).imag * (2 / points)
         cosines[0] /= 2
-        count = max(_length(cosines, tol * np.abs(value).max()), _length(sines, tol * np.abs(force).max()))
+        count = max(series_length(cosines, tol * np.abs(value).max()), series_length(sines, tol * np.abs(force).max()))
         if count <= points // 4:
             return CircleModes(cosines[:count].copy(), sines[:count].copy())
         points *= 2
@@ -145,7 +145,12 @@ def fourier_moments(tokens: Array, weights: Array, max_degree: int) -> NDArray[n
     return _moments_parallel(x, y, weights, max_degree).view(np.complex128)
 
 
-def _length(coefficients: Array, bound: float) -> int:
+def series_length(coefficients: Array, bound: float) -> int:
+    """How many coefficients to keep so that the moduli of the rest add up to no more than a bound.
+
+    >>> series_length(np.array([1.0, -0.5, 0.25, 0.125]), 0.4)
+    2
+    """
     tail = np.cumsum(np.abs(coefficients[::-1]))[::-1]
     return int(np.count_nonzero(tail > bound))
 

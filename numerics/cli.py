@@ -67,8 +67,7 @@ def derive(options: argparse.Namespace) -> int:
 def growth(options: argparse.Namespace) -> int:
     """certified growth rates of the harmonics of the uniform state"""
     dims, degrees = _flat(options.dim), _flat(options.degree)
-    kernel = th.attention_kernel(options.kernel) if _kernel(options) else None
-    facts = {"model": options.model, "kernel": kernel, "noise": options.noise or 0, "digits": options.digits}
+    facts = {"model": options.model, "kernel": _kernel(options), "noise": options.noise or 0, "digits": options.digits}
     return _print_table(th.growth_rows(dims, degrees, options.beta, **facts), options.format)
 
 
@@ -98,12 +97,12 @@ def phase(options: argparse.Namespace) -> int:
     if options.tokens and options.noise:
         raise ValueError("--tokens: the law of finitely many tokens is for --noise 0")
     kernel = _kernel(options)
-    beta, full = options.beta or "0", th.attention_kernel(options.kernel) if options.kernel else None
+    beta = options.beta or "0"
     here = th.phase(
         beta,
         options.dim,
         model=options.model,
-        kernel=full,
+        kernel=kernel,
         noise=options.noise or 0,
         digits=options.digits,
         max_degree=options.max_degree,
@@ -119,7 +118,7 @@ def phase(options: argparse.Namespace) -> int:
             options.tokens,
             amplitude=0.3 if options.amplitude is None else options.amplitude,
             model=options.model,
-            kernel=kernel,
+            kernel=kernel and kernel.at({th.beta: beta}),
         )
         facts |= {"tokens": law.tokens, "amplitude": law.amplitude, "emergence_time": law.mean}
         facts |= {"selection": {str(degree): chance for degree, chance in law.selection.items()}}
@@ -149,7 +148,7 @@ def _phase_lines(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _kernel(options: argparse.Namespace) -> Any:
-    """The kernel at the temperature given, None for the exponential one; each needs its beta, and no other symbol."""
+    """The kernel, None for the exponential one; each needs its beta, if it holds one, and no other symbol."""
     if options.kernel is None:
         if options.beta is None:
             raise ValueError("--beta: the inverse temperature is needed")
@@ -159,7 +158,7 @@ def _kernel(options: argparse.Namespace) -> Any:
         raise ValueError(f"--beta: the kernel {options.kernel} needs it")
     if others := sorted(str(symbol) for symbol in kernel.symbols - {th.beta}):
         raise ValueError(f"--kernel {options.kernel}: a number is needed in the place of {', '.join(others)}")
-    return kernel if options.beta is None else kernel.at({th.beta: options.beta})
+    return kernel
 
 
 def simulate(options: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ from numba import njit, prange
 from scipy.fft import dct
 
 from gegenflow.numerics.attention import FAST
+from gegenflow.numerics.circle import series_length
+from gegenflow.numerics.elementary import angle
 from gegenflow.numerics.geometry import Array
 
 MOST_DEGREES = 2**12
@@ -26,7 +28,6 @@ BLOCK = 128  # tokens advanced together: their polynomials stay in the first-lev
 CHUNKS = 64  # work items of a parallel region
 ROUNDING = 2e-15  # integrals this far below that of the modulus are noise
 FINEST = 2.5e-13  # the smallest error that ducc0 can be asked for
-ARCTAN = tuple(1 / k for k in range(23, 0, -2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ def sphere_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Sphere
         potential, series = np.concatenate([[0.0], potential]), series[:-1]
         slopes = count[:-1] * potential  # a bound of the l-th force
         highest = np.abs(value).max(), np.abs(value * np.sin(angle)).max()
-        length = max(_length(series, tol * highest[0]), _length(slopes, tol * highest[1]), 1)
+        length = max(series_length(series, tol * highest[0]), series_length(slopes, tol * highest[1]), 1)
         if length <= degrees // 2:
             series, potential = series[:length].copy(), potential[:length].copy()
             return SphereModes(series, potential, tol, _slope(series, potential, tol * highest[0]))
@@ -214,11 +215,6 @@ def _fejer_weights(points: int) -> Array:
     return weights
 
 
-def _length(coefficients: Array, bound: float) -> int:
-    tail = np.cumsum(np.abs(coefficients[::-1]))[::-1]
-    return int(np.count_nonzero(tail > bound))
-
-
 def _slope(value: Array, potential: Array, bound: float) -> float | None:
     power = float(potential @ potential)
     slope = float(value[1:] @ potential[1:]) / power if power > 0 else 0.0
@@ -256,20 +252,7 @@ def _radius(x: float, y: float) -> float:
     return sqrt(square) if square > 1e-280 else 0.0
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def _arctan(opposite: float, adjacent: float) -> float:
-    # angle of two sides >= 0, 0 for none: an eighth of a turn at most, quartered, then its power series
-    small, large = min(opposite, adjacent), max(opposite, adjacent, 1e-160)
-    tangent = small / (large + np.sqrt(small * small + large * large))
-    tangent /= 1 + np.sqrt(1 + tangent * tangent)
-    series = 0.0
-    for coefficient in ARCTAN:
-        series = coefficient - tangent * tangent * series
-    angle: float = 4 * tangent * series
-    return angle if opposite <= adjacent else pi / 2 - angle
-
-
-@njit(cache=True, parallel=True, fastmath=FAST, error_model="numpy")
+@njit(cache=True, parallel=True, error_model="numpy")
 def _angles(tokens: Array, places: Array) -> None:
     n = len(tokens)
     for k in prange(CHUNKS):
@@ -277,11 +260,9 @@ def _angles(tokens: Array, places: Array) -> None:
         for j in range(len(part)):
             x, y, z = part[j, 0], part[j, 1], part[j, 2]
             radius = _radius(x, y)
-            latitude = _arctan(radius, abs(z))
-            place[j, 0] = latitude if z >= 0 else pi - latitude
-            longitude = _arctan(abs(y), abs(x)) if radius > 0 else 0.0
-            longitude = longitude if x >= 0 or radius == 0 else pi - longitude
-            place[j, 1] = longitude if y >= 0 or radius == 0 else 2 * pi - longitude
+            place[j, 0] = angle(radius, z)
+            longitude = angle(y, x) if radius > 0 else 0.0
+            place[j, 1] = longitude if longitude >= 0 else 2 * pi + longitude
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
