@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
-    from gegenflow.numerics.attention import attention_field as attention_field
-    from gegenflow.numerics.circle import circle_field as circle_field
     from gegenflow.numerics.clusters import cluster_centres as cluster_centres
     from gegenflow.numerics.clusters import cluster_labels as cluster_labels
     from gegenflow.numerics.ensembles import emergences as emergences
+    from gegenflow.numerics.ensembles import first_crossing as first_crossing
+    from gegenflow.numerics.fields import attention_field as attention_field
     from gegenflow.numerics.geometry import lattice as lattice
     from gegenflow.numerics.geometry import normalize as normalize
     from gegenflow.numerics.geometry import quadrature as quadrature
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from gegenflow.numerics.observables import Energy as Energy
     from gegenflow.numerics.observables import HarmonicAmplitude as HarmonicAmplitude
     from gegenflow.numerics.observables import HarmonicPower as HarmonicPower
-    from gegenflow.numerics.particles import Run as Run
-    from gegenflow.numerics.particles import load as load
     from gegenflow.numerics.particles import simulate as simulate
     from gegenflow.numerics.plots import plot_checks as plot_checks
     from gegenflow.numerics.plots import plot_density as plot_density
@@ -42,22 +40,24 @@ if TYPE_CHECKING:
     from gegenflow.numerics.plots import plot_trajectories as plot_trajectories
     from gegenflow.numerics.report import Check as Check
     from gegenflow.numerics.report import Report as Report
+    from gegenflow.numerics.runs import Run as Run
+    from gegenflow.numerics.runs import load as load
     from gegenflow.numerics.validation import prospects as prospects
     from gegenflow.numerics.validation import validate as validate
 
 NAMES = {
-    "attention": ["attention_field"],
-    "circle": ["circle_field"],
     "clusters": ["cluster_centres", "cluster_labels"],
-    "ensembles": ["emergences"],
+    "ensembles": ["emergences", "first_crossing"],
+    "fields": ["attention_field"],
     "geometry": ["lattice", "normalize", "quadrature", "read_tokens", "uniform"],
     "harmonics": ["harmonic_overlap", "harmonic_power"],
     "integrate": ["Status"],
     "measurements": ["cluster_angles", "energy_gain", "planted_rates", "uniform_rates"],
     "observables": ["Clusters", "Dissipation", "Energy", "HarmonicAmplitude", "HarmonicPower"],
-    "particles": ["Run", "load", "simulate"],
+    "particles": ["simulate"],
     "plots": ["plot_checks", "plot_density", "plot_power", "plot_trajectories"],
     "report": ["Check", "Report"],
+    "runs": ["Run", "load"],
     "validation": ["prospects", "validate"],
 }
 HOME = {name: module for module, names in NAMES.items() for name in names}

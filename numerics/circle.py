@@ -11,12 +11,14 @@ from functools import lru_cache
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from gegenflow.numerics.attention import FAST, check_model, velocity
-from gegenflow.numerics.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.elementary import sincos
+from gegenflow.numerics.geometry import Array
+from gegenflow.numerics.pairs import FAST
 
 MOST_MODES = 2**20
+ROUNDING = 4e-16  # coefficients this far below the mean of the modulus are noise
 BLOCK = 256  # tokens advanced together: their powers stay in the first-level cache
 PARALLEL_FROM = 60_000  # tokens times modes: below it a parallel region costs more than it saves
 
@@ -28,11 +30,13 @@ class CircleModes:
     .. math:: h(\cos\varphi) = \sum_{m \ge 0} c_m \cos m\varphi, \qquad
               h(\cos\varphi)\sin\varphi = \sum_{m \ge 1} s_m \sin m\varphi
 
-    ``value`` holds :math:`c_m`, ``force`` holds :math:`s_m` (with :math:`s_0 = 0`).
+    ``value`` holds :math:`c_m`, ``force`` holds :math:`s_m` (with :math:`s_0 = 0`); ``error`` estimates what drift and
+    normaliser can be off by, relative to the largest force and the largest value of the kernel, rounding included.
     """
 
     value: Array
     force: Array
+    error: float
 
 
 def circle_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> CircleModes:
@@ -50,7 +54,8 @@ def circle_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Circle
     >>> modes.value.round(14) + 0.0, modes.force.round(14) + 0.0
     (array([0.5, 0. , 0.5, 0. ]), array([0.  , 0.25, 0.  , 0.25]))
 
-    Raises ValueError when the kernel is not finite or its spectrum does not decay within 2^20 modes.
+    Raises ValueError when the kernel is zero or not finite, and when its spectrum does not decay within 2^20 modes,
+    within milliseconds for a kernel with a kink or a jump.
     """
     if not 1e-15 <= tol < 1:
         raise ValueError(f"tol is {tol:g}: the tolerance of the Fourier modes must lie in [1e-15, 1)")
@@ -64,11 +69,22 @@ def circle_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Circle
         cosines = np.fft.rfft(value).real * (2 / points)
         sines = -np.fft.rfft(force).imag * (2 / points)
         cosines[0] /= 2
-        count = max(series_length(cosines, tol * np.abs(value).max()), series_length(sines, tol * np.abs(force).max()))
+        for series in (cosines, sines):
+            series[np.abs(series) < ROUNDING * np.abs(value).mean()] = 0.0
+        largest = np.array([np.abs(value).max(), np.abs(force).max()])
+        if largest[0] == 0:
+            raise ValueError("the kernel is zero on the whole circle: it has no scale to be accurate to")
+        count = max(series_length(cosines, tol * largest[0]), series_length(sines, tol * largest[1]))
         if count <= points // 4:
-            return CircleModes(cosines[:count].copy(), sines[:count].copy())
+            sizes = np.abs([cosines, sines]) / largest[:, None]
+            error = sizes[:, count:].sum(axis=1) + rounding(sizes[:, :count])
+            return CircleModes(cosines[:count].copy(), sines[:count].copy(), float(error.max()))
+        if never_decays(cosines, tol * largest[0], MOST_MODES):
+            break
         points *= 2
-    raise ValueError(f"the kernel needs more than {MOST_MODES} Fourier modes at tol = {tol:g}")
+    raise ValueError(
+        f"the kernel needs more than {MOST_MODES} Fourier modes at tol = {tol:g}: it is too sharp or not smooth"
+    )
 
 
 @lru_cache(maxsize=64)
@@ -81,54 +97,72 @@ def exponential_modes(beta: float, tol: float = 1e-13) -> CircleModes:
     return circle_modes(lambda gap: np.exp(-beta * gap), tol)
 
 
-def circle_field(
-    tokens: ArrayLike,
-    beta: float,
+def circle_sums(
+    tokens: Array,
+    weights: Array,
+    modes: CircleModes,
+    out: tuple[Array, Array] | None = None,
     *,
-    model: str = "usa",
-    weights: ArrayLike | None = None,
-    tol: float = 1e-13,
-) -> Array:
-    r"""Velocity of tokens on the circle through the Fourier modes of the kernel, shape=[n, 2].
-
-    .. math:: \dot\theta_i = -\sum_{m \ge 1} s_m \operatorname{Im}(z_i^m \overline{\mu_m}), \qquad
-              \mu_m = \sum_j w_j z_j^m,\quad z = x + iy,\quad \dot x_i = \dot\theta_i\,(-y_i, x_i)
-
-    with :math:`s_m` the force coefficients of :class:`CircleModes`; arguments, scaling and result as those of
-    :func:`attention_field`, with error at most about ``tol`` times the largest force.
-
-    >>> half = np.sqrt(0.5)  # pull of the second token: e^(beta cos) sin / 2 at an angle of 45 degrees
-    >>> field = circle_field([[1.0, 0.0], [half, half]], beta=3.0)
-    >>> bool(np.isclose(field[0, 1], np.exp(3 * half) * half / 2, rtol=1e-11))
-    True
-
-    Raises ValueError as :func:`attention_field` does, and for ``dim`` other than 2.  Source: derived here.
-    """
-    check_model(beta, model)
-    tokens = check_tokens(tokens)
-    if tokens.shape[1] != 2:
-        raise ValueError(f"dim is {tokens.shape[1]}: the circle field needs dim 2; attention_field takes any")
-    modes = exponential_modes(float(beta), tol)
-    drift, normalizer = circle_sums(tokens, check_weights(weights, len(tokens)), modes)
-    return velocity(drift, normalizer, beta, model)
-
-
-def circle_sums(tokens: Array, weights: Array, modes: CircleModes) -> tuple[Array, Array]:
+    normalizer: bool = True,
+) -> tuple[Array, Array]:
     r"""Drift, shape=[n, 2], and normaliser, shape=[n], as :func:`dense_sums` for any kernel on the circle.
+
+    The error is about ``modes.error`` times the largest force.  ``out``, the result of an earlier call, is overwritten
+    and spares new memory; without ``normalizer``, which USA does not need, the second array is empty.
 
     >>> drift, normalizer = circle_sums(np.eye(2), np.array([0.25, 0.75]), exponential_modes(2.0))
     >>> bool(np.allclose(normalizer, [0.25 + 0.75 * np.exp(-2), 0.75 + 0.25 * np.exp(-2)], rtol=1e-12))
     True
     """
-    moments = fourier_moments(tokens, weights, len(modes.force) - 1).conj()
+    drift, total = room_for_sums(tokens, out)
     x, y = np.ascontiguousarray(tokens.T)
-    turn, normalizer = np.empty(len(x)), np.empty(len(x))
-    series = (modes.force * moments).view(np.float64), (modes.value * moments).view(np.float64)
-    if len(x) * len(moments) < PARALLEL_FROM:
-        _evaluate(0, len(x), x, y, *series, turn, normalizer)
-    else:
-        _evaluate_parallel(x, y, *series, turn, normalizer)
-    return np.column_stack([-y * turn, x * turn]), normalizer
+    speed = np.empty(len(weights))
+    total = total if normalizer else total[:0]
+    _sums(x, y, weights, modes, speed, total)
+    np.multiply(-y, speed, out=drift[:, 0])
+    np.multiply(x, speed, out=drift[:, 1])
+    return drift, total
+
+
+def circle_angle_sums(
+    angles: Array,
+    weights: Array,
+    modes: CircleModes,
+    out: tuple[Array, Array] | None = None,
+    *,
+    normalizer: bool = True,
+) -> tuple[Array, Array]:
+    r"""Angular speed and normaliser, each shape=[n], of tokens given by their angles, shape=[n], of moduli to 1e5.
+
+    .. math:: \dot\varphi_i = \sum_j w_j\, h(\cos(\varphi_j - \varphi_i)) \sin(\varphi_j - \varphi_i)
+
+    ``out`` and ``normalizer`` as for :func:`circle_sums`.
+
+    >>> speed, _ = circle_angle_sums(np.array([0.0, 2.5 * np.pi]), np.array([0.25, 0.75]), exponential_modes(2.0))
+    >>> bool(np.allclose(speed, np.exp(-2) * np.array([0.75, -0.25]), rtol=1e-12))
+    True
+    """
+    speed, total = room_for_sums(angles, out)
+    total = total if normalizer else total[:0]
+    x, y = np.empty(len(weights)), np.empty(len(weights))
+    _turn(angles, x, y)
+    _sums(x, y, weights, modes, speed, total)
+    return speed, total
+
+
+def circle_points(angles: Array) -> Array:
+    r"""Tokens on the circle, shape=[n, 2], of angles, shape=[n], of moduli to 1e5.
+
+    .. math:: x_i = (\cos\varphi_i, \sin\varphi_i)
+
+    >>> bool(np.allclose(circle_points(np.array([0.0, np.pi / 3])), [[1, 0], [0.5, 0.75**0.5]], rtol=0, atol=2e-16))
+    True
+
+    Source: derived here.
+    """
+    tokens = np.empty((len(angles), 2))
+    _points(angles, tokens)
+    return tokens
 
 
 def fourier_moments(tokens: Array, weights: Array, max_degree: int) -> NDArray[np.complex128]:
@@ -153,6 +187,84 @@ def series_length(coefficients: Array, bound: float) -> int:
     """
     tail = np.cumsum(np.abs(coefficients[::-1]))[::-1]
     return int(np.count_nonzero(tail > bound))
+
+
+def room_for_sums(places: Array, out: tuple[Array, Array] | None) -> tuple[Array, Array]:
+    """Arrays for the drift and the normaliser of tokens, those of ``out`` as far as it has them.
+
+    >>> [part.shape for part in room_for_sums(np.eye(2), (np.empty((2, 2)), np.empty(0)))]
+    [(2, 2), (2,)]
+    """
+    drift, normalizer = out or (np.empty(places.shape), np.empty(len(places)))
+    return drift, normalizer if len(normalizer) == len(places) else np.empty(len(places))
+
+
+def rounding(sizes: Array) -> Array:
+    r"""What rounding adds to series with coefficients of given sizes, shape=[..., modes + 1], in the same unit.
+
+    .. math:: \varepsilon \sum_m (1 + m) |c_m|, \qquad \varepsilon = 2^{-52}
+
+    about the change of the series when its argument changes by a rounding.
+
+    >>> rounding(np.array([1.0, 0.5])) * 2**52
+    np.float64(2.0)
+    """
+    total: Array = np.finfo(np.float64).eps * (sizes @ np.arange(1.0, sizes.shape[-1] + 1))
+    return total
+
+
+def never_decays(coefficients: Array, bound: float, most: int) -> bool:
+    r"""Whether coefficients, shape=[2^k + 1] of at least 2^10, fall so slowly that the tail beyond ``most`` matters.
+
+    The largest in each octave falls faster and faster for a smooth function, by a steady factor :math:`2^p` for one
+    with a kink or a jump, whose tail beyond M is about :math:`M^{1-p}`, and hardly for noise, which must then be small.
+
+    >>> m = np.arange(1.0, 4098.0)
+    >>> never_decays(m**-2, 1e-12, 2**20), never_decays(m**-5, 1e-12, 2**20), never_decays(0.99**m, 1e-50, 2**20)
+    (True, False, False)
+
+    Source: derived here.
+    """
+    quarter = len(coefficients) // 4
+    if quarter < 256:
+        return False
+    size = np.abs(coefficients)
+    octaves = [size[quarter // k : 2 * quarter // k].max() for k in (4, 2, 1)]  # aliases fill the one above
+    if min(octaves) == 0 or octaves[2] > 0.1 * size.max():
+        return False
+    before, now = np.log2(octaves[0] / octaves[1]), np.log2(octaves[1] / octaves[2])
+    if now > 1.1 * before + 0.2:
+        return False
+    if now < 0.5:
+        return bool(octaves[2] * quarter > 100 * bound)
+    tail = octaves[2] * quarter * (quarter / most) ** (now - 1) / max(now - 1, 0.1)
+    return bool(tail > bound)
+
+
+def _sums(x: Array, y: Array, weights: Array, modes: CircleModes, speed: Array, normalizer: Array) -> None:
+    n, count = len(weights), len(modes.force)
+    if n * count < PARALLEL_FROM:
+        moments = _moments(0, n, x, y, weights, count - 1).view(np.complex128).conj()
+        _evaluate(0, n, x, y, *_series(modes, moments), speed, normalizer)
+    else:
+        moments = _moments_parallel(x, y, weights, count - 1).view(np.complex128).conj()
+        _evaluate_parallel(x, y, *_series(modes, moments), speed, normalizer)
+
+
+def _series(modes: CircleModes, moments: NDArray[np.complex128]) -> tuple[Array, Array]:
+    return (modes.force * moments).view(np.float64), (modes.value * moments).view(np.float64)
+
+
+@njit(cache=True, fastmath={"contract"})
+def _points(angles: Array, tokens: Array) -> None:
+    for j in range(len(angles)):
+        tokens[j, 1], tokens[j, 0] = sincos(angles[j])
+
+
+@njit(cache=True, fastmath={"contract"})
+def _turn(angles: Array, x: Array, y: Array) -> None:
+    for j in range(len(angles)):
+        y[j], x[j] = sincos(angles[j])
 
 
 @njit(cache=True, fastmath=FAST)
@@ -211,7 +323,8 @@ def _evaluate(
         rest = scratch[: last - first]
         _horner(x[first:last], y[first:last], force, rest, turn[first:last])
         turn[first:last] *= -1.0
-        _horner(x[first:last], y[first:last], value, normalizer[first:last], rest)
+        if len(normalizer):
+            _horner(x[first:last], y[first:last], value, normalizer[first:last], rest)
 
 
 @njit(cache=True, parallel=True)

@@ -22,7 +22,7 @@ from gegenflow.numerics.arguments import Parser, at_least, checked, integers, on
 from gegenflow.numerics.report import finite
 
 if TYPE_CHECKING:
-    from gegenflow.numerics.particles import Run
+    from gegenflow.numerics.runs import Run
 
 TABLES = ("text", "json", "csv", "markdown", "latex")
 

@@ -1,25 +1,39 @@
-"""Exponential, sine, cosine and angle as compiled functions whose loops become vector instructions.
+"""Power of two, sine, cosine and angle as compiled functions whose loops become vector instructions.
 
 Inside a compiled loop ``np.exp``, ``np.sin`` and ``np.arctan2`` are one library call a value; these are branch-free
-arithmetic: a range reduction, a polynomial, and for the exponential a power of two put together from its bits.
+arithmetic: a range reduction, a polynomial, and for the power of two an exponent added to its bits.
 They must not be compiled with reassociation, which would undo their roundings; a caller may be.
 """
 
 from math import factorial
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 ROUNDER = 1.5 * 2.0**52  # adding it rounds to an integer, held in the low bits
-ROUNDER_BITS = np.int64(np.float64(ROUNDER).view(np.int64))
-ONE_BITS = np.int64(1023)  # exponent bits of 1.0
 
 LOG2_E = 1.4426950408889634
-LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # 32 bits, and the rest
+EXP2_SERIES = (
+    4.4549605981865186e-10,
+    7.072585949269223e-09,
+    1.0178062445845774e-07,
+    1.321544258792169e-06,
+    1.525273382983612e-05,
+    0.0001540353044173605,
+    0.0013333558146416936,
+    0.009618129107606888,
+    0.0555041086648216,
+    0.24022650695910097,
+    0.6931471805599453,
+    1.0,
+)
+EXP2_SERIES_FLOAT32 = (0.000154531634, 0.00133908633, 0.00961808311, 0.0555035695, 0.240226507, 0.693147182, 1.0)
+
 QUARTERS = 0.6366197723675814  # 2/pi
 QUARTER_HIGH, QUARTER_MIDDLE, QUARTER_LOW = 1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21  # pi/2
 
-EXP_SERIES = tuple(1 / factorial(k) for k in range(13, -1, -1))
 SIN_SERIES = tuple((-1) ** (k // 2) / factorial(k) for k in range(17, 2, -2))
 COS_SERIES = tuple((-1) ** (k // 2) / factorial(k) for k in range(16, 3, -2))
 
@@ -40,32 +54,47 @@ ATAN_SERIES = (  # (atan r - r)/r^3 in powers of r^2, interpolated at 11 Chebysh
 
 
 @njit(cache=True, fastmath={"contract"})
-def exp(x: float) -> float:
-    r"""Exponential to 1 ulp.
+def exp2(x: float) -> float:
+    r"""Power of two to 1.5 ulp for :math:`x \le 1000` (float64) or :math:`x \le 120` (float32), the type of x.
 
-    .. math:: e^x = 2^n e^r, \qquad n = \operatorname{round}(x/\ln 2),\quad r = x - n\ln 2
+    .. math:: 2^x = 2^n 2^r, \qquad n = \operatorname{round}(x),\quad r = x - n
 
-    for every x: below -708.4 the value is denormal, with an error of at most 1 of its spacing of 5e-324, below
-    -745.13 it is 0, above 709.78 it is infinity; nan stays nan.
+    Below -865 (float64) or -124 (float32) the value stays what it is there, about 1e-260 or 5e-38: denormal numbers
+    are slow.  Multiply by 1/ln 2 for the exponential.
 
-    >>> bool(abs(exp(1.0) - np.e) < 5e-16), exp(0.0), exp(-1e4), exp(1e4)
-    (True, 1.0, 0.0, inf)
+    >>> exp2(-3.0), exp2(0.0), exp2(np.float32(-5)), exp2(-1e9) == exp2(-865.0)
+    (0.125, 1.0, 0.03125, True)
 
-    Source: derived here; the split of ln 2 by its bits.
+    Source: derived here; polynomials that are exact at 0 and interpolate at Chebyshev nodes of [-1/2, 1/2].
     """
-    x = x if x > -746.0 else (-746.0 if x <= -746.0 else x)
-    x = x if x < 710.0 else (710.0 if x >= 710.0 else x)
-    shifted = x * LOG2_E + ROUNDER
-    power = shifted - ROUNDER
-    rest = (x - power * LN2_HIGH) - power * LN2_LOW
-    value = 0.0
-    for coefficient in EXP_SERIES:
-        value = value * rest + coefficient
-    exponent = np.float64(shifted).view(np.int64) - ROUNDER_BITS
-    half = exponent >> np.int64(1)  # two factors: one alone would overflow, or lose the denormal numbers
-    first = np.int64((half + ONE_BITS) << np.int64(52)).view(np.float64)
-    second = np.int64((exponent - half + ONE_BITS) << np.int64(52)).view(np.float64)
-    return value * first * second
+    return _exp2(x)
+
+
+def _exp2(x: float) -> float:
+    raise NotImplementedError  # compiled code only
+
+
+@overload(_exp2, jit_options={"fastmath": {"contract"}})
+def _exp2_of_type(x: Any) -> Any:
+    double = x == types.float64
+    number: Any = np.float64 if double else np.float32
+    integer: Any = np.int64 if double else np.int32
+    rounder = number(1.5 * 2.0 ** (52 if double else 23))
+    digits, least = integer(52 if double else 23), number(-865 if double else -124)
+    leading, *others = map(number, EXP2_SERIES if double else EXP2_SERIES_FLOAT32)
+    series = tuple(others)
+
+    def power(x: Any) -> Any:
+        x = max(x, least)
+        shifted = x + rounder
+        rest = x - (shifted - rounder)
+        value = leading
+        for coefficient in series:
+            value = value * rest + coefficient
+        exponent = number(shifted).view(integer) << digits
+        return integer(number(value).view(integer) + exponent).view(number)
+
+    return power
 
 
 @njit(cache=True, fastmath={"contract"})

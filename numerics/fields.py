@@ -1,81 +1,280 @@
-"""Which sums over tokens to use: dense or, for many tokens in dim 2 or 3, through harmonics."""
+"""The velocity field of attention by the fastest sums that are exact enough: dense, through tiles or through harmonics.
 
-from math import sqrt
+Dense sums are accurate relative to each force; all others relative to the largest force that the kernel allows, to a
+tolerance that can be asked for.
+"""
 
-from gegenflow.numerics.attention import Attention, dense_sums
-from gegenflow.numerics.cells import cell_sums, exponential_cells
-from gegenflow.numerics.circle import circle_sums, exponential_modes
-from gegenflow.numerics.geometry import Array
-from gegenflow.numerics.sphere import exponential_sphere_modes, sphere_sums
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import exp, floor, log10, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gegenflow.numerics.attention import Attention, Kernel, check_model, dense_sums
+from gegenflow.numerics.cells import cell_angle_sums, cell_kernel, cell_sums, exponential_cells
+from gegenflow.numerics.circle import circle_angle_sums, circle_modes, circle_sums, exponential_modes
+from gegenflow.numerics.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.sphere import exponential_sphere_modes, sphere_modes, sphere_sums
 from gegenflow.numerics.tiles import tile_sums
 
+Pair = tuple[Array, Array]
+Sums = Callable[..., Pair]
+"""Maps a state and weights to drift and normaliser; takes ``out`` and ``normalizer`` as :func:`circle_sums` does."""
+
+HARMONICS: dict[str, tuple[Sums, Sums | None, Callable[..., Any], Callable[..., Any]]] = {
+    "circle": (circle_sums, circle_angle_sums, exponential_modes, circle_modes),
+    "cells": (cell_sums, cell_angle_sums, exponential_cells, cell_kernel),
+    "sphere": (sphere_sums, None, exponential_sphere_modes, sphere_modes),
+}
 DIMS = {"circle": 2, "cells": 2, "sphere": 3}
 METHODS = ("auto", "dense", "tiles", *DIMS)
+FINEST, COARSEST = 1e-13, 1e-3  # tolerances that harmonics are asked for
+ROUNDING = 2.0**-52
+
 CIRCLE_FROM = 2  # tokens per mode: measured break-even is at 1, and the dense field is the more accurate
-
-
 CELLS_FROM = 2000  # tokens: measured break-even of cells with modes is between 750 (beta 1000) and 2000 (beta 1)
-CELLS_FROM_SMOOTH = 4500  # the same for beta below 1
-
-TILES_FROM = 1000  # tokens, from dim 4 on: measured 1.3 to 3.7 times faster than dense at dims 8 to 512
 SPHERE_FROM, SPHERE_PER_BETA = 500, 20  # tokens: measured break-even is about 400 (beta <= 10) and 1500 (beta 50)
+TILES_FROM = 1000  # tokens, from dim 4 on: measured 1.3 to 3.7 times faster than dense at dims 8 to 512
 
 
-def choose_method(method: str, n: int, dim: int, attention: Attention) -> str:
-    """The method, "dense", "tiles", "circle", "cells" or "sphere", that ``method`` means for n tokens.
+@dataclass(frozen=True, eq=False)
+class Field:
+    r"""The velocity of weighted tokens under attention: how its sums are taken, and how exact they are.
 
-    "auto" takes the fastest: in dim 2 the circle and, for more tokens, its cells; in dim 3 the sphere; in higher dim
-    the tiles; for few tokens "dense", which a kernel always is.
+    ``method`` names the sums; ``error`` estimates what they are off by, relative to ``largest`` =
+    :math:`(\max|h|\sqrt{1-t^2}, \max|h|)`, the largest force and value of the kernel, and is zero for dense sums of the
+    exponential, exact to rounding relative to each force.  ``scaled``, shape=[n], holds the weights, for USA times
+    the unit :math:`e^\beta` in which ``sums`` (tokens, shape=[n, dim], and weights to drift and normaliser) are; that
+    of a kernel is one.  ``angle_sums`` do the same for angles, shape=[n], where the method takes them.
+    """
 
-    >>> [choose_method("auto", n, 2, attention=5.0) for n in (10, 1000, 20_000)]
+    method: str
+    model: str
+    scaled: Array
+    error: float
+    largest: tuple[float, float]
+    sums: Sums
+    angle_sums: Sums | None = None
+
+    def __call__(self, state: Array, out: Array) -> None:
+        """Write the velocities of tokens, or the angular speeds of angles, into ``out``, of the shape of ``state``."""
+        sums = self.angle_sums if state.ndim == 1 and self.angle_sums else self.sums
+        divided = self.model == "sa"
+        drift, normalizer = sums(state, self.scaled, (out, np.empty(len(state))), normalizer=divided)
+        if not divided:
+            out[...] = drift
+            return
+        if not (normalizer > 0).all():
+            row = int(np.flatnonzero(~(normalizer > 0))[0])
+            raise FloatingPointError(
+                f"the normaliser of token {row} is {normalizer[row]:.3g}: SA divides by it and needs it positive"
+            )
+        np.divide(drift, normalizer if state.ndim == 1 else normalizer[:, None], out=out)
+
+    def velocity_error(self, tokens: Array) -> float:
+        r"""An estimate of the largest error of any velocity at given tokens, shape=[n, dim].
+
+        .. math:: \varepsilon\,e^\beta \max|h|\sqrt{1-t^2} \ \text{(USA)}, \qquad
+                  \varepsilon\,\frac{\max|h|\sqrt{1-t^2} + \max|h|}{\min_i Z_i} \ \text{(SA)}
+
+        with :math:`\varepsilon` = ``error`` and for :math:`Z_i` at least the part of the token itself, the weight times
+        h(1).  Source: derived here, from :math:`|F_i| \le Z_i`.
+        """
+        if self.error == 0:
+            return 0.0
+        force, value = self.largest
+        if self.model == "usa":
+            return self.error * force * float(self.scaled.sum())
+        least = float(self.sums(tokens, self.scaled)[1].min())
+        return self.error * (force + value) / max(least, float(self.scaled.min()) * value)
+
+
+def prepare_field(
+    tokens: Array,
+    weights: Array,
+    attention: Attention,
+    *,
+    model: str = "usa",
+    method: str = "auto",
+    accuracy: float = 0.0,
+    form: Array | None = None,
+) -> Field:
+    r"""The field of tokens like the given ones, by a method, to an accuracy of the velocity; arguments already checked.
+
+    "auto" takes the fastest sums whose :meth:`Field.velocity_error` at ``tokens`` is at most ``accuracy``: in dim 2 the
+    circle and, for more tokens, its cells; in dim 3 the sphere; in higher dim the tiles; and "dense" for few tokens,
+    for a kernel that is not smooth, and for an accuracy that the others miss.  A named method comes as near as it can;
+    ``accuracy`` 0 asks for the finest modes and refuses none.  With a ``form`` B, shape=[dim, dim], the overlaps are
+    :math:`\langle x_i, B x_j\rangle`, and the tiles serve at any size.
+
+    >>> circle = [np.array([[np.cos(a), np.sin(a)] for a in np.arange(n)]) for n in (9, 500, 5000)]
+    >>> [prepare_field(tokens, np.full(len(tokens), 1 / len(tokens)), 5.0).method for tokens in circle]
     ['dense', 'circle', 'cells']
-    >>> [choose_method("auto", 20_000, dim, attention=5.0) for dim in (3, 4)]
-    ['sphere', 'tiles']
+    >>> weights = np.full(500, 1 / 500)
+    >>> prepare_field(circle[1], weights, lambda t: np.maximum(t, 0)).method, prepare_field(
+    ...     circle[1], weights, 5.0, accuracy=1e-16).method
+    ('dense', 'dense')
 
-    Raises ValueError for an unknown method and for any other than "dense" with a kernel or in a ``dim`` not its own.
+    Raises ValueError as :func:`check_method` does, and for a named method that the kernel is too rough for.
+    """
+    n, dim = tokens.shape
+    check_method(method, dim, form)
+    build = partial(_field, model=model, attention=attention, weights=weights, form=form)
+    if form is not None:
+        return build("tiles")
+    for name in _candidates(n, dim, attention) if method == "auto" else (method,):
+        try:
+            field, wanted = build(name), FINEST
+            if accuracy and field.error:
+                wanted = field.error * accuracy / field.velocity_error(tokens)
+                field = build(name, tol=10.0 ** floor(log10(min(max(wanted, FINEST), COARSEST))))
+        except ValueError as error:
+            if method != "auto":
+                raise ValueError(f'method is "{method}": {error}; "dense" takes any kernel') from None
+            continue
+        if method != "auto" or not accuracy or field.error <= wanted:
+            return field
+    return build("dense")
+
+
+def check_method(method: str, dim: int, form: Array | None = None) -> None:
+    """Refuse an unknown method, one in a ``dim`` not its own, and any other than the tiles with a form.
+
+    >>> check_method("circle", 3)
+    Traceback (most recent call last):
+    ValueError: method is "circle" but dim is 3: it needs dim 2; "dense" takes any
     """
     if method not in METHODS:
         raise ValueError(f"method is {method!r}: choose from {', '.join(METHODS)}")
     if method in DIMS and dim != DIMS[method]:
         raise ValueError(f'method is "{method}" but dim is {dim}: it needs dim {DIMS[method]}; "dense" takes any')
-    if callable(attention):
-        if method not in ("auto", "dense"):
-            raise ValueError(f'method is "{method}": with a kernel it must be "auto" or "dense"')
-        return "dense"
-    if method != "auto":
-        return method
-    if dim > 3:
-        return "tiles" if n >= TILES_FROM else "dense"
-    if dim == 3:
-        return "sphere" if n > SPHERE_FROM + SPHERE_PER_BETA * attention else "dense"
-    modes = 10 + 8 * sqrt(attention)  # fits the measured number of modes for beta from 0.1 to 1e4
-    if n <= CIRCLE_FROM * modes:
-        return "dense"
-    return "cells" if n >= (CELLS_FROM if attention >= 1 else CELLS_FROM_SMOOTH) else "circle"
+    if form is None:
+        return
+    if method not in ("auto", "tiles"):
+        raise ValueError(f'method is "{method}": with a form it must be "auto" or "tiles"')
+    if np.shape(form) != (dim, dim) or not np.isfinite(form).all():
+        raise ValueError(f"form has shape {np.shape(form)}: it must be ({dim}, {dim}) like the tokens, and finite")
 
 
-def attention_sums(tokens: Array, weights: Array, attention: Attention, method: str = "auto") -> tuple[Array, Array]:
-    r"""Drift, shape=[n, dim], and normaliser, shape=[n], by a method, in units of :math:`e^\beta` (one for a kernel).
+def attention_field(
+    tokens: ArrayLike,
+    beta: float | None = None,
+    *,
+    model: str = "usa",
+    weights: ArrayLike | None = None,
+    kernel: Kernel | None = None,
+    form: ArrayLike | None = None,
+    method: str = "dense",
+) -> Array:
+    r"""Velocity of every token under attention, shape=[n, dim].
 
-    See :func:`gegenflow.numerics.attention.dense_sums` and :func:`gegenflow.numerics.attention.kernel_sums`.
+    .. math:: \dot x_i = P_{x_i} \sum_j w_j h(s_{ij}) x_j \quad\text{(USA)}, \qquad
+              \dot x_i = Z_i^{-1} P_{x_i} \sum_j w_j h(s_{ij}) x_j \quad\text{(SA)}, \qquad
+              s_{ij} = \langle x_i, B x_j\rangle
 
-    >>> import numpy as np
-    >>> tokens, weights = np.eye(2), np.array([0.25, 0.75])
-    >>> for method in ("dense", "circle", "cells"):
-    ...     drift, normalizer = attention_sums(tokens, weights, 2.0, method)
-    ...     print((drift[0] * np.exp(2)).round(11) + 0.0)
-    [0.   0.75]
-    [0.   0.75]
-    [0.   0.75]
+    with :math:`P_x y = y - \langle x, y\rangle x`, :math:`Z_i = \sum_j w_j h(s_{ij})`, the self term included,
+    ``tokens`` shape=[n, dim], ``weights`` :math:`w_j` shape=[n], 1/n by default, either ``beta``,
+    :math:`h(t) = e^{\beta t}`, or any ``kernel`` h, a vectorised function of the overlap, and B = ``form``,
+    shape=[dim, dim], such as :math:`Q^T K`, the identity by default.  ``method`` "dense" is the reference, "auto" the
+    fastest; see :func:`gegenflow.numerics.simulate`.  The tiles take float32 tokens too, and return float32.
+
+    Two orthogonal tokens turn towards each other at speed 1/2 (USA) or :math:`1/(1 + e^\beta)` (SA):
+
+    >>> attention_field([[1.0, 0.0], [0.0, 1.0]], beta=3.0)
+    array([[0. , 0.5],
+           [0.5, 0. ]])
+    >>> field = attention_field([[1.0, 0.0], [0.0, 1.0]], beta=3.0, model="sa")
+    >>> bool(np.isclose(field[0, 1], 1 / (1 + np.exp(3.0)), rtol=1e-14))
+    True
+
+    ReLU attention sees only the half sphere about a token, here the second of two others:
+
+    >>> attention_field([[1.0, 0.0], [-0.6, 0.8], [0.8, 0.6]], kernel=lambda t: np.maximum(t, 0))[0].round(15)
+    array([0.  , 0.16])
+
+    Raises ValueError for bad tokens or weights, for ``beta`` negative or not finite, for USA with ``beta`` > 700, where
+    :math:`e^\beta` overflows, for both or neither of ``beta`` and ``kernel``, for a kernel that is not finite or
+    changes the shape, for SA where :math:`Z_i \le 0`, and as :func:`check_method` does.  Source: arXiv 2410.23228, its
+    USA and SA models.
     """
-    n, dim = tokens.shape
-    chosen = "dense" if callable(attention) else choose_method(method, n, dim, attention)
-    if callable(attention) or chosen == "dense":
-        return dense_sums(tokens, weights, attention)
-    if chosen == "cells":
-        return cell_sums(tokens, weights, exponential_cells(float(attention)))
-    if chosen == "tiles":
-        return tile_sums(tokens, weights, attention)
-    if chosen == "sphere":
-        return sphere_sums(tokens, weights, exponential_sphere_modes(float(attention)))
-    return circle_sums(tokens, weights, exponential_modes(float(attention)))
+    attention = check_model(beta, model, kernel)
+    rows = check_tokens(tokens)
+    if method == "tiles" and np.asarray(tokens).dtype == np.float32:
+        rows = rows.astype(np.float32)
+    matrix = None if form is None else np.array(form, dtype=np.float64)
+    method = "tiles" if matrix is not None and method == "dense" else method
+    out = np.empty_like(rows)
+    try:
+        masses = check_weights(weights, len(rows))
+        prepare_field(rows, masses, attention, model=model, method=method, form=matrix)(rows, out)
+    except FloatingPointError as problem:
+        raise ValueError(str(problem)) from None
+    return out
+
+
+def attention_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Array, Array]:
+    r"""Drift, shape=[n, dim], and normaliser, shape=[n], by the fastest method, in units of :math:`e^\beta`.
+
+    See :func:`gegenflow.numerics.attention.dense_sums`; the sums of a kernel are in units of one.
+
+    >>> drift, normalizer = attention_sums(np.eye(2), np.array([0.25, 0.75]), 2.0)
+    >>> (drift[0] * np.exp(2)).round(11)
+    array([0.  , 0.75])
+    """
+    sums: tuple[Array, Array] = prepare_field(tokens, weights, attention).sums(tokens, weights)
+    return sums
+
+
+def _candidates(n: int, dim: int, attention: Attention) -> tuple[str, ...]:
+    # from the fastest on, without the dense sums; a kernel is slow to evaluate, so its modes are worth it early
+    beta = 0.0 if callable(attention) else attention
+    if dim == 2 and n >= CELLS_FROM:
+        return "cells", "circle"
+    if dim == 2:
+        return ("circle",) if n > CIRCLE_FROM * (10 + 8 * sqrt(beta)) else ()
+    if dim == 3:
+        return ("sphere",) if n > SPHERE_FROM + SPHERE_PER_BETA * beta else ()
+    return ("tiles",) if n >= TILES_FROM else ()
+
+
+def _field(
+    method: str,
+    tol: float = FINEST,
+    *,
+    model: str,
+    attention: Attention,
+    weights: Array,
+    form: Array | None,
+) -> Field:
+    scaled = weights * exp(attention) if model == "usa" and not callable(attention) else weights
+    force, value, slope = _largest(attention)
+    if method in HARMONICS:
+        sums, angle_sums, exponential, general = HARMONICS[method]
+        kernel = general(lambda gap: attention(1 - gap), tol) if callable(attention) else exponential(attention, tol)
+        angles = _with_kernel(angle_sums, kernel) if angle_sums else None
+        return Field(method, model, scaled, kernel.error, (force, value), _with_kernel(sums, kernel), angles)
+
+    def sums_of_pairs(tokens: Array, weights: Array, out: object = None, *, normalizer: bool = True) -> Pair:
+        if method == "dense":
+            return dense_sums(tokens, weights, attention)
+        return tile_sums(tokens, weights, attention, form=form)
+
+    exact = method == "dense" and not callable(attention)
+    error = 0.0 if exact else ROUNDING * (value + slope) / max(force, 1e-300)
+    return Field(method, model, scaled, error, (force, value), sums_of_pairs)
+
+
+def _with_kernel(sums: Sums, kernel: object) -> Sums:
+    return lambda state, weights, *out, **normalizer: sums(state, weights, kernel, *out, **normalizer)
+
+
+def _largest(attention: Attention) -> tuple[float, float, float]:
+    # |h| sqrt(1 - t^2), |h| and |h'| over [-1, 1], finely near t = 1 where a sharp kernel lives
+    phi = np.pi * np.linspace(0, 1, 4001) ** 2
+    gap = 2 * np.sin(phi / 2) ** 2
+    value = attention(1 - gap) if callable(attention) else np.exp(-attention * gap)
+    force, slope = value * np.sin(phi), np.gradient(value, gap)
+    return float(np.abs(force).max()), float(np.abs(value).max()), float(np.abs(slope).max())

@@ -12,6 +12,7 @@ from scipy.special import roots_gegenbauer
 Array = NDArray[np.float64]
 
 UNIT_TOLERANCE = 1e-8
+UNIT_TOLERANCE_FLOAT32 = 1e-6
 MASS_TOLERANCE = 1e-9
 
 
@@ -104,7 +105,7 @@ def normalize(tokens: ArrayLike) -> Array:
 def check_tokens(tokens: ArrayLike) -> Array:
     r"""Tokens as a C-contiguous float64 array with unit rows to rounding, shape=[n, dim].
 
-    Rows may be off by 1e-8 in norm, which is then removed; anything further off is not a token.
+    Rows may be off by 1e-8 in norm, of float32 by 1e-6, which is then removed; anything further off is not a token.
 
     >>> check_tokens([[0.0, 1.0], [2.0, 0.0]])
     Traceback (most recent call last):
@@ -114,7 +115,8 @@ def check_tokens(tokens: ArrayLike) -> Array:
     """
     array = _as_rows(tokens)
     norm = np.linalg.norm(array, axis=1)
-    off = np.flatnonzero(~(np.abs(norm - 1) <= UNIT_TOLERANCE))
+    tolerance = UNIT_TOLERANCE_FLOAT32 if np.asarray(tokens).dtype == np.float32 else UNIT_TOLERANCE
+    off = np.flatnonzero(~(np.abs(norm - 1) <= tolerance))
     if off.size and norm[off[0]] == 0:
         raise ValueError(f"tokens: row {off[0]} is zero and has no direction")
     if off.size:

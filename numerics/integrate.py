@@ -1,18 +1,21 @@
-"""Adaptive integration on the sphere: scipy's DOP853 (order 8), put back on the sphere at every step."""
+"""Adaptive integration on the sphere or of angles, of order 5 or 8, put back on the sphere at every stage."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import DOP853
 from tqdm import tqdm
 
 from gegenflow.numerics.geometry import Array, check_tokens
+from gegenflow.numerics.runge_kutta import ORDER_5, ORDER_8, Field, Stepper
 
 SMALLEST_RTOL = 1e-13  # below it rounding, not the step size, decides the error estimate
+MOST_STANDSTILL = 10_000  # steps during which the clock, as a float64, may stand still
+SAFETY, MOST_SHRINKING, MOST_GROWTH = 0.85, 0.1, 10.0  # 0.9 has twice as many rejected steps
+
+TABLEAUS = {5: ORDER_5, 8: ORDER_8}
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Status:
 
 @dataclass(frozen=True, eq=False)
 class Integration:
-    """Outcome of :func:`integrate`: ``tokens`` shape=[n, dim] at time ``reached``; ``t`` the saved times."""
+    """Outcome of :func:`integrate`: ``tokens``, or angles, at time ``reached``; ``t`` the saved times.
+
+    ``next_step`` is what the control of the step size proposes for going on, nan where there is no such control.
+    """
 
     t: Array
     tokens: Array
@@ -40,105 +46,157 @@ class Integration:
     steps: int
     evaluations: int
     status: Status
+    rejected: int = 0
+    next_step: float = np.nan
+    stopped: bool = False
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
 def integrate(
-    field: Callable[[Array], Array],
-    tokens: ArrayLike,
+    field: Field,
+    start: ArrayLike,
     *,
     t_end: float,
+    t_start: float = 0.0,
+    order: int = 8,
     save_at: ArrayLike | None = None,
     rtol: float = 1e-8,
     atol: float = 1e-10,
     first_step: float | None = None,
-    on_save: Callable[[float, Array], object] = lambda t, tokens: None,
+    on_save: Callable[[float, Array], object] = lambda t, state: None,
+    stop: Callable[[float, Array], bool] | None = None,
     progress: bool = False,
 ) -> Integration:
-    r"""Follow :math:`\dot x = v(x)` on the sphere from t = 0 to ``t_end`` with controlled error.
+    r"""Follow :math:`\dot x = v(x)` from ``t_start`` to ``t_end`` with controlled error.
 
     .. math:: \dot y = v(y/|y|), \qquad y \leftarrow y/|y| \text{ after every accepted step}
 
-    ``field`` maps unit tokens to tangent velocities, both shape=[n, dim]; steps of order 8 keep the root
-    mean square of (local error)/(``atol`` + ``rtol`` |y|) over all components below one.  The local
-    tolerance should sit 10 to 1000 times below the global error wanted.  ``first_step`` is the step tried
-    first, chosen by scipy unless given.  ``on_save`` receives each time of
-    ``save_at`` (sorted, within [0, t_end], default 101 equispaced) and the tokens there, from dense output
-    of order 7, on the sphere to rounding. An interrupt from the keyboard, a field that is not finite and a
-    step that becomes too small end the integration; everything up to there is kept and ``status`` says what
-    happened.
+    ``start`` holds unit tokens, shape=[n, dim], or angles, shape=[n], any real numbers, which no rule puts back;
+    ``field(state, out)`` writes the velocity at ``state`` into ``out``, both of the shape of ``start``.  Steps are of
+    order 8 or 5 and keep the root mean square over tokens of \|error of a token\| / (``atol`` + ``rtol``) below one.
+    The tolerance should sit 10 to 1000 times below the global error wanted; order 5 is the cheaper one for rtol above
+    1e-6 or so.
+
+    ``on_save`` receives each time of ``save_at`` (sorted, within [t_start, t_end], default 101 equispaced) and the
+    state there in an array of its own, from an interpolant of degree 7 (order 5: 4), so saving changes no step.
+    ``stop`` receives the time and the state after every step, for reading only, and ends the run there when it
+    returns True.  ``first_step`` is the step tried first; with ``next_step`` of the result a run goes on where it
+    stopped.  The time keeps the low part that rounding loses, so steps below the spacing of float64 at t do count.
+
+    An interrupt from the keyboard, a field that is not finite or raises FloatingPointError, and a time that 10,000
+    steps leave where it is (the step size became too small) end the integration; everything up to the last step is
+    kept and ``status`` says what happened.  An interrupt just after ``on_save`` may leave its last time out of ``t``.
 
     Rotation at unit speed brings a token to the angle t:
 
-    >>> turn = lambda x: np.column_stack([-x[:, 1], x[:, 0]])
+    >>> def turn(x, out):
+    ...     np.stack([-x[:, 1], x[:, 0]], axis=1, out=out)
     >>> end = integrate(turn, [[1.0, 0.0]], t_end=2.0, rtol=1e-12, atol=1e-12)
     >>> bool(np.allclose(end.tokens, [[np.cos(2.0), np.sin(2.0)]], rtol=0, atol=1e-11)), str(end.status)
     (True, 'reached t = 2')
 
-    Raises ValueError for bad tokens, times or tolerances.  Source: Hairer, Norsett, Wanner, Solving ODEs I,
-    II.5.
+    Raises ValueError for bad tokens or angles, times, tolerances, order or first step.  Source: Hairer, Norsett,
+    Wanner, Solving ODEs I, II.4 to II.6 and II.10.
     """
-    start = check_tokens(tokens)
-    times = check_times(save_at, t_end)
+    state = _check_start(start)
+    times = check_times(save_at, t_end, t_start)
     _check_tolerances(rtol, atol)
-
-    def rate(_: float, flat: Array) -> Array:  # in units of t_end, so that no speed is too large to square
-        value = t_end * field(_on_sphere(flat, start.shape))
-        if not np.isfinite(value).all():
-            raise FloatingPointError("the velocity is not finite")
-        return value.ravel()
-
-    first = None if first_step is None or t_end == 0 else first_step / t_end
-    if first is not None and not 0 < first <= 1:
-        raise ValueError(f"first_step is {first_step}: it must lie in (0, {t_end:g}]")
-    state, reached, saved, steps, evaluations = start, 0.0, 0, 0, 0
-    bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
+    if order not in TABLEAUS:
+        raise ValueError(f"order is {order}: it must be 5 or 8")
+    span, tol = t_end - t_start, rtol + atol
+    if first_step is not None and span > 0 and not 0 < first_step <= span:
+        raise ValueError(f"first_step is {first_step}: it must lie in (0, {span:g}]")
+    clock, low = float(t_start), 0.0  # the time is their sum
+    step, growth = first_step or span, MOST_GROWTH
+    saved, steps, rejected, standstill, stopped = 0, 0, 0, 0, False
+    stepper = None
+    bar = tqdm(total=span, disable=None if progress else True, unit="t", leave=False)
     try:
-        solver = DOP853(rate, 0.0, start.ravel(), 1.0, rtol=rtol, atol=atol, first_step=first)
-        while saved < len(times) and times[saved] == 0:
-            on_save(0.0, start)
+        while saved < len(times) and times[saved] == t_start:
+            on_save(clock, state.copy())
             saved += 1
-        while solver.status == "running" and t_end > 0:
-            if problem := solver.step():
-                raise FloatingPointError(problem.rstrip(".").lower())
-            due = times[saved : np.searchsorted(times, solver.t * t_end, side="right")]
-            between: Any = solver.dense_output() if due.size else None
-            state = _on_sphere(solver.y, start.shape)
-            solver.y = state.ravel()
-            bar.update(solver.t * t_end - reached)
-            reached, steps, evaluations = float(solver.t * t_end), steps + 1, solver.nfev
-            for time in due:
-                on_save(float(time), _on_sphere(between(time / t_end), start.shape))
+        if span > 0:
+            stepper = Stepper(field, state, TABLEAUS[order])
+            step = first_step or stepper.first_step(span, tol)
+        while stepper and not stopped and (left := (t_end - clock) - low) > 0:
+            size = min(step, left)
+            new_clock, new_low = _later(clock, low, size) if size < left else (float(t_end), 0.0)
+            due = times[saved : np.searchsorted(times, new_clock, side="right")]
+            fractions = np.clip(((due - clock) - low) / size, 0.0, 1.0)
+            error = stepper.attempt(size, tol)
+            if error <= 1 and (fractions < 1).any():
+                stepper.prepare_interpolant(size)
+            factor = max(MOST_SHRINKING, SAFETY * error ** (-1 / order)) if error > 0 else MOST_GROWTH
+            if error > 1:
+                step, growth, rejected = size * factor, 1.0, rejected + 1
+                continue
+            standstill = standstill + 1 if new_clock == clock else 0
+            if standstill > MOST_STANDSTILL:
+                raise FloatingPointError("the step size became too small")
+            bar.update(new_clock - clock)
+            clock, low, state, steps = new_clock, new_low, stepper.trial.reshape(state.shape), steps + 1
+            step = max(size * min(growth, factor), step if size < step else 0.0)
+            growth = MOST_GROWTH
+            for time, fraction in zip(due.tolist(), fractions.tolist(), strict=True):
+                on_save(time, stepper.interpolate(size, fraction))
                 saved += 1
-        status = Status(True, f"reached t = {t_end:g}")
-    except KeyboardInterrupt:
-        status = Status(False, f"interrupted at t = {reached:g} of {t_end:g}; everything up to there is kept")
-    except FloatingPointError as problem:
-        status = Status(False, f"stopped at t = {reached:g} of {t_end:g}: {problem}; try a smaller t_end")
+            stopped = stop is not None and stop(clock, state)
+            stepper.accept()
+        status = Status(True, f"stopped at t = {clock:g}" if stopped else f"reached t = {t_end:g}")
+    except (KeyboardInterrupt, FloatingPointError) as cause:
+        status = broken_off(cause, clock, t_end, "try a smaller t_end")
     finally:
         bar.close()
-    return Integration(times[:saved], state, reached, steps, evaluations, status)
+    evaluations = stepper.evaluations if stepper else 0
+    return Integration(times[:saved], state, clock, steps, evaluations, status, rejected, step, stopped)
 
 
-def check_times(save_at: ArrayLike | None, t_end: float) -> Array:
-    """Times to save at, shape=[times]: sorted, within [0, t_end]; 101 equispaced ones by default.
+def check_times(save_at: ArrayLike | None, t_end: float, t_start: float = 0.0) -> Array:
+    """Times to save at, shape=[times]: sorted, within [t_start, t_end]; 101 equispaced ones by default.
 
     >>> check_times([0.5, 3.0], t_end=2.0)
     Traceback (most recent call last):
     ValueError: save_at runs from 0.5 to 3: the times must lie within [0, 2]
     """
-    if not (isfinite(t_end) and t_end >= 0):
-        raise ValueError(f"t_end is {t_end}: it must be finite and >= 0")
+    if not isfinite(t_start):
+        raise ValueError(f"t_start is {t_start}: it must be finite")
+    if not (isfinite(t_end) and t_end >= t_start):
+        raise ValueError(f"t_end is {t_end}: it must be finite and >= {t_start:g}")
     if save_at is None:
-        return np.linspace(0, t_end, 101) if t_end > 0 else np.zeros(1)
+        return np.linspace(t_start, t_end, 101) if t_end > t_start else np.array([float(t_start)])
     times = np.array(save_at, dtype=np.float64)
     if times.ndim != 1 or not np.isfinite(times).all():
         raise ValueError(f"save_at has shape {times.shape}: it must be a list of finite times")
     if (np.diff(times) <= 0).any():
         raise ValueError("save_at is not strictly increasing")
-    if times.size and not (times[0] >= 0 and times[-1] <= t_end):
-        raise ValueError(f"save_at runs from {times[0]:g} to {times[-1]:g}: the times must lie within [0, {t_end:g}]")
+    if times.size and not (times[0] >= t_start and times[-1] <= t_end):
+        raise ValueError(
+            f"save_at runs from {times[0]:g} to {times[-1]:g}: the times must lie within [{t_start:g}, {t_end:g}]"
+        )
     return times
+
+
+def broken_off(cause: BaseException, reached: float, t_end: float, remedy: str) -> Status:
+    """The status of a run that an interrupt or a FloatingPointError ended before its time.
+
+    >>> print(broken_off(FloatingPointError("the velocity is not finite"), 0.5, 2.0, "try a smaller t_end"))
+    stopped at t = 0.5 of 2: the velocity is not finite; try a smaller t_end
+    """
+    if isinstance(cause, KeyboardInterrupt):
+        return Status(False, f"interrupted at t = {reached:g} of {t_end:g}; everything up to there is kept")
+    return Status(False, f"stopped at t = {reached:g} of {t_end:g}: {cause}; {remedy}")
+
+
+def _check_start(start: ArrayLike) -> Array:
+    if np.ndim(start) != 1:
+        return check_tokens(start)
+    angles = np.array(start, dtype=np.float64)
+    if not angles.size:
+        raise ValueError("start is empty: it must hold tokens, shape=[n, dim], or angles, shape=[n]")
+    if not np.isfinite(angles).all():
+        first = int(np.flatnonzero(~np.isfinite(angles))[0])
+        raise ValueError(f"start: angle {first} is {angles[first]}: every angle must be finite")
+    return angles
 
 
 def _check_tolerances(rtol: float, atol: float) -> None:
@@ -148,7 +206,10 @@ def _check_tolerances(rtol: float, atol: float) -> None:
         raise ValueError(f"atol is {atol}: it must be finite and >= 0")
 
 
-def _on_sphere(flat: Array, shape: tuple[int, ...]) -> Array:
-    rows: Array = flat.reshape(shape)
-    unit: Array = rows / np.sqrt(np.einsum("id,id->i", rows, rows))[:, None]
-    return unit
+def _later(clock: float, low: float, step: float) -> tuple[float, float]:
+    # the sum of all three as a float64 and what its rounding lost: two exact additions
+    later = clock + step
+    part = later - clock
+    low += (clock - (later - part)) + (step - part)
+    clock = later + low
+    return clock, low - (clock - later)

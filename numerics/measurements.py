@@ -21,7 +21,8 @@ from gegenflow.numerics.fields import attention_sums
 from gegenflow.numerics.geometry import Array, quadrature, uniform
 from gegenflow.numerics.harmonics import harmonic_overlap, harmonic_power, harmonic_profile
 from gegenflow.numerics.observables import Dissipation, Energy
-from gegenflow.numerics.particles import Run, simulate
+from gegenflow.numerics.particles import simulate
+from gegenflow.numerics.runs import Run
 
 TILT = 1e-5
 MOST_NODES = 10_000

@@ -1,97 +1,33 @@
-"""One entry point to follow tokens under attention, and the run it returns."""
+"""One entry point to follow tokens under attention."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from secrets import randbits
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from gegenflow.numerics.attention import Kernel, check_model, kernel_name, velocity
-from gegenflow.numerics.fields import attention_sums, choose_method
+from gegenflow.numerics.attention import Attention, Kernel, check_model, kernel_name
+from gegenflow.numerics.circle import circle_points
+from gegenflow.numerics.few_tokens import integrate_few
+from gegenflow.numerics.fields import Field, check_method, prepare_field
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
-from gegenflow.numerics.integrate import Status, check_times, integrate
+from gegenflow.numerics.integrate import SMALLEST_RTOL, Integration, Status, check_times, integrate
+from gegenflow.numerics.merging import Merging, integrate_merging
 from gegenflow.numerics.observables import Observable
+from gegenflow.numerics.runs import Run
 from gegenflow.numerics.stochastic import default_step, integrate_noisy
 
 MOST_TRACKED = 256
 MOST_TRACKED_NUMBERS = 4_000_000
-ARRAYS = ("t", "tokens", "trajectories", "weights")
-OBSERVABLE = "observable:"
-
-Parameter = str | int | float | None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Run:
-    """Result of :func:`simulate`; prints as a table.
-
-    ``t`` shape=[times] are the saved times that were reached; ``tokens`` shape=[n, dim] the last state, at
-    the end time if ``status.ok``; ``observables`` maps names to arrays shape=[times, ...]; ``trajectories``
-    shape=[times, tracked, dim] follow the first tokens; ``weights`` shape=[n]; ``evaluations`` of the field.
-    """
-
-    t: Array
-    tokens: Array
-    trajectories: Array
-    weights: Array
-    observables: Mapping[str, NDArray[Any]]
-    status: Status
-    evaluations: int
-    parameters: Mapping[str, Parameter]
-    version: str
-    seconds: float
-
-    def __repr__(self) -> str:
-        facts = self.parameters
-        weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts['beta']}"
-        weight += f", noise {facts['noise']:g}" if facts.get("noise") else ""
-        head = "{n} tokens, dim {dim}, {weight}, model {model}, {method} field".format(weight=weight, **facts)
-        rows = {"status": self.status, "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s"}
-        if len(self.t):
-            rows["saved times"] = f"{len(self.t)} from {self.t[0]:g} to {self.t[-1]:g}"
-            rows |= {name: _summary(values) for name, values in self.observables.items()}
-        return "\n".join([f"Run: {head}", *(f"  {name:<20}{row}" for name, row in rows.items())])
-
-    def save(self, path: str | Path) -> None:
-        """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back."""
-        arrays = {name: getattr(self, name) for name in ARRAYS}
-        arrays |= {OBSERVABLE + name: values for name, values in self.observables.items()}
-        facts = {
-            "status": asdict(self.status),
-            "evaluations": self.evaluations,
-            "parameters": dict(self.parameters),
-            "version": self.version,
-            "seconds": self.seconds,
-        }
-        with open(path, "wb") as file:
-            np.savez_compressed(file, facts=json.dumps(facts), **arrays)
-
-
-def load(path: str | Path) -> Run:
-    """Read a run that :meth:`Run.save` wrote.
-
-    Raises ValueError for a file that holds no run.
-    """
-    with open(path, "rb") as file:
-        if file.read(4) != b"PK\x03\x04":
-            raise ValueError(f"{path} is not a saved run: it is no npz archive")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            if missing := {*ARRAYS, "facts"} - {*archive.files}:
-                raise ValueError(f"{path} is not a saved run: it lacks {', '.join(sorted(missing))}")
-            facts = json.loads(str(archive["facts"]))
-            observables = {
-                key.removeprefix(OBSERVABLE): archive[key] for key in archive.files if key.startswith(OBSERVABLE)
-            }
-            arrays = {name: archive[name] for name in ARRAYS}
-    status = Status(**facts.pop("status"))
-    return Run(**arrays, observables=observables, status=status, **facts)
+FEW = 200  # tokens up to which one compiled loop is faster: measured 1.5 times at 200, 0.9 at 400
+COARSE = 1e-5  # tolerance from which steps of order 5 take fewer evaluations than those of order 8
+TIGHTER = 0.01  # tolerances of the second run that measures the error, relative to the first
 
 
 def simulate(
@@ -99,38 +35,50 @@ def simulate(
     *,
     beta: float | None = None,
     kernel: Kernel | None = None,
+    form: ArrayLike | None = None,
     noise: float = 0.0,
     model: str = "usa",
     t_end: float,
     weights: ArrayLike | None = None,
     method: str = "auto",
+    merge: float | None = None,
     observe: Sequence[Observable] = (),
     rtol: float = 1e-8,
     atol: float = 1e-10,
+    order: int | None = None,
     first_step: float | None = None,
     step: float | None = None,
     save_at: ArrayLike | None = None,
     rng: int | np.random.Generator | None = None,
+    estimate_error: bool = False,
     progress: bool = False,
 ) -> Run:
     r"""Follow tokens under attention from t = 0 to ``t_end`` and record observables on the way.
 
     .. math:: dx_i = v_i\,dt + \sqrt{2\nu}\,dW_i, \qquad
-              v_i = P_{x_i} \sum_j w_j h(\langle x_i, x_j\rangle) x_j \ \text{(USA)},
-              \quad \text{divided by } Z_i = \sum_j w_j h(\langle x_i, x_j\rangle) \ \text{(SA)}
+              v_i = P_{x_i} \sum_j w_j h(s_{ij}) x_j \ \text{(USA)},
+              \quad \text{divided by } Z_i = \sum_j w_j h(s_{ij}) \ \text{(SA)},
+              \qquad s_{ij} = \langle x_i, B x_j\rangle
 
     Main arguments: ``tokens`` shape=[n, dim] unit rows; ``beta`` for the attention weight :math:`h = e^{\beta t}`, or
-    ``kernel`` for any other, a function that maps an array of overlaps t to finite h(t); ``noise``
-    :math:`\nu = 1/\kappa \ge 0`, under which degree k decays at :math:`\nu k(k+d-2)`; ``observe`` observables recorded
-    at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
+    ``kernel`` for any other, a function that maps an array of overlaps t to finite h(t); ``form`` B, shape=[dim, dim],
+    such as :math:`Q^T K`, the identity by default; ``noise`` :math:`\nu = 1/\kappa \ge 0`, under which degree k decays
+    at :math:`\nu k(k+d-2)`; ``observe`` observables recorded at each time of ``save_at`` (sorted, within [0, t_end],
+    default 101 equispaced).
 
-    Other arguments: ``weights`` shape=[n] positive with sum one, default 1/n; ``method`` "dense" (any dim, forces
-    accurate relative to themselves: use it for slow motion between clusters), one that is accurate relative to the
-    largest force ("circle" and, for many tokens, "cells" in dim 2, "sphere" in dim 3, "tiles" in any dim) or "auto",
-    the fastest; a ``kernel`` is always dense. Without noise ``rtol`` and ``atol`` are tolerances a step, to be set 10
-    to 1000 times below the error wanted, and below the size of any small perturbation that matters; ``first_step`` is
-    the step tried first, chosen by scipy unless given; ``rng`` only records in ``parameters`` how the start was drawn.
-    With noise the steps are fixed and of weak order 2, at most ``step``, by default
+    Accuracy: ``rtol`` + ``atol`` bounds the root mean square over tokens of the error of a step, to be set 10 to 1000
+    times below the error wanted, and below the size of any small perturbation that matters. ``method`` "dense" gives
+    forces accurate relative to themselves, in any dim; "circle" and, for many tokens, "cells" in dim 2, "sphere" in dim
+    3 and "tiles" in any dim are accurate relative to the largest force; "auto" takes the fastest whose error moves no
+    token further than the tolerance by ``t_end``, hence "dense" for motion so slow that exponentially small forces
+    matter. The run's ``field_error`` says how far the sums may have moved a token; ``estimate_error`` runs a second
+    time at a hundredth of the tolerances and puts the largest distance at the end in ``error``.
+
+    Other arguments: ``merge``, the distance below which contracting tokens go on as one cluster, for times like
+    :math:`e^{100}` between clusters, see :func:`gegenflow.numerics.merging.integrate_merging`; ``weights`` shape=[n]
+    positive with sum one, default 1/n; ``order`` 5 or 8 of the steps, by default 5 for tolerances above 1e-5;
+    ``first_step`` is the step tried first; ``rng`` only records in ``parameters`` how the start was drawn. With noise
+    the steps are fixed and of weak order 2, at most ``step``, by default
     :func:`gegenflow.numerics.stochastic.default_step`; the Brownian motions come from a stream spawned by ``rng``, so
     that a start drawn with the same integer is independent of them; without ``rng`` a fresh seed is drawn and
     recorded. ``progress`` shows a bar on a terminal.
@@ -145,59 +93,58 @@ def simulate(
     Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead.  Source: arXiv
     2410.23228 for the models, 2604.16288 for the noise.
     """
+    clock = perf_counter()
     attention = check_model(beta, model, kernel)
-    tokens = check_tokens(tokens)
-    n, dim = tokens.shape
-    weights = check_weights(weights, n)
+    start = check_tokens(tokens)
+    n, dim = start.shape
+    masses = check_weights(weights, n)
     times = check_times(save_at, t_end)
-    method = choose_method(method, n, dim, attention)
-    if noise and first_step is not None:
-        raise ValueError(f"first_step is {first_step}: with noise the steps are fixed, step sets their size")
-    if not noise and step is not None:
-        raise ValueError(f"step is {step}: without noise the steps follow rtol and atol")
-    names = [observable.name for observable in observe]
-    if len(set(names)) < len(names):
-        raise ValueError(f"observe holds two observables of one name: {', '.join(names)}")
+    matrix = None if form is None else np.array(form, dtype=np.float64)
+    check_method(method, dim, matrix)
+    _check_steps(noise, step, first_step=first_step, order=order, merge=merge, estimate_error=estimate_error or None)
+    _check_merge(merge, attention, method, matrix, order)
+    _check_observables(observe, matrix)
     tracked = max(1, min(n, MOST_TRACKED, MOST_TRACKED_NUMBERS // (dim * max(1, len(times)))))
     records: list[list[object]] = [[] for _ in observe]
     paths: list[Array] = []
 
-    def field(x: Array) -> Array:
-        return velocity(*attention_sums(x, weights, attention, method), attention, model)
-
     def record(_: float, x: Array) -> None:
         paths.append(x[:tracked].copy())
         for values, observable in zip(records, observe, strict=True):
-            values.append(observable(x, weights, attention, model))
+            values.append(observable(x, masses, attention, model))
 
-    clock = perf_counter()
-    common: dict[str, Any] = {"t_end": t_end, "save_at": times, "on_save": record, "progress": progress}
-    if noise:
-        rng = randbits(63) if rng is None else rng
-        step = default_step(noise, dim, model, attention) if step is None else step
-        accuracy: dict[str, Parameter] = {"step": step}
-        stream = np.random.default_rng(rng).spawn(1)[0]
-        end = integrate_noisy(field, tokens, noise=noise, step=step, rng=stream, **common)
-    else:
-        accuracy = {"rtol": rtol, "atol": atol}
-        end = integrate(field, tokens, rtol=rtol, atol=atol, first_step=first_step, **common)
+    rng = randbits(63) if noise and rng is None else rng
+    step = default_step(noise, dim, model, attention) if noise and step is None else step
+    follow = partial(
+        _follow, start, masses, attention, model=model, method=method, form=matrix, merge=merge, order=order,
+        first_step=first_step, noise=noise, step=step, rng=rng, t_end=t_end,
+    )  # fmt: skip
+    end, used, field_error = follow(rtol=rtol, atol=atol, save_at=times, on_save=record, progress=progress)
+    error = None
+    if estimate_error and end.status.ok:
+        finer = follow(rtol=max(TIGHTER * rtol, SMALLEST_RTOL), atol=TIGHTER * atol, save_at=[], progress=progress)[0]
+        error = float(np.linalg.norm(end.tokens - finer.tokens, axis=1).max()) if finer.status.ok else None
     count = len(end.t)
     return Run(
         t=end.t,
         tokens=end.tokens,
         trajectories=np.array(paths[:count]).reshape(-1, tracked, dim),
-        weights=weights,
-        observables={name: np.array(values[:count]) for name, values in zip(names, records, strict=True)},
+        weights=masses,
+        merges=np.column_stack([end.merged, end.remaining]) if isinstance(end, Merging) else np.empty((0, 2)),
+        observables={o.name: np.array(values[:count]) for o, values in zip(observe, records, strict=True)},
         status=end.status,
         evaluations=end.evaluations,
+        field_error=field_error,
+        error=error,
         parameters={
             "beta": None if beta is None else float(beta),
             "kernel": None if kernel is None else kernel_name(kernel),
+            "form": None if matrix is None else json.dumps(matrix.tolist()),
             "noise": float(noise),
             "model": model,
             "t_end": float(t_end),
-            "method": method,
-            **accuracy,
+            "method": used,
+            **({"step": step} if noise else {"rtol": rtol, "atol": atol, "order": order, "merge": merge}),
             "n": n,
             "dim": dim,
             "rng": str(rng) if isinstance(rng, np.random.Generator) else rng,
@@ -207,7 +154,76 @@ def simulate(
     )
 
 
-def _summary(values: NDArray[Any]) -> str:
-    if values.ndim == 1:
-        return f"{values[0]:.6g} -> {values[-1]:.6g}"
-    return f"shape {values.shape}"
+def _follow(
+    start: Array,
+    weights: Array,
+    attention: Attention,
+    *,
+    model: str,
+    method: str,
+    form: Array | None,
+    merge: float | None,
+    order: int | None,
+    first_step: float | None,
+    noise: float,
+    step: float | None,
+    rng: int | np.random.Generator | None,
+    t_end: float,
+    rtol: float,
+    atol: float,
+    **saving: Any,
+) -> tuple[Integration | Merging, str, float]:
+    """The end of a run, the method of its field, and how far the error of that may have moved a token."""
+    tolerances: dict[str, Any] = {"rtol": rtol, "atol": atol, "t_end": t_end, "first_step": first_step}
+    if not (noise or callable(attention) or form is not None) and method in ("auto", "dense"):
+        options: dict[str, Any] = {"model": model, **tolerances, **saving}
+        if merge is not None:
+            return integrate_merging(start, weights, attention, merge=merge, **options), "dense", 0.0
+        if len(start) <= FEW and order in (None, 8):
+            return integrate_few(start, weights, attention, **options), "dense", 0.0
+    accuracy = (rtol + atol) / t_end if t_end > 0 else 0.0
+    field = prepare_field(start, weights, attention, model=model, method=method, accuracy=accuracy, form=form)
+    if noise:
+        stream = np.random.default_rng(rng).spawn(1)[0]
+        end = integrate_noisy(field, start, noise=noise, step=step or 0.0, rng=stream, t_end=t_end, **saving)
+    else:
+        run = integrate if field.angle_sums is None else _integrate_angles
+        end = run(field, start, order=order or (5 if rtol + atol > COARSE else 8), **tolerances, **saving)
+    moved = end.reached * max(field.velocity_error(x) for x in (start, end.tokens)) if end.status.ok else 0.0
+    if moved > (rtol + atol) * max(1, end.steps):
+        what = f"the error of the {field.method} sums may have moved tokens by {moved:.1e}, beyond the tolerance"
+        end = replace(end, status=Status(False, f'{end.status}, but {what}; method="dense" is exact'))
+    return end, field.method, moved
+
+
+def _integrate_angles(
+    field: Field, start: Array, *, on_save: Callable[[float, Array], object] = lambda t, x: None, **options: Any
+) -> Integration:
+    # In dim 2 half the memory, and no projection.
+    def save(time: float, angles: Array) -> None:
+        on_save(time, circle_points(angles))
+
+    end = integrate(field, np.arctan2(start[:, 1], start[:, 0]), on_save=save, **options)
+    return replace(end, tokens=circle_points(end.tokens))
+
+
+def _check_steps(noise: float, step: float | None, **without_noise: object) -> None:
+    given = [f"{name} is {value}" for name, value in without_noise.items() if value is not None]
+    if noise and given:
+        raise ValueError(f"{given[0]}: with noise the steps are fixed, step sets their size")
+    if not noise and step is not None:
+        raise ValueError(f"step is {step}: without noise the steps follow rtol and atol")
+
+
+def _check_merge(merge: float | None, attention: Attention, method: str, form: Array | None, order: int | None) -> None:
+    plain = not callable(attention) and form is None and method in ("auto", "dense") and order in (None, 8)
+    if merge is not None and not plain:
+        raise ValueError(f'merge is {merge}: it needs beta, no kernel or form, method "dense" or "auto", and order 8')
+
+
+def _check_observables(observe: Sequence[Observable], form: Array | None) -> None:
+    names = [observable.name for observable in observe]
+    if len(set(names)) < len(names):
+        raise ValueError(f"observe holds two observables of one name: {', '.join(names)}")
+    if form is not None and (energies := {"energy", "dissipation"} & {*names}):
+        raise ValueError(f"observe holds the {energies.pop()}: with a form there is none that the flow ascends")

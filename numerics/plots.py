@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from gegenflow.numerics.clusters import cluster_labels
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
-from gegenflow.numerics.particles import Run
 from gegenflow.numerics.report import BARS, Report
+from gegenflow.numerics.runs import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,14 +15,15 @@ from tqdm import tqdm
 
 from gegenflow.numerics.attention import Attention
 from gegenflow.numerics.geometry import Array, check_tokens
-from gegenflow.numerics.integrate import Integration, Status, check_times
+from gegenflow.numerics.integrate import Integration, Status, broken_off, check_times
+from gegenflow.numerics.runge_kutta import Field
 
 STEP_FRACTION = 0.1
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
 def integrate_noisy(
-    field: Callable[[Array], Array],
+    field: Field,
     tokens: ArrayLike,
     *,
     noise: float,
@@ -43,7 +44,8 @@ def integrate_noisy(
 
     Without drift the mean of tokens at a pole decays as :math:`e^{-\nu (d-1) t}`:
 
-    >>> end = integrate_noisy(np.zeros_like, np.repeat([[0.0, 0.0, 1.0]], 40_000, axis=0), noise=0.5, step=0.05,
+    >>> poles = np.repeat([[0.0, 0.0, 1.0]], 40_000, axis=0)
+    >>> end = integrate_noisy(lambda x, out: out.fill(0), poles, noise=0.5, step=0.05,
     ...                       rng=np.random.default_rng(0), t_end=1.0)
     >>> bool(abs(end.tokens[:, 2].mean() - np.exp(-1.0)) < 3 * 0.5 / 200), str(end.status)
     (True, 'reached t = 1')
@@ -71,10 +73,8 @@ def integrate_noisy(
                 on_save(reached, state)
                 saved += 1
         status = Status(True, f"reached t = {t_end:g}")
-    except KeyboardInterrupt:
-        status = Status(False, f"interrupted at t = {reached:g} of {t_end:g}; everything up to there is kept")
-    except FloatingPointError as problem:
-        status = Status(False, f"stopped at t = {reached:g} of {t_end:g}: {problem}; try a smaller step or t_end")
+    except (KeyboardInterrupt, FloatingPointError) as cause:
+        status = broken_off(cause, reached, t_end, "try a smaller step or t_end")
     finally:
         bar.close()
     return Integration(times[:saved], state, reached, steps, 4 * steps, status)
@@ -103,10 +103,10 @@ def brownian_step(tokens: Array, duration: float, rng: np.random.Generator) -> A
     return _unit(np.cos(angle) * tokens + np.sinc(angle / np.pi) * push)
 
 
-def drift_step(field: Callable[[Array], Array], tokens: Array, step: float) -> Array:
+def drift_step(field: Field, tokens: Array, step: float) -> Array:
     """Tokens, shape=[n, dim], after one classical Runge-Kutta step of order 4, put back on the sphere.
 
-    >>> turn = lambda x: np.column_stack([-x[:, 1], x[:, 0]])
+    >>> turn = lambda x, out: np.stack([-x[:, 1], x[:, 0]], axis=1, out=out)
     >>> bool(np.allclose(drift_step(turn, np.array([[1.0, 0.0]]), 0.1), [[np.cos(0.1), np.sin(0.1)]], atol=0.1**5 / 60))
     True
 
@@ -115,7 +115,7 @@ def drift_step(field: Callable[[Array], Array], tokens: Array, step: float) -> A
     slope = np.zeros_like(tokens)
     total = np.zeros_like(tokens)
     for ahead, weight in ((0.0, 1 / 6), (0.5, 1 / 3), (0.5, 1 / 3), (1.0, 1 / 6)):
-        slope = field(_unit(tokens + ahead * step * slope))
+        field(_unit(tokens + ahead * step * slope), slope)
         if not np.isfinite(slope).all():
             raise FloatingPointError("the velocity is not finite")
         total += weight * slope

@@ -8,13 +8,13 @@ each with linear algebra held to one thread, so that repeated calls agree to the
 import ctypes
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from ctypes import byref, c_char_p, c_double, c_float, c_int, c_void_p
 from functools import lru_cache
-from itertools import combinations, pairwise, product
-from math import ceil, log
-from threading import Lock
+from itertools import chain, combinations, islice, pairwise, product, takewhile
+from math import ceil
+from threading import Event, Lock
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 
 from gegenflow.numerics.attention import Attention
+from gegenflow.numerics.elementary import LOG2_E, exp2
 
 Real = NDArray[Any]
 """An array of float64, or of float32 for half the time and half the digits."""
@@ -35,14 +36,6 @@ WIDE_FROM = 64  # ... from this dim on twice as many, since the matrix products 
 SPLIT = 4  # for threads, blocks come in multiples of it: tiles of each shape then share out evenly between two
 PARALLEL_FROM = 10_000_000  # pairs times (dim + 16): below it a second thread costs more than it saves
 LARGEST_EXPONENT = {"float64": 599.0, "float32": 85.0}  # of either sign, within which exp is exact to rounding
-
-FAST = {"contract"}
-LOG2_E, LOG2_E_FLOAT32 = 1 / log(2), np.float32(1 / log(2))
-ROUNDER, ROUNDER_FLOAT32 = 1.5 * 2.0**52, np.float32(1.5 * 2**23)  # adding it rounds to an integer in the low bits
-LEAST, LEAST_FLOAT32 = -865.0, np.float32(-124)  # powers of two below are cut off: denormals are slow
-_series = [np.polynomial.Chebyshev.interpolate(np.exp2, degree, domain=[-0.5, 0.5]) for degree in (11, 6)]
-_powers = [series.convert(kind=np.polynomial.Polynomial).coef[::-1] for series in _series]
-EXP2, EXP2_FLOAT32 = tuple(map(float, _powers[0])), tuple(map(np.float32, _powers[1]))
 
 _gemm_type = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, *[c_void_p] * 11)  # releases the interpreter lock
 GEMM = {
@@ -90,14 +83,17 @@ def tile_sums(tokens: Real, weights: Real, attention: Attention, *, form: Real |
     np.multiply(weights[:, None], tokens, out=sources[:, :dim], casting="same_kind")
     sources[:, dim] = weights
     parallel = n * n * (dim + 16) >= PARALLEL_FROM
-    tiles = _tiles(n, TILE if dim < WIDE_FROM else 2 * TILE, SPLIT if parallel else 1, form is None)
+    blocks = _blocks(n, TILE if dim < WIDE_FROM else 2 * TILE, SPLIT if parallel else 1)
     with _one_blas_thread() as alone:
         workers = get_num_threads() if alone and parallel else 1
         sums = np.zeros((workers, *sources.shape), tokens.dtype)
         sums[0, :, dim] = weights * own[0]
+        scratch = np.empty((workers, max(b.stop - b.start for b in blocks) ** 2), tokens.dtype)
 
-        def share(worker: int) -> None:
-            _add_tiles(tiles[worker::workers], tokens, keys, sources, weigh, form is None, sums[worker])
+        def share(worker: int, stopped: Event) -> None:
+            tiles = islice(_tiles(blocks, form is None), worker, None, workers)
+            running = takewhile(lambda _: not stopped.is_set(), tiles)
+            _add_tiles(running, tokens, keys, sources, weigh, form is None, sums[worker], scratch[worker])
 
         _in_parallel(share, workers)
     drift, normalizer = np.empty_like(tokens), np.empty(n, tokens.dtype)
@@ -128,25 +124,38 @@ def _weigher(attention: Attention, keys: Real, symmetric: bool) -> Callable[[Rea
             f"form turns a token into one of length {reach:.3g} at beta = {attention:g}: exponents up to beta times "
             f"(1 + length) must be at most {LARGEST_EXPONENT[keys.dtype.name]:g} in {keys.dtype}"
         )
-    beta = keys.dtype.type(attention)
-    return lambda tile: (_exponentiate if keys.dtype == np.float64 else _exponentiate_float32)(tile, beta)
+    rate = keys.dtype.type(attention * LOG2_E)
+    return lambda tile: _exponentiate(tile, rate)
 
 
-def _tiles(n: int, most: int, split: int, symmetric: bool) -> list[Tile]:
-    # Diagonal blocks come in quarters, so that little of what symmetry repeats is done twice.
+def _blocks(n: int, most: int, split: int) -> list[slice]:
     edges = np.linspace(0, n, min(n, split * ceil(n / (split * most))) + 1).astype(int).tolist()
-    blocks = [slice(a, b) for a, b in pairwise(edges)]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def _tiles(blocks: list[slice], symmetric: bool) -> Iterator[Tile]:
+    # Diagonal blocks come in quarters, so that little of what symmetry repeats is done twice.
     if not symmetric:
-        return list(product(blocks, blocks))
+        yield from product(blocks, blocks)
+        return
+    yield from combinations(blocks, 2)
     halves = [(slice(b.start, (b.start + b.stop) // 2), slice((b.start + b.stop) // 2, b.stop)) for b in blocks]
-    tiles = [*combinations(blocks, 2), *halves, *((half, half) for pair in halves for half in pair)]
-    return [(rows, columns) for rows, columns in tiles if rows.start < rows.stop]
+    halved = chain(halves, ((half, half) for pair in halves for half in pair))
+    yield from ((rows, columns) for rows, columns in halved if rows.start < rows.stop)
 
 
-def _in_parallel(share: Callable[[int], None], workers: int) -> None:
-    others = _pool(os.getpid()).map(share, range(1, workers)) if workers > 1 else ()
-    share(0)
-    list(others)
+def _in_parallel(share: Callable[[int, Event], None], workers: int) -> None:
+    # The first share is the caller's: an interrupt reaches it and stops the others after the tile at hand.
+    stopped = Event()
+    others = [_pool(os.getpid()).submit(share, worker, stopped) for worker in range(1, workers)]
+    try:
+        share(0, stopped)
+        wait(others)
+    finally:
+        stopped.set()
+        wait(others)
+    for other in others:
+        other.result()
 
 
 @lru_cache(maxsize=1)
@@ -156,19 +165,19 @@ def _pool(process: int) -> ThreadPoolExecutor:
 
 
 def _add_tiles(
-    tiles: list[Tile],
+    tiles: Iterator[Tile],
     tokens: Real,
     keys: Real,
     sources: Real,
     weigh: Callable[[Real], None],
     symmetric: bool,
     sums: Real,
+    scratch: Real,
 ) -> None:
     # gemm reads columns where numpy has rows: C = A B is asked for as C^T = B^T A^T.
     gemm, number = GEMM[tokens.dtype.name]
     one, zero = byref(number(1)), byref(number(0))
     dim, width = byref(c_int(tokens.shape[1])), byref(c_int(sources.shape[1]))
-    scratch = np.empty(max((r.stop - r.start) * (c.stop - c.start) for r, c in tiles), tokens.dtype)
     token_step, source_step = tokens.strides[0], sources.strides[0]
     x, y, s, total, t = (array.ctypes.data for array in (tokens, keys, sources, sums, scratch))
     for rows, columns in tiles:
@@ -223,32 +232,9 @@ def _project(sums: Real, tokens: Real, drift: Real, normalizer: Real) -> None:
             pull[c] -= radial * own[c]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _exponentiate(tile: Real, beta: float) -> None:
-    # exp(beta (t - 1)) in place, as 2^integer 2^rest with |rest| <= 1/2; unlike np.exp it vectorises
-    scale = beta * LOG2_E
-    flat = tile.ravel()
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _exponentiate(tile: Real, rate: float) -> None:
+    # exp(beta (t - 1)) in place
+    flat = tile.reshape(-1)
     for k in range(flat.size):
-        power = max(flat[k] * scale - scale, LEAST)
-        shifted = power + ROUNDER
-        rest = power - (shifted - ROUNDER)
-        value = EXP2[0]
-        for coefficient in EXP2[1:]:
-            value = value * rest + coefficient
-        exponent = np.float64(shifted).view(np.int64) << np.int64(52)
-        flat[k] = np.int64(np.float64(value).view(np.int64) + exponent).view(np.float64)
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _exponentiate_float32(tile: Real, beta: float) -> None:
-    scale = beta * LOG2_E_FLOAT32
-    flat = tile.ravel()
-    for k in range(flat.size):
-        power = max(flat[k] * scale - scale, LEAST_FLOAT32)
-        shifted = power + ROUNDER_FLOAT32
-        rest = power - (shifted - ROUNDER_FLOAT32)
-        value = EXP2_FLOAT32[0]
-        for coefficient in EXP2_FLOAT32[1:]:
-            value = value * rest + coefficient
-        exponent = np.float32(shifted).view(np.int32) << np.int32(23)
-        flat[k] = np.int32(np.float32(value).view(np.int32) + exponent).view(np.float32)
+        flat[k] = exp2(flat[k] * rate - rate)

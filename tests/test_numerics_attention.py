@@ -1,16 +1,20 @@
 """The dense field and the circle field, against numpy, against each other, and against the symmetries."""
 
+import signal
+import subprocess
+import sys
+from time import sleep
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, just, sampled_from
-from numba import njit
 from scipy.stats import special_ortho_group
 
-from gegenflow.numerics import attention, circle
-from gegenflow.numerics.attention import attention_field, dense_sums
-from gegenflow.numerics.circle import circle_field, circle_modes, circle_sums, fourier_moments
-from gegenflow.numerics.fields import choose_method
+from gegenflow.numerics import circle
+from gegenflow.numerics.attention import dense_sums
+from gegenflow.numerics.circle import circle_modes, circle_sums, fourier_moments
+from gegenflow.numerics.fields import attention_field
 from gegenflow.numerics.geometry import normalize, uniform
 from gegenflow.numerics.observables import Dissipation, Energy
 
@@ -51,7 +55,7 @@ def test_circle_field_is_the_dense_field(n, beta, model, seed):
     modes = circle.exponential_modes(beta)
     for fast, exact in zip(circle_sums(tokens, weights, modes), dense, strict=True):
         assert np.abs(fast - exact).max() < 2e-13
-    fast = circle_field(tokens, beta, model=model, weights=weights)
+    fast = attention_field(tokens, beta, model=model, weights=weights, method="circle")
     exact = attention_field(tokens, beta, model=model, weights=weights)
     scale = np.exp(beta) if model == "usa" else 1 / dense[1].min()
     assert np.abs(fast - exact).max() < 1e-12 * scale
@@ -113,17 +117,17 @@ def test_forces_between_merged_tokens_keep_their_relative_accuracy():
     assert attention_field(tokens, 3.0)[0, 1] == pytest.approx(np.exp(3.0) * 5e-10, rel=1e-12)
 
 
-@pytest.mark.parametrize("field", [attention_field, circle_field])
-def test_sa_is_finite_at_any_beta(field):
+@pytest.mark.parametrize("method", ["dense", "circle", "cells"])
+def test_sa_is_finite_at_any_beta(method):
     """Sharp softmax: a lone token does not move, a near pair attracts as SA of two tokens in closed form."""
     tokens = np.array([[1.0, 0.0], [np.cos(0.01), np.sin(0.01)], [-1.0, 0.0]])
     weight = np.exp(1e4 * (np.cos(0.01) - 1))
-    velocity = field(tokens, 1e4, model="sa")
+    velocity = attention_field(tokens, 1e4, model="sa", method=method)
     assert velocity[0, 1] == pytest.approx(weight * np.sin(0.01) / (1 + weight), rel=1e-9)
     assert np.abs(velocity[2]).max() < 1e-12
 
 
-@pytest.mark.parametrize("field", [attention_field, circle_field])
+@pytest.mark.parametrize("method", ["dense", "circle"])
 @pytest.mark.parametrize(
     ("beta", "model", "message"),
     [
@@ -133,42 +137,113 @@ def test_sa_is_finite_at_any_beta(field):
         (1.0, "softmax", "model is 'softmax'"),
     ],
 )
-def test_impossible_fields_are_refused(field, beta, model, message):
+def test_impossible_fields_are_refused(method, beta, model, message):
     """Every refusal names the value and what is allowed."""
     with pytest.raises(ValueError, match=message):
-        field([[1.0, 0.0]], beta, model=model)
+        attention_field([[1.0, 0.0]], beta, model=model, method=method)
 
 
 def test_circle_refuses_what_it_cannot_do():
     """Another dimension, a kernel with a jump, a kernel that overflows, a method nobody knows."""
-    with pytest.raises(ValueError, match="dim is 3: the circle field needs dim 2"):
-        circle_field(uniform(3, 3, rng=0), 1.0)
+    with pytest.raises(ValueError, match=r'method is "circle" but dim is 3'):
+        attention_field(uniform(3, 3, rng=0), 1.0, method="circle")
     with pytest.raises(ValueError, match="needs more than"):
         circle_modes(lambda gap: np.sign(gap - 0.9))
     with pytest.raises(ValueError, match="not finite"):
         circle_modes(lambda gap: np.full_like(gap, np.inf))
     with pytest.raises(ValueError, match=r"method is 'fast'"):
-        choose_method("fast", 3, 2, 1.0)
-    with pytest.raises(ValueError, match=r'method is "circle" but dim is 3'):
-        choose_method("circle", 3, 3, 1.0)
+        attention_field(uniform(3, 2, rng=0), 1.0, method="fast")
 
 
-def test_polynomial_exponential_is_exp_to_an_ulp():
-    """numpy's exponential, and the clamp at -600."""
-    polynomial = njit(lambda x, out: _fill(x, out))
-    x = -np.concatenate([np.linspace(0, 600, 100_001), np.geomspace(1e-300, 600, 10_001)])
-    out = np.empty_like(x)
-    polynomial(x, out)
-    assert (np.abs(out - np.exp(x)) <= np.spacing(np.exp(x))).all()
-    far = np.array([-1e4, -1e300])
-    polynomial(far, out)
-    assert (out[:2] == out[100_000]).all()
+def gathered(n, dim, gap, seed):
+    """Tokens uniform, or with neighbours at the distance ``gap`` and far clusters at once."""
+    rng = np.random.default_rng(seed)
+    if gap is None:
+        return uniform(n, dim, rng=rng)
+    centres = uniform(3, dim, rng=rng)[rng.integers(0, 3, n)]
+    return normalize(centres + gap * rng.normal(size=(n, dim)))
 
 
-@njit
-def _fill(x, out):
-    for i in range(x.size):
-        out[i] = attention._exp(x[i])
+@settings(max_examples=80)
+@given(
+    n=integers(1, 300),
+    dim=integers(2, 9),
+    beta=floats(0.1, 1000),
+    gap=sampled_from([None, 1e-12, 1e-9, 1e-5, 0.1]),
+    seed=seeds,
+)
+def test_every_force_keeps_its_relative_accuracy(n, dim, beta, gap, seed):
+    """Sums of differences in extended precision, pair by pair; the bound is relative to the pulls on each token."""
+    tokens, weights = gathered(n, dim, gap, seed), random_weights(n, seed)
+    wide = tokens.astype(np.longdouble)
+    gaps = wide[None] - wide[:, None]
+    exponent = beta * (gaps**2).sum(axis=2) / 2
+    factor = np.exp(-exponent) * weights
+    pull = (factor[..., None] * gaps).sum(axis=1)
+    drift, normalizer = dense_sums(tokens, weights, beta)
+    exact = pull - (pull * wide).sum(axis=1, keepdims=True) * wide
+    size = (factor * (1 + exponent) * np.sqrt((gaps**2).sum(axis=2))).sum(axis=1)
+    assert (np.abs(drift - exact).max(axis=1) <= 2e-15 * size + 1e-259).all()
+    assert (np.abs(normalizer / factor.sum(axis=1) - 1) < 1e-14).all()
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5])
+@pytest.mark.parametrize("n", [383, 385, 769, 1500])
+def test_blocks_cover_every_pair_once_and_repeated_calls_agree(n, dim):
+    """Whole matrices of numpy on both sides of the edges of blocks; to the last bit against a second call."""
+    tokens, weights = uniform(n, dim, rng=n), random_weights(n, n)
+    drift, normalizer = dense_sums(tokens, weights, 5.0)
+    factor = np.exp(5 * (tokens @ tokens.T - 1)) * weights
+    pull = factor @ tokens
+    np.testing.assert_allclose(normalizer, factor.sum(axis=1), rtol=1e-13)
+    np.testing.assert_allclose(drift, pull - (pull * tokens).sum(axis=1)[:, None] * tokens, atol=1e-14)
+    for value, again in zip((drift, normalizer), dense_sums(tokens, weights, 5.0), strict=True):
+        np.testing.assert_array_equal(value, again)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5])
+def test_tokens_exponentially_far_apart_attract_by_the_closed_form(dim):
+    """Gap 2 at beta = 60, a force of 1e-37: w e^{-beta (1 - cos g)} sin g to 13 digits, with and without others."""
+    gap, beta = 2.0, 60.0
+    tokens = np.zeros((401, dim))
+    tokens[0, 0], tokens[1:, 0], tokens[1:, 1] = 1.0, np.cos(gap), np.sin(gap)
+    force = np.exp(2 * beta * -(np.sin(gap / 2) ** 2)) * np.sin(gap)
+    assert dense_sums(tokens[:2], np.array([0.5, 0.5]), beta)[0][0, 1] == pytest.approx(force / 2, rel=1e-13)
+    weights = np.full(401, 1 / 401)
+    assert dense_sums(tokens, weights, beta)[0][0, 1] == pytest.approx(force * 400 / 401, rel=1e-13)
+
+
+LONG_SUMS = """
+import sys
+import numpy as np
+from gegenflow.numerics.attention import dense_sums
+from gegenflow.numerics.geometry import uniform
+from gegenflow.numerics.tiles import tile_sums
+sums, dim = {"dense": dense_sums, "tiles": tile_sums}[sys.argv[1]], int(sys.argv[2])
+before = sums(uniform(1200, dim, rng=1), np.full(1200, 1 / 1200), 2.0)
+many, weights = uniform(600_000, dim, rng=0), np.full(600_000, 1 / 600_000)
+print("started", flush=True)
+try:
+    sums(many, weights, 2.0)
+except KeyboardInterrupt:
+    after = sums(uniform(1200, dim, rng=1), np.full(1200, 1 / 1200), 2.0)
+    print("interrupted", all(map(np.array_equal, before, after)))
+"""
+
+
+@pytest.mark.parametrize("sums", ["dense", "tiles"])
+@pytest.mark.parametrize("dim", [2, 8])
+def test_an_interrupt_is_heard_during_the_sums(sums, dim):
+    """A signal to a process at sums of minutes; it ends well before them, and the next sums are as before."""
+    command = [sys.executable, "-c", LONG_SUMS, sums, str(dim)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            assert process.stdout.readline() == "started\n"
+            sleep(1)
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20)[0] == "interrupted True\n"
+        finally:
+            process.kill()
 
 
 @given(n=integers(1, 3000), degree=integers(0, 40), seed=seeds)

@@ -87,14 +87,15 @@ def test_run_survives_saving(tmp_path):
     run.save(path)
     assert [item.name for item in tmp_path.iterdir()] == ["run.with.dots"]
     back = nm.load(path)
-    for name in ("t", "tokens", "trajectories", "weights"):
+    for name in ("t", "tokens", "trajectories", "weights", "merges"):
         assert np.array_equal(getattr(back, name), getattr(run, name))
     assert set(back.observables) == {"harmonic_power", "harmonic_amplitude", "cluster_count", "energy"}
     for name, values in run.observables.items():
         assert np.array_equal(back.observables[name], values)
         assert back.observables[name].dtype == values.dtype
     assert (back.status, back.parameters) == (run.status, run.parameters)
-    assert (back.evaluations, back.version, back.seconds) == (run.evaluations, run.version, run.seconds)
+    for name in ("evaluations", "version", "seconds", "field_error", "error"):
+        assert getattr(back, name) == getattr(run, name)
     assert repr(back) == repr(run)
 
 
@@ -104,7 +105,7 @@ def test_load_refuses_other_files(tmp_path):
     np.savez(tmp_path / "other.npz", t=[1.0])
     with pytest.raises(ValueError, match="no npz archive"):
         nm.load(tmp_path / "text")
-    with pytest.raises(ValueError, match="lacks facts, tokens, trajectories, weights"):
+    with pytest.raises(ValueError, match="lacks facts, merges, tokens, trajectories, weights"):
         nm.load(tmp_path / "other.npz")
 
 

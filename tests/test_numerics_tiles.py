@@ -146,7 +146,7 @@ def test_tiles_cover_every_pair_once():
     for n in (1, 2, 3, 5, 63, 64, 1000, 1025):
         for symmetric in (True, False):
             seen = np.zeros((n, n), dtype=int)
-            for rows, columns in tiles._tiles(n, 64, 1 + n % 4, symmetric):
+            for rows, columns in tiles._tiles(tiles._blocks(n, 64, 1 + n % 4), symmetric):
                 assert max(rows.stop - rows.start, columns.stop - columns.start) <= 64
                 seen[rows, columns] += 1
                 if symmetric and rows != columns:
