@@ -169,8 +169,9 @@ def simulate(options: argparse.Namespace) -> int:
     value = simulation_beta(options.beta)
     held = nm.prospects(tokens, options.beta, model=options.model) if options.start else ()
     rng = None if options.start else options.rng
-    tolerances = {"rtol": options.rtol, "atol": options.rtol / 100}
-    run = nm.simulate(tokens, beta=value, model=options.model, t_end=options.time, rng=rng, progress=True, **tolerances)
+    accuracy = {"rtol": options.rtol, "atol": options.rtol / 100, "method": options.method, "merge": options.merge}
+    accuracy |= {"estimate_error": options.estimate_error}
+    run = nm.simulate(tokens, beta=value, model=options.model, t_end=options.time, rng=rng, progress=True, **accuracy)
     if options.out:
         run.save(options.out)
     facts = _outcome(options, run, rng)
@@ -198,6 +199,7 @@ def _outcome(options: argparse.Namespace, run: Run, rng: int | None) -> dict[str
     facts = {"dim": dim, "beta": options.beta, "model": options.model, "tokens": n, "time": options.time, "rng": rng}
     facts |= {"method": run.parameters["method"], "energy": energy, "clusters": clusters, "status": str(run.status)}
     facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
+    facts |= {"field_error": run.field_error} | ({} if run.error is None else {"error": run.error})
     return facts | ({"out": str(options.out)} if options.out else {})
 
 
@@ -359,7 +361,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--start", type=_file, help="your own tokens: a .npy file, one unit vector a row")
     sub.add_argument("--normalize", action="store_true", help="make the rows of --start unit vectors")
     sub.add_argument("--time", type=float, default=1.0, help="how long to follow them (default 1)")
-    sub.add_argument("--rtol", type=float, default=1e-8, help="relative tolerance a step (default 1e-8)")
+    sub.add_argument("--rtol", type=float, default=1e-8, help="tolerance a step (default 1e-8)")
+    sub.add_argument("--method", default="auto", help="auto (default), dense, tiles, circle, cells or sphere")
+    sub.add_argument("--merge", type=float, help="tokens this close go on as one cluster: for very long times")
+    sub.add_argument("--estimate-error", action="store_true", help="measure the error by a second, more exact run")
     sub.add_argument("--rng", type=checked(at_least(0), "", int), default=0, help="seed of the start (default 0)")
     sub.add_argument("--out", type=output(), help="save the run here (npz; gegenflow.numerics.load reads it)")
     sub = command(validate)

@@ -27,6 +27,7 @@ MOST_TRACKED = 256
 MOST_TRACKED_NUMBERS = 4_000_000
 FEW = 200  # tokens up to which one compiled loop is faster: measured 1.5 times at 200, 0.9 at 400
 COARSE = 1e-5  # tolerance from which steps of order 5 take fewer evaluations than those of order 8
+ADDED_UP = 100  # tolerances of a step that the error of a field may add up to
 TIGHTER = 0.01  # tolerances of the second run that measures the error, relative to the first
 
 
@@ -190,7 +191,7 @@ def _follow(
         run = integrate if field.angle_sums is None else _integrate_angles
         end = run(field, start, order=order or (5 if rtol + atol > COARSE else 8), **tolerances, **saving)
     moved = end.reached * max(field.velocity_error(x) for x in (start, end.tokens)) if end.status.ok else 0.0
-    if moved > (rtol + atol) * max(1, end.steps):
+    if moved > ADDED_UP * (rtol + atol):
         what = f"the error of the {field.method} sums may have moved tokens by {moved:.1e}, beyond the tolerance"
         end = replace(end, status=Status(False, f'{end.status}, but {what}; method="dense" is exact'))
     return end, field.method, moved
