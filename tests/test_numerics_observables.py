@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis.strategies import floats, integers
+from hypothesis.strategies import floats, integers, sampled_from
 from scipy.special import eval_gegenbauer, sph_harm_y
 
 from gegenflow import numerics as nm
@@ -109,11 +109,27 @@ def test_what_is_no_cluster():
     assert nm.cluster_labels(stray, np.r_[np.full(200, 0.5 / 200), 0.5]).max() == 1
 
 
+@given(
+    n=integers(1, 400), angle=floats(1e-4, np.pi), kind=sampled_from(["uniform", "wide", "tight"]), seed=integers(0, 99)
+)
+def test_clusters_by_cubes_are_the_connected_components(n, angle, kind, seed):
+    """In dim 3: cubes and boxes against a search from token to token, up to the numbering."""
+    tokens = nm.uniform(n, 3, rng=seed)
+    if kind != "uniform":
+        tokens = nm.normalize((0.3 if kind == "wide" else 0.01) * tokens + nm.uniform(5, 3, rng=seed)[np.arange(n) % 5])
+    pairs = set(
+        zip(
+            clusters._patches(tokens, angle).tolist(), clusters._components(tokens, np.cos(angle)).tolist(), strict=True
+        )
+    )
+    assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
 @given(n=integers(1, 200), angle=floats(0.001, 3.1), seed=seeds)
 def test_arcs_on_the_circle_are_the_connected_components(n, angle, seed):
     """Sorted gaps against a breadth-first search over all pairs: the same partition."""
     tokens = nm.uniform(n, 2, rng=seed)
-    arcs, components = clusters._arcs(tokens, angle), clusters._components(tokens, np.cos(angle))
+    arcs, components = clusters._arcs(tokens, angle), clusters.clusters._components(tokens, np.cos(angle))
     assert np.array_equal(arcs[:, None] == arcs, components[:, None] == components)
 
 
