@@ -30,7 +30,9 @@ def one_line(message: str) -> str:
     'gegenflow: --time -1: it must be >= 0\n'
     """
     message = re.sub(
-        r"^(amplitude|beta|digits|dim|degree|noise|rtol|runs|tokens|t_end)( is)? (?=[^ ]+:)", r"--\1 ", message
+        r"^(amplitude|beta|digits|dim|degree|noise|rtol|runs|tokens|t_end|merge|method)( is)? (?=[^ ]+:)",
+        r"--\1 ",
+        message,
     )
     message = re.sub(r"^(kernel|interval) (?=[^:]+:)", r"--\1 ", message).replace("--interval", "--between")
     message = (

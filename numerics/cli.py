@@ -166,12 +166,14 @@ def simulate(options: argparse.Namespace) -> int:
     from gegenflow.numerics.validation import simulation_beta
 
     tokens = _start(options)
-    value = simulation_beta(options.beta)
-    held = nm.prospects(tokens, options.beta, model=options.model) if options.start else ()
-    rng = None if options.start else options.rng
+    weight = _weight(options)
+    value = simulation_beta(options.beta) if weight is None else None
+    held = nm.prospects(tokens, options.beta, model=options.model) if options.start and not weight else ()
+    rng = None if options.start and not options.noise else options.rng
+    motion = {"beta": value, "kernel": weight, "noise": float(options.noise or 0), "model": options.model}
     accuracy = {"rtol": options.rtol, "atol": options.rtol / 100, "method": options.method, "merge": options.merge}
     accuracy |= {"estimate_error": options.estimate_error}
-    run = nm.simulate(tokens, beta=value, model=options.model, t_end=options.time, rng=rng, progress=True, **accuracy)
+    run = nm.simulate(tokens, t_end=options.time, rng=rng, progress=True, **motion, **accuracy)
     if options.out:
         run.save(options.out)
     facts = _outcome(options, run, rng)
@@ -188,15 +190,34 @@ def simulate(options: argparse.Namespace) -> int:
     return int(not run.status.ok)
 
 
+def _weight(options: argparse.Namespace) -> Callable[[Any], Any] | None:
+    """The attention weight of --kernel as a function of an array of overlaps, None for the exponential one."""
+    kernel = _kernel(options)
+    if kernel is None:
+        return None
+    import numpy as np
+    import sympy as sp
+
+    number = {} if options.beta is None else {th.beta: sp.Rational(str(options.beta))}
+    formula = sp.lambdify(th.t, kernel.weight.subs(number), "numpy")
+
+    def weight(overlap: Any) -> Any:
+        return formula(overlap) + np.zeros_like(overlap)
+
+    weight.__name__ = options.kernel
+    return weight
+
+
 def _outcome(options: argparse.Namespace, run: Run, rng: int | None) -> dict[str, Any]:
     """What became of the tokens; the energy is None where it overflows."""
     beta, (n, dim) = float(run.parameters["beta"] or 0), run.tokens.shape
     try:
-        energy = nm.Energy()(run.tokens, run.weights, beta, options.model)
+        energy = None if options.kernel else nm.Energy()(run.tokens, run.weights, beta, options.model)
     except ValueError:
         energy = None
     clusters = nm.Clusters()(run.tokens, run.weights, beta, options.model)
     facts = {"dim": dim, "beta": options.beta, "model": options.model, "tokens": n, "time": options.time, "rng": rng}
+    facts |= {name: value for name in ("kernel", "noise") if (value := getattr(options, name))}
     facts |= {"method": run.parameters["method"], "energy": energy, "clusters": clusters, "status": str(run.status)}
     facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
     facts |= {"field_error": run.field_error} | ({} if run.error is None else {"error": run.error})
@@ -354,8 +375,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--amplitude", type=float, help="level of A_k that counts as emerged (default 0.3)")
     digits(sub)
     sub = command(simulate)
-    temperature(sub)
+    temperature(sub, required=False)
     model(sub)
+    interaction(sub)
     sub.add_argument("--dim", type=dim, help="dimension of a uniform start (default 2)")
     sub.add_argument("--tokens", type=count, help="tokens of a uniform start (default 2000)")
     sub.add_argument("--start", type=_file, help="your own tokens: a .npy file, one unit vector a row")
@@ -378,3 +400,7 @@ def _parser() -> argparse.ArgumentParser:
         "--figure", type=output(".png", ".pdf", ".svg"), help="draw the checks into this file (png, pdf, svg)"
     )
     return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

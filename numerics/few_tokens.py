@@ -18,7 +18,7 @@ from tqdm import tqdm
 from gegenflow.numerics.attention import check_model
 from gegenflow.numerics.elementary import LOG2_E, exp2
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
-from gegenflow.numerics.integrate import Integration, Status, _check_tolerances, broken_off, check_times
+from gegenflow.numerics.integrate import Integration, Status, broken_off, check_steps, check_times
 from gegenflow.numerics.pairs import _few_sums
 from gegenflow.numerics.runge_kutta import ORDER_8
 
@@ -112,7 +112,7 @@ def integrate_few(
     start = check_tokens(tokens)
     masses = check_weights(weights, len(start))
     times = check_times(save_at, t_end, t_start)
-    _check_tolerances(rtol, atol)
+    check_steps(rtol, atol)
     scale = exp(beta) if model == "usa" else 1.0
     if not t_end * scale <= LONGEST:
         raise ValueError(f"t_end is {t_end:g}: for this beta and model it must be at most {LONGEST / scale:.3g}")

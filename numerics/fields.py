@@ -7,7 +7,7 @@ tolerance that can be asked for.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import exp, floor, log10, sqrt
+from math import exp, floor, inf, log10, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from gegenflow.numerics.cells import cell_angle_sums, cell_kernel, cell_sums, ex
 from gegenflow.numerics.circle import circle_angle_sums, circle_modes, circle_sums, exponential_modes
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.sphere import exponential_sphere_modes, sphere_modes, sphere_sums
-from gegenflow.numerics.tiles import tile_sums
+from gegenflow.numerics.tiles import check_exponents, tile_sums
 
 Pair = tuple[Array, Array]
 Sums = Callable[..., Pair]
@@ -33,6 +33,7 @@ DIMS = {"circle": 2, "cells": 2, "sphere": 3}
 METHODS = ("auto", "dense", "tiles", *DIMS)
 FINEST, COARSEST = 1e-13, 1e-3  # tolerances that harmonics are asked for
 ROUNDING = 2.0**-52
+LARGEST_BETA_FLOAT32 = 80.0  # exp(beta) overflows float32 just above 88
 
 CIRCLE_FROM = 2  # tokens per mode: measured break-even is at 1, and the dense field is the more accurate
 CELLS_FROM = 2000  # tokens: measured break-even of cells with modes is between 750 (beta 1000) and 2000 (beta 1)
@@ -46,9 +47,10 @@ class Field:
 
     ``method`` names the sums; ``error`` estimates what they are off by, relative to ``largest`` =
     :math:`(\max|h|\sqrt{1-t^2}, \max|h|)`, the largest force and value of the kernel, and is zero for dense sums of the
-    exponential, exact to rounding relative to each force.  ``scaled``, shape=[n], holds the weights, for USA times
-    the unit :math:`e^\beta` in which ``sums`` (tokens, shape=[n, dim], and weights to drift and normaliser) are; that
-    of a kernel is one.  ``angle_sums`` do the same for angles, shape=[n], where the method takes them.
+    exponential, exact to rounding relative to each force; ``own`` is h(1), the value of a token for itself, or 0 for a
+    kernel that may be negative.  ``sums`` maps tokens, shape=[n, dim], and weights to drift and normaliser in units of
+    :math:`e^\beta` (one for a kernel), ``angle_sums`` angles, shape=[n], where the method takes them.  ``scaled``,
+    shape=[n], holds the weights, for USA times that unit.
     """
 
     method: str
@@ -56,6 +58,7 @@ class Field:
     scaled: Array
     error: float
     largest: tuple[float, float]
+    own: float
     sums: Sums
     angle_sums: Sums | None = None
 
@@ -77,19 +80,23 @@ class Field:
     def velocity_error(self, tokens: Array) -> float:
         r"""An estimate of the largest error of any velocity at given tokens, shape=[n, dim].
 
-        .. math:: \varepsilon\,e^\beta \max|h|\sqrt{1-t^2} \ \text{(USA)}, \qquad
-                  \varepsilon\,\frac{\max|h|\sqrt{1-t^2} + \max|h|}{\min_i Z_i} \ \text{(SA)}
+        .. math:: \varepsilon\,e^\beta \max|f| \ \text{(USA)}, \qquad
+                  \varepsilon \max_i \Big(\frac{\max|f|}{Z_i} + \frac{\max|h|\,|F_i|}{Z_i^2}\Big) \ \text{(SA)}, \qquad
+                  f = h\sqrt{1-t^2}
 
-        with :math:`\varepsilon` = ``error`` and for :math:`Z_i` at least the part of the token itself, the weight times
-        h(1).  Source: derived here, from :math:`|F_i| \le Z_i`.
+        with :math:`\varepsilon` = ``error``; :math:`Z_i`, less its own error, is at least ``own`` times the weight of
+        the token, and infinity is the answer where that leaves nothing positive.  Source: derived here.
         """
         if self.error == 0:
             return 0.0
         force, value = self.largest
         if self.model == "usa":
             return self.error * force * float(self.scaled.sum())
-        least = float(self.sums(tokens, self.scaled)[1].min())
-        return self.error * (force + value) / max(least, float(self.scaled.min()) * value)
+        drift, normalizer = self.sums(tokens, self.scaled)
+        least = np.maximum(normalizer - self.error * value, self.own * self.scaled)
+        if not (least > 0).all():
+            return inf
+        return self.error * float((force / least + value * np.linalg.norm(drift, axis=1) / least**2).max())
 
 
 def prepare_field(
@@ -130,7 +137,10 @@ def prepare_field(
             field, wanted = build(name), FINEST
             if accuracy and field.error:
                 wanted = field.error * accuracy / field.velocity_error(tokens)
-                field = build(name, tol=10.0 ** floor(log10(min(max(wanted, FINEST), COARSEST))))
+                for digit in range(floor(-log10(min(max(wanted, FINEST), COARSEST))), 14):
+                    field = build(name, tol=10.0**-digit)
+                    if field.error <= wanted or name not in HARMONICS:
+                        break
         except ValueError as error:
             if method != "auto":
                 raise ValueError(f'method is "{method}": {error}; "dense" takes any kernel') from None
@@ -155,8 +165,10 @@ def check_method(method: str, dim: int, form: Array | None = None) -> None:
         return
     if method not in ("auto", "tiles"):
         raise ValueError(f'method is "{method}": with a form it must be "auto" or "tiles"')
-    if np.shape(form) != (dim, dim) or not np.isfinite(form).all():
-        raise ValueError(f"form has shape {np.shape(form)}: it must be ({dim}, {dim}) like the tokens, and finite")
+    if np.shape(form) != (dim, dim):
+        raise ValueError(f"form has shape {np.shape(form)}: it must be ({dim}, {dim}) for tokens of dim {dim}")
+    if not np.isfinite(form).all():
+        raise ValueError("form has an entry that is not finite: each must be a number")
 
 
 def attention_field(
@@ -179,7 +191,8 @@ def attention_field(
     ``tokens`` shape=[n, dim], ``weights`` :math:`w_j` shape=[n], 1/n by default, either ``beta``,
     :math:`h(t) = e^{\beta t}`, or any ``kernel`` h, a vectorised function of the overlap, and B = ``form``,
     shape=[dim, dim], such as :math:`Q^T K`, the identity by default.  ``method`` "dense" is the reference, "auto" the
-    fastest; see :func:`gegenflow.numerics.simulate`.  The tiles take float32 tokens too, and return float32.
+    fastest; see :func:`gegenflow.numerics.simulate`.  With a form the sums are those of the tiles.  "tiles" keep tokens
+    of float32 in float32; all else is float64.
 
     Two orthogonal tokens turn towards each other at speed 1/2 (USA) or :math:`1/(1 + e^\beta)` (SA):
 
@@ -203,6 +216,8 @@ def attention_field(
     attention = check_model(beta, model, kernel)
     rows = check_tokens(tokens)
     if method == "tiles" and np.asarray(tokens).dtype == np.float32:
+        if model == "usa" and not callable(attention) and attention > LARGEST_BETA_FLOAT32:
+            raise ValueError(f"beta is {attention:g}: USA overflows float32 above beta = {LARGEST_BETA_FLOAT32:g}")
         rows = rows.astype(np.float32)
     matrix = None if form is None else np.array(form, dtype=np.float64)
     method = "tiles" if matrix is not None and method == "dense" else method
@@ -250,12 +265,15 @@ def _field(
     form: Array | None,
 ) -> Field:
     scaled = weights * exp(attention) if model == "usa" and not callable(attention) else weights
-    force, value, slope = _largest(attention)
+    reach = 1.0 if form is None else float(np.linalg.norm(form, 2))
+    force, value, slope, own = _largest(attention, form is None, reach)
     if method in HARMONICS:
         sums, angle_sums, exponential, general = HARMONICS[method]
         kernel = general(lambda gap: attention(1 - gap), tol) if callable(attention) else exponential(attention, tol)
         angles = _with_kernel(angle_sums, kernel) if angle_sums else None
-        return Field(method, model, scaled, kernel.error, (force, value), _with_kernel(sums, kernel), angles)
+        return Field(method, model, scaled, kernel.error, (force, value), own, _with_kernel(sums, kernel), angles)
+    if form is not None:
+        check_exponents(attention, reach, "float64")
 
     def sums_of_pairs(tokens: Array, weights: Array, out: object = None, *, normalizer: bool = True) -> Pair:
         if method == "dense":
@@ -263,18 +281,21 @@ def _field(
         return tile_sums(tokens, weights, attention, form=form)
 
     exact = method == "dense" and not callable(attention)
-    error = 0.0 if exact else ROUNDING * (value + slope) / max(force, 1e-300)
-    return Field(method, model, scaled, error, (force, value), sums_of_pairs)
+    error = 0.0 if exact else ROUNDING * (value + reach * slope) / max(force, 1e-300)
+    return Field(method, model, scaled, error, (force, value), own, sums_of_pairs)
 
 
 def _with_kernel(sums: Sums, kernel: object) -> Sums:
     return lambda state, weights, *out, **normalizer: sums(state, weights, kernel, *out, **normalizer)
 
 
-def _largest(attention: Attention) -> tuple[float, float, float]:
-    # |h| sqrt(1 - t^2), |h| and |h'| over [-1, 1], finely near t = 1 where a sharp kernel lives
+@np.errstate(over="ignore", invalid="ignore")  # exponents that a form makes too large are refused
+def _largest(attention: Attention, symmetric: bool, reach: float) -> tuple[float, float, float, float]:
+    # |h| sqrt(1 - t^2), |h|, |h'| over overlaps |t| <= reach, finely near its end where a sharp kernel lives, and
+    # h(1) for a kernel that is nowhere negative; with a form a pull may be as long as a token
     phi = np.pi * np.linspace(0, 1, 4001) ** 2
-    gap = 2 * np.sin(phi / 2) ** 2
+    gap = 1 - reach + reach * 2 * np.sin(phi / 2) ** 2
     value = attention(1 - gap) if callable(attention) else np.exp(-attention * gap)
-    force, slope = value * np.sin(phi), np.gradient(value, gap)
-    return float(np.abs(force).max()), float(np.abs(value).max()), float(np.abs(slope).max())
+    force, slope = value * np.sin(phi) if symmetric else value, np.gradient(value, gap)
+    own = float(value[0]) if symmetric and (value >= 0).all() else 0.0
+    return float(np.abs(force).max()), float(np.abs(value).max()), float(np.abs(slope).max()), own

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from gegenflow.numerics.geometry import Array, check_tokens
-from gegenflow.numerics.runge_kutta import ORDER_5, ORDER_8, Field, Stepper
+from gegenflow.numerics.runge_kutta import ORDER_5, ORDER_8, Stepper, Velocity
 
 SMALLEST_RTOL = 1e-13  # below it rounding, not the step size, decides the error estimate
 MOST_STANDSTILL = 10_000  # steps during which the clock, as a float64, may stand still
@@ -53,7 +53,7 @@ class Integration:
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
 def integrate(
-    field: Field,
+    field: Velocity,
     start: ArrayLike,
     *,
     t_end: float,
@@ -100,12 +100,8 @@ def integrate(
     """
     state = _check_start(start)
     times = check_times(save_at, t_end, t_start)
-    _check_tolerances(rtol, atol)
-    if order not in TABLEAUS:
-        raise ValueError(f"order is {order}: it must be 5 or 8")
     span, tol = t_end - t_start, rtol + atol
-    if first_step is not None and span > 0 and not 0 < first_step <= span:
-        raise ValueError(f"first_step is {first_step}: it must lie in (0, {span:g}]")
+    check_steps(rtol, atol, order, first_step, span)
     clock, low = float(t_start), 0.0  # the time is their sum
     step, growth = first_step or span, MOST_GROWTH
     saved, steps, rejected, standstill, stopped = 0, 0, 0, 0, False
@@ -199,11 +195,21 @@ def _check_start(start: ArrayLike) -> Array:
     return angles
 
 
-def _check_tolerances(rtol: float, atol: float) -> None:
+def check_steps(rtol: float, atol: float, order: int = 8, first_step: float | None = None, span: float = inf) -> None:
+    """Refuse tolerances, an order or a first step with which nothing can be integrated over a span of time.
+
+    >>> check_steps(1e-20, 0.0)
+    Traceback (most recent call last):
+    ValueError: rtol is 1e-20: it must lie in [1e-13, 1)
+    """
     if not SMALLEST_RTOL <= rtol < 1:
         raise ValueError(f"rtol is {rtol}: it must lie in [{SMALLEST_RTOL:g}, 1)")
     if not (isfinite(atol) and atol >= 0):
         raise ValueError(f"atol is {atol}: it must be finite and >= 0")
+    if order not in (5, 8):
+        raise ValueError(f"order is {order!r}: it must be 5 or 8")
+    if first_step is not None and span > 0 and not 0 < first_step <= span:
+        raise ValueError(f"first_step is {first_step}: it must lie in (0, {span:g}]")
 
 
 def _later(clock: float, low: float, step: float) -> tuple[float, float]:

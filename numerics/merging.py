@@ -29,6 +29,7 @@ from gegenflow.numerics.integrate import Status, broken_off, check_times
 
 SMALLEST_MERGE = 1e-14
 DEFAULT_MERGE = 1e-10
+MOST_TOKENS = 5000  # every step looks at all their pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +70,9 @@ def integrate_merging(
 
     Tokens closer than the chord ``merge`` that contract on each other, by :func:`stretching_rates`, go on as one
     cluster with the sum of their weights, at their weighted mean put back on the sphere; ``merge`` lies in
-    [1e-14, ``rtol`` + ``atol``], by default 1e-10 or a hundredth of ``rtol`` + ``atol`` if less.  The other arguments
-    are those of :func:`gegenflow.numerics.few_tokens.integrate_few`, which does the work with a dense field on one
-    core, so that a start of many tokens is dear until they merge.  ``on_save`` receives all n tokens.
+    [1e-14, (``rtol`` + ``atol``)/10], by default 1e-10 or a hundredth of ``rtol`` + ``atol`` if less.  The other
+    arguments are those of :func:`gegenflow.numerics.few_tokens.integrate_few`, which does the work with a dense field
+    on one core: at most 5000 tokens.  ``on_save`` receives all of them.
 
     A cluster that is pulled apart later, such as a light one on its way into a heavy one, only matters if its tokens
     could come further apart than the tolerance.  A bound on their distance, the integral of the largest stretching
@@ -93,8 +94,7 @@ def integrate_merging(
     masses = check_weights(weights, len(start))
     times = check_times(save_at, t_end)
     merge = min(DEFAULT_MERGE, max(SMALLEST_MERGE, 0.01 * (rtol + atol))) if merge is None else merge
-    if not SMALLEST_MERGE <= merge <= rtol + atol:
-        raise ValueError(f"merge is {merge}: it must lie in [{SMALLEST_MERGE:g}, rtol + atol = {rtol + atol:g}]")
+    check_merge(merge, len(start), rtol + atol)
     clusters, labels, sizes = start, np.arange(len(start)), np.full(len(start), -np.inf)
     reached, saved, steps, evaluations = 0.0, 0, 0, 0
     merged: list[float] = []
@@ -102,9 +102,10 @@ def integrate_merging(
     since = np.zeros(len(start))
     while True:
         count = len(clusters)
-        while (group := _meetings(clusters, stretching_rates(clusters, masses, beta, model), merge)).max() + 1 < len(
-            group
-        ):
+        while True:
+            group = _meetings(clusters, stretching_rates(clusters, masses, beta, model), merge)
+            if group.max() + 1 == len(group):
+                break
             since[(np.bincount(group) > 1)[group][labels]] = reached
             clusters, masses, sizes = _united(clusters, masses, sizes, group)
             labels = group[labels]
@@ -148,6 +149,20 @@ def integrate_merging(
         merged=np.array(merged),
         remaining=np.array(remaining, dtype=np.int64),
     )
+
+
+def check_merge(merge: float, n: int, tolerance: float) -> None:
+    """Refuse a distance of merging that a tolerance does not resolve, and more tokens than can be watched in pairs.
+
+    >>> check_merge(1e-3, 10, 1e-8)
+    Traceback (most recent call last):
+    ValueError: merge is 0.001: it must lie in [1e-14, 1e-09], up to a tenth of rtol + atol
+    """
+    if not SMALLEST_MERGE <= merge <= 0.1 * tolerance * (1 + 1e-9):
+        span = f"[{SMALLEST_MERGE:g}, {0.1 * tolerance:g}]"
+        raise ValueError(f"merge is {merge}: it must lie in {span}, up to a tenth of rtol + atol")
+    if n > MOST_TOKENS:
+        raise ValueError(f"merge is {merge} with {n} tokens: at most {MOST_TOKENS}; let more gather without it")
 
 
 def stretching_rates(tokens: Array, weights: Array, beta: float, model: str) -> Array:
@@ -195,9 +210,10 @@ def _united(tokens: Array, weights: Array, sizes: Array, group: NDArray[np.int64
     clusters = normalize(np.column_stack([np.bincount(group, weights * column) for column in tokens.T]))
     alone = np.bincount(group)[group] == 1
     clusters[group[alone]] = tokens[alone]
-    reach = 2 * (np.linalg.norm(tokens - clusters[group], axis=1) + np.exp(sizes))
-    largest = np.zeros(len(masses))
-    np.maximum.at(largest, group, reach)
+    reach = np.linalg.norm(tokens - clusters[group], axis=1) + np.exp(sizes)
+    order, count = np.lexsort((reach, group)), np.bincount(group)
+    last = np.cumsum(count) - 1
+    largest = reach[order[last]] + np.where(count > 1, reach[order[last - 1]], 0.0)
     with np.errstate(divide="ignore"):
         grown = np.log(largest)
     grown[group[alone]] = sizes[alone]

@@ -11,12 +11,14 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gegenflow.numerics.attention import LARGEST_BETA, Attention
+from gegenflow.numerics.attention import LARGEST_BETA, Attention, dense_sums
 from gegenflow.numerics.circle import fourier_moments
 from gegenflow.numerics.clusters import cluster_labels
-from gegenflow.numerics.fields import attention_sums
+from gegenflow.numerics.fields import attention_sums, prepare_field
 from gegenflow.numerics.geometry import Array
 from gegenflow.numerics.harmonics import harmonic_power
+
+SLOW = 1e6  # errors of the sums: a slower motion is summed up densely, however many tokens
 
 
 class Observable(Protocol):
@@ -109,7 +111,10 @@ class Dissipation:
     name: ClassVar[str] = "dissipation"
 
     def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> float:
-        drift, normalizer = attention_sums(tokens, weights, attention)
+        field = prepare_field(tokens, weights, attention, model=model)
+        drift, normalizer = field.sums(tokens, weights)
+        if np.abs(drift).max() < SLOW * field.error * field.largest[0]:
+            drift, normalizer = dense_sums(tokens, weights, attention)
         squares = np.einsum("id,id->i", drift, drift)
         scaled = float(weights @ (squares if model == "usa" else squares / normalizer))
         if callable(attention):

@@ -19,7 +19,7 @@ from gegenflow.numerics.geometry import Array
 
 Indices = NDArray[np.int64]
 
-Field = Callable[[Array, Array], object]
+Velocity = Callable[[Array, Array], object]
 """A velocity: called with a state and an array of its shape, into which it writes the velocity there."""
 
 BLOCK = 512  # numbers added up together: they stay in the first-level cache
@@ -27,6 +27,7 @@ SHARE = 8192  # numbers in one work item of a parallel region
 PARALLEL_FROM = 60_000  # numbers read: below it a parallel region costs more than it saves
 NOT_FINITE = "the velocity is not finite"
 LEAST_SPEED = 1e-300  # what is slower stands still
+LEAST_WAY = 1e-150  # its square is still a number
 FAST = {"contract", "reassoc", "nsz"}
 
 
@@ -108,7 +109,7 @@ class Stepper:
     Source: Hairer, Norsett, Wanner, Solving ODEs I, II.5, II.6 and II.10.
     """
 
-    def __init__(self, field: Field, start: Array, tableau: Tableau) -> None:
+    def __init__(self, field: Velocity, start: Array, tableau: Tableau) -> None:
         self.field, self.tableau, self.shape, self.evaluations = field, tableau, start.shape, 0
         self.dim = start.shape[1] if start.ndim == 2 else 1
         self.state = start.reshape(-1)
@@ -133,6 +134,8 @@ class Stepper:
             return longest
         speed = self._norms(terms(np.array([[1.0], [0.0]])), 1 / largest)[0] * largest
         short = min(0.01 / speed, longest)
+        if short * speed < LEAST_WAY:
+            return longest
         self._combine(terms(np.array([1.0])), short, self.trial)
         self._evaluate(self.trial, 1)
         change = self._norms(terms(np.array([[-1.0, 1.0], [0.0, 0.0]])), short)[0] / (short * speed) ** 2

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,8 @@ class Run:
     the end time if it was reached; ``observables`` maps names to arrays shape=[times, ...]; ``trajectories``
     shape=[times, tracked, dim] follow the first tokens; ``weights`` shape=[n]; ``merges`` shape=[events, 2] the times
     at which tokens merged and the number of clusters after; ``evaluations`` of the field.  ``field_error`` estimates
-    how far inexact sums may have moved a token by the end, the divergence of neighbouring paths aside; ``error``,
+    how far inexact sums may have moved a token by the end, the divergence of neighbouring paths aside, 0 for exact
+    ones and None for a run with noise or one that ended early; ``error``,
     where asked for, is the largest distance of a token at the end from a run at a hundredth of the tolerances.
     """
 
@@ -38,7 +40,7 @@ class Run:
     observables: Mapping[str, NDArray[Any]]
     status: Status
     evaluations: int
-    field_error: float
+    field_error: float | None
     error: float | None
     parameters: Mapping[str, Parameter]
     version: str
@@ -49,10 +51,11 @@ class Run:
         weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts['beta']}"
         weight += f", noise {facts['noise']:g}" if facts.get("noise") else ""
         head = "{n} tokens, dim {dim}, {weight}, model {model}, {method} field".format(weight=weight, **facts)
-        rows = {"status": self.status, "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s"}
+        steps = f"step {facts['step']:g}" if facts.get("noise") else "order {order}, rtol {rtol:g}".format(**facts)
+        rows = {"status": self.status, "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, {steps}"}
         if self.field_error or self.error is not None:
             measured = "" if self.error is None else f", {self.error:.1e} in all, measured by a second run"
-            rows["error of a token"] = f"up to {self.field_error:.1e} from the field{measured}"
+            rows["error of a token"] = f"up to {self.field_error or 0.0:.1e} from the field{measured}"
         if len(self.merges):
             rows["clusters"] = f"{self.merges[-1, 1]:.0f} after {len(self.merges)} times of merging"
         if len(self.t):
@@ -73,8 +76,9 @@ class Run:
             "version": self.version,
             "seconds": self.seconds,
         }
+        text = json.dumps(facts)
         with open(path, "wb") as file:
-            np.savez_compressed(file, facts=json.dumps(facts), **arrays)
+            np.savez_compressed(file, facts=text, **arrays)
 
 
 def load(path: str | Path) -> Run:
@@ -95,14 +99,16 @@ def load(path: str | Path) -> Run:
         if file.read(4) != b"PK\x03\x04":
             raise ValueError(f"{path} is not a saved run: it is no npz archive")
         file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            if missing := {*ARRAYS, "facts"} - {*archive.files}:
-                raise ValueError(f"{path} is not a saved run: it lacks {', '.join(sorted(missing))}")
-            facts = json.loads(str(archive["facts"]))
-            observables = {
-                key.removeprefix(OBSERVABLE): archive[key] for key in archive.files if key.startswith(OBSERVABLE)
-            }
-            arrays = {name: archive[name] for name in ARRAYS}
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                contents = {name: archive[name] for name in archive.files}
+        except BadZipFile as error:
+            raise ValueError(f"{path} is not a saved run: {error}") from error
+    if missing := {*ARRAYS, "facts"} - {*contents}:
+        raise ValueError(f"{path} is not a saved run: it lacks {', '.join(sorted(missing))}")
+    facts = json.loads(str(contents["facts"]))
+    observables = {key.removeprefix(OBSERVABLE): array for key, array in contents.items() if key.startswith(OBSERVABLE)}
+    arrays = {name: contents[name] for name in ARRAYS}
     status = Status(**facts.pop("status"))
     return Run(**arrays, observables=observables, status=status, **facts)
 

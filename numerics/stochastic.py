@@ -16,14 +16,14 @@ from tqdm import tqdm
 from gegenflow.numerics.attention import Attention
 from gegenflow.numerics.geometry import Array, check_tokens
 from gegenflow.numerics.integrate import Integration, Status, broken_off, check_times
-from gegenflow.numerics.runge_kutta import Field
+from gegenflow.numerics.runge_kutta import Velocity
 
 STEP_FRACTION = 0.1
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
 def integrate_noisy(
-    field: Field,
+    field: Velocity,
     tokens: ArrayLike,
     *,
     noise: float,
@@ -103,7 +103,7 @@ def brownian_step(tokens: Array, duration: float, rng: np.random.Generator) -> A
     return _unit(np.cos(angle) * tokens + np.sinc(angle / np.pi) * push)
 
 
-def drift_step(field: Field, tokens: Array, step: float) -> Array:
+def drift_step(field: Velocity, tokens: Array, step: float) -> Array:
     """Tokens, shape=[n, dim], after one classical Runge-Kutta step of order 4, put back on the sphere.
 
     >>> turn = lambda x, out: np.stack([-x[:, 1], x[:, 0]], axis=1, out=out)

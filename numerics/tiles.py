@@ -103,6 +103,20 @@ def tile_sums(tokens: Real, weights: Real, attention: Attention, *, form: Real |
     return drift, normalizer
 
 
+def check_exponents(attention: Attention, reach: float, dtype: str) -> None:
+    """Refuse a beta for which exponents leave the range, where a form turns tokens into ones of a length, the reach.
+
+    >>> check_exponents(9.0, 400.0, "float64")
+    Traceback (most recent call last):
+    ValueError: form makes tokens 400 long at beta = 9: beta times (1 + length) must be at most 599 in float64
+    """
+    if not callable(attention) and not attention * (1 + reach) <= LARGEST_EXPONENT[dtype]:
+        raise ValueError(
+            f"form makes tokens {reach:.3g} long at beta = {attention:g}: beta times (1 + length) must be at most "
+            f"{LARGEST_EXPONENT[dtype]:g} in {dtype}"
+        )
+
+
 def _keys(tokens: Real, form: Real) -> Real:
     dim = tokens.shape[1]
     if np.shape(form) != (dim, dim):
@@ -118,12 +132,8 @@ def _weigher(attention: Attention, keys: Real, symmetric: bool) -> Callable[[Rea
                 tile[...] = attention(np.clip(tile, -1, 1) if symmetric else tile)
 
         return weigh
-    reach = 1.0 if symmetric else float(np.linalg.norm(keys, axis=1).max())
-    if not symmetric and not attention * (1 + reach) <= LARGEST_EXPONENT[keys.dtype.name]:
-        raise ValueError(
-            f"form turns a token into one of length {reach:.3g} at beta = {attention:g}: exponents up to beta times "
-            f"(1 + length) must be at most {LARGEST_EXPONENT[keys.dtype.name]:g} in {keys.dtype}"
-        )
+    if not symmetric:
+        check_exponents(attention, float(np.linalg.norm(keys, axis=1).max()), keys.dtype.name)
     rate = keys.dtype.type(attention * LOG2_E)
     return lambda tile: _exponentiate(tile, rate)
 

@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -172,10 +171,9 @@ def installed(name: str) -> bool:
 def alternate(runs: dict[str, Callable[[], object]], budget: float = SECONDS) -> dict[str, float]:
     """Median seconds of calls that take turns, each after an untimed one of the same if that is short."""
     times: dict[str, list[float]] = {name: [] for name in runs}
-    start = perf_counter()
-    for rounds in count():
-        if rounds == MOST_ROUNDS or (rounds >= LEAST_ROUNDS and perf_counter() - start > budget):
-            return {name: median(seconds) for name, seconds in times.items()}
+    start, rounds = perf_counter(), 0
+    while rounds < LEAST_ROUNDS or (rounds < MOST_ROUNDS and perf_counter() - start < budget):
+        rounds += 1
         for name, run in runs.items():
             sleep(PAUSE)
             if times[name] and times[name][-1] < 0.02:
@@ -183,7 +181,7 @@ def alternate(runs: dict[str, Callable[[], object]], budget: float = SECONDS) ->
             before = perf_counter()
             run()
             times[name].append(perf_counter() - before)
-    raise AssertionError("count has no end")
+    return {name: median(seconds) for name, seconds in times.items()}
 
 
 def growth(machine: Machine, quick: bool) -> list[Row]:

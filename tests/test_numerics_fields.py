@@ -144,11 +144,11 @@ def test_clusters_that_merge_are_counted_in_the_run(tmp_path):
     ("change", "message"),
     [
         ({"form": np.eye(2)}, r"form has shape \(2, 2\): it must be \(3, 3\)"),
-        ({"form": np.full((3, 3), np.nan)}, "finite"),
+        ({"form": np.full((3, 3), np.nan)}, "form has an entry that is not finite"),
         ({"form": np.eye(3), "method": "dense"}, 'method is "dense": with a form'),
         ({"form": np.eye(3), "merge": 1e-10}, "merge is 1e-10: it needs beta, no kernel or form"),
         ({"form": np.eye(3), "observe": [nm.Energy()]}, "observe holds the energy"),
-        ({"form": 400 * np.eye(3), "beta": 9.0}, "form turns a token into one of length"),
+        ({"form": 400 * np.eye(3), "beta": 9.0}, "form makes tokens 400 long at beta = 9"),
         ({"merge": 1e-3}, r"merge is 0\.001"),
         ({"merge": -1.0}, "merge is -1"),
         ({"merge": np.nan}, "merge is nan"),

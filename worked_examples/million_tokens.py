@@ -23,14 +23,16 @@ from gegenflow import theory as th
 
 # Parameters: dim, beta, seed, end of the run
 STATES = ((2, 5, 0, 0.6), (3, 6, 0, 0.45))
-TOKENS, AMPLITUDE, TOLERANCE = 1_000_000, 0.3, 1e-6
+TOKENS, AMPLITUDE, TOLERANCE, SAVED = 1_000_000, 0.3, 1e-8, 31
+NEIGHBOURS = 0.002  # angle that links the tokens of a cluster: the few still on their way are further apart
 FIGURE = Path(__file__).with_suffix(".png")
 
 
 def follow(dim, beta, seed, t_end, tokens):
     """The run, and its table row."""
     law = th.selection_law(dim, beta, tokens, amplitude=AMPLITUDE)
-    options = {"beta": beta, "t_end": t_end, "rng": seed, "rtol": TOLERANCE, "atol": 0, "estimate_error": True}
+    options = {"beta": beta, "t_end": t_end, "save_at": np.linspace(0, t_end, SAVED), "rng": seed}
+    options |= {"rtol": TOLERANCE, "atol": 0, "estimate_error": True}
     run = nm.simulate(nm.uniform(tokens, dim, rng=seed), observe=[nm.HarmonicPower(8)], **options)
     degree, time = nm.first_crossing(run.t, run.observables["harmonic_power"], AMPLITUDE)
     chosen = max(law.selection, key=law.selection.get)
@@ -41,7 +43,7 @@ def follow(dim, beta, seed, t_end, tokens):
         "first degree": degree,
         "mean time": f"{law.mean:.4f}",
         "time": f"{time:.4f}",
-        "clusters": int(nm.cluster_labels(run.tokens).max()) + 1,
+        "clusters": int(nm.cluster_labels(run.tokens, angle=NEIGHBOURS).max()) + 1,
         "field": run.parameters["method"],
         "evaluations": run.evaluations,
         "seconds": f"{run.seconds:.1f}",
