@@ -8,26 +8,22 @@ force that the kernel allows, as in :mod:`gegenflow.numerics.circle`.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, prange, types
-from numba.extending import intrinsic
+from numba import njit, prange
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from gegenflow.numerics.circle import circle_modes, room_for_sums
+from gegenflow.numerics.cell_vectors import add_powers, two_polynomials
 from gegenflow.numerics.elementary import angle
+from gegenflow.numerics.fourier import circle_modes, room_for_sums
 from gegenflow.numerics.geometry import Array
 
-TERMS = 8  # local moments a cell; the two compiled kernels below are written for it
+TERMS = 8  # local moments a cell; the intrinsics of cell_vectors are written for it
 MOST_CELLS = 2**18
 MOST_CHUNKS = 16  # tables of moments filled side by side
 BLOCK = 256  # tokens whose positions are read again from the first-level cache
 PARALLEL_FROM = 20_000  # tokens: below it a parallel region costs more than it saves
-
-vector_code: Any = intrinsic  # called from compiled code without the typing context that its own type asks for
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,58 +175,6 @@ def _largest(kernel: Callable[[Array], Array]) -> Array:
     return np.array([(value * np.sin(phi)).max(), value.max()])
 
 
-def _element(data: Any, first: Any, offset: int, builder: Any) -> Any:
-    pointer = builder.gep(data, [builder.add(first, ir.Constant(first.type, offset))])
-    return builder.bitcast(pointer, ir.VectorType(ir.DoubleType(), 4).as_pointer())
-
-
-def _vector(numbers: list[Any], builder: Any) -> Any:
-    vector = ir.Constant(ir.VectorType(ir.DoubleType(), 4), ir.Undefined)
-    for lane, number in enumerate(numbers):
-        vector = builder.insert_element(vector, number, ir.Constant(ir.IntType(32), lane))
-    return vector
-
-
-@vector_code
-def _add_powers(typing: Any, table: Any, first: Any, weight: Any, u: Any) -> Any:
-    """table[first + p] += weight * u**p for p < 8 in two vectors of four; numba leaves such loops scalar."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        table, first, weight, u = arguments
-        data = context.make_array(signature.args[0])(context, builder, table).data
-        square, odd = builder.fmul(u, u), builder.fmul(weight, u)
-        low = _vector([weight, odd, builder.fmul(weight, square), builder.fmul(odd, square)], builder)
-        high = builder.fmul(low, _vector([builder.fmul(square, square)] * 4, builder))
-        for offset, powers in ((0, low), (4, high)):
-            pointer = _element(data, first, offset, builder)
-            builder.store(builder.fadd(builder.load(pointer, align=8), powers), pointer, align=8)
-        return context.get_dummy_value()
-
-    return types.void(table, first, weight, u), build
-
-
-@vector_code
-def _two_polynomials(typing: Any, local: Any, first: Any, u: Any) -> Any:
-    """Speed and normaliser of a cell at u: Horner in u^2 for the even and odd parts of both in one vector."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        local, first, u = arguments
-        data = context.make_array(signature.args[0])(context, builder, local).data
-        square = _vector([builder.fmul(u, u)] * 4, builder)
-        parts = builder.load(_element(data, first, 12, builder), align=8)
-        for offset in (8, 4, 0):
-            row = builder.load(_element(data, first, offset, builder), align=8)
-            parts = builder.fadd(builder.fmul(parts, square, flags=["contract"]), row, flags=["contract"])
-        part = [builder.extract_element(parts, ir.Constant(ir.IntType(32), lane)) for lane in range(4)]
-        values = [
-            builder.fadd(even, builder.fmul(u, odd, flags=["contract"]), flags=["contract"])
-            for even, odd in (part[:2], part[2:])
-        ]
-        return context.make_tuple(builder, signature.return_type, values)
-
-    return types.UniTuple(types.float64, 2)(local, first, u), build  # type: ignore[no-untyped-call]
-
-
 @njit(cache=True, fastmath={"contract"})
 def _locate(places: Array, position: Array, cells: int) -> None:
     # position = cell + (1 + u)/2; the comparisons keep even a nan inside the table
@@ -257,7 +201,7 @@ def _gather(places: Array, weights: Array, position: Array, table: Array) -> Non
         _locate(places[width * first : width * stop], block, len(table))
         for j in range(len(block)):
             cell = np.int32(block[j])
-            _add_powers(table, TERMS * np.int64(cell), mass[j], 2 * (block[j] - cell) - 1)
+            add_powers(table, TERMS * np.int64(cell), mass[j], 2 * (block[j] - cell) - 1)
 
 
 @njit(cache=True, parallel=True)
@@ -277,7 +221,7 @@ def _evaluate(places: Array, position: Array, local: Array, drift: Array) -> Non
     planar = len(places) > len(position)
     for j in range(len(position)):
         cell = np.int32(position[j])
-        speed, position[j] = _two_polynomials(local, 2 * TERMS * np.int64(cell), 2 * (position[j] - cell) - 1)
+        speed, position[j] = two_polynomials(local, 2 * TERMS * np.int64(cell), 2 * (position[j] - cell) - 1)
         if planar:
             drift[2 * j] = -places[2 * j + 1] * speed
             drift[2 * j + 1] = places[2 * j] * speed

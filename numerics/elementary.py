@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+FAST = {"contract", "reassoc", "nsz", "arcp"}  # what loops around these functions may be compiled with
+
 ROUNDER = 1.5 * 2.0**52  # adding it rounds to an integer, held in the low bits
 
 LOG2_E = 1.4426950408889634

@@ -15,9 +15,11 @@ from numpy.typing import ArrayLike
 
 from gegenflow.numerics.attention import Attention, Kernel, check_model, dense_sums
 from gegenflow.numerics.cells import cell_angle_sums, cell_kernel, cell_sums, exponential_cells
-from gegenflow.numerics.circle import circle_angle_sums, circle_modes, circle_sums, exponential_modes
+from gegenflow.numerics.circle import circle_angle_sums, circle_sums
+from gegenflow.numerics.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
-from gegenflow.numerics.sphere import exponential_sphere_modes, sphere_modes, sphere_sums
+from gegenflow.numerics.legendre import exponential_sphere_modes, sphere_modes
+from gegenflow.numerics.sphere import sphere_sums
 from gegenflow.numerics.tiles import check_exponents, tile_sums
 
 Pair = tuple[Array, Array]

@@ -11,8 +11,8 @@ from numba import njit, prange
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.circle import fourier_moments
+from gegenflow.numerics.elementary import FAST
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights, quadrature
-from gegenflow.numerics.pairs import FAST
 
 BLOCK = 256  # tokens whose polynomials are held at once: they stay in the first-level cache
 CHUNKS = 64  # work items of a parallel region

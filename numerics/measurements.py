@@ -15,9 +15,9 @@ from scipy.stats import norm
 from scipy.stats import t as student_t
 
 from gegenflow.numerics.attention import Attention, Kernel, check_model, kernel_name
-from gegenflow.numerics.circle import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.clusters import cluster_centres, cluster_labels
 from gegenflow.numerics.fields import attention_sums
+from gegenflow.numerics.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.geometry import Array, quadrature, uniform
 from gegenflow.numerics.harmonics import harmonic_overlap, harmonic_power, harmonic_profile
 from gegenflow.numerics.observables import Dissipation, Energy

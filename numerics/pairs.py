@@ -9,14 +9,13 @@ the last bit.
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from gegenflow.numerics.elementary import LOG2_E, exp2
+from gegenflow.numerics.elementary import FAST, LOG2_E, exp2
 from gegenflow.numerics.geometry import Array
 
 BLOCK = 384  # tokens a block at most, and the distance in memory of its components
 LANES = 8  # a block is filled up to a multiple of it with tokens of weight zero
 PARALLEL_FROM = 200_000  # pairs times dim: below it a parallel region costs more than it saves
 AT_ONCE = 2**29  # pairs times (dim + 6) in one compiled call, 0.1 s: between two calls an interrupt is heard
-FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 def pair_sums(tokens: Array, weights: Array, beta: float) -> tuple[Array, Array]:

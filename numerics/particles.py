@@ -126,8 +126,8 @@ def simulate(
 
     rng = randbits(63) if noise and rng is None else rng
     step = default_step(noise, dim, model, attention) if noise and step is None else step
-    what = {"model": model, "form": matrix, "noise": noise, "t_end": t_end}
-    steps = {"order": order, "first_step": first_step, "step": step, "rng": rng}
+    what: dict[str, Any] = {"model": model, "form": matrix, "noise": noise, "t_end": t_end}
+    steps: dict[str, Any] = {"order": order, "first_step": first_step, "step": step, "rng": rng}
     follow: Any = partial(_follow, start, masses, attention, **what, **steps)
     end, used, field_error = follow(method, rtol, atol, merge, save_at=times, on_save=record, progress=progress)
     seconds, error = perf_counter() - clock, None
@@ -260,9 +260,13 @@ def _check_merge(
 
 
 def _check_observables(observe: Sequence[Observable], form: Array | None) -> None:
-    for observable in observe if isinstance(observe, Sequence) and not isinstance(observe, str) else [observe]:
-        if observable is observe or isinstance(observable, type) or not callable(observable):
-            raise ValueError(f"observe holds {observable!r}: it must be a list of observables such as [Energy()]")
+    wrong = (
+        [item for item in observe if isinstance(item, type) or not callable(item)]
+        if isinstance(observe, Sequence)
+        else observe
+    )
+    if wrong:
+        raise ValueError(f"observe holds {wrong!r}: it must be a list of observables such as [Energy()]")
     names = [observable.name for observable in observe]
     if len(set(names)) < len(names):
         raise ValueError(f"observe holds two observables of one name: {', '.join(names)}")

@@ -51,7 +51,7 @@ class Run:
         weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts['beta']}"
         weight += f", noise {facts['noise']:g}" if facts.get("noise") else ""
         head = "{n} tokens, dim {dim}, {weight}, model {model}, {method} field".format(weight=weight, **facts)
-        steps = f"step {facts['step']:g}" if facts.get("noise") else "order {order}, rtol {rtol:g}".format(**facts)
+        steps = f"step {facts['step']}" if facts.get("noise") else f"order {facts['order']}, rtol {facts['rtol']}"
         rows = {"status": self.status, "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, {steps}"}
         if self.field_error or self.error is not None:
             measured = "" if self.error is None else f", {self.error:.1e} in all, measured by a second run"

@@ -2,17 +2,14 @@
 
 from functools import lru_cache
 from math import sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit, prange
 
-from gegenflow.numerics.circle import room_for_sums
+from gegenflow.numerics.elementary import FAST
+from gegenflow.numerics.fourier import room_for_sums
 from gegenflow.numerics.geometry import Array
-from gegenflow.numerics.pairs import FAST
-
-if TYPE_CHECKING:
-    from gegenflow.numerics.sphere import SphereModes
+from gegenflow.numerics.legendre import SphereModes
 
 PARALLEL_FROM = 30_000  # tokens times degrees: below it a parallel region costs more than it saves
 BLOCK = 128  # tokens advanced together: their polynomials stay in the first-level cache
@@ -22,7 +19,7 @@ CHUNKS = 64  # work items of a parallel region
 def direct_sums(
     tokens: Array,
     weights: Array,
-    modes: "SphereModes",
+    modes: SphereModes,
     out: tuple[Array, Array] | None = None,
     *,
     normalizer: bool = True,
@@ -32,7 +29,7 @@ def direct_sums(
     .. math:: Y_{lm} \propto (x + iy)^m \sum_p g_{lmp} T_p(z), \qquad
               A_{mp} = \sum_j w_j (x_j + i y_j)^m T_p(z_j)
 
-    >>> from gegenflow.numerics.sphere import exponential_sphere_modes
+    >>> from gegenflow.numerics.legendre import exponential_sphere_modes
     >>> drift, _ = direct_sums(np.eye(3), np.full(3, 1 / 3), exponential_sphere_modes(0.0))
     >>> bool(np.allclose(drift, (1 - np.eye(3)) / 3, atol=1e-15))
     True

@@ -4,21 +4,18 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from math import pi, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from ducc0 import sht
 from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
-from gegenflow.numerics.circle import room_for_sums
 from gegenflow.numerics.elementary import angle
+from gegenflow.numerics.fourier import room_for_sums
 from gegenflow.numerics.geometry import Array
+from gegenflow.numerics.legendre import FINEST_EPSILON, SphereModes
 
-if TYPE_CHECKING:
-    from gegenflow.numerics.sphere import SphereModes
-
-FINEST = 2.5e-13  # the smallest error that ducc0 can be asked for
 PARALLEL_FROM = 2000  # tokens: below it threads cost more than they save
 HALVES_FROM = 20_000  # tokens: the same for their moments, whose work beside the tokens is done twice
 BLOCK = 256  # tokens whose components are held apart: they stay in the first-level cache
@@ -27,7 +24,7 @@ BLOCK = 256  # tokens whose components are held apart: they stay in the first-le
 def transform_sums(
     tokens: Array,
     weights: Array,
-    modes: "SphereModes",
+    modes: SphereModes,
     out: tuple[Array, Array] | None = None,
     *,
     normalizer: bool = True,
@@ -37,7 +34,7 @@ def transform_sums(
     .. math:: \sum_j w_j P_l(\langle x, x_j\rangle) = \frac{4\pi}{2l+1} \sum_{|m| \le l} a_{lm} Y_{lm}(x), \qquad
               a_{lm} = \sum_j w_j \overline{Y_{lm}(x_j)}
 
-    >>> from gegenflow.numerics.sphere import exponential_sphere_modes
+    >>> from gegenflow.numerics.legendre import exponential_sphere_modes
     >>> drift, _ = transform_sums(np.eye(3), np.full(3, 1 / 3), exponential_sphere_modes(0.0))
     >>> bool(np.allclose(drift, (1 - np.eye(3)) / 3, atol=1e-12))
     True
@@ -51,7 +48,7 @@ def transform_sums(
     common = {
         "lmax": top,
         "loc": places,
-        "epsilon": max(modes.tol, FINEST),
+        "epsilon": max(modes.tol, FINEST_EPSILON),
         "nthreads": get_num_threads() if parallel else 1,
     }
     moments = _moments(weights, common)

@@ -9,9 +9,9 @@ that the transforms themselves are compared.
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from gegenflow.numerics.circle import exponential_modes
 from gegenflow.numerics.elementary import angle
-from gegenflow.numerics.sphere import exponential_sphere_modes
+from gegenflow.numerics.fourier import exponential_modes
+from gegenflow.numerics.legendre import exponential_sphere_modes
 
 TOL = 1e-12  # of every transform
 THREADS_FROM = 10_000  # tokens

@@ -134,8 +134,12 @@ def test_a_phase_shifted_mode_grows_without_turning(degree, phase, beta, model, 
 @pytest.mark.parametrize(("phase", "seen"), [(0.0, False), (0.3, True)])
 def test_a_reflected_convolution_turns_a_shifted_mode(monkeypatch, phase, seen):
     """The test above sees kernel sums over the mirror image of the tokens; a cosine alone, symmetric, would not."""
-    sums = fields.circle_sums
-    monkeypatch.setattr(fields, "circle_sums", lambda x, weights, m: sums(x, np.roll(weights[::-1], 1), m))
+    _, sums, *modes = fields.HARMONICS["circle"]
+
+    def reflected(angles, weights, *rest, **options):
+        return sums(angles, np.roll(weights[::-1], 1), *rest, **options)
+
+    monkeypatch.setitem(fields.HARMONICS, "circle", (None, reflected, *modes))
     first, last, _ = sine_run(3, phase, 5.0, "usa", "circle")
     assert (abs(np.angle(last / first)) > 1e-2) == seen
 

@@ -15,15 +15,13 @@ from peers import exact_sums
 
 from gegenflow.numerics.attention import dense_sums
 from gegenflow.numerics.cells import cell_sums, exponential_cells
-from gegenflow.numerics.circle import circle_sums, exponential_modes, fourier_moments
+from gegenflow.numerics.circle import circle_sums, fourier_moments
+from gegenflow.numerics.fourier import exponential_modes
 from gegenflow.numerics.geometry import normalize, uniform
-from gegenflow.numerics.sphere import (
-    DIRECT_TO,
-    direct_sums,
-    exponential_sphere_modes,
-    sphere_sums,
-    transform_sums,
-)
+from gegenflow.numerics.legendre import DIRECT_TO, exponential_sphere_modes
+from gegenflow.numerics.sphere import sphere_sums
+from gegenflow.numerics.sphere_polynomials import direct_sums
+from gegenflow.numerics.sphere_transforms import transform_sums
 from gegenflow.numerics.tiles import tile_sums
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"

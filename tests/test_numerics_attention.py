@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, just, sampled_from
 from scipy.stats import special_ortho_group
 
-from gegenflow.numerics import circle
 from gegenflow.numerics.attention import dense_sums
-from gegenflow.numerics.circle import circle_modes, circle_sums, fourier_moments
+from gegenflow.numerics.circle import circle_sums, fourier_moments
 from gegenflow.numerics.fields import attention_field
+from gegenflow.numerics.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.geometry import normalize, uniform
 from gegenflow.numerics.observables import Dissipation, Energy
 
@@ -52,7 +52,7 @@ def test_circle_field_is_the_dense_field(n, beta, model, seed):
     """A Fourier series against a sum over pairs."""
     tokens, weights = uniform(n, 2, rng=seed), random_weights(n, seed)
     dense = dense_sums(tokens, weights, beta)
-    modes = circle.exponential_modes(beta)
+    modes = exponential_modes(beta)
     for fast, exact in zip(circle_sums(tokens, weights, modes), dense, strict=True):
         assert np.abs(fast - exact).max() < 2e-13
     fast = attention_field(tokens, beta, model=model, weights=weights, method="circle")
@@ -67,10 +67,10 @@ def test_circle_error_follows_the_requested_tolerance(tol):
     tokens, weights = uniform(200, 2, rng=1), random_weights(200, 1)
     angle = np.linspace(0, np.pi, 2001)
     force = np.exp(30 * (np.cos(angle) - 1)) * np.sin(angle)
-    modes = circle.exponential_modes(30.0, tol)
+    modes = exponential_modes(30.0, tol)
     error = np.abs(circle_sums(tokens, weights, modes)[0] - dense_sums(tokens, weights, 30.0)[0]).max()
     assert error < tol * force.max()
-    assert len(modes.force) > len(circle.exponential_modes(30.0, 10 * tol).force)
+    assert len(modes.force) > len(exponential_modes(30.0, 10 * tol).force)
 
 
 def test_circle_takes_any_kernel():

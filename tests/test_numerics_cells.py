@@ -16,7 +16,8 @@ from gegenflow.numerics.cells import (
     cell_sums,
     exponential_cells,
 )
-from gegenflow.numerics.circle import circle_sums, exponential_modes
+from gegenflow.numerics.circle import circle_sums
+from gegenflow.numerics.fourier import exponential_modes
 from gegenflow.numerics.geometry import lattice, uniform
 
 TOLERANCES = [10.0**-digits for digits in range(2, 13)]

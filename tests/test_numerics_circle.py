@@ -7,13 +7,8 @@ from hypothesis.strategies import booleans, floats, integers, sampled_from
 
 from gegenflow.numerics.attention import kernel_sums
 from gegenflow.numerics.cells import cell_angle_sums, cell_kernel, cell_sums, exponential_cells
-from gegenflow.numerics.circle import (
-    circle_angle_sums,
-    circle_modes,
-    circle_sums,
-    exponential_modes,
-    never_decays,
-)
+from gegenflow.numerics.circle import circle_angle_sums, circle_sums
+from gegenflow.numerics.fourier import circle_modes, exponential_modes, never_decays
 
 BETAS = [0.1, 1.0, 5.0, 50.0, 1000.0]
 METHODS = [(exponential_modes, circle_angle_sums), (exponential_cells, cell_angle_sums)]

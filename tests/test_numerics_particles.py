@@ -68,7 +68,7 @@ def test_methods_agree_on_a_run():
         assert np.abs(dense.trajectories - run.trajectories).max() < 1e-8
     assert dense.parameters["method"] == "dense"
     assert nm.simulate(nm.uniform(5000, 2, rng=5), beta=5, t_end=0.0).parameters["method"] == "cells"
-    assert nm.simulate(tokens, beta=5, t_end=0.0).parameters["method"] == "circle"
+    assert nm.simulate(nm.uniform(400, 2, rng=5), beta=5, t_end=0.0).parameters["method"] == "circle"
     assert nm.simulate(tokens[:10], beta=5, t_end=0.0).parameters["method"] == "dense"
 
 

@@ -10,7 +10,8 @@ from scipy.stats import special_ortho_group
 from gegenflow.numerics import sphere
 from gegenflow.numerics.attention import dense_sums, kernel_sums
 from gegenflow.numerics.geometry import normalize, uniform
-from gegenflow.numerics.sphere import exponential_sphere_modes, sphere_modes, sphere_sums
+from gegenflow.numerics.legendre import exponential_sphere_modes, sphere_modes
+from gegenflow.numerics.sphere import sphere_sums
 from gegenflow.numerics.sphere_polynomials import direct_sums, harmonic_polynomials
 from gegenflow.numerics.sphere_transforms import transform_sums
 

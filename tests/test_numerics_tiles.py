@@ -161,9 +161,9 @@ def test_bad_input_is_refused():
         tile_sums(np.eye(4, 3, dtype=np.int64), weights, 1.0)
     with pytest.raises(ValueError, match=r"form has shape \(2, 2\)"):
         tile_sums(tokens, weights, 1.0, form=np.eye(2))
-    with pytest.raises(ValueError, match="length 2 at beta = 300"):
+    with pytest.raises(ValueError, match="form makes tokens 2 long at beta = 300"):
         tile_sums(tokens, weights, 300.0, form=2 * np.eye(3))
-    with pytest.raises(ValueError, match="length nan"):
+    with pytest.raises(ValueError, match="form makes tokens nan long"):
         tile_sums(tokens, weights, 1.0, form=np.full((3, 3), np.nan))
     with pytest.raises(FloatingPointError, match="not finite"):
         tile_sums(tokens, weights, lambda t: 1 / (t - t))

@@ -80,6 +80,18 @@ def test_finite_token_selection_follows_the_law_of_the_race(tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 
+def test_million_tokens_become_the_clusters_of_the_law(tmp_path):
+    """A hundredth of the tokens: the degree that the law expects, near its time (one run each, fixed seeds; the
+    deviation of a time is a fifth of the mean), a field that is not dense, an error measured and small."""
+    table = load_example("million_tokens").main(quick=True, figure=tmp_path / "figure.png")
+    assert [row["field"] for row in table.rows] == ["cells", "sphere"]
+    for row in table.rows:
+        assert row["likely degree"].startswith(f"{row['first degree']} ")
+        assert float(row["time"]) == pytest.approx(float(row["mean time"]), rel=0.5)
+        assert float(row["error"]) < 1e-2
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
 def test_critical_table_in_latex_holds_the_certified_digits(capsys):
     """Digits computed before this package existed, in two complete environments; errors small where they must be."""
     boundaries, expansions = load_example("critical_table").main()
