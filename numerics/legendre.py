@@ -129,11 +129,13 @@ def _slope(value: Array, potential: Array, bound: float) -> float | None:
 
 @njit(cache=True)
 def _legendre_integrals(gap: Array, masses: Array, count: int) -> Array:
-    # (l+1)(P_{l+1} - P_l) = l (P_l - P_{l-1}) - (2l+1)(1-t) P_l keeps the digits near t = 1
-    sums = np.zeros(count)
-    now, step = np.ones_like(gap), np.zeros_like(gap)
+    # (l+1)(P_{l+1} - P_l) = l (P_l - P_{l-1}) - (2l+1)(1-t) P_l keeps the digits near t = 1, and parity those near -1
+    half = len(gap) // 2
+    near, sums = gap[:half], np.zeros(count)
+    even, odd = masses[:half] + masses[::-1][:half], masses[:half] - masses[::-1][:half]
+    now, step = np.ones_like(near), np.zeros_like(near)
     for k in range(count):
-        sums[k] = masses @ now
-        step = (k * step - (2 * k + 1) * gap * now) / (k + 1)
+        sums[k] = (odd if k % 2 else even) @ now
+        step = (k * step - (2 * k + 1) * near * now) / (k + 1)
         now = now + step
     return sums
