@@ -18,7 +18,7 @@ from tqdm import tqdm
 from gegenflow.numerics.attention import check_model
 from gegenflow.numerics.elementary import LOG2_E, exp2
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
-from gegenflow.numerics.integrate import Integration, Status, broken_off, check_steps, check_times
+from gegenflow.numerics.integrate import PACED, Integration, Status, broken_off, check_pace, check_steps, check_times
 from gegenflow.numerics.pairs import _few_sums
 from gegenflow.numerics.runge_kutta import ORDER_8
 
@@ -124,6 +124,7 @@ def integrate_few(
     most = max(1, int(WORK / (12 * (n * n * (1 + dim / 4) + 80 * n + 100))))
     saved, cause = 0, WORKED
     problem: BaseException | None = None
+    looked, paced = 0, t_start * scale
     bar = tqdm(total=t_end, initial=t_start, disable=None if progress else True, unit="t", leave=False)
     try:
         while saved < len(times) and times[saved] == t_start:
@@ -139,10 +140,13 @@ def integrate_few(
                 on_save(time, _interpolate(motion, time * scale))
                 saved += 1
             bar.update(motion.clock[HIGH] / scale - bar.n)
+            if merge == 0 and motion.counts[STEPS] >= looked + PACED:
+                check_pace(paced / scale, motion.clock[HIGH] / scale, t_end)
+                looked, paced = motion.counts[STEPS], motion.clock[HIGH]
         if cause in PROBLEMS:
             problem = FloatingPointError(PROBLEMS[cause])
-    except KeyboardInterrupt as interrupt:
-        problem = interrupt
+    except (KeyboardInterrupt, FloatingPointError) as failure:
+        problem = failure
     finally:
         bar.close()
     reached = t_end if motion.clock[HIGH] >= motion.end else float(motion.clock[HIGH] / scale)

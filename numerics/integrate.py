@@ -11,6 +11,7 @@ from tqdm import tqdm
 from gegenflow.numerics.geometry import Array, check_tokens
 from gegenflow.numerics.runge_kutta import ORDER_5, ORDER_8, Stepper, Velocity
 
+PACED, HOPELESS = 10_000, 1e6  # steps between two looks at the pace, and how many more times as many are too many
 SMALLEST_RTOL = 1e-13  # below it rounding, not the step size, decides the error estimate
 MOST_STANDSTILL = 10_000  # steps during which the clock, as a float64, may stand still
 SAFETY, MOST_SHRINKING, MOST_GROWTH = 0.85, 0.1, 10.0  # 0.9 has twice as many rejected steps
@@ -104,7 +105,7 @@ def integrate(
     check_steps(rtol, atol, order, first_step, span)
     clock, low = float(t_start), 0.0  # the time is their sum
     step, growth = first_step or span, MOST_GROWTH
-    saved, steps, rejected, standstill, stopped = 0, 0, 0, 0, False
+    saved, steps, rejected, standstill, stopped, paced = 0, 0, 0, 0, False, clock
     stepper = None
     bar = tqdm(total=span, disable=None if progress else True, unit="t", leave=False)
     try:
@@ -137,6 +138,9 @@ def integrate(
                 on_save(time, stepper.interpolate(size, fraction))
                 saved += 1
             stopped = stop is not None and stop(clock, state)
+            if steps % PACED == 0:
+                check_pace(paced, clock, t_end)
+                paced = clock
             stepper.accept()
         status = Status(True, f"stopped at t = {clock:g}" if stopped else f"reached t = {t_end:g}")
     except (KeyboardInterrupt, FloatingPointError) as cause:
@@ -193,6 +197,19 @@ def _check_start(start: ArrayLike) -> Array:
         first = int(np.flatnonzero(~np.isfinite(angles))[0])
         raise ValueError(f"start: angle {first} is {angles[first]}: every angle must be finite")
     return angles
+
+
+def check_pace(before: float, now: float, t_end: float) -> None:
+    """Give up a run of which 10,000 steps have passed less than a millionth of the time that is left.
+
+    >>> check_pace(0.0, 1.0, 1e9)
+    Traceback (most recent call last):
+    FloatingPointError: at this pace it takes over 1e+10 steps; where tokens that have met hold it up, use merge
+    """
+    if (now - before) * HOPELESS < t_end - now:
+        raise FloatingPointError(
+            f"at this pace it takes over {PACED * HOPELESS:.0e} steps; where tokens that have met hold it up, use merge"
+        )
 
 
 def check_steps(rtol: float, atol: float, order: int = 8, first_step: float | None = None, span: float = inf) -> None:
