@@ -303,7 +303,8 @@ def test_simulate_that_stops_early_exits_with_one(call):
     status, out, _ = call("simulate --beta 500 --tokens 20 --format json")
     answer = strict(out)
     assert (status, answer["ok"]) == (1, False)
-    assert answer["status"].startswith("stopped at t = 0")
+    assert answer["status"].startswith("stopped at t = ")
+    assert "use merge" in answer["status"]
 
 
 def test_validate_agrees(facts, call):
