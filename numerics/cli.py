@@ -196,10 +196,8 @@ def _weight(options: argparse.Namespace) -> Callable[[Any], Any] | None:
     if kernel is None:
         return None
     import numpy as np
-    import sympy as sp
 
-    number = {} if options.beta is None else {th.beta: sp.Rational(str(options.beta))}
-    formula = sp.lambdify(th.t, kernel.weight.subs(number), "numpy")
+    formula = kernel.function({} if options.beta is None else {th.beta: options.beta})
 
     def weight(overlap: Any) -> Any:
         return formula(overlap) + np.zeros_like(overlap)

@@ -54,6 +54,16 @@ class Kernel:
         raised = self.multiplier(check_degree(degree) - 1, check_dim(dim) + 2)
         return sp.Add(*(term / dim for term in sp.Add.make_args(raised)))
 
+    def function(self, values: Mapping[sp.Symbol, object]) -> Callable[[Any], Any]:
+        """The attention weight as a function of an array of overlaps, its symbols replaced by numbers.
+
+        >>> float(attention_kernel("relu(t) + beta*t").function({beta: "2.5"})(0.5))
+        1.75
+        """
+        numbers = {symbol: sp.Rational(str(value)) for symbol, value in values.items()}
+        function: Callable[[Any], Any] = sp.lambdify(t, self.weight.subs(numbers), "numpy")
+        return function
+
     @property
     def symbols(self) -> set[sp.Symbol]:
         """The parameters that are still symbols."""
