@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
+    from gegenflow.numerics.circle_densities import CircleDensity as CircleDensity
+    from gegenflow.numerics.circle_densities import circle_density as circle_density
     from gegenflow.numerics.clusters import cluster_centres as cluster_centres
     from gegenflow.numerics.clusters import cluster_labels as cluster_labels
+    from gegenflow.numerics.distribution import density_at_quantiles as density_at_quantiles
+    from gegenflow.numerics.distribution import quantiles as quantiles
     from gegenflow.numerics.ensembles import emergences as emergences
     from gegenflow.numerics.ensembles import first_crossing as first_crossing
     from gegenflow.numerics.fields import attention_field as attention_field
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from gegenflow.numerics.harmonics import harmonic_overlap as harmonic_overlap
     from gegenflow.numerics.harmonics import harmonic_power as harmonic_power
     from gegenflow.numerics.integrate import Status as Status
+    from gegenflow.numerics.lagrangian import solve_quantiles as solve_quantiles
+    from gegenflow.numerics.meanfield import solve_density as solve_density
     from gegenflow.numerics.measurements import cluster_angles as cluster_angles
     from gegenflow.numerics.measurements import energy_gain as energy_gain
     from gegenflow.numerics.measurements import planted_rates as planted_rates
@@ -31,8 +37,10 @@ if TYPE_CHECKING:
     from gegenflow.numerics.observables import Clusters as Clusters
     from gegenflow.numerics.observables import Dissipation as Dissipation
     from gegenflow.numerics.observables import Energy as Energy
+    from gegenflow.numerics.observables import Entropy as Entropy
     from gegenflow.numerics.observables import HarmonicAmplitude as HarmonicAmplitude
     from gegenflow.numerics.observables import HarmonicPower as HarmonicPower
+    from gegenflow.numerics.observables import Periodicity as Periodicity
     from gegenflow.numerics.particles import simulate as simulate
     from gegenflow.numerics.plots import plot_checks as plot_checks
     from gegenflow.numerics.plots import plot_density as plot_density
@@ -40,24 +48,31 @@ if TYPE_CHECKING:
     from gegenflow.numerics.plots import plot_trajectories as plot_trajectories
     from gegenflow.numerics.report import Check as Check
     from gegenflow.numerics.report import Report as Report
+    from gegenflow.numerics.runs import DensityRun as DensityRun
     from gegenflow.numerics.runs import Run as Run
     from gegenflow.numerics.runs import load as load
     from gegenflow.numerics.validation import prospects as prospects
     from gegenflow.numerics.validation import validate as validate
 
 NAMES = {
+    "circle_densities": ["CircleDensity", "circle_density"],
     "clusters": ["cluster_centres", "cluster_labels"],
+    "distribution": ["density_at_quantiles", "quantiles"],
     "ensembles": ["emergences", "first_crossing"],
     "fields": ["attention_field"],
     "geometry": ["lattice", "normalize", "quadrature", "read_tokens", "uniform"],
     "harmonics": ["harmonic_overlap", "harmonic_power"],
     "integrate": ["Status"],
+    "lagrangian": ["solve_quantiles"],
+    "meanfield": ["solve_density"],
     "measurements": ["cluster_angles", "energy_gain", "planted_rates", "uniform_rates"],
-    "observables": ["Clusters", "Dissipation", "Energy", "HarmonicAmplitude", "HarmonicPower"],
+    "observables": [
+        *("Clusters", "Dissipation", "Energy", "Entropy", "HarmonicAmplitude", "HarmonicPower", "Periodicity"),
+    ],
     "particles": ["simulate"],
     "plots": ["plot_checks", "plot_density", "plot_power", "plot_trajectories"],
     "report": ["Check", "Report"],
-    "runs": ["Run", "load"],
+    "runs": ["DensityRun", "Run", "load"],
     "validation": ["prospects", "validate"],
 }
 HOME = {name: module for module, names in NAMES.items() for name in names}

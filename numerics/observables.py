@@ -1,7 +1,8 @@
-"""What a run records at each saved time: an observable has a name and maps tokens to a number or an array.
+"""What a run records at each saved time: an observable has a name and maps tokens, or a density, to numbers.
 
-Called with unit tokens, shape=[n, dim], weights, shape=[n], beta (in a run with a kernel: the kernel) and model; any
-object of that form will do.
+Called with unit tokens, shape=[n, dim], weights, shape=[n], beta (in a run with a kernel: the kernel) and model; in
+place of a call, a run of a density uses ``of_density``, with the density, beta or the kernel, and model.  Any object of
+either form will do.
 """
 
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from gegenflow.numerics.attention import LARGEST_BETA, Attention, dense_sums
 from gegenflow.numerics.circle import fourier_moments
+from gegenflow.numerics.circle_densities import CircleDensity
 from gegenflow.numerics.clusters import cluster_labels
+from gegenflow.numerics.densities import Density, density_power
 from gegenflow.numerics.fields import attention_sums, prepare_field
-from gegenflow.numerics.geometry import Array
+from gegenflow.numerics.geometry import Array, lattice
 from gegenflow.numerics.harmonics import harmonic_power
 
 SLOW = 1e6  # errors of the sums: a slower motion is summed up densely, however many tokens
@@ -30,6 +34,15 @@ class Observable(Protocol):
     def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> Any: ...
 
 
+class DensityObservable(Protocol):
+    """A named function of densities; the result is stored under ``name`` with a leading axis of times."""
+
+    @property
+    def name(self) -> str: ...
+
+    def of_density(self, density: Density, attention: Attention, model: str) -> Any: ...
+
+
 @dataclass(frozen=True)
 class HarmonicPower:
     r"""Squared amplitudes :math:`A_k^2` of degrees 0..max_degree, see :func:`harmonic_power`."""
@@ -39,6 +52,9 @@ class HarmonicPower:
 
     def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> Array:
         return harmonic_power(tokens, self.max_degree, weights)
+
+    def of_density(self, density: Density, attention: Attention, model: str) -> Array:
+        return density_power(density, self.max_degree)
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,11 @@ class HarmonicAmplitude:
         if tokens.shape[1] != 2:
             raise ValueError(f"dim is {tokens.shape[1]}: HarmonicAmplitude needs dim 2")
         return fourier_moments(tokens, weights, self.max_degree).conj()
+
+    def of_density(self, density: Density, attention: Attention, model: str) -> NDArray[np.complex128]:
+        if not isinstance(density, CircleDensity):
+            raise ValueError(f"dim is {density.dim}: HarmonicAmplitude needs a density on the circle")
+        return density.resized(self.max_degree).spectrum()
 
 
 @dataclass(frozen=True)
@@ -89,6 +110,16 @@ class Energy:
             raise ValueError(f"beta is {attention:g}: the energy overflows float64 above beta = {LARGEST_BETA:g}")
         _, normalizer = attention_sums(tokens, weights, attention)
         return exp(attention) / (2 * attention) * float(weights @ normalizer)
+
+    def of_density(self, density: Density, attention: Attention, model: str) -> float:
+        r""":math:`E = \frac{1}{2\beta} (w_0 + \sum_i w_{\deg i} a_i^2)` with the multipliers w of the kernel."""
+        if callable(attention):
+            raise ValueError("the energy needs beta: the potential of a kernel is not known")
+        value, potential = density.multipliers(attention)
+        if attention == 0:
+            return float(potential[density.degrees] @ density.coefficients**2) / 2
+        total = value[0] + value[density.degrees] @ density.coefficients**2
+        return exp(attention) / (2 * attention) * float(total)
 
 
 @dataclass(frozen=True)
@@ -125,6 +156,14 @@ class Dissipation:
             raise ValueError(f"beta is {attention:g}: the dissipation overflows float64 there")
         return value
 
+    def of_density(self, density: Density, attention: Attention, model: str) -> float:
+        r""":math:`dE/dt = \sum_i \lambda_{\deg i} a_i \dot a_i`, with the multipliers of W and no noise."""
+        potential = density.multipliers(attention)[1][density.degrees]
+        scale = 1.0 if callable(attention) else exp(attention)
+        return scale * float(
+            (potential * density.coefficients) @ density.motion(attention, model)(density.coefficients)
+        )
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -136,3 +175,63 @@ class Clusters:
 
     def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> int:
         return int(cluster_labels(tokens, weights, angle=self.angle, min_mass=self.min_mass).max()) + 1
+
+    def of_density(self, density: Density, attention: Attention, model: str) -> int:
+        if not isinstance(density, CircleDensity):
+            raise ValueError(f"dim is {density.dim}: Clusters needs tokens or a density on the circle")
+        values, weights = density.samples()
+        masses = np.maximum(values * weights, np.finfo(np.float64).tiny)
+        return self(lattice(len(values)), masses / masses.sum(), attention, model)
+
+
+@dataclass(frozen=True)
+class Periodicity:
+    r"""Share of the degrees that a period of :math:`2\pi/k` allows, on the circle: one on the k-periodic manifold.
+
+    .. math:: Q_k = \sum_{k | m \le K} A_m^2 \Big/ \sum_{1 \le m \le K} A_m^2, \qquad K = \text{max\_degree}
+
+    >>> three = lattice(3), np.full(3, 1 / 3), 0.0, "usa"
+    >>> round(Periodicity(3)(*three), 12), round(Periodicity(2, 6)(*three), 12)  # degrees 3 and 6; only 6
+    (1.0, 0.5)
+
+    Raises ValueError for a degree below 1 or above ``max_degree``, and in other dims than 2.  Source: derived here.
+    """
+
+    degree: int
+    max_degree: int = 64
+    name: ClassVar[str] = "periodicity"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.degree <= self.max_degree:
+            raise ValueError(f"degree is {self.degree}: it must lie in 1..{self.max_degree}, the max_degree")
+
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> float:
+        return self._share(tokens.shape[1], harmonic_power(tokens, self.max_degree, weights))
+
+    def of_density(self, density: Density, attention: Attention, model: str) -> float:
+        return self._share(density.dim, density_power(density, self.max_degree))
+
+    def _share(self, dim: int, power: Array) -> float:
+        if dim != 2:
+            raise ValueError(f"dim is {dim}: Periodicity needs dim 2")
+        return float(power[self.degree :: self.degree].sum() / power[1:].sum())
+
+
+@dataclass(frozen=True)
+class Entropy:
+    r"""Relative entropy of a density, :math:`\int f\log f\,d\sigma \ge 0`, zero for the uniform one.
+
+    With noise, USA increases :math:`E - \nu\int f\log f\,d\sigma`.  Values below zero, which a truncated series may
+    have, count as zero.  Of tokens there is none: it would be infinite.  Source: arXiv 2604.16288.
+
+    >>> from gegenflow.numerics.circle_densities import CircleDensity
+    >>> value = Entropy().of_density(CircleDensity(np.array([0.01, 0.0])), 0.0, "usa")
+    >>> bool(np.isclose(value, 0.01**2 / 2, rtol=1e-4))  # half the square of the norm of f - 1
+    True
+    """
+
+    name: ClassVar[str] = "entropy"
+
+    def of_density(self, density: Density, attention: Attention, model: str) -> float:
+        values, weights = density.samples()
+        return float(weights @ xlogy(values, values, where=values > 0, out=np.zeros_like(values)))

@@ -1,20 +1,21 @@
-"""What a simulation returns: the run, its file and its table."""
+"""What following tokens or a density returns: the run, its file and its table."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gegenflow.numerics.archives import read_archive, write_archive
+from gegenflow.numerics.circle_densities import CircleDensity
+from gegenflow.numerics.densities import Density
 from gegenflow.numerics.geometry import Array
 from gegenflow.numerics.integrate import Status
 
 ARRAYS = ("t", "tokens", "trajectories", "weights", "merges")
-OBSERVABLE = "observable:"
+DENSITY_ARRAYS = ("t", "coefficients", "minimum", "resolution")
 
 Parameter = str | int | float | None
 
@@ -65,8 +66,6 @@ class Run:
 
     def save(self, path: str | Path) -> None:
         """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back."""
-        arrays = {name: getattr(self, name) for name in ARRAYS}
-        arrays |= {OBSERVABLE + name: values for name, values in self.observables.items()}
         facts = {
             "status": asdict(self.status),
             "evaluations": self.evaluations,
@@ -76,13 +75,72 @@ class Run:
             "version": self.version,
             "seconds": self.seconds,
         }
-        text = json.dumps(facts)
-        with open(path, "wb") as file:
-            np.savez_compressed(file, facts=text, **arrays)
+        write_archive(path, facts, {name: getattr(self, name) for name in ARRAYS}, self.observables)
 
 
-def load(path: str | Path) -> Run:
-    """Read a run that :meth:`Run.save` wrote.
+@dataclass(frozen=True, eq=False, repr=False)
+class DensityRun:
+    """Result of :func:`gegenflow.numerics.solve_density`; prints as a table.
+
+    ``density`` is the last one, at time ``reached``.  ``t`` shape=[times] are the saved times that were reached,
+    ``coefficients`` shape=[times, modes] those of the density there, padded with zeros; ``minimum`` shape=[times] is
+    its smallest value on a grid that resolves it, and ``resolution`` shape=[times] the degree that it went up to;
+    ``observables`` maps names to arrays shape=[times, ...]; ``evaluations`` of the drift.  Source: derived here.
+    """
+
+    density: Density
+    reached: float
+    t: Array
+    coefficients: Array
+    minimum: Array
+    resolution: NDArray[np.int64]
+    observables: Mapping[str, NDArray[Any]]
+    status: Status
+    evaluations: int
+    parameters: Mapping[str, Parameter]
+    version: str
+    seconds: float
+
+    @property
+    def densities(self) -> list[Density]:
+        """The density at each saved time."""
+        whole = [replace(self.density, coefficients=row) for row in self.coefficients]
+        return [density.resized(int(top)) for density, top in zip(whole, self.resolution, strict=True)]
+
+    def __repr__(self) -> str:
+        facts = self.parameters
+        weight = f"kernel {facts['kernel']}" if facts["kernel"] else f"beta {facts['beta']}"
+        weight += f", noise {facts['noise']:g}" if facts["noise"] else ""
+        rows = {
+            "status": self.status,
+            "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, rtol {facts['rtol']}",
+            "resolution": f"degree {self.density.max_degree} at the end, of {facts['max_degree']} allowed",
+        }
+        if len(self.t):
+            rows["saved times"] = f"{len(self.t)} from {self.t[0]:g} to {self.t[-1]:g}"
+            rows["minimum"] = _summary(self.minimum)
+            rows |= {name: _summary(values) for name, values in self.observables.items()}
+        head = f"{type(self.density).__name__}, dim {self.density.dim}, {weight}, model {facts['model']}"
+        return "\n".join([f"DensityRun: {head}", *(f"  {name:<20}{row}" for name, row in rows.items())])
+
+    def save(self, path: str | Path) -> None:
+        """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back."""
+        facts = {
+            "density": type(self.density).__name__,
+            "dim": self.density.dim,
+            "reached": self.reached,
+            "status": asdict(self.status),
+            "evaluations": self.evaluations,
+            "parameters": dict(self.parameters),
+            "version": self.version,
+            "seconds": self.seconds,
+        }
+        arrays = {name: getattr(self, name) for name in DENSITY_ARRAYS}
+        write_archive(path, facts, {**arrays, "last": self.density.coefficients}, self.observables)
+
+
+def load(path: str | Path) -> "Run | DensityRun":
+    """Read a run that :meth:`Run.save` or :meth:`DensityRun.save` wrote.
 
     >>> from tempfile import TemporaryDirectory
     >>> from gegenflow.numerics import simulate
@@ -95,22 +153,19 @@ def load(path: str | Path) -> Run:
 
     Raises ValueError for a file that holds no run.
     """
-    with open(path, "rb") as file:
-        if file.read(4) != b"PK\x03\x04":
-            raise ValueError(f"{path} is not a saved run: it is no npz archive")
-        file.seek(0)
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                contents = {name: archive[name] for name in archive.files}
-        except BadZipFile as error:
-            raise ValueError(f"{path} is not a saved run: {error}") from error
-    if missing := {*ARRAYS, "facts"} - {*contents}:
+    facts, arrays, observables = read_archive(path)
+    kind = facts.pop("density", None)
+    if missing := {*(DENSITY_ARRAYS if kind else ARRAYS)} - {*arrays}:
         raise ValueError(f"{path} is not a saved run: it lacks {', '.join(sorted(missing))}")
-    facts = json.loads(str(contents["facts"]))
-    observables = {key.removeprefix(OBSERVABLE): array for key, array in contents.items() if key.startswith(OBSERVABLE)}
-    arrays = {name: contents[name] for name in ARRAYS}
-    status = Status(**facts.pop("status"))
-    return Run(**arrays, observables=observables, status=status, **facts)
+    facts["status"] = Status(**facts["status"])
+    if not kind:
+        return Run(**arrays, observables=observables, **facts)
+    density = _density(kind, facts.pop("dim"), arrays.pop("last"))
+    return DensityRun(density=density, **arrays, observables=observables, **facts)
+
+
+def _density(kind: str, dim: int, coefficients: Array) -> Density:
+    return CircleDensity(coefficients)
 
 
 def _summary(values: NDArray[Any]) -> str:

@@ -24,10 +24,14 @@ from time import perf_counter, sleep
 
 import numpy as np
 from machine import Machine, give_back_freed, measure_machine, reset_peak, resident
-from peers import PEERS, exact_sums
+from peers import PEERS, exact_sums, lax_friedrichs
 
+from gegenflow.numerics.circle_densities import circle_density
+from gegenflow.numerics.distribution import density_at_quantiles
 from gegenflow.numerics.fields import attention_sums, prepare_field
 from gegenflow.numerics.geometry import normalize, uniform
+from gegenflow.numerics.lagrangian import solve_quantiles
+from gegenflow.numerics.meanfield import solve_density
 from gegenflow.numerics.particles import simulate
 
 Row = dict[str, str | float]
@@ -282,6 +286,35 @@ def euler(machine: Machine, quick: bool) -> list[Row]:
     ]
 
 
+def density(machine: Machine, quick: bool) -> list[Row]:
+    """The mean-field equation from a smooth start of amplitude 0.01, beside the Lax-Friedrichs scheme of 2410.23228.
+
+    Errors are the largest of the density relative to its maximum; the exact one comes from quantiles, which are
+    another discretisation.
+    """
+    points, t_end, rows = 1000 if quick else 10_000, 0.2, list[Row]()
+    start = circle_density(lambda angle: 1 + 0.01 * (np.sin(3 * angle) + np.cos(2 * angle)))
+    angle = 2 * np.pi * np.arange(points) / points
+    moved = solve_quantiles(start, 2048, beta=5.0, t_end=t_end, rtol=1e-13, atol=1e-14, save_at=[]).tokens
+    places = np.unwrap(np.arctan2(moved[:, 1], moved[:, 0]))
+    exact, _ = density_at_quantiles(places)
+
+    before = perf_counter()
+    theirs = lax_friedrichs(start.values(angle), 5.0, t_end)
+    seconds = perf_counter() - before
+    their_error = np.abs(np.interp(places, angle, theirs, period=2 * np.pi) - exact).max() / exact.max()
+    for rtol in (1e-4, 1e-8, 1e-12):
+        run = partial(solve_density, start, beta=5.0, t_end=t_end, rtol=rtol, save_at=[])
+        error = np.abs(run().density.values(places) - exact).max() / exact.max()
+        ours = alternate({"ours": run}, budget=SECONDS / 4)["ours"]
+        rows.append(
+            {"case": f"dim 2, beta 5, T={t_end}, rtol {rtol:g}", "ms": 1e3 * ours, "error": float(error)}
+            | {"peer": f"Lax-Friedrichs, {points:,} points", "peer ms": 1e3 * seconds, "ratio": seconds / ours}
+            | {"peer error": float(their_error), "error ratio": float(their_error / error)}
+        )
+    return rows
+
+
 def first_call(machine: Machine, quick: bool) -> list[Row]:
     """A new Python that imports, and follows 20,000 tokens in dim 2: with nothing compiled, and again."""
     rows: list[Row] = []
@@ -321,6 +354,7 @@ SECTIONS: dict[str, Callable[[Machine, bool], list[Row]]] = {
     "growth": growth,
     "runs": runs,
     "euler": euler,
+    "density": density,
     "memory": memory,
     "first-call": first_call,
 }

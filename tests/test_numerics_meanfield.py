@@ -1,0 +1,192 @@
+"""The mean-field equation in time: convergence, symmetries, what is conserved, and how runs end."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, integers, sampled_from
+from scipy.integrate import solve_ivp
+
+from gegenflow.numerics.circle_densities import CircleDensity, circle_density
+from gegenflow.numerics.meanfield import solve_density
+from gegenflow.numerics.observables import (
+    Clusters,
+    Dissipation,
+    Energy,
+    Entropy,
+    HarmonicAmplitude,
+    HarmonicPower,
+    Periodicity,
+)
+from gegenflow.numerics.runs import load
+
+
+def bumps(angle):
+    return 1 + 0.3 * np.cos(angle) + 0.2 * np.sin(2 * angle)
+
+
+def rotated(coefficients, by):
+    spectrum = (coefficients[::2] - 1j * coefficients[1::2]) * np.exp(
+        -1j * by * np.arange(1, len(coefficients) // 2 + 1)
+    )
+    return np.column_stack([spectrum.real, -spectrum.imag]).ravel()
+
+
+@given(rtol=sampled_from([1e-6, 1e-8, 1e-10, 1e-12]), model=sampled_from(["usa", "sa"]), noise=sampled_from([0.0, 0.1]))
+def test_the_tolerance_bounds_the_error(rtol, model, noise):
+    """Against scipy's integrator of 128 fixed degrees at its tightest; errors of steps add up to a few of them."""
+    rtol = max(rtol, 1e-9) if noise else rtol
+    run = solve_density(bumps, beta=2.0, model=model, noise=noise, t_end=0.25, rtol=rtol, save_at=[])
+    wide = circle_density(bumps).resized(128)
+    rate, decay = wide.motion(2.0, model), noise * wide.degrees**2.0
+    exact = solve_ivp(
+        lambda t, a: rate(a) - decay * a, (0, 0.25), wide.coefficients, method="DOP853", rtol=3e-14, atol=1e-15
+    ).y[:, -1]
+    error = np.linalg.norm(run.density.resized(128).coefficients - exact)
+    assert run.status.ok
+    assert error < 20 * rtol * np.linalg.norm(exact) + 1e-13
+
+
+def test_error_decays_geometrically_with_the_degrees():
+    """Fixed degrees 8..32 against 96: the logarithm of the error falls on a line, by a factor of three or more."""
+    start = circle_density(bumps)
+
+    def end(top):
+        density = start.resized(top)
+        rate = density.motion(2.0, "usa")
+        solution = solve_ivp(
+            lambda t, a: rate(a), (0, 0.2), density.coefficients, method="DOP853", rtol=1e-12, atol=1e-14
+        )
+        return CircleDensity(solution.y[:, -1]).resized(96).coefficients
+
+    exact, degrees = end(96), np.arange(6, 22, 3)
+    errors = [np.linalg.norm(end(top) - exact) for top in degrees]
+    slope, offset = np.polyfit(degrees, np.log(errors), 1)
+    assert slope < -0.5
+    assert np.abs(np.log(errors) - slope * degrees - offset).max() < 1.0
+
+
+@given(by=floats(0, 6.3), model=sampled_from(["usa", "sa"]))
+def test_a_rotated_start_gives_the_rotated_end(by, model):
+    """The equation has no preferred direction; a solver that reflected its convolution would turn the wrong way."""
+    start = circle_density(bumps)
+    options = {"beta": 3.0, "model": model, "t_end": 0.1, "rtol": 1e-11, "save_at": []}
+    end = solve_density(start, **options).density
+    turned = solve_density(CircleDensity(rotated(start.coefficients, by)), **options).density
+    assert np.linalg.norm(turned.coefficients - rotated(end.resized(turned.max_degree).coefficients, by)) < 1e-9
+
+
+@given(rng=integers(0, 10**6), beta=floats(0.1, 6), model=sampled_from(["usa", "sa"]))
+def test_energy_ascends_at_the_rate_of_dissipation(rng, beta, model):
+    """Multipliers of h in the energy, those of W and the motion in the dissipation; dE/dt by differences."""
+    amplitude = np.random.default_rng(rng).normal(size=8)
+    start = CircleDensity(0.5 * amplitude / np.abs(amplitude).sum() / 2**0.5)
+    times = 0.02 * np.exp(-beta if model == "usa" else 0) * np.arange(5)
+    run = solve_density(
+        start, beta=beta, model=model, t_end=times[-1], save_at=times, observe=[Energy(), Dissipation()], rtol=1e-12
+    )
+    energy, dissipation = run.observables["energy"], run.observables["dissipation"]
+    assert (np.diff(energy) > 0).all()
+    h = times[1]
+    middle = (energy[0] - 8 * energy[1] + 8 * energy[3] - energy[4]) / (12 * h)
+    assert middle == pytest.approx(dissipation[2], rel=1e-5, abs=1e-12 * energy[0] / h)
+
+
+def test_observables_of_a_density_are_those_of_tokens_that_carry_it():
+    """512 equispaced tokens weighted by the density are exact for every sum over harmonics."""
+    density = circle_density(lambda angle: np.exp(2 * np.cos(angle - 1)) / 2.2795853023360673)
+    angle = 2 * np.pi * np.arange(512) / 512
+    tokens = np.column_stack([np.cos(angle), np.sin(angle)])
+    weights = density.values(angle) / 512
+    for observable in (HarmonicPower(6), HarmonicAmplitude(6), Energy(), Dissipation(), Periodicity(2, 16), Clusters()):
+        for beta in (0.0, 3.0):
+            for model in ("usa", "sa"):
+                ours = observable.of_density(density, beta, model)
+                assert np.allclose(ours, observable(tokens, weights, beta, model), rtol=1e-10, atol=1e-13)
+
+
+def test_noise_alone_is_the_heat_equation_and_free_energy_ascends_with_attention():
+    """Kuramoto at noise 1 decays by e^{-k^2 t} but for its own rate 1/2 in degree 1; E - nu int f log f ascends."""
+    start = circle_density(lambda angle: 1 + 1e-7 * np.cos(angle) + 1e-7 * np.sin(3 * angle))
+    end = solve_density(start, beta=0.0, noise=1.0, t_end=1.5, rtol=1e-11, save_at=[]).density
+    assert end.coefficients[0] == pytest.approx(start.coefficients[0] * np.exp(-0.75), rel=1e-9)
+    assert end.coefficients[5] == pytest.approx(start.coefficients[5] * np.exp(-9 * 1.5), rel=1e-9)
+    run = solve_density(bumps, beta=4.0, noise=0.3, t_end=0.5, observe=[Energy(), Entropy()])
+    assert (np.diff(run.observables["energy"] - 0.3 * run.observables["entropy"]) > 0).all()
+
+
+def test_saving_changes_nothing_and_saved_states_are_as_exact():
+    """States between steps come from steps of their own; each against a run that ends there."""
+    times = [0.013, 0.1, 0.1500001, 0.2]
+    run = solve_density(bumps, beta=3.0, t_end=0.2, save_at=times)
+    plain = solve_density(bumps, beta=3.0, t_end=0.2, save_at=[])
+    assert (run.density.coefficients == plain.density.coefficients).all()
+    for time, density in zip(times, run.densities, strict=True):
+        end = solve_density(bumps, beta=3.0, t_end=time, save_at=[]).density
+        top = max(end.max_degree, density.max_degree)
+        assert np.linalg.norm(end.resized(top).coefficients - density.resized(top).coefficients) < 1e-8
+
+
+def test_a_run_that_runs_out_of_degrees_says_so_and_keeps_what_it_has(tmp_path):
+    """Mass concentrates at beta 5 before t = 0.5: no series can follow."""
+    run = solve_density(bumps, beta=5.0, t_end=0.5, max_degree=256, observe=[HarmonicPower(3)])
+    assert not run.status.ok
+    assert str(run.status).startswith(f"stopped at t = {run.reached:g} of 0.5: the density needs more than 256 degrees")
+    assert 0 < run.t[-1] <= run.reached < 0.5
+    assert run.resolution.max() == 256
+    assert len(run.t) == len(run.observables["harmonic_power"]) == len(run.coefficients) == len(run.minimum)
+    assert (run.minimum > 0).all()
+    assert "256 allowed" in repr(run)
+    run.save(tmp_path / "run.npz")
+    back = load(tmp_path / "run.npz")
+    assert (back.coefficients == run.coefficients).all()
+    assert (back.density.coefficients == run.density.coefficients).all()
+    assert (back.status, back.reached, back.parameters) == (run.status, run.reached, run.parameters)
+
+
+def test_an_interrupt_keeps_what_was_computed():
+    """The observable stands for the keyboard."""
+
+    class Interrupt:
+        name = "interrupt"
+        calls = 0
+
+        def of_density(self, density, attention, model):
+            self.calls += 1
+            if self.calls == 5:
+                raise KeyboardInterrupt
+            return self.calls
+
+    run = solve_density(bumps, beta=3.0, t_end=0.2, observe=[HarmonicPower(2), Interrupt()])
+    assert str(run.status).startswith("interrupted at t = ")
+    assert len(run.t) == 3
+    assert run.observables["harmonic_power"].shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beta": 800.0}, "USA overflows float64 above beta = 700"),
+        ({"beta": 1.0, "t_end": -1.0}, "t_end is -1"),
+        ({"beta": 1.0, "noise": -0.1}, "noise is -0.1"),
+        ({"beta": 1.0, "rtol": 1e-16}, "rtol is 1e-16"),
+        ({"beta": 1.0, "max_degree": 1}, "max_degree is 1: the density has degree 2 already"),
+        ({"beta": 1.0, "observe": [len]}, "must be a list of observables of densities"),
+        ({"beta": 1.0, "observe": Energy()}, "must be a list of observables of densities"),
+        ({"beta": 1.0, "observe": [Energy(), Energy()]}, "two observables of one name: energy, energy"),
+        ({"kernel": np.tanh, "observe": [Energy()]}, "the energy needs beta"),
+        ({}, "neither beta nor kernel is given"),
+        ({"beta": 1.0, "model": "sas"}, "model is 'sas'"),
+        ({"beta": 1.0, "save_at": [2.0]}, "save_at runs from 2 to 2"),
+    ],
+)
+def test_bad_input_is_refused_with_the_reason(options, message):
+    with pytest.raises(ValueError, match=message):
+        solve_density(bumps, **{"t_end": 0.1, **options})
+
+
+def test_a_normaliser_that_is_not_positive_ends_the_run():
+    """SA with a kernel that changes sign cannot divide."""
+    run = solve_density(bumps, kernel=lambda t: t, model="sa", t_end=1.0)
+    assert not run.status.ok
+    assert "the normaliser is not positive" in str(run.status)
+    assert len(run.t) == 0
