@@ -51,8 +51,14 @@ if TYPE_CHECKING:
     from gegenflow.numerics.runs import DensityRun as DensityRun
     from gegenflow.numerics.runs import Run as Run
     from gegenflow.numerics.runs import load as load
+    from gegenflow.numerics.sphere_densities import SphereDensity as SphereDensity
+    from gegenflow.numerics.sphere_densities import sphere_density as sphere_density
     from gegenflow.numerics.validation import prospects as prospects
     from gegenflow.numerics.validation import validate as validate
+    from gegenflow.numerics.wasserstein import sliced_wasserstein_distance as sliced_wasserstein_distance
+    from gegenflow.numerics.wasserstein import wasserstein_distance as wasserstein_distance
+    from gegenflow.numerics.zonal_densities import ZonalDensity as ZonalDensity
+    from gegenflow.numerics.zonal_densities import zonal_density as zonal_density
 
 NAMES = {
     "circle_densities": ["CircleDensity", "circle_density"],
@@ -73,7 +79,10 @@ NAMES = {
     "plots": ["plot_checks", "plot_density", "plot_power", "plot_trajectories"],
     "report": ["Check", "Report"],
     "runs": ["DensityRun", "Run", "load"],
+    "sphere_densities": ["SphereDensity", "sphere_density"],
     "validation": ["prospects", "validate"],
+    "wasserstein": ["sliced_wasserstein_distance", "wasserstein_distance"],
+    "zonal_densities": ["ZonalDensity", "zonal_density"],
 }
 HOME = {name: module for module, names in NAMES.items() for name in names}
 

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gegenflow.numerics.circle_densities import CircleDensity
 from gegenflow.numerics.clusters import cluster_labels
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.report import BARS, Report
-from gegenflow.numerics.runs import Run
+from gegenflow.numerics.runs import DensityRun, Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,25 +36,37 @@ def plot_trajectories(run: Run, *, ax: "Axes | None" = None, **kwargs: Any) -> "
     return ax
 
 
-def plot_density(run: Run | ArrayLike, *, ax: "Axes | None" = None, bins: int = 100, **kwargs: Any) -> "Axes":
-    r"""Histogram of the angles of a run's final tokens, or of any tokens shape=[n, 2], in dim 2.
+def plot_density(
+    run: Run | DensityRun | CircleDensity | ArrayLike,
+    *,
+    ax: "Axes | None" = None,
+    bins: int = 100,
+    **kwargs: Any,
+) -> "Axes":
+    r"""Histogram of the angles of a run's final tokens, or of any tokens shape=[n, 2], or a density on the circle.
 
     Scaled to the density with respect to the uniform probability measure, so that uniform tokens give 1.
-    ``kwargs`` go to ``Axes.stairs``.  Raises ValueError for ``dim`` other than 2.
+    ``kwargs`` go to ``Axes.stairs``, of a density to ``Axes.plot``.  Raises ValueError for ``dim`` other than 2.
     """
-    tokens = check_tokens(run.tokens if isinstance(run, Run) else run)
-    weights = check_weights(run.weights if isinstance(run, Run) else None, len(tokens))
-    if tokens.shape[1] != 2:
-        raise ValueError(f"dim is {tokens.shape[1]}: plot_density needs dim 2")
-    ax = ax or _current_axes()
-    angle = np.arctan2(tokens[:, 1], tokens[:, 0])
-    mass, edges = np.histogram(angle, bins=bins, range=(-np.pi, np.pi), weights=weights)
-    ax.stairs(mass * bins, edges, **{"fill": True, "alpha": 0.7} | kwargs)
+    density = run.density if isinstance(run, DensityRun) else run
+    if isinstance(density, CircleDensity):
+        ax, angle = ax or _current_axes(), np.linspace(-np.pi, np.pi, 1001)
+        ax.plot(angle, density.values(angle), **kwargs)
+    elif isinstance(run, DensityRun):
+        raise ValueError(f"dim is {run.density.dim}: plot_density needs a density on the circle")
+    else:
+        tokens = check_tokens(run.tokens if isinstance(run, Run) else run)  # type: ignore[arg-type]
+        weights = check_weights(run.weights if isinstance(run, Run) else None, len(tokens))
+        if tokens.shape[1] != 2:
+            raise ValueError(f"dim is {tokens.shape[1]}: plot_density needs dim 2")
+        ax, angle = ax or _current_axes(), np.arctan2(tokens[:, 1], tokens[:, 0])
+        mass, edges = np.histogram(angle, bins=bins, range=(-np.pi, np.pi), weights=weights)
+        ax.stairs(mass * bins, edges, **{"fill": True, "alpha": 0.7} | kwargs)
     ax.set(xlabel="angle", ylabel="density (uniform = 1)", xlim=(-np.pi, np.pi))
     return ax
 
 
-def plot_power(run: Run, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
+def plot_power(run: Run | DensityRun, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
     r"""Amplitude :math:`A_k` of every degree k >= 1 against time, on a logarithmic scale.
 
     ``kwargs`` go to ``Axes.plot``.  Raises ValueError for a run that did not observe ``HarmonicPower``.

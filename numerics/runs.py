@@ -13,6 +13,8 @@ from gegenflow.numerics.circle_densities import CircleDensity
 from gegenflow.numerics.densities import Density
 from gegenflow.numerics.geometry import Array
 from gegenflow.numerics.integrate import Status
+from gegenflow.numerics.sphere_densities import SphereDensity
+from gegenflow.numerics.zonal_densities import ZonalDensity
 
 ARRAYS = ("t", "tokens", "trajectories", "weights", "merges")
 DENSITY_ARRAYS = ("t", "coefficients", "minimum", "resolution")
@@ -165,7 +167,9 @@ def load(path: str | Path) -> "Run | DensityRun":
 
 
 def _density(kind: str, dim: int, coefficients: Array) -> Density:
-    return CircleDensity(coefficients)
+    if kind == "ZonalDensity":
+        return ZonalDensity(coefficients, dim)
+    return SphereDensity(coefficients) if kind == "SphereDensity" else CircleDensity(coefficients)
 
 
 def _summary(values: NDArray[Any]) -> str:

@@ -17,6 +17,8 @@ LEAST_DEGREE, MORE_DEGREES = 16, 1.5
 HIGHEST = 0.75  # of the degrees: those above it show what the resolution cuts off, ...
 TAIL = 0.1  # ... and hold at most so much of the tolerance of a step, ...
 TAIL_ERROR = 0.1  # ... of which the error of a step makes up at most so much: steps, not degrees, mend that
+LOOKS = 16  # steps between two looks at the sign of the density
+NEGATIVE_MASS = 1e-6  # or ten times rtol: a density that is negative on more is none
 ROUNDING = 1e-15  # of the density: what rounding puts into the highest degrees
 SHORTEST = 1e-14  # of the time: a step below it makes none
 
@@ -59,7 +61,7 @@ def follow_modes(
     Explicit steps of order 8, with noise exponential ones of order 4, keep the norm of the error of each below ``atol``
     + ``rtol`` \|a\|.  A step after which the highest quarter of the degrees holds more than a tenth of that is tried
     again with half as many degrees more.  States to be saved come from shorter steps of their own, so saving changes
-    nothing.
+    nothing.  A density whose negative part has a mass above 1e-6 (and ten times ``rtol``) ends the run.
 
     >>> from gegenflow.numerics.circle_densities import circle_density
     >>> start = circle_density(lambda angle: 1 + 1e-6 * np.cos(angle))
@@ -69,8 +71,8 @@ def follow_modes(
     True
     """
     density = start if start.max_degree >= LEAST_DEGREE else start.resized(LEAST_DEGREE)
-    system, clock, saved, growth = _System(density, attention, model, noise), 0.0, 0, MOST_GROWTH
-    evaluations, unresolved = 0, False
+    system, clock, growth = _System(density, attention, model, noise), 0.0, MOST_GROWTH
+    evaluations, steps, saved, unresolved = 0, 0, 0, False
     bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
     try:
         slope = system.drift(density.coefficients)
@@ -107,11 +109,13 @@ def follow_modes(
             bar.update(later - clock)
             density = replace(density, coefficients=tried.state)
             clock, slope = later, tried.slope
-            step, growth = max(size * min(growth, factor), step if size < step else 0.0), MOST_GROWTH
+            step, growth, steps = max(size * min(growth, factor), step if size < step else 0.0), MOST_GROWTH, steps + 1
+            if steps % LOOKS == 0 or clock == t_end:
+                _check_sign(density, max(NEGATIVE_MASS, 10 * rtol))
         status = Status(True, f"reached t = {t_end:g}")
     except (KeyboardInterrupt, FloatingPointError) as cause:
         unresolved = isinstance(cause, Unresolved)
-        status = broken_off(cause, clock, t_end, "raise max_degree" if unresolved else "try a smaller t_end")
+        status = broken_off(cause, clock, t_end, "raise max_degree" if unresolved else "try a smaller rtol or t_end")
     finally:
         bar.close()
     return Course(density, clock, status, evaluations + system.evaluations, unresolved)
@@ -142,6 +146,22 @@ def _more_degrees(density: Density, max_degree: int) -> Density:
     if density.max_degree >= max_degree:
         raise Unresolved(f"the density needs more than {max_degree} degrees")
     return density.resized(min(int(MORE_DEGREES * density.max_degree), max_degree))
+
+
+def negative_mass(density: Density) -> float:
+    r"""Mass of the negative part of a density, :math:`\int \max(-f, 0)\,d\sigma`, zero but for errors.
+
+    >>> from gegenflow.numerics.circle_densities import CircleDensity
+    >>> round(negative_mass(CircleDensity(np.array([2**0.5, 0.0]))), 3)  # 1 + 2 cos: 2 sqrt(3)/2 pi - 1/3 over pi
+    0.218
+    """
+    values, weights = density.samples()
+    return float(weights @ np.maximum(-values, 0.0))
+
+
+def _check_sign(density: Density, allowed: float) -> None:
+    if (mass := negative_mass(density)) > allowed:
+        raise FloatingPointError(f"the negative part of the density has mass {mass:.1e}")
 
 
 def _first_step(state: Array, slope: Array, longest: float, atol: float, rtol: float) -> float:

@@ -53,7 +53,7 @@ def test_any_kernel_moves_a_density_as_it_moves_tokens(model):
 def test_multipliers_are_the_integrals_they_stand_for(beta, degree):
     """Adaptive quadrature of the kernel and of its potential exp(beta (cos - 1)) / beta."""
     value, potential = CircleDensity(np.zeros(26)).multipliers(beta)
-    exact = quad(lambda a: np.exp(beta * (np.cos(a) - 1)) * np.cos(degree * a), 0, np.pi, epsabs=1e-14)[0] / np.pi
+    exact = quad(lambda a: np.exp(beta * (np.cos(a) - 1)) * np.cos(degree * a), 0, np.pi, epsabs=1e-13)[0] / np.pi
     assert value[degree] == pytest.approx(exact, rel=1e-9, abs=1e-13)
     assert potential[degree] == pytest.approx(exact / beta if degree else 0.0, rel=1e-9, abs=1e-12 / beta)
 

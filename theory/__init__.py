@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gegenflow.theory.clusters import cluster_energy as cluster_energy
     from gegenflow.theory.clusters import intra_rate as intra_rate
     from gegenflow.theory.clusters import mode_rate as mode_rate
+    from gegenflow.theory.competition import competition_exponent as competition_exponent
     from gegenflow.theory.configurations import ClusterSpectrum as ClusterSpectrum
     from gegenflow.theory.configurations import antipodal_spectrum as antipodal_spectrum
     from gegenflow.theory.configurations import cross_polytope_spectrum as cross_polytope_spectrum
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from gegenflow.theory.escapes import escape_mode as escape_mode
     from gegenflow.theory.escapes import escape_rate as escape_rate
     from gegenflow.theory.escapes import lifetime as lifetime
+    from gegenflow.theory.expansions import Expansion as Expansion
+    from gegenflow.theory.expansions import expansion as expansion
     from gegenflow.theory.finite_tokens import SelectionLaw as SelectionLaw
     from gegenflow.theory.finite_tokens import selection_law as selection_law
     from gegenflow.theory.finite_tokens import tokens_needed as tokens_needed
@@ -100,9 +103,11 @@ NAMES = {
     "branches": ["Branch", "branch"],
     "certified": ["Certified", "certify", "exact_number"],
     "clusters": ["cluster_energy", "intra_rate", "mode_rate"],
+    "competition": ["competition_exponent"],
     "configurations": ["ClusterSpectrum", "antipodal_spectrum", "cross_polytope_spectrum", "simplex_spectrum"],
-    "escapes": ["escape_asymptote", "escape_mode", "escape_rate", "lifetime"],
     "crossovers": ["boundary_share", "boundary_width"],
+    "escapes": ["escape_asymptote", "escape_mode", "escape_rate", "lifetime"],
+    "expansions": ["Expansion", "expansion"],
     "finite_tokens": ["SelectionLaw", "selection_law", "tokens_needed"],
     "growth": ["check_noise", "growth_rate", "noise_threshold"],
     "isolation": ["Boundaries", "Boundary", "boundaries", "coexistence"],
