@@ -115,7 +115,12 @@ def follow_modes(
         status = Status(True, f"reached t = {t_end:g}")
     except (KeyboardInterrupt, FloatingPointError) as cause:
         unresolved = isinstance(cause, Unresolved)
-        status = broken_off(cause, clock, t_end, "raise max_degree" if unresolved else "try a smaller rtol or t_end")
+        status = broken_off(
+            cause,
+            clock,
+            t_end,
+            "raise max_degree; on the circle solve_quantiles goes on" if unresolved else "try a smaller rtol or t_end",
+        )
     finally:
         bar.close()
     return Course(density, clock, status, evaluations + system.evaluations, unresolved)

@@ -7,6 +7,7 @@ from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import solve_ivp
 
 from gegenflow.numerics.circle_densities import CircleDensity, circle_density
+from gegenflow.numerics.geometry import uniform
 from gegenflow.numerics.meanfield import solve_density
 from gegenflow.numerics.observables import (
     Clusters,
@@ -18,6 +19,8 @@ from gegenflow.numerics.observables import (
     Periodicity,
 )
 from gegenflow.numerics.runs import load
+from gegenflow.numerics.sphere_densities import sphere_density
+from gegenflow.numerics.zonal_densities import zonal_density
 
 
 def bumps(angle):
@@ -160,6 +163,78 @@ def test_an_interrupt_keeps_what_was_computed():
     assert str(run.status).startswith("interrupted at t = ")
     assert len(run.t) == 3
     assert run.observables["harmonic_power"].shape == (3, 3)
+
+
+@pytest.mark.parametrize("model", ["usa", "sa"])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_zonal_density_does_on_the_sphere_what_it_does_along_its_axis(model, noise):
+    """Gauss rules in one variable against spherical harmonics about a tilted axis, which share no transform."""
+    axis = np.array([0.48, -0.6, 0.64])
+    profile = lambda t: 1 + 0.2 * t + 0.1 * (3 * t**2 - 1)  # noqa: E731
+    options = {"beta": 3.0, "model": model, "noise": noise, "t_end": 0.2 if model == "usa" else 2.0, "save_at": []}
+    zonal = solve_density(zonal_density(profile, 3), **options)
+    sphere = solve_density(sphere_density(lambda points: profile(points @ axis)), **options)
+    points = uniform(50, 3, rng=0)
+    assert zonal.status.ok
+    assert sphere.status.ok
+    assert np.abs(zonal.density.values(points @ axis) - sphere.density.values(points)).max() < 1e-7
+
+
+@given(dim=sampled_from([3, 4, 8, 64]), model=sampled_from(["usa", "sa"]), noise=sampled_from([0.0, 0.05]))
+def test_free_energy_ascends_and_mass_stays_in_any_dim(dim, model, noise):
+    """E - nu int f log f for USA; without noise E for both; every sample grid integrates the density to one."""
+    start = zonal_density(lambda t: 1 + 0.3 * t + 0.2 * (dim * t**2 - 1) / (dim - 1), dim)
+    run = solve_density(
+        start,
+        beta=4.0,
+        model=model,
+        noise=noise,
+        t_end=0.2 if model == "usa" else 2.0,
+        save_at=np.linspace(0, 0.2 if model == "usa" else 2.0, 9),
+        observe=[Energy(), Entropy()],
+    )
+    assert run.status.ok
+    if model == "usa" or noise == 0:
+        assert (np.diff(run.observables["energy"] - noise * run.observables["entropy"]) > 0).all()
+    for density in run.densities:
+        values, weights = density.samples()
+        assert weights @ values == pytest.approx(1.0, abs=1e-13)
+
+
+def test_a_start_that_is_even_stays_even_to_the_last_bit():
+    """A symmetry of the equation: odd degrees are not small but zero, though the first would grow by e^10."""
+    run = solve_density(zonal_density(lambda t: 1 + 0.01 * (4 * t**2 - 1), 4), beta=3.0, t_end=0.5, save_at=[])
+    assert (run.density.coefficients[::2] == 0).all()
+    assert run.density.coefficients[1] > 0.02
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        CircleDensity(np.array([0.1, 0.0])),
+        zonal_density(lambda t: 1 + 0.2 * t, 8),
+        sphere_density(lambda points: 1 + 0.2 * points[:, 1]),
+    ],
+    ids=["circle", "zonal", "sphere"],
+)
+def test_a_saved_run_is_read_back(tmp_path, start):
+    run = solve_density(start, beta=1.0, t_end=0.1, save_at=[0, 0.1], observe=[HarmonicPower(2), Entropy()])
+    run.save(tmp_path / "run.npz")
+    back = load(tmp_path / "run.npz")
+    assert type(back.density) is type(run.density)
+    assert back.density.dim == run.density.dim
+    for one, other in zip(back.densities, run.densities, strict=True):
+        assert (one.coefficients == other.coefficients).all()
+    assert repr(back) == repr(run)
+
+
+def test_a_run_stops_where_the_density_becomes_negative():
+    """In dim 64 the norm grows so fast that its tolerance says nothing any more about the mass."""
+    start = zonal_density(lambda t: 1 + 0.02 * (t + t**3), 64)
+    run = solve_density(start, beta=5.0, model="sa", t_end=20.0, save_at=[])
+    assert not run.status.ok
+    assert "the negative part of the density has mass" in str(run.status)
+    assert 5 < run.reached < 10
 
 
 @pytest.mark.parametrize(

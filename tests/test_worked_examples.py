@@ -92,6 +92,41 @@ def test_million_tokens_become_the_clusters_of_the_law(tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 
+def test_three_phases_end_when_the_expansion_says(tmp_path):
+    """Ends of the quasi-linear phase within 5 %, of the linear one, where other modes interfere, within 20 %; the power
+    of the noise within 0.05 from two starts; contraction to 1 %; k clusters."""
+    table = load_example("three_phases").main(quick=True, figure=tmp_path / "figure.png")
+    rows = {(row["beta"], row["quantity"]): (float(row["predicted"]), float(row["measured"])) for row in table.rows}
+    tolerances = {
+        "end of the linear phase": {"rel": 0.2},
+        "end of the quasi-linear phase": {"rel": 0.05},
+        "power of the noise in 1 - Q": {"abs": 0.05},
+        "contraction of k equal clusters": {"rel": 0.01},
+        "clusters from noise": {"abs": 0},
+    }
+    for beta in (5, 7):
+        for quantity, tolerance in tolerances.items():
+            predicted, measured = rows[beta, quantity]
+            assert measured == pytest.approx(predicted, **tolerance), (beta, quantity)
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_mean_field_limit_follows_the_law_of_the_fluctuations(tmp_path):
+    """The law by a plain sum over SciPy's Bessel functions; the distances within four error bars while small (24 runs;
+    the seed is fixed), slopes of -1/2 likewise."""
+    table = load_example("mean_field_limit").main(quick=True, figure=tmp_path / "figure.png")
+    degrees = np.arange(1, 4000)
+    rates = degrees**2 * iv(degrees, 5) / 5
+    for row in table.rows:
+        if row["start"] == "uniform" and row["t"] <= 0.08:
+            law = 2 * (np.exp(2 * rates * row["t"]) / degrees**2).sum()
+            assert float(row["law"]) == pytest.approx(law, rel=1e-3)
+            assert float(row["N W_2^2"]) == pytest.approx(law, abs=4 * float(row["error bar"]))
+        if row["t"] <= 0.04:
+            assert float(row["slope"]) == pytest.approx(-0.5, abs=4 * float(row["its error"]))
+    assert len((tmp_path / "figure.csv").read_text().splitlines()) == 11
+
+
 def test_critical_table_in_latex_holds_the_certified_digits(capsys):
     """Digits computed before this package existed, in two complete environments; errors small where they must be."""
     boundaries, expansions = load_example("critical_table").main()

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gegenflow.theory.finite_tokens import SelectionLaw as SelectionLaw
     from gegenflow.theory.finite_tokens import selection_law as selection_law
     from gegenflow.theory.finite_tokens import tokens_needed as tokens_needed
+    from gegenflow.theory.fluctuations import mean_field_distance as mean_field_distance
     from gegenflow.theory.growth import check_noise as check_noise
     from gegenflow.theory.growth import growth_rate as growth_rate
     from gegenflow.theory.growth import noise_threshold as noise_threshold
@@ -109,6 +110,7 @@ NAMES = {
     "escapes": ["escape_asymptote", "escape_mode", "escape_rate", "lifetime"],
     "expansions": ["Expansion", "expansion"],
     "finite_tokens": ["SelectionLaw", "selection_law", "tokens_needed"],
+    "fluctuations": ["mean_field_distance"],
     "growth": ["check_noise", "growth_rate", "noise_threshold"],
     "isolation": ["Boundaries", "Boundary", "boundaries", "coexistence"],
     "kernels": ["Kernel", "attention_kernel", "exponential", "heads", "multiplier", "relu"],

@@ -39,7 +39,7 @@ PRECISION = 256
 
 @dataclass(frozen=True)
 class Expansion:
-    r"""The solution from :math:`1 + \varepsilon P_m` to an order in :math:`\varepsilon` (see :func:`expansion`)."""
+    r"""The solution from :math:`1 + \varepsilon P_m` to an order in :math:`\varepsilon`, derived here: :func:`expansion`."""
 
     order: int
     degree: int
