@@ -39,7 +39,7 @@ PRECISION = 256
 
 @dataclass(frozen=True)
 class Expansion:
-    r"""The solution from :math:`1 + \varepsilon P_m` to an order in :math:`\varepsilon`, derived here: :func:`expansion`."""
+    r"""The solution from :math:`1 + \varepsilon P_m` to an order in the amplitude, derived here: :func:`expansion`."""
 
     order: int
     degree: int
