@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -149,6 +150,18 @@ def integrate(
         bar.close()
     evaluations = stepper.evaluations if stepper else 0
     return Integration(times[:saved], state, clock, steps, evaluations, status, rejected, step, stopped)
+
+
+def check_numbers(**named: object) -> None:
+    """Refuse anything but real numbers, by name; a name that may be left out is passed on only where it is not None.
+
+    >>> check_numbers(t_end=1, rtol="small")
+    Traceback (most recent call last):
+    ValueError: rtol is 'small': it must be a number
+    """
+    for name, value in named.items():
+        if not isinstance(value, Real):
+            raise ValueError(f"{name} is {value!r}: it must be a number")
 
 
 def check_times(save_at: ArrayLike | None, t_end: float, t_start: float = 0.0) -> Array:

@@ -11,7 +11,7 @@ from gegenflow.numerics.attention import Kernel, check_model, kernel_name
 from gegenflow.numerics.circle_densities import circle_density
 from gegenflow.numerics.densities import Density
 from gegenflow.numerics.geometry import Array
-from gegenflow.numerics.integrate import check_steps, check_times
+from gegenflow.numerics.integrate import check_numbers, check_steps, check_times
 from gegenflow.numerics.observables import DensityObservable
 from gegenflow.numerics.runs import DensityRun
 from gegenflow.numerics.spectral import follow_modes
@@ -25,7 +25,7 @@ def solve_density(
     *,
     beta: float | None = None,
     kernel: Kernel | None = None,
-    noise: float = 0.0,
+    noise: float | None = None,
     model: str = "usa",
     t_end: float,
     observe: Sequence[DensityObservable] = (),
@@ -65,6 +65,10 @@ def solve_density(
     2410.23228 for the models, 2604.16288 for the noise; the Galerkin form is derived here.
     """
     clock = perf_counter()
+    optional = {"beta": beta, "max_degree": max_degree, "first_step": first_step}
+    given = {name: value for name, value in optional.items() if value is not None}
+    noise = 0.0 if noise is None else noise
+    check_numbers(t_end=t_end, rtol=rtol, atol=atol, noise=noise, **given)
     attention = check_model(beta, model, kernel)
     start = density if isinstance(density, Density) else circle_density(density)
     times = check_times(save_at, t_end)

@@ -17,7 +17,15 @@ from gegenflow.numerics.circle import circle_points
 from gegenflow.numerics.few_tokens import integrate_few
 from gegenflow.numerics.fields import HARMONICS, Field, check_method, prepare_field
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
-from gegenflow.numerics.integrate import SMALLEST_RTOL, Integration, Status, check_steps, check_times, integrate
+from gegenflow.numerics.integrate import (
+    SMALLEST_RTOL,
+    Integration,
+    Status,
+    check_numbers,
+    check_steps,
+    check_times,
+    integrate,
+)
 from gegenflow.numerics.merging import Merging, check_merge, integrate_merging
 from gegenflow.numerics.observables import Observable
 from gegenflow.numerics.runs import Run
@@ -98,6 +106,9 @@ def simulate(
     2410.23228 for the models, 2604.16288 for the noise.
     """
     clock = perf_counter()
+    optional = {"beta": beta, "merge": merge, "first_step": first_step, "step": step}
+    given = {name: value for name, value in optional.items() if value is not None}
+    check_numbers(t_end=t_end, rtol=rtol, atol=atol, noise=noise, **given)
     attention = check_model(beta, model, kernel)
     start = check_tokens(tokens)
     n, dim = start.shape

@@ -242,6 +242,7 @@ def test_a_run_stops_where_the_density_becomes_negative():
     [
         ({"beta": 800.0}, "USA overflows float64 above beta = 700"),
         ({"beta": 1.0, "t_end": -1.0}, "t_end is -1"),
+        ({"beta": "1"}, "beta is '1': it must be a number"),
         ({"beta": 1.0, "noise": -0.1}, "noise is -0.1"),
         ({"beta": 1.0, "rtol": 1e-16}, "rtol is 1e-16"),
         ({"beta": 1.0, "max_degree": 1}, "max_degree is 1: the density has degree 2 already"),

@@ -169,3 +169,9 @@ def test_a_start_that_is_not_one_is_refused(change, message):
     arguments = {"tokens": np.eye(3), "beta": 1.0, "t_end": 1.0} | change
     with pytest.raises(ValueError, match=message):
         nm.simulate(arguments.pop("tokens"), **arguments)
+
+
+@pytest.mark.parametrize("name", ["beta", "t_end", "rtol", "atol", "noise", "merge", "first_step", "step"])
+def test_what_is_not_a_number_is_refused_by_name(name):
+    with pytest.raises(ValueError, match=f"{name} is '1': it must be a number"):
+        nm.simulate([[1.0, 0.0]], **{"beta": 1.0, "t_end": 1.0, name: "1"})
