@@ -1,6 +1,7 @@
 """Files of runs: npz archives without pickle, facts as JSON beside arrays."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def read_archive(path: str | Path) -> tuple[dict[str, Any], dict[str, Any], dict
         try:
             with np.load(file, allow_pickle=False) as archive:
                 contents = {name: archive[name] for name in archive.files}
-        except BadZipFile as error:
+        except (BadZipFile, zlib.error, ValueError) as error:
             raise ValueError(f"{path} is not a saved run: {error}") from error
     if "facts" not in contents:
         raise ValueError(f"{path} is not a saved run: it lacks facts")

@@ -16,6 +16,7 @@ from gegenflow.numerics.geometry import MASS_TOLERANCE, Array
 MOST_DEGREES = 2**16
 LEAST_DEGREE = 16
 ROUNDING = 4e-16  # coefficients of a given function that are this far below its maximum are noise
+UNRESOLVED = 1e-6  # relative to the maximum, the least that a series through values may fall short of them
 NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rounding
 
 
@@ -38,6 +39,9 @@ class CircleDensity:
     coefficients: Array
 
     def __post_init__(self) -> None:
+        if np.iscomplexobj(self.coefficients):
+            raise ValueError("coefficients of the density are complex: cosines and sines have real ones")
+        object.__setattr__(self, "coefficients", np.asarray(self.coefficients, dtype=np.float64))
         if self.coefficients.ndim != 1 or len(self.coefficients) % 2:
             raise ValueError(f"coefficients have shape {self.coefficients.shape}: a degree has two, expected (2 K,)")
         if not np.isfinite(self.coefficients).all():
@@ -157,13 +161,21 @@ def circle_density(density: Callable[[Array], Array] | ArrayLike) -> CircleDensi
     ValueError: the density has mass 2, not 1: densities are taken with respect to the uniform probability measure
 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
-    shape, and for a function that 65,536 degrees do not resolve.  Source: derived here.
+    shape, or too few for their series to stay positive, and for a function that 65,536 degrees do not resolve.
+    Source: derived here.
     """
     if not callable(density):
         values = np.array(density, dtype=np.float64)
         if values.ndim != 1 or len(values) < 3:
             raise ValueError(f"density has shape {values.shape}: expected (n,) values at equispaced angles, n >= 3")
-        return _checked(values, (len(values) - 1) // 2)
+        result = _checked(values, (len(values) - 1) // 2)
+        least = result.samples()[0].min()
+        alternating = (
+            abs(values @ np.cos(np.pi * np.arange(len(values)))) / len(values) if len(values) % 2 == 0 else 0.0
+        )
+        if alternating > UNRESOLVED * values.max() or least < -UNRESOLVED * values.max():
+            raise ValueError(f"{len(values)} values do not resolve the density: give more, or a function")
+        return result
     points = 4 * LEAST_DEGREE
     while points <= 2 * MOST_DEGREES:
         angle = 2 * np.pi * np.arange(points) / points

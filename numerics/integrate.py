@@ -212,16 +212,16 @@ def _check_start(start: ArrayLike) -> Array:
     return angles
 
 
-def check_pace(before: float, now: float, t_end: float) -> None:
-    """Give up a run of which 10,000 steps have passed less than a millionth of the time that is left.
+def check_pace(before: float, now: float, t_end: float, hopeless: float = HOPELESS) -> None:
+    """Give up a run of which 10,000 steps have passed less than a millionth of the time that is left, or so.
 
     >>> check_pace(0.0, 1.0, 1e9)
     Traceback (most recent call last):
     FloatingPointError: at this pace it takes over 1e+10 steps; where tokens that have met hold it up, use merge
     """
-    if (now - before) * HOPELESS < t_end - now:
+    if (now - before) * hopeless < t_end - now:
         raise FloatingPointError(
-            f"at this pace it takes over {PACED * HOPELESS:.0e} steps; where tokens that have met hold it up, use merge"
+            f"at this pace it takes over {PACED * hopeless:.0e} steps; where tokens that have met hold it up, use merge"
         )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from gegenflow.numerics.circle import circle_points
 from gegenflow.numerics.circle_densities import CircleDensity, circle_density
+from gegenflow.numerics.densities import Density
 from gegenflow.numerics.distribution import quantiles
 from gegenflow.numerics.geometry import Array
 from gegenflow.numerics.integrate import SMALLEST_RTOL
@@ -51,11 +52,13 @@ def solve_quantiles(
     Raises ValueError for a bad density, ``n`` < 8, noise, under which masses do not move with the flow, weights, which
     are equal, and whatever :func:`gegenflow.numerics.simulate` refuses.  Source: derived here.
     """
+    if isinstance(density, Density) and not isinstance(density, CircleDensity):
+        raise ValueError(f"density is a {type(density).__name__}: quantiles need one on the circle")
     start = density if isinstance(density, CircleDensity) else circle_density(density)
-    if n < 8:
-        raise ValueError(f"n is {n}: at least 8 quantiles are needed")
+    if not isinstance(n, int | np.integer) or n < 8:
+        raise ValueError(f"n is {n}: a whole number of at least 8 quantiles is needed")
     for name in ("noise", "weights", "form"):
-        if options.get(name):
+        if options.get(name) is not None and np.any(options[name]):
             raise ValueError(f"{name} is {options[name]}: equal masses that move with the flow of a density have none")
     if estimate_error and n % 2:
         raise ValueError(f"n is {n}: estimate_error needs an even number of quantiles")

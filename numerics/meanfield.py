@@ -1,6 +1,7 @@
 """One entry point to follow a density under attention: the mean-field equation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version as installed_version
 from time import perf_counter
 
@@ -14,9 +15,11 @@ from gegenflow.numerics.geometry import Array
 from gegenflow.numerics.integrate import check_numbers, check_steps, check_times
 from gegenflow.numerics.observables import DensityObservable
 from gegenflow.numerics.runs import DensityRun
-from gegenflow.numerics.spectral import follow_modes
+from gegenflow.numerics.spectral import follow_modes, negative_mass
 from gegenflow.numerics.stochastic import check_noise
 
+NEGATIVE = 1e-9  # mass of a negative part that a start may have from rounding or an earlier run
+NEGLIGIBLE = 1e-13  # weights, relative to the largest, of places whose values are rounding
 MOST_DEGREES = {"CircleDensity": 2048, "ZonalDensity": 512, "SphereDensity": 128}
 
 
@@ -70,19 +73,27 @@ def solve_density(
     noise = 0.0 if noise is None else noise
     check_numbers(t_end=t_end, rtol=rtol, atol=atol, noise=noise, **given)
     attention = check_model(beta, model, kernel)
+    if hasattr(density, "density"):
+        raise ValueError(f"density is a {type(density).__name__}: pass its .density on")
     start = density if isinstance(density, Density) else circle_density(density)
+    if (mass := negative_mass(start)) > NEGATIVE:
+        raise ValueError(f"the negative part of the density has mass {mass:.2g}: it must not be negative")
     times = check_times(save_at, t_end)
     check_steps(rtol, atol, first_step=first_step, span=t_end)
     check_noise(noise, 1.0)
     _check_observables(observe)
     most = MOST_DEGREES[type(start).__name__] if max_degree is None else max_degree
-    if not most >= start.max_degree:
+    if not isinstance(most, int | np.integer) or most < 1:
+        raise ValueError(f"max_degree is {most}: it must be a whole number >= 1")
+    if most < start.max_degree:
         raise ValueError(f"max_degree is {most}: the density has degree {start.max_degree} already")
     records: list[list[object]] = [[] for _ in observe]
     states: list[Density] = []
+    least: list[float] = []
 
     def record(_: float, state: Density) -> None:
         states.append(state)
+        least.append(_minimum(state))
         for values, observable in zip(records, observe, strict=True):
             values.append(observable.of_density(state, attention, model))
 
@@ -102,14 +113,18 @@ def solve_density(
         first_step=first_step,
         progress=progress,
     )
-    count = min([len(states), *(len(values) for values in records)])
+    count = min([len(least), *(len(values) for values in records)])
+    if count and times[count - 1] > end.reached:  # an interrupt between saved times
+        end = replace(end, density=states[count - 1], reached=float(times[count - 1]))
     widest = max((len(state.coefficients) for state in states), default=0)
     return DensityRun(
         density=end.density,
         reached=end.reached,
         t=times[:count],
-        coefficients=np.array([np.pad(s.coefficients, (0, widest - len(s.coefficients))) for s in states[:count]]),
-        minimum=np.array([state.samples()[0].min() for state in states[:count]]),
+        coefficients=np.array(
+            [np.pad(s.coefficients, (0, widest - len(s.coefficients))) for s in states[:count]]
+        ).reshape(count, widest),
+        minimum=np.array(least[:count]),
         resolution=np.array([state.max_degree for state in states[:count]], dtype=np.int64),
         observables={o.name: np.array(values[:count]) for o, values in zip(observe, records, strict=True)},
         status=end.status,
@@ -127,6 +142,11 @@ def solve_density(
         version=installed_version("gegenflow"),
         seconds=perf_counter() - clock,
     )
+
+
+def _minimum(density: Density) -> float:
+    values, weights = density.samples()
+    return float(values[weights > NEGLIGIBLE * weights.max()].min())
 
 
 def _check_observables(observe: Sequence[DensityObservable]) -> None:

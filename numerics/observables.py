@@ -54,6 +54,7 @@ class HarmonicPower:
         return harmonic_power(tokens, self.max_degree, weights)
 
     def of_density(self, density: Density, attention: Attention, model: str) -> Array:
+        _check_degree(self.max_degree)
         return density_power(density, self.max_degree)
 
 
@@ -77,7 +78,7 @@ class HarmonicAmplitude:
 
     def of_density(self, density: Density, attention: Attention, model: str) -> NDArray[np.complex128]:
         if not isinstance(density, CircleDensity):
-            raise ValueError(f"dim is {density.dim}: HarmonicAmplitude needs a density on the circle")
+            raise ValueError(f"the density is a {type(density).__name__}: HarmonicAmplitude needs a CircleDensity")
         return density.resized(self.max_degree).spectrum()
 
 
@@ -115,6 +116,7 @@ class Energy:
         r""":math:`E = \frac{1}{2\beta} (w_0 + \sum_i w_{\deg i} a_i^2)` with the multipliers w of the kernel."""
         if callable(attention):
             raise ValueError("the energy needs beta: the potential of a kernel is not known")
+        _check_overflow(attention, attention, "energy")
         value, potential = density.multipliers(attention)
         if attention == 0:
             return float(potential[density.degrees] @ density.coefficients**2) / 2
@@ -158,6 +160,8 @@ class Dissipation:
 
     def of_density(self, density: Density, attention: Attention, model: str) -> float:
         r""":math:`dE/dt = \sum_i \lambda_{\deg i} a_i \dot a_i`, with the multipliers of W and no noise."""
+        if not callable(attention):
+            _check_overflow(attention, (2 if model == "usa" else 1) * attention, "dissipation")
         potential = density.multipliers(attention)[1][density.degrees]
         scale = 1.0 if callable(attention) else exp(attention)
         return scale * float(
@@ -194,7 +198,8 @@ class Periodicity:
     >>> round(Periodicity(3)(*three), 12), round(Periodicity(2, 6)(*three), 12)  # degrees 3 and 6; only 6
     (1.0, 0.5)
 
-    Raises ValueError for a degree below 1 or above ``max_degree``, and in other dims than 2.  Source: derived here.
+    The uniform density has every period.  Raises ValueError for a degree below 1 or above ``max_degree``, and in other
+    dims than 2.  Source: derived here.
     """
 
     degree: int
@@ -214,7 +219,8 @@ class Periodicity:
     def _share(self, dim: int, power: Array) -> float:
         if dim != 2:
             raise ValueError(f"dim is {dim}: Periodicity needs dim 2")
-        return float(power[self.degree :: self.degree].sum() / power[1:].sum())
+        total = power[1:].sum()
+        return float(power[self.degree :: self.degree].sum() / total) if total > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -235,3 +241,13 @@ class Entropy:
     def of_density(self, density: Density, attention: Attention, model: str) -> float:
         values, weights = density.samples()
         return float(weights @ xlogy(values, values, where=values > 0, out=np.zeros_like(values)))
+
+
+def _check_overflow(beta: float, power: float, name: str) -> None:
+    if power > LARGEST_BETA:
+        raise ValueError(f"beta is {beta:g}: the {name} overflows float64 there")
+
+
+def _check_degree(max_degree: int) -> None:
+    if not isinstance(max_degree, int) or max_degree < 0:
+        raise ValueError(f"max_degree is {max_degree}: it must be a whole number >= 0")

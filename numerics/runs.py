@@ -86,8 +86,9 @@ class DensityRun:
 
     ``density`` is the last one, at time ``reached``.  ``t`` shape=[times] are the saved times that were reached,
     ``coefficients`` shape=[times, modes] those of the density there, padded with zeros; ``minimum`` shape=[times] is
-    its smallest value on a grid that resolves it, and ``resolution`` shape=[times] the degree that it went up to;
-    ``observables`` maps names to arrays shape=[times, ...]; ``evaluations`` of the drift.  Source: derived here.
+    its smallest value on a grid that resolves it, but for nodes of a weight below 1e-13, and ``resolution``
+    shape=[times] the degree that it went up to; ``observables`` maps names to arrays shape=[times, ...];
+    ``evaluations`` of the drift.  Source: derived here.
     """
 
     density: Density

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import exp, isfinite
 
 import numpy as np
 from tqdm import tqdm
@@ -10,7 +10,7 @@ from tqdm import tqdm
 from gegenflow.numerics.attention import Attention
 from gegenflow.numerics.densities import Density
 from gegenflow.numerics.geometry import Array
-from gegenflow.numerics.integrate import MOST_GROWTH, MOST_SHRINKING, SAFETY, Status, broken_off
+from gegenflow.numerics.integrate import MOST_GROWTH, MOST_SHRINKING, PACED, SAFETY, Status, broken_off, check_pace
 from gegenflow.numerics.mode_steps import EXPLICIT_ORDER, EXPONENTIAL_ORDER, ModeStep, explicit_step, exponential_step
 
 LEAST_DEGREE, MORE_DEGREES = 16, 1.5
@@ -20,7 +20,10 @@ TAIL_ERROR = 0.1  # ... of which the error of a step makes up at most so much: s
 LOOKS = 16  # steps between two looks at the sign of the density
 NEGATIVE_MASS = 1e-6  # or ten times rtol: a density that is negative on more is none
 ROUNDING = 1e-15  # of the density: what rounding puts into the highest degrees
-SHORTEST = 1e-14  # of the time: a step below it makes none
+SHORTEST = 1e-14  # of the time: a step below it that fails ends the run
+HOPELESS = 1e3  # times 10,000 steps: what needs more is given up
+LONGEST = 1e300  # units of time in a run
+LEAST_TOLERANCE = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +62,10 @@ def follow_modes(
     .. math:: \dot a_i = \int \nabla\phi_i\cdot v f\,d\sigma - \nu L_{\deg i}\, a_i, \qquad L_k = k(k+d-2)
 
     Explicit steps of order 8, with noise exponential ones of order 4, keep the norm of the error of each below ``atol``
-    + ``rtol`` \|a\|.  A step after which the highest quarter of the degrees holds more than a tenth of that is tried
-    again with half as many degrees more.  States to be saved come from shorter steps of their own, so saving changes
-    nothing.  A density whose negative part has a mass above 1e-6 (and ten times ``rtol``) ends the run.
+    + ``rtol`` \|a\|.  A step is tried again with half as many degrees more if the highest quarter of the degrees then
+    holds more than a tenth of that (or than rounding, :math:`10^{-15}(1 + |a|)`), or if twice as many degrees would
+    have come to hold it.  States to be saved come from shorter steps of their own, so saving changes nothing.  A
+    density whose negative part has a mass above 1e-6 (and ten times ``rtol``) ends the run.
 
     >>> from gegenflow.numerics.circle_densities import circle_density
     >>> start = circle_density(lambda angle: 1 + 1e-6 * np.cos(angle))
@@ -70,20 +74,30 @@ def follow_modes(
     >>> bool(np.isclose(end.density.coefficients[0] / start.coefficients[0], np.exp(2 * (0.5 - 0.25)), rtol=1e-8))
     True
     """
-    density = start if start.max_degree >= LEAST_DEGREE else start.resized(LEAST_DEGREE)
-    system, clock, growth = _System(density, attention, model, noise), 0.0, MOST_GROWTH
-    evaluations, steps, saved, unresolved = 0, 0, 0, False
+    density = start.resized(max(start.max_degree, min(LEAST_DEGREE, max_degree)))
+    unit = min(exp(attention), LONGEST / max(1.0, t_end)) if model == "usa" and not callable(attention) else 1.0
+    system, clock, growth = _System(density, attention, model, noise, unit), 0.0, MOST_GROWTH
+    evaluations, steps, saved, unresolved, paced = 0, 0, 0, False, 0.0
     bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
     try:
         slope = system.drift(density.coefficients)
-        step = first_step or _first_step(density.coefficients, slope, t_end, atol, rtol)
+        step = unit * first_step if first_step else _first_step(density.coefficients, slope, unit * t_end, atol, rtol)
         while saved < len(save_at) and save_at[saved] == 0:
             on_save(0.0, density)
             saved += 1
         while clock < t_end:
-            size = min(step, t_end - clock)
-            tried = system.step(density.coefficients, slope, size)
-            tolerance = atol + rtol * float(np.linalg.norm(tried.state))
+            size = min(step, unit * (t_end - clock))
+            later = t_end if size == unit * (t_end - clock) else clock + size / unit
+            if not later > clock:
+                raise FloatingPointError("the step size became too small")
+            try:
+                tried = system.step(density.coefficients, slope, size)
+            except FloatingPointError:
+                if size < SHORTEST * unit * t_end:
+                    raise
+                step, growth = size * MOST_SHRINKING, 1.0
+                continue
+            tolerance = max(atol + rtol * float(np.linalg.norm(tried.state)), LEAST_TOLERANCE)
             tail = max(TAIL * tolerance, ROUNDING * (1 + float(np.linalg.norm(tried.state))))
             error = max(
                 tried.error / tolerance,
@@ -92,19 +106,17 @@ def follow_modes(
             factor = max(MOST_SHRINKING, SAFETY * error ** (-1 / system.order)) if error > 0 else MOST_GROWTH
             if not error <= 1:
                 step, growth = size * (factor if isfinite(error) else MOST_SHRINKING), 1.0
-                if step < SHORTEST * max(clock, t_end):
-                    raise FloatingPointError("the step size became too small")
                 continue
-            if np.linalg.norm(tried.state[system.highest]) > tail:
-                evaluations += system.evaluations
+            if np.linalg.norm(tried.state[system.highest]) > tail or size * system.left_out(tried.state) > tail:
                 density = _more_degrees(density, max_degree)
-                system = _System(density, attention, model, noise)
+                evaluations += system.evaluations
+                system = _System(density, attention, model, noise, unit)
                 slope = system.drift(density.coefficients)
                 continue
-            later = t_end if size == t_end - clock else clock + size
             while saved < len(save_at) and save_at[saved] <= later:
-                between = system.step(density.coefficients, slope, save_at[saved] - clock)
-                on_save(float(save_at[saved]), replace(density, coefficients=between.state))
+                due = save_at[saved]
+                ahead = system.step(density.coefficients, slope, unit * (due - clock)) if due < later else tried
+                on_save(float(due), replace(density, coefficients=ahead.state))
                 saved += 1
             bar.update(later - clock)
             density = replace(density, coefficients=tried.state)
@@ -112,6 +124,9 @@ def follow_modes(
             step, growth, steps = max(size * min(growth, factor), step if size < step else 0.0), MOST_GROWTH, steps + 1
             if steps % LOOKS == 0 or clock == t_end:
                 _check_sign(density, max(NEGATIVE_MASS, 10 * rtol))
+            if steps % PACED == 0:
+                check_pace(paced, clock, t_end, HOPELESS)
+                paced = clock
         status = Status(True, f"reached t = {t_end:g}")
     except (KeyboardInterrupt, FloatingPointError) as cause:
         unresolved = isinstance(cause, Unresolved)
@@ -127,19 +142,26 @@ def follow_modes(
 
 
 class _System:
-    # The equation at one resolution, which counts the calls of its drift.
-    def __init__(self, density: Density, attention: Attention, model: str, noise: float) -> None:
-        self.rate, self.evaluations = density.motion(attention, model), 0
+    # The equation at one resolution, in a unit of time, which counts the calls of its drift.
+    def __init__(self, density: Density, attention: Attention, model: str, noise: float, unit: float) -> None:
+        self.rate, self.evaluations, self.unit = density.motion(attention, model), 0, unit
         self.highest = density.degrees > HIGHEST * density.max_degree
-        self.decay = noise * density.degrees * (density.degrees + density.dim - 2.0)
+        self.decay = noise / unit * density.degrees * (density.degrees + density.dim - 2.0)
+        self.wide_rate = density.resized(2 * density.max_degree).motion(attention, model)
+        self.beyond = len(density.resized(2 * density.max_degree).coefficients) - len(density.coefficients)
         self.order = EXPONENTIAL_ORDER if noise else EXPLICIT_ORDER
 
     def drift(self, coefficients: Array) -> Array:
         self.evaluations += 1
-        change = self.rate(coefficients)
+        change = self.rate(coefficients) / self.unit
         if not np.isfinite(change).all():
             raise FloatingPointError("the velocity is not finite")
         return change
+
+    def left_out(self, coefficients: Array) -> float:
+        # how fast the degrees above these, up to twice as many, would grow from zero
+        change = self.wide_rate(np.pad(coefficients, (0, self.beyond)))[len(coefficients) :]
+        return float(np.linalg.norm(change / self.unit))
 
     def step(self, state: Array, slope: Array, size: float) -> ModeStep:
         if self.order == EXPLICIT_ORDER:

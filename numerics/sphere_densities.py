@@ -160,6 +160,7 @@ def sphere_density(density: Callable[[Array], Array]) -> SphereDensity:
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
     shape, and for a function that 512 degrees do not resolve.
     """
+    poles = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
     rings = LEAST_RINGS
     while rings <= 2 * MOST_DEGREES:
         grid = SphereGrid(rings, rings - 1)
@@ -168,6 +169,7 @@ def sphere_density(density: Callable[[Array], Array]) -> SphereDensity:
         if values.shape != (len(points),):
             raise ValueError(f"the density maps {len(points)} points to shape {values.shape}: each needs its value")
         _check_values(values, points)
+        _check_values(np.array(density(poles), dtype=np.float64), poles)
         values = values.reshape(rings, -1)
         mass = float((grid.weights @ values).sum())
         coefficients = grid.coefficients(values)

@@ -38,7 +38,7 @@ class ZonalDensity:
     dim: int
 
     def __post_init__(self) -> None:
-        if self.dim < 2:
+        if not isinstance(self.dim, int | np.integer) or self.dim < 2:
             raise ValueError(f"dim is {self.dim}: the sphere S^(dim-1) needs dim >= 2")
         if self.coefficients.ndim != 1:
             raise ValueError(f"coefficients have shape {self.coefficients.shape}: a degree has one, expected (K,)")

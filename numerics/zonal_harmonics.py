@@ -13,6 +13,7 @@ from gegenflow.numerics.geometry import Array
 
 MOST_DEGREES = 2**10
 LEAST_NODES = 64
+CHANGE = 1e-11  # of a multiplier when the number of nodes doubles, in units of the integral of its modulus
 ROUNDING = 4e-16  # coefficients this far below the norm, times the number of nodes, are noise
 
 
@@ -24,13 +25,24 @@ def funk_hecke(kernel: Callable[[Array], Array], dim: int, top: int) -> Array:
     >>> funk_hecke(lambda t: t**2, dim=3, top=3).round(14) + 0.0  # t^2 = 1/3 + 2/3 P_2, and 5 harmonics
     array([0.33333333, 0.        , 0.13333333, 0.        ])
 
-    Raises ValueError for a kernel that is not finite or that 1024 degrees do not resolve.
-    Source: the theorem of Funk and Hecke.
+    The number of Gauss nodes doubles until no multiplier changes by more than rounding, relative to the integral of
+    :math:`|h P_k|`; what is below that is zero.
+
+    Raises ValueError for a kernel that is not finite or that 2048 nodes do not resolve.  Source: the theorem of Funk
+    and Hecke.
     """
-    series = expansion(kernel, dim, "kernel")[: top + 1]
-    result = np.zeros(top + 1)
-    result[: len(series)] = series / zonal_polynomials(dim, len(series) - 1, np.ones(1))[:, 0]
-    return result
+    count, before = max(LEAST_NODES, top + 1), np.full(top + 1, np.inf)
+    while count <= 2 * MOST_DEGREES:
+        overlaps, weights = gauss_rule(dim, count)
+        polynomials = zonal_polynomials(dim, top, overlaps) / zonal_polynomials(dim, top, np.ones(1))
+        masses = weights * finite_values(kernel, overlaps, "kernel")
+        result: Array = polynomials @ masses
+        size = np.abs(polynomials) @ np.abs(masses)
+        result[np.abs(result) < ROUNDING * np.sqrt(count) * size] = 0.0
+        if (np.abs(result - before) <= CHANGE * size).all():
+            return result
+        count, before = 2 * count, result
+    raise ValueError(f"the kernel is not resolved by {2 * MOST_DEGREES} Gauss nodes: it must be smooth")
 
 
 def expansion(function: Callable[[Array], Array], dim: int, name: str) -> Array:

@@ -94,6 +94,8 @@ def test_a_density_is_recovered_from_a_function_and_from_values():
         (lambda angle: np.where(angle > np.pi, 2.0, 0.0), "not resolved by 65536 degrees: it must be smooth"),
         (lambda angle: 1.0, "maps 64 angles to shape"),
         ([[1.0, 1.0, 1.0]], r"density has shape \(1, 3\): expected \(n,\) values at equispaced angles, n >= 3"),
+        ([3.0, 0.0, 0.0], "3 values do not resolve the density"),
+        ([2.0, 0.0, 2.0, 0.0], "4 values do not resolve the density"),
         ([1.0, np.inf, 1.0], "density is inf at angle 2.0944"),
         ([2.0, -1.0, 2.0], "density is -1 at angle 2.0944"),
     ],

@@ -8,6 +8,7 @@ from scipy.integrate import solve_ivp
 
 from gegenflow.numerics.circle_densities import CircleDensity, circle_density
 from gegenflow.numerics.geometry import uniform
+from gegenflow.numerics.lagrangian import solve_quantiles
 from gegenflow.numerics.meanfield import solve_density
 from gegenflow.numerics.observables import (
     Clusters,
@@ -237,6 +238,54 @@ def test_a_run_stops_where_the_density_becomes_negative():
     assert 5 < run.reached < 10
 
 
+@given(degree=integers(1, 16), second=integers(1, 16), beta=floats(2, 60), amplitude=floats(0.05, 0.45))
+def test_a_start_of_two_degrees_is_resolved_as_one_padded_with_zeros(degree, second, beta, amplitude):
+    """Products of few degrees may all fall beyond those there are, where no tail shows: 16 against 192 of them."""
+    coefficients = np.zeros(32)
+    coefficients[2 * degree - 2], coefficients[2 * second - 1] = amplitude, amplitude / 2
+    start, options = CircleDensity(coefficients), {"beta": beta, "model": "sa", "t_end": 0.5, "save_at": []}
+    run = solve_density(start, **options)
+    padded = solve_density(start.resized(192), **options)
+    if run.status.ok and padded.status.ok:
+        top = max(run.density.max_degree, padded.density.max_degree)
+        apart = run.density.resized(top).coefficients - padded.density.resized(top).coefficients
+        assert np.linalg.norm(apart) < 1e-7
+
+
+@pytest.mark.parametrize("beta", [366.0, 500.0, 700.0])
+def test_the_fastest_flows_run_in_their_own_time(beta):
+    """USA has speeds of e^beta, whose squares overflow: the growth of degree 1, from quadrature of the force."""
+    angle = 2 * np.pi * np.arange(4096) / 4096
+    rate = np.mean(np.exp(beta * (np.cos(angle) - 1)) * np.sin(angle) ** 2)  # in units of e^beta
+    start, t_end = circle_density(lambda a: 1 + 1e-7 * np.sin(a)), np.exp(-beta)
+    end = solve_density(start, beta=beta, t_end=t_end, rtol=1e-11, atol=1e-20, save_at=[])
+    assert end.status.ok
+    assert np.log(end.density.coefficients[1] / start.coefficients[1]) == pytest.approx(rate, rel=1e-6)
+
+
+def test_sharp_softmax_attention_can_leave_a_vacuum():
+    """Trial steps into a negative normaliser are tried again shorter; the end against quantiles."""
+    options = {"beta": 1000.0, "model": "sa", "t_end": 0.5, "save_at": []}
+    end = solve_density(lambda angle: 1 + np.cos(angle), **{**options, "t_end": 2.0})
+    assert end.status.ok
+    short = solve_density(lambda angle: 1 + np.cos(angle), **options).density
+    moved = solve_quantiles(lambda angle: 1 + np.cos(angle), 2000, rtol=1e-9, **options)
+    moments = np.abs(np.exp(-1j * np.outer([1, 2], np.arctan2(moved.tokens[:, 1], moved.tokens[:, 0]))).mean(axis=1))
+    assert np.allclose(np.abs(short.spectrum()[1:3]), moments, atol=1e-4)
+
+
+def test_a_run_without_end_in_sight_is_given_up():
+    """At rest under noise steps keep their length, and need a million millions of them."""
+    run = solve_density(bumps, beta=2.0, noise=0.5, t_end=1e12, save_at=[])
+    assert "at this pace it takes over 1e+07 steps" in str(run.status)
+
+
+def test_the_uniform_density_stays_and_has_every_period():
+    run = solve_density(CircleDensity(np.zeros(8)), beta=1.0, t_end=1.0, atol=0.0, observe=[Periodicity(3)])
+    assert (run.density.coefficients == 0).all()
+    assert (run.observables["periodicity"] == 1).all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -246,6 +295,11 @@ def test_a_run_stops_where_the_density_becomes_negative():
         ({"beta": 1.0, "noise": -0.1}, "noise is -0.1"),
         ({"beta": 1.0, "rtol": 1e-16}, "rtol is 1e-16"),
         ({"beta": 1.0, "max_degree": 1}, "max_degree is 1: the density has degree 2 already"),
+        ({"beta": 1.0, "max_degree": float("inf")}, "max_degree is inf: it must be a whole number"),
+        ({"beta": 1.0, "max_degree": 20.5}, "max_degree is 20.5: it must be a whole number"),
+        ({"beta": 800.0, "model": "sa", "observe": [Energy()]}, "the energy overflows float64"),
+        ({"beta": 400.0, "observe": [Dissipation()]}, "the dissipation overflows float64"),
+        ({"beta": 1.0, "observe": [HarmonicPower(-1)]}, "max_degree is -1"),
         ({"beta": 1.0, "observe": [len]}, "must be a list of observables of densities"),
         ({"beta": 1.0, "observe": Energy()}, "must be a list of observables of densities"),
         ({"beta": 1.0, "observe": [Energy(), Energy()]}, "two observables of one name: energy, energy"),
@@ -258,6 +312,14 @@ def test_a_run_stops_where_the_density_becomes_negative():
 def test_bad_input_is_refused_with_the_reason(options, message):
     with pytest.raises(ValueError, match=message):
         solve_density(bumps, **{"t_end": 0.1, **options})
+
+
+def test_a_start_that_is_negative_or_no_density_is_refused():
+    with pytest.raises(ValueError, match=r"the negative part of the density has mass 0\.22"):
+        solve_density(CircleDensity(np.array([2**0.5, 0.0])), beta=1.0, t_end=0.0)
+    run = solve_density(bumps, beta=1.0, t_end=0.0)
+    with pytest.raises(ValueError, match=r"density is a DensityRun: pass its \.density on"):
+        solve_density(run, beta=1.0, t_end=1.0)
 
 
 def test_a_normaliser_that_is_not_positive_ends_the_run():

@@ -105,7 +105,7 @@ def test_load_refuses_other_files(tmp_path):
     np.savez(tmp_path / "other.npz", t=[1.0])
     with pytest.raises(ValueError, match="no npz archive"):
         nm.load(tmp_path / "text")
-    with pytest.raises(ValueError, match="other.npz is not a saved run: it lacks facts"):
+    with pytest.raises(ValueError, match="is not a saved run: it lacks facts"):
         nm.load(tmp_path / "other.npz")
 
 
