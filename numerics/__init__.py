@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gegenflow.numerics.circle_densities import circle_density as circle_density
     from gegenflow.numerics.clusters import cluster_centres as cluster_centres
     from gegenflow.numerics.clusters import cluster_labels as cluster_labels
+    from gegenflow.numerics.concentration import DiracDistance as DiracDistance
+    from gegenflow.numerics.concentration import Resultant as Resultant
+    from gegenflow.numerics.concentration import SmallestOverlap as SmallestOverlap
     from gegenflow.numerics.distribution import density_at_quantiles as density_at_quantiles
     from gegenflow.numerics.distribution import quantiles as quantiles
     from gegenflow.numerics.ensembles import emergences as emergences
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
 NAMES = {
     "circle_densities": ["CircleDensity", "circle_density"],
     "clusters": ["cluster_centres", "cluster_labels"],
+    "concentration": ["DiracDistance", "Resultant", "SmallestOverlap"],
     "distribution": ["density_at_quantiles", "quantiles"],
     "ensembles": ["emergences", "first_crossing"],
     "fields": ["attention_field"],

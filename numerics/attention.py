@@ -2,7 +2,8 @@
 
 The exponential field is the reference that every faster field is tested against.  Differences of tokens, not their
 inner products, enter its sums, so forces between nearly merged tokens keep their relative accuracy.  Any other kernel
-is a function of the overlap, applied to blocks of rows between two matrix products.
+is a function of the overlap, applied to blocks of rows between two matrix products, as is every weight where queries,
+keys and values are not the tokens themselves.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ Attention = float | Kernel
 
 MODELS = ("usa", "sa")
 LARGEST_BETA = 700.0  # exp(beta) overflows float64 just above 709
+SMALLEST_BETA = -150.0  # squares of sums in units of exp(beta), up to exp(-4 beta), fit into float64
 
 OVERLAPS = 2**17  # overlaps held at once for a kernel: one megabyte
 
@@ -43,13 +45,16 @@ def dense_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Arr
     return pair_sums(tokens, weights, attention)
 
 
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite is refused
-def kernel_sums(tokens: Array, weights: Array, kernel: Kernel) -> tuple[Array, Array]:
-    r"""The two sums of attention for any kernel, over all pairs; arguments already checked.
+def kernel_sums(
+    tokens: Array, weights: Array, attention: Attention, *, form: Array | None = None, values: Array | None = None
+) -> tuple[Array, Array]:
+    r"""The two sums of attention for any kernel, queries, keys and values, over all pairs; arguments already checked.
 
-    .. math:: F_i = P_{x_i}\sum_j w_j h(\langle x_i,x_j\rangle) x_j, \qquad Z_i = \sum_j w_j h(\langle x_i,x_j\rangle)
+    .. math:: F_i = P_{x_i} A_i, \qquad A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j, \qquad
+              Z_i = \sum_j w_j h(\langle x_i, B x_j\rangle)
 
-    Returns the drift F, shape=[n, dim], and the normaliser Z, shape=[n], accurate relative to the largest force.
+    Returns the drift F, shape=[n, dim], and the normaliser Z, shape=[n], accurate relative to the largest force; the
+    outputs A and the units are those of :func:`attention_output`.
 
     >>> drift, normalizer = kernel_sums(np.eye(2), np.array([0.25, 0.75]), lambda t: 1 + t)
     >>> drift + 0.0, normalizer
@@ -58,22 +63,52 @@ def kernel_sums(tokens: Array, weights: Array, kernel: Kernel) -> tuple[Array, A
 
     Raises FloatingPointError where the kernel is not finite.
     """
+    output, normalizer = attention_output(tokens, weights, attention, form=form, values=values)
+    return output - np.einsum("id,id->i", output, tokens)[:, None] * tokens, normalizer
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite is refused
+def attention_output(
+    tokens: Array, weights: Array, attention: Attention, *, form: Array | None = None, values: Array | None = None
+) -> tuple[Array, Array]:
+    r"""What attention writes to each token before any projection, and its normaliser; arguments already checked.
+
+    .. math:: A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j, \qquad
+              Z_i = \sum_j w_j h(\langle x_i, B x_j\rangle)
+
+    with B = ``form`` and V = ``values``, each shape=[dim, dim] and the identity by default, and ``attention`` a kernel
+    h or beta, for :math:`h(s) = e^{\beta(s-1)}`, in units of :math:`e^\beta`.  Returns A, shape=[n, dim], and Z,
+    shape=[n], by matrix products of blocks of rows, accurate relative to the largest term.
+
+    >>> quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
+    >>> attention_output(np.eye(2), np.array([0.25, 0.75]), lambda s: 1 + s, values=quarter)[0]
+    array([[-0.75,  0.5 ],
+           [-1.5 ,  0.25]])
+
+    Raises FloatingPointError where the kernel is not finite.  Source: arXiv 2312.10794, its self-attention.
+    """
     n, dim = tokens.shape
-    sources = np.column_stack([weights[:, None] * tokens, weights])
+    keys = tokens if form is None else tokens @ form.T
+    sources = np.column_stack([weights[:, None] * (tokens if values is None else tokens @ values.T), weights])
     sums = np.empty((n, dim + 1))
     rows = max(1, OVERLAPS // n)
     for first in range(0, n, rows):
-        overlap = tokens[first : first + rows] @ tokens.T
-        np.clip(overlap, -1.0, 1.0, out=overlap)
-        np.matmul(kernel(overlap), sources, out=sums[first : first + rows])
+        score = tokens[first : first + rows] @ keys.T
+        if form is None:
+            np.clip(score, -1.0, 1.0, out=score)
+        value = attention(score) if callable(attention) else np.exp(attention * (score - 1))
+        np.matmul(value, sources, out=sums[first : first + rows])
     if not np.isfinite(sums).all():
         raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
-    drift, normalizer = sums[:, :dim], sums[:, dim]
-    return drift - np.einsum("id,id->i", drift, tokens)[:, None] * tokens, normalizer
+    return sums[:, :dim], sums[:, dim]
 
 
-def check_model(beta: float | None, model: str, kernel: Kernel | None = None) -> Attention:
+def check_model(
+    beta: float | None, model: str, kernel: Kernel | None = None, *, smallest_beta: float = 0.0
+) -> Attention:
     """The attention weight; refuses a model, an inverse temperature or a kernel for which no velocity can be given.
+
+    ``smallest_beta`` is the least beta that the caller takes, such as ``SMALLEST_BETA``.
 
     >>> check_model(1e4, "usa")
     Traceback (most recent call last):
@@ -88,8 +123,8 @@ def check_model(beta: float | None, model: str, kernel: Kernel | None = None) ->
         return kernel
     if kernel is not None:
         raise ValueError(f"beta is {beta} and kernel is given too: the attention weight is exp(beta t) or the kernel")
-    if not (isfinite(beta) and beta >= 0):
-        raise ValueError(f"beta is {beta}: beta must be finite and >= 0")
+    if not (isfinite(beta) and beta >= smallest_beta):
+        raise ValueError(f"beta is {beta}: beta must be finite and >= {smallest_beta:g}")
     if model == "usa" and beta > LARGEST_BETA:
         raise ValueError(
             f'beta is {beta:g}: USA overflows float64 above beta = {LARGEST_BETA:g}; model="sa" is safe at any beta'

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import DOP853
 from tqdm import tqdm
 
-from gegenflow.numerics.attention import check_model
+from gegenflow.numerics.attention import SMALLEST_BETA, check_model
 from gegenflow.numerics.elementary import LOG2_E, exp2
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.integrate import PACED, Integration, Status, broken_off, check_pace, check_steps, check_times
@@ -108,7 +108,7 @@ def integrate_few(
     Raises ValueError for bad tokens, weights, model, times or tolerances, and for a ``t_end`` beyond :math:`10^{240}`
     in units of :math:`e^{-\beta}` (USA) or one (SA).  Source: Hairer, Norsett, Wanner, Solving ODEs I, II.4 to II.10.
     """
-    check_model(beta, model)
+    check_model(beta, model, smallest_beta=0.0 if merge else SMALLEST_BETA)
     start = check_tokens(tokens)
     masses = check_weights(weights, len(start))
     times = check_times(save_at, t_end, t_start)

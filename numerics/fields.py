@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.attention import Attention, Kernel, check_model, dense_sums
+from gegenflow.numerics.attention import SMALLEST_BETA, Attention, Kernel, check_model, dense_sums, kernel_sums
 from gegenflow.numerics.cells import cell_angle_sums, cell_kernel, cell_sums, exponential_cells
 from gegenflow.numerics.circle import circle_angle_sums, circle_sums
 from gegenflow.numerics.fourier import circle_modes, exponential_modes
@@ -36,6 +36,7 @@ METHODS = ("auto", "dense", "tiles", *DIMS)
 FINEST, COARSEST = 1e-13, 1e-3  # tolerances that harmonics are asked for
 ROUNDING = 2.0**-52
 LARGEST_BETA_FLOAT32 = 80.0  # exp(beta) overflows float32 just above 88
+SMALLEST_BETA_FLOAT32 = -42.0  # exponents beta (t - 1) stay within the range of the tiles
 
 CIRCLE_FROM = 2  # tokens per mode: measured break-even is at 1, and the dense field is the more accurate
 CELLS_FROM = 2000  # tokens: measured break-even of cells with modes is between 750 (beta 1000) and 2000 (beta 1)
@@ -110,6 +111,7 @@ def prepare_field(
     method: str = "auto",
     accuracy: float = 0.0,
     form: Array | None = None,
+    values: Array | None = None,
 ) -> Field:
     r"""The field of tokens like the given ones, by a method, to an accuracy of the velocity; arguments already checked.
 
@@ -117,7 +119,8 @@ def prepare_field(
     circle and, for more tokens, its cells; in dim 3 the sphere; in higher dim the tiles; and "dense" for few tokens,
     for a kernel that is not smooth, and for an accuracy that the others miss.  A named method comes as near as it can;
     ``accuracy`` 0 asks for the finest modes and refuses none.  With a ``form`` B, shape=[dim, dim], the overlaps are
-    :math:`\langle x_i, B x_j\rangle`, and the tiles serve at any size.
+    :math:`\langle x_i, B x_j\rangle`, and the tiles serve at any size; with ``values`` V, shape=[dim, dim], tokens are
+    pulled towards :math:`V x_j` in place of :math:`x_j`, and the dense sums serve.
 
     >>> circle = [np.array([[np.cos(a), np.sin(a)] for a in np.arange(n)]) for n in (9, 500, 5000)]
     >>> [prepare_field(tokens, np.full(len(tokens), 1 / len(tokens)), 5.0).method for tokens in circle]
@@ -130,10 +133,10 @@ def prepare_field(
     Raises ValueError as :func:`check_method` does, and for a named method that the kernel is too rough for.
     """
     n, dim = tokens.shape
-    check_method(method, dim, form)
-    build = partial(_field, model=model, attention=attention, weights=weights, form=form)
-    if form is not None:
-        return build("tiles")
+    check_method(method, dim, form, values)
+    build = partial(_field, model=model, attention=attention, weights=weights, form=form, values=values)
+    if form is not None or values is not None:
+        return build("tiles" if values is None else "dense")
     for name in _candidates(n, dim, attention) if method == "auto" else (method,):
         try:
             field, wanted = build(name), FINEST
@@ -152,8 +155,8 @@ def prepare_field(
     return build("dense")
 
 
-def check_method(method: str, dim: int, form: Array | None = None) -> None:
-    """Refuse an unknown method, one in a ``dim`` not its own, and any other than the tiles with a form.
+def check_method(method: str, dim: int, form: Array | None = None, values: Array | None = None) -> None:
+    """Refuse an unknown method, one in a ``dim`` not its own, and any that does not take the form or the values.
 
     >>> check_method("circle", 3)
     Traceback (most recent call last):
@@ -163,14 +166,18 @@ def check_method(method: str, dim: int, form: Array | None = None) -> None:
         raise ValueError(f"method is {method!r}: choose from {', '.join(METHODS)}")
     if method in DIMS and dim != DIMS[method]:
         raise ValueError(f'method is "{method}" but dim is {dim}: it needs dim {DIMS[method]}; "dense" takes any')
-    if form is None:
-        return
-    if method not in ("auto", "tiles"):
-        raise ValueError(f'method is "{method}": with a form it must be "auto" or "tiles"')
-    if np.shape(form) != (dim, dim):
-        raise ValueError(f"form has shape {np.shape(form)}: it must be ({dim}, {dim}) for tokens of dim {dim}")
-    if not np.isfinite(form).all():
-        raise ValueError("form has an entry that is not finite: each must be a number")
+    for name, matrix in (("form", form), ("values", values)):
+        if matrix is None:
+            continue
+        takes = "tiles" if values is None else "dense"
+        if method not in ("auto", takes):
+            raise ValueError(
+                f'method is "{method}": with {"a " * (name == "form")}{name} it must be "auto" or "{takes}"'
+            )
+        if np.shape(matrix) != (dim, dim):
+            raise ValueError(f"{name} has shape {np.shape(matrix)}: it must be ({dim}, {dim}) for tokens of dim {dim}")
+        if not np.isfinite(matrix).all():
+            raise ValueError(f"{name} has an entry that is not finite: each must be a number")
 
 
 def attention_field(
@@ -181,20 +188,22 @@ def attention_field(
     weights: ArrayLike | None = None,
     kernel: Kernel | None = None,
     form: ArrayLike | None = None,
+    values: ArrayLike | None = None,
     method: str = "dense",
 ) -> Array:
     r"""Velocity of every token under attention, shape=[n, dim].
 
-    .. math:: \dot x_i = P_{x_i} \sum_j w_j h(s_{ij}) x_j \quad\text{(USA)}, \qquad
-              \dot x_i = Z_i^{-1} P_{x_i} \sum_j w_j h(s_{ij}) x_j \quad\text{(SA)}, \qquad
+    .. math:: \dot x_i = P_{x_i} \sum_j w_j h(s_{ij}) V x_j \quad\text{(USA)}, \qquad
+              \dot x_i = Z_i^{-1} P_{x_i} \sum_j w_j h(s_{ij}) V x_j \quad\text{(SA)}, \qquad
               s_{ij} = \langle x_i, B x_j\rangle
 
     with :math:`P_x y = y - \langle x, y\rangle x`, :math:`Z_i = \sum_j w_j h(s_{ij})`, the self term included,
     ``tokens`` shape=[n, dim], ``weights`` :math:`w_j` shape=[n], 1/n by default, either ``beta``,
-    :math:`h(t) = e^{\beta t}`, or any ``kernel`` h, a vectorised function of the overlap, and B = ``form``,
-    shape=[dim, dim], such as :math:`Q^T K`, the identity by default.  ``method`` "dense" is the reference, "auto" the
-    fastest; see :func:`gegenflow.numerics.simulate`.  With a form the sums are those of the tiles.  "tiles" keep tokens
-    of float32 in float32; all else is float64.
+    :math:`h(t) = e^{\beta t}`, or any ``kernel`` h, a vectorised function of the overlap, and matrices B = ``form``,
+    such as :math:`Q^T K`, and V = ``values``, shape=[dim, dim], the identity by default.  Where ``beta`` < 0
+    the farthest tokens pull the most; tokens repel where V = -I.  ``method`` "dense" is the reference, "auto" the
+    fastest; see :func:`gegenflow.numerics.simulate`.  With a form and no values the sums are those of the tiles.
+    "tiles" keep tokens of float32 in float32; all else is float64.
 
     Two orthogonal tokens turn towards each other at speed 1/2 (USA) or :math:`1/(1 + e^\beta)` (SA):
 
@@ -210,23 +219,25 @@ def attention_field(
     >>> attention_field([[1.0, 0.0], [-0.6, 0.8], [0.8, 0.6]], kernel=lambda t: np.maximum(t, 0))[0].round(15)
     array([0.  , 0.16])
 
-    Raises ValueError for bad tokens or weights, for ``beta`` negative or not finite, for USA with ``beta`` > 700, where
+    Raises ValueError for bad tokens or weights, for ``beta`` < -150 or not finite, for USA with ``beta`` > 700, where
     :math:`e^\beta` overflows, for both or neither of ``beta`` and ``kernel``, for a kernel that is not finite or
     changes the shape, for SA where :math:`Z_i \le 0`, and as :func:`check_method` does.  Source: arXiv 2410.23228, its
-    USA and SA models.
+    USA and SA models; 2312.10794 for the form and the values.
     """
-    attention = check_model(beta, model, kernel)
+    attention = check_model(beta, model, kernel, smallest_beta=SMALLEST_BETA)
     rows = check_tokens(tokens)
     if method == "tiles" and np.asarray(tokens).dtype == np.float32:
         if model == "usa" and not callable(attention) and attention > LARGEST_BETA_FLOAT32:
             raise ValueError(f"beta is {attention:g}: USA overflows float32 above beta = {LARGEST_BETA_FLOAT32:g}")
+        if not callable(attention) and attention < SMALLEST_BETA_FLOAT32:
+            raise ValueError(f"beta is {attention:g}: in float32 it must be at least {SMALLEST_BETA_FLOAT32:g}")
         rows = rows.astype(np.float32)
-    matrix = None if form is None else np.array(form, dtype=np.float64)
-    method = "tiles" if matrix is not None and method == "dense" else method
+    scores, pulls = (None if matrix is None else np.array(matrix, dtype=np.float64) for matrix in (form, values))
+    method = "tiles" if scores is not None and pulls is None and method == "dense" else method
     out = np.empty_like(rows)
     try:
         masses = check_weights(weights, len(rows))
-        prepare_field(rows, masses, attention, model=model, method=method, form=matrix)(rows, out)
+        prepare_field(rows, masses, attention, model=model, method=method, form=scores, values=pulls)(rows, out)
     except FloatingPointError as problem:
         raise ValueError(str(problem)) from None
     return out
@@ -247,7 +258,7 @@ def attention_sums(tokens: Array, weights: Array, attention: Attention) -> tuple
 
 def _candidates(n: int, dim: int, attention: Attention) -> tuple[str, ...]:
     # from the fastest on, without the dense sums; a kernel is slow to evaluate, so its modes are worth it early
-    beta = 0.0 if callable(attention) else attention
+    beta = 0.0 if callable(attention) else abs(attention)
     if dim == 2 and n >= CELLS_FROM:
         return "cells", "circle"
     if dim == 2:
@@ -265,6 +276,7 @@ def _field(
     attention: Attention,
     weights: Array,
     form: Array | None,
+    values: Array | None,
 ) -> Field:
     scaled = weights * exp(attention) if model == "usa" and not callable(attention) else weights
     reach = 1.0 if form is None else float(np.linalg.norm(form, 2))
@@ -276,14 +288,18 @@ def _field(
         return Field(method, model, scaled, kernel.error, (force, value), own, _with_kernel(sums, kernel), angles)
     if form is not None:
         check_exponents(attention, reach, "float64")
+    if values is not None:
+        force = value * max(float(np.linalg.norm(values, 2)), 1e-300)
 
     def sums_of_pairs(tokens: Array, weights: Array, out: object = None, *, normalizer: bool = True) -> Pair:
+        if values is not None:
+            return kernel_sums(tokens, weights, attention, form=form, values=values)
         if method == "dense":
             return dense_sums(tokens, weights, attention)
         return tile_sums(tokens, weights, attention, form=form)
 
-    exact = method == "dense" and not callable(attention)
-    error = 0.0 if exact else ROUNDING * (value + reach * slope) / max(force, 1e-300)
+    exact = method == "dense" and values is None and not callable(attention)
+    error = 0.0 if exact else ROUNDING * (value + reach * slope) / max(force if values is None else value, 1e-300)
     return Field(method, model, scaled, error, (force, value), own, sums_of_pairs)
 
 

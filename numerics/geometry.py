@@ -102,6 +102,25 @@ def normalize(tokens: ArrayLike) -> Array:
     return array
 
 
+def span_basis(tokens: Array) -> Array:
+    r"""An orthonormal basis of a space of dimension max(n, 2) that holds n tokens, shape=[dim, max(n, 2)].
+
+    .. math:: x_i = Q (Q^T x_i), \qquad \langle Q^T x_i, Q^T x_j\rangle = \langle x_i, x_j\rangle
+
+    ``tokens`` shape=[n, dim] with n <= dim.  Attention moves tokens within their span, so they may be followed there.
+
+    >>> tokens = uniform(3, dim=100, rng=0)
+    >>> basis = span_basis(tokens)
+    >>> basis.shape, bool(np.allclose(tokens @ basis @ basis.T, tokens, rtol=0, atol=1e-15))
+    ((100, 3), True)
+
+    Source: Golub, Van Loan, Matrix Computations, 5.2.
+    """
+    rows = np.vstack([tokens, np.eye(1, tokens.shape[1])]) if len(tokens) == 1 else tokens
+    basis: Array = np.linalg.qr(rows.T)[0]
+    return basis
+
+
 def check_tokens(tokens: ArrayLike) -> Array:
     r"""Tokens as a C-contiguous float64 array with unit rows to rounding, shape=[n, dim].
 

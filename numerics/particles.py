@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.attention import Attention, Kernel, check_model, kernel_name
+from gegenflow.numerics.attention import SMALLEST_BETA, Attention, Kernel, check_model, kernel_name
 from gegenflow.numerics.circle import circle_points
 from gegenflow.numerics.few_tokens import integrate_few
-from gegenflow.numerics.fields import HARMONICS, Field, check_method, prepare_field
-from gegenflow.numerics.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.fields import DIMS, HARMONICS, Field, check_method, prepare_field
+from gegenflow.numerics.geometry import Array, check_tokens, check_weights, span_basis
 from gegenflow.numerics.integrate import (
     SMALLEST_RTOL,
     Integration,
@@ -27,6 +27,7 @@ from gegenflow.numerics.integrate import (
     integrate,
 )
 from gegenflow.numerics.merging import Merging, check_merge, integrate_merging
+from gegenflow.numerics.normalization import check_radii, integrate_stream, stream_velocity, unit_rows
 from gegenflow.numerics.observables import Observable
 from gegenflow.numerics.runs import Run
 from gegenflow.numerics.stochastic import default_step, integrate_noisy
@@ -39,6 +40,7 @@ CHOSEN_WITH_NOISE = 1e-6  # the same in place of tolerances, which noise has non
 FEW = 200  # tokens up to which one compiled loop is faster: measured 1.5 times at 200, 0.9 at 400
 COARSE = 1e-5  # tolerance from which steps of order 5 take fewer evaluations than those of order 8
 TIGHTER = 0.01  # tolerances of the second run that measures the error, relative to the first
+WIDE = 4  # dims per token from which tokens are followed in the space that they span: measured 2 times faster there
 
 
 def simulate(
@@ -47,8 +49,11 @@ def simulate(
     beta: float | None = None,
     kernel: Kernel | None = None,
     form: ArrayLike | None = None,
+    values: ArrayLike | None = None,
     noise: float = 0.0,
     model: str = "usa",
+    normalization: str = "post",
+    radii: ArrayLike | None = None,
     t_end: float,
     weights: ArrayLike | None = None,
     method: str = "auto",
@@ -67,15 +72,25 @@ def simulate(
     r"""Follow tokens under attention from t = 0 to ``t_end`` and record observables on the way.
 
     .. math:: dx_i = v_i\,dt + \sqrt{2\nu}\,dW_i, \qquad
-              v_i = P_{x_i} \sum_j w_j h(s_{ij}) x_j \ \text{(USA)},
+              v_i = P_{x_i} \sum_j w_j h(s_{ij}) V x_j \ \text{(USA)},
               \quad \text{divided by } Z_i = \sum_j w_j h(s_{ij}) \ \text{(SA)},
               \qquad s_{ij} = \langle x_i, B x_j\rangle
 
-    Main arguments: ``tokens`` shape=[n, dim] unit rows; ``beta`` for the attention weight :math:`h = e^{\beta t}`, or
-    ``kernel`` for any other, a function that maps an array of overlaps t to finite h(t); ``form`` B, shape=[dim, dim],
-    such as :math:`Q^T K`, the identity by default; ``noise`` :math:`\nu = 1/\kappa \ge 0`, under which degree k decays
-    at :math:`\nu k(k+d-2)`; ``observe`` observables recorded at each time of ``save_at`` (sorted, within [0, t_end],
-    default 101 equispaced).
+    Main arguments: ``tokens`` shape=[n, dim] unit rows; ``beta`` >= -150 for the weight :math:`h = e^{\beta t}`, below
+    zero if the farthest tokens pull the most, or ``kernel`` for any other, a function that maps an array of overlaps t
+    to finite h(t); ``form`` B and ``values`` V, shape=[dim, dim], the identity by default: queries Q and keys K,
+    shape=[m, dim], have the form ``Q.T @ K``, and tokens repel where V = -I; ``noise``
+    :math:`\nu = 1/\kappa \ge 0`, under which degree k decays at :math:`\nu k(k+d-2)`; ``observe`` observables recorded
+    at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
+
+    ``normalization`` "pre" or "peri" lets tokens keep a length r, from ``radii`` shape=[n] on, one by default, while
+    attention A (of SA divided by Z) sees their directions:
+
+    .. math:: \dot x = P_x A \ \text{("post")}, \qquad \dot x = P_x A/s,\quad \dot r = \langle x, A\rangle\, r/s, \qquad
+              s = r \ \text{("pre")}, \quad s = r|A| \ \text{("peri")}
+
+    The run has the lengths at the end in ``radii`` and those of the tracked tokens at every saved time, shape=[times,
+    tracked], among its observables as "radii".
 
     Accuracy: ``rtol`` + ``atol`` bounds the root mean square over tokens of the error of a step, to be set 10 to 1000
     times below the error wanted, and below the size of any small perturbation that matters. ``method`` "dense" gives
@@ -85,6 +100,9 @@ def simulate(
     small forces matter. The run's ``field_error`` says how far the sums may have moved a token, and its ``status`` if
     that is beyond a hundred; ``estimate_error`` runs a second time at a hundredth of the tolerances (``rtol`` at least
     1e-13, and at least ten times tighter in all) and puts the largest distance at the end in ``error``.
+
+    Without noise, form and values, tokens in a dim at least four times their number are followed in the space that they
+    span, unless ``method`` is bound to a dim.
 
     Other arguments: ``merge``, the distance, at most a tenth of ``rtol`` + ``atol``, below which contracting tokens go
     on as one cluster, for times like :math:`e^{100}` between clusters, which plain steps would never reach, see
@@ -103,19 +121,21 @@ def simulate(
     True
 
     Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead.  Source: arXiv
-    2410.23228 for the models, 2604.16288 for the noise.
+    2410.23228 for the models, 2312.10794 for form and values, 2604.16288 for the noise, 2510.22026 for normalization.
     """
     clock = perf_counter()
     optional = {"beta": beta, "merge": merge, "first_step": first_step, "step": step}
     given = {name: value for name, value in optional.items() if value is not None}
     check_numbers(t_end=t_end, rtol=rtol, atol=atol, noise=noise, **given)
-    attention = check_model(beta, model, kernel)
+    attention = check_model(beta, model, kernel, smallest_beta=SMALLEST_BETA)
     start = check_tokens(tokens)
     n, dim = start.shape
     masses = check_weights(weights, n)
     times = check_times(save_at, t_end)
-    matrix = None if form is None else np.array(form, dtype=np.float64)
-    check_method(method, dim, matrix)
+    lengths = check_radii(radii, n, normalization)
+    streaming = normalization != "post"
+    scores, pulls = (None if matrix is None else np.array(matrix, dtype=np.float64) for matrix in (form, values))
+    check_method(method, dim, scores, pulls)
     if order is None and not noise:
         order = 5 if n > FEW and rtol + atol > COARSE else 8
     _check_noise(noise, step, first_step=first_step, order=order, merge=merge, estimate_error=estimate_error or None)
@@ -124,39 +144,54 @@ def simulate(
     finer = max(TIGHTER * rtol, SMALLEST_RTOL), TIGHTER * atol
     if estimate_error and sum(finer) > 0.1 * (rtol + atol):
         raise ValueError(f"estimate_error needs rtol + atol >= 1e-12, but they are {rtol:g} + {atol:g}")
-    _check_merge(merge, n, rtol + atol, attention, method, matrix, order)
-    _check_observables(observe, matrix)
+    plain = scores is None and pulls is None
+    _check_normalization(normalization, noise, merge, method)
+    _check_merge(merge, n, rtol + atol, attention, method, plain, order)
+    _check_observables(observe, plain, normalization)
     tracked = max(1, min(n, MOST_TRACKED, MOST_TRACKED_NUMBERS // (dim * max(1, len(times)))))
-    records: list[list[object]] = [[] for _ in observe]
+    records: dict[str, list[object]] = {"radii": []} if streaming else {}
+    records |= {observable.name: [] for observable in observe}
     paths: list[Array] = []
+    basis = span_basis(start) if plain and not noise and method not in DIMS and dim >= WIDE * max(n, 2) else None
+
+    def whole(x: Array) -> tuple[Array, Array]:
+        rows, lengths = unit_rows(x) if streaming else (x, np.ones(n))
+        return rows if basis is None else rows @ basis.T, lengths
 
     def record(_: float, x: Array) -> None:
-        paths.append(x[:tracked].copy())
-        for values, observable in zip(records, observe, strict=True):
-            values.append(observable(x, masses, attention, model))
+        rows, lengths = whole(x)
+        paths.append(rows[:tracked].copy())
+        if streaming:
+            records["radii"].append(lengths[:tracked])
+        for observable in observe:
+            records[observable.name].append(observable(rows, masses, attention, model))
 
     rng = randbits(63) if noise and rng is None else rng
     step = default_step(noise, dim, model, attention) if noise and step is None else step
-    what: dict[str, Any] = {"model": model, "form": matrix, "noise": noise, "t_end": t_end}
+    what: dict[str, Any] = {"model": model, "form": scores, "values": pulls, "noise": noise, "t_end": t_end}
+    what["normalization"] = normalization
     steps: dict[str, Any] = {"order": order, "first_step": first_step, "step": step, "rng": rng}
-    follow: Any = partial(_follow, start, masses, attention, **what, **steps)
+    first = lengths[:, None] * (start if basis is None else start @ basis)
+    follow: Any = partial(_follow, first, masses, attention, **what, **steps)
     end, used, field_error = follow(method, rtol, atol, merge, save_at=times, on_save=record, progress=progress)
     seconds, error = perf_counter() - clock, None
     if estimate_error and end.status.ok:
         closer = None if merge is None else min(merge, 0.1 * sum(finer))
         second = follow(used, *finer, closer, save_at=[], progress=progress)[0]
         if second.status.ok:
-            error = float(np.linalg.norm(end.tokens - second.tokens, axis=1).max())
+            error = float(np.linalg.norm(whole(end.tokens)[0] - whole(second.tokens)[0], axis=1).max())
         else:
             end = replace(end, status=Status(True, f"{end.status}; no error, as the second run {second.status}"))
     count = len(end.t)
+    last, lengths = whole(end.tokens)
     return Run(
         t=end.t,
-        tokens=end.tokens,
+        tokens=last,
+        radii=lengths,
         trajectories=np.array(paths[:count]).reshape(-1, tracked, dim),
         weights=masses,
         merges=np.column_stack([end.merged, end.remaining]) if isinstance(end, Merging) else np.empty((0, 2)),
-        observables={o.name: np.array(values[:count]) for o, values in zip(observe, records, strict=True)},
+        observables={name: np.array(recorded[:count]) for name, recorded in records.items()},
         status=end.status,
         evaluations=end.evaluations,
         field_error=field_error,
@@ -164,9 +199,11 @@ def simulate(
         parameters={
             "beta": None if beta is None else float(beta),
             "kernel": None if kernel is None else kernel_name(kernel),
-            "form": None if matrix is None else json.dumps(matrix.tolist()),
+            "form": None if scores is None else json.dumps(scores.tolist()),
+            "values": None if pulls is None else json.dumps(pulls.tolist()),
             "noise": float(noise),
             "model": model,
+            "normalization": normalization,
             "t_end": float(t_end),
             "method": used,
             **(
@@ -194,6 +231,8 @@ def _follow(
     *,
     model: str,
     form: Array | None,
+    values: Array | None,
+    normalization: str,
     noise: float,
     t_end: float,
     order: int,
@@ -204,7 +243,9 @@ def _follow(
 ) -> tuple[Integration | Merging, str, float | None]:
     """The end of a run, the method of its field, and how far the error of that may have moved a token."""
     tolerances: dict[str, Any] = {"rtol": rtol, "atol": atol, "t_end": t_end, "first_step": first_step}
-    if not (noise or callable(attention) or form is not None) and method in ("auto", "dense"):
+    streaming = normalization != "post"
+    moulded = form is not None or values is not None or streaming
+    if not (noise or callable(attention) or moulded) and method in ("auto", "dense"):
         options: dict[str, Any] = {"model": model, **tolerances, **saving}
         if merge is not None:
             return integrate_merging(start, weights, attention, merge=merge, **options), "dense", 0.0
@@ -212,7 +253,10 @@ def _follow(
             return integrate_few(start, weights, attention, **options), "dense", 0.0
     moved = CHOSEN_WITH_NOISE if noise else CHOSEN * (rtol + atol)
     accuracy = moved / t_end if t_end > 0 else 0.0
-    field = prepare_field(start, weights, attention, model=model, method=method, accuracy=accuracy, form=form)
+    sums: dict[str, Any] = {"model": model, "form": form, "values": values}
+    if streaming and values is None:
+        sums["values"] = np.eye(start.shape[1])
+    field = prepare_field(start, weights, attention, method=method, accuracy=accuracy, **sums)
     if noise:
         stream = np.random.default_rng(rng).spawn(1)[0]
         return (
@@ -220,12 +264,18 @@ def _follow(
             field.method,
             None,
         )
-    run = integrate if field.angle_sums is None else _integrate_angles
-    end = run(field, start, order=order, **tolerances, **saving)
+    if streaming:
+        velocity = stream_velocity(
+            weights, attention, normalization=normalization, model=model, form=form, values=values
+        )
+        end = integrate_stream(velocity, start, order=order, **tolerances, **saving)
+    else:
+        run = integrate if field.angle_sums is None else _integrate_angles
+        end = run(field, start, order=order, **tolerances, **saving)
     if field.error == 0 or not end.status.ok:
         return end, field.method, 0.0 if field.error == 0 else None
     try:
-        moved = end.reached * max(field.velocity_error(x) for x in (start, end.tokens))
+        moved = end.reached * max(field.velocity_error(x) for x in (unit_rows(start)[0], unit_rows(end.tokens)[0]))
     except (KeyboardInterrupt, FloatingPointError):
         return end, field.method, None
     if moved > ADDED_UP * (rtol + atol):
@@ -254,23 +304,35 @@ def _check_noise(noise: float, step: float | None, **without_noise: object) -> N
         raise ValueError(f"step is {step}: without noise the steps follow rtol and atol")
 
 
+def _check_normalization(normalization: str, noise: float, merge: float | None, method: str) -> None:
+    given = (("noise", noise or None), ("merge", merge), ("method", None if method in ("auto", "dense") else method))
+    for name, value in given if normalization != "post" else ():
+        if value is not None:
+            raise ValueError(
+                f'{name} is {value}: normalization "{normalization}" goes with dense sums, without noise or merge'
+            )
+
+
 def _check_merge(
     merge: float | None,
     n: int,
     tolerance: float,
     attention: Attention,
     method: str,
-    form: Array | None,
+    plain: bool,
     order: int | None,
 ) -> None:
     if merge is None:
         return
-    if callable(attention) or form is not None or method not in ("auto", "dense") or order == 5:
-        raise ValueError(f'merge is {merge}: it needs beta, no kernel or form, method "dense" or "auto", and order 8')
+    if callable(attention) or not plain or method not in ("auto", "dense") or order == 5:
+        what = 'beta, no kernel or form or values, method "dense" or "auto", and order 8'
+        raise ValueError(f"merge is {merge}: it needs {what}")
+    if attention < 0:
+        raise ValueError(f"merge is {merge}: it needs beta >= 0, but beta is {attention:g}")
     check_merge(merge, n, tolerance)
 
 
-def _check_observables(observe: Sequence[Observable], form: Array | None) -> None:
+def _check_observables(observe: Sequence[Observable], plain: bool, normalization: str) -> None:
     wrong = (
         [item for item in observe if isinstance(item, type) or not callable(item)]
         if isinstance(observe, Sequence)
@@ -281,5 +343,10 @@ def _check_observables(observe: Sequence[Observable], form: Array | None) -> Non
     names = [observable.name for observable in observe]
     if len(set(names)) < len(names):
         raise ValueError(f"observe holds two observables of one name: {', '.join(names)}")
-    if form is not None and (energies := {"energy", "dissipation"} & {*names}):
-        raise ValueError(f"observe holds the {energies.pop()}: with a form there is none that the flow ascends")
+    if not plain and (energies := {"energy", "dissipation"} & {*names}):
+        raise ValueError(
+            f"observe holds the {energies.pop()}: with a form or values there is none that the flow ascends"
+        )
+    if normalization != "post" and (taken := {"radii", "dissipation"} & {*names}):
+        what = f'with normalization "{normalization}" there is no such observable'
+        raise ValueError(f"observe holds the {taken.pop()}: {what}")

@@ -16,7 +16,7 @@ from gegenflow.numerics.integrate import Status
 from gegenflow.numerics.sphere_densities import SphereDensity
 from gegenflow.numerics.zonal_densities import ZonalDensity
 
-ARRAYS = ("t", "tokens", "trajectories", "weights", "merges")
+ARRAYS = ("t", "tokens", "radii", "trajectories", "weights", "merges")
 DENSITY_ARRAYS = ("t", "coefficients", "minimum", "resolution")
 
 Parameter = str | int | float | None
@@ -27,7 +27,8 @@ class Run:
     """Result of :func:`gegenflow.numerics.simulate`; prints as a table.
 
     ``t`` shape=[times] are the saved times that were reached; ``tokens`` shape=[n, dim] the last state, at
-    the end time if it was reached; ``observables`` maps names to arrays shape=[times, ...]; ``trajectories``
+    the end time if it was reached, and ``radii`` shape=[n] their lengths, one each but for Pre-LN and Peri-LN;
+    ``observables`` maps names to arrays shape=[times, ...]; ``trajectories``
     shape=[times, tracked, dim] follow the first tokens; ``weights`` shape=[n]; ``merges`` shape=[events, 2] the times
     at which tokens merged and the number of clusters after; ``evaluations`` of the field.  ``field_error`` estimates
     how far inexact sums may have moved a token by the end, the divergence of neighbouring paths aside, 0 for exact
@@ -37,6 +38,7 @@ class Run:
 
     t: Array
     tokens: Array
+    radii: Array
     trajectories: Array
     weights: Array
     merges: Array

@@ -34,6 +34,7 @@ class SphereDensity:
     (1, True)
 
     Raises ValueError for a number of coefficients that fills no degree, and for those that are not finite.
+    Source: derived here (addition theorem).
     """
 
     coefficients: Array
@@ -158,7 +159,7 @@ def sphere_density(density: Callable[[Array], Array]) -> SphereDensity:
     ValueError: the density is -0.994528 at point (0.0739242, 0, -0.997264): it must not be negative
 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
-    shape, and for a function that 512 degrees do not resolve.
+    shape, and for a function that 512 degrees do not resolve.  Source: derived here.
     """
     poles = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
     rings = LEAST_RINGS

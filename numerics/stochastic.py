@@ -128,8 +128,8 @@ def default_step(noise: float, dim: int, model: str, attention: Attention) -> fl
     .. math:: h = \frac{0.1}{\max(\nu(d-1),\,\lambda)}, \qquad \lambda = \max_t|h(t)| \ \text{(USA)}, \quad
               1 + \max_t|h'(t)| / \max_t|h(t)| \ \text{(SA)}
 
-    For the exponential :math:`\lambda = e^\beta` and :math:`1 + \beta`: tokens contract into a cluster at rate
-    :math:`e^\beta` (USA) or 1 (SA), and the width of a cluster under noise is then right to 0.2 %.
+    For the exponential :math:`\lambda = e^{|\beta|}` and :math:`1 + |\beta|`; for :math:`\beta \ge 0` tokens contract
+    into a cluster at rate :math:`e^\beta` (USA) or 1 (SA), and its width under noise is then right to 0.2 %.
 
     >>> default_step(0.01, 3, "usa", 0.0), default_step(1.0, 11, "sa", 9.0)
     (0.1, 0.01)
@@ -143,7 +143,7 @@ def default_step(noise: float, dim: int, model: str, attention: Attention) -> fl
         if model == "sa":
             rate = 1 + np.abs(np.gradient(value, overlap)).max() / (rate or 1)
     else:
-        rate = np.exp(attention) if model == "usa" else 1 + attention
+        rate = np.exp(abs(attention)) if model == "usa" else 1 + abs(attention)
     return STEP_FRACTION / float(max(noise * (dim - 1), rate))
 
 

@@ -108,11 +108,11 @@ def check_exponents(attention: Attention, reach: float, dtype: str) -> None:
 
     >>> check_exponents(9.0, 400.0, "float64")
     Traceback (most recent call last):
-    ValueError: form makes tokens 400 long at beta = 9: beta times (1 + length) must be at most 599 in float64
+    ValueError: form makes tokens 400 long at beta = 9: |beta| times (1 + length) must be at most 599 in float64
     """
-    if not callable(attention) and not attention * (1 + reach) <= LARGEST_EXPONENT[dtype]:
+    if not callable(attention) and not abs(attention) * (1 + reach) <= LARGEST_EXPONENT[dtype]:
         raise ValueError(
-            f"form makes tokens {reach:.3g} long at beta = {attention:g}: beta times (1 + length) must be at most "
+            f"form makes tokens {reach:.3g} long at beta = {attention:g}: |beta| times (1 + length) must be at most "
             f"{LARGEST_EXPONENT[dtype]:g} in {dtype}"
         )
 

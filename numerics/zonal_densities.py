@@ -31,7 +31,8 @@ class ZonalDensity:
     >>> density.max_degree, bool(np.isclose(density.values([0.5])[0], 1 + 0.1 * 3**0.5 * 0.5))
     (2, True)
 
-    Raises ValueError for coefficients of another shape or not finite, and for ``dim`` < 2.
+    Raises ValueError for coefficients of another shape or not finite, and for ``dim`` < 2.  Source: derived here
+    (addition theorem).
     """
 
     coefficients: Array
@@ -154,7 +155,7 @@ def zonal_density(density: Callable[[Array], Array], dim: int) -> ZonalDensity:
     ValueError: the density has mass 2, not 1: densities are taken with respect to the uniform probability measure
 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
-    shape, for ``dim`` < 2, and for a function that 1024 degrees do not resolve.
+    shape, for ``dim`` < 2, and for a function that 1024 degrees do not resolve.  Source: derived here.
     """
     if dim < 2:
         raise ValueError(f"dim is {dim}: the sphere S^(dim-1) needs dim >= 2")

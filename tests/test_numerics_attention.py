@@ -132,7 +132,7 @@ def test_sa_is_finite_at_any_beta(method):
     ("beta", "model", "message"),
     [
         (701.0, "usa", 'overflows float64 above beta = 700; model="sa" is safe'),
-        (-1.0, "sa", "beta is -1.0: beta must be finite and >= 0"),
+        (-151.0, "sa", "beta is -151.0: beta must be finite and >= -150"),
         (np.nan, "usa", "beta is nan"),
         (1.0, "softmax", "model is 'softmax'"),
     ],

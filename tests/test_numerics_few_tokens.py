@@ -214,7 +214,7 @@ def test_interrupt_keeps_what_was_reached():
     [
         ({"t_end": 1e250}, r"t_end is 1e\+250: for this beta and model it must be at most 1e\+240"),
         ({"t_end": 1e200, "beta": 200.0, "model": "usa"}, "at most 1.38e"),
-        ({"beta": -1.0}, "beta is -1.0"),
+        ({"beta": -151.0}, "beta is -151.0"),
         ({"model": "softmax"}, "model is 'softmax'"),
         ({"rtol": 0.0}, "rtol is 0.0"),
         ({"first_step": 0.0}, "first_step is 0.0: it must be > 0"),
