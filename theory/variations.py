@@ -78,7 +78,7 @@ def energy_curvature(
     """
     h, pairs = _pairs(tokens, velocities, beta, weights, matrix, kernel)
     rise = sp.diff(h, t)
-    return sp.Add(*(w * (h.subs(t, c) * second + rise.subs(t, c) * first**2 / 2) for w, c, first, second in pairs)) / 2
+    return sp.Add(*(w * (h.subs(t, c) * second + rise.subs(t, c) * first**2) for w, c, first, second in pairs)) / 2
 
 
 def _pairs(
