@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike
 
 from gegenflow.numerics.attention import Attention, attention_output
 from gegenflow.numerics.geometry import Array
-from gegenflow.numerics.integrate import SMALLEST_RTOL, Integration, integrate
+from gegenflow.numerics.integrate import SMALLEST_RTOL, Integration, Status, integrate
 from gegenflow.numerics.runge_kutta import Velocity
 
 NORMALIZATIONS = ("post", "pre", "peri")
+SHORTEST = 100  # tolerances of a step: a shorter token has lost its direction
 
 
 def stream_velocity(
@@ -86,6 +87,7 @@ def integrate_stream(
 
     As :func:`gegenflow.numerics.integrate.integrate`, the root mean square over tokens of the error of a step below
     ``atol`` + ``rtol``, not relative to their lengths; ``on_save`` and the result hold rows that are not unit vectors.
+    A token that shrinks to a hundred times that has lost its direction, and ends the run with a ``status`` to say so.
 
     >>> field = stream_velocity(np.ones(1), 0.0, normalization="pre")
     >>> integrate_stream(field, np.array([[0.0, 2.0]]), rtol=1e-8, atol=0.0, t_end=3.0, save_at=[]).tokens.round(12)
@@ -99,8 +101,17 @@ def integrate_stream(
 
     share = 1 / sqrt(start.shape[1])  # the error of a flat line is a root mean square over components
     tolerances: dict[str, Any] = {"rtol": max(share * rtol, SMALLEST_RTOL), "atol": share * atol}
-    end = integrate(field, start.ravel(), on_save=save, **tolerances, **options)
-    return replace(end, tokens=end.tokens.reshape(start.shape))
+
+    def vanishes(_: float, line: Array) -> bool:
+        return bool(unit_rows(line.reshape(start.shape))[1].min() < SHORTEST * (rtol + atol))
+
+    end = integrate(field, start.ravel(), on_save=save, stop=vanishes, **tolerances, **options)
+    end = replace(end, tokens=end.tokens.reshape(start.shape))
+    if not end.stopped:
+        return end
+    radii = unit_rows(end.tokens)[1]
+    what = f"token {radii.argmin()} has shrunk to length {radii.min():.1g}, where its direction is lost"
+    return replace(end, status=Status(False, f"stopped at t = {end.reached:g}: {what}"))
 
 
 def unit_rows(rows: Array) -> tuple[Array, Array]:

@@ -154,15 +154,19 @@ def simulate(
     paths: list[Array] = []
     basis = span_basis(start) if plain and not noise and method not in DIMS and dim >= WIDE * max(n, 2) else None
 
-    def whole(x: Array) -> tuple[Array, Array]:
-        rows, lengths = unit_rows(x) if streaming else (x, np.ones(n))
-        return rows if basis is None else rows @ basis.T, lengths
+    def split(x: Array) -> tuple[Array, Array]:
+        return unit_rows(x) if streaming else (x, np.ones(n))
+
+    def whole(rows: Array) -> Array:
+        return rows if basis is None else rows @ basis.T
 
     def record(_: float, x: Array) -> None:
-        rows, lengths = whole(x)
+        rows, lengths = split(x)
         paths.append(rows[:tracked].copy())
         if streaming:
             records["radii"].append(lengths[:tracked])
+        if observe:
+            rows = whole(rows)
         for observable in observe:
             records[observable.name].append(observable(rows, masses, attention, model))
 
@@ -179,16 +183,16 @@ def simulate(
         closer = None if merge is None else min(merge, 0.1 * sum(finer))
         second = follow(used, *finer, closer, save_at=[], progress=progress)[0]
         if second.status.ok:
-            error = float(np.linalg.norm(whole(end.tokens)[0] - whole(second.tokens)[0], axis=1).max())
+            error = float(np.linalg.norm(split(end.tokens)[0] - split(second.tokens)[0], axis=1).max())
         else:
             end = replace(end, status=Status(True, f"{end.status}; no error, as the second run {second.status}"))
     count = len(end.t)
-    last, lengths = whole(end.tokens)
+    last, lengths = split(end.tokens)
     return Run(
         t=end.t,
-        tokens=last,
+        tokens=whole(last),
         radii=lengths,
-        trajectories=np.array(paths[:count]).reshape(-1, tracked, dim),
+        trajectories=whole(np.array(paths[:count]).reshape(-1, last.shape[1])).reshape(-1, tracked, dim),
         weights=masses,
         merges=np.column_stack([end.merged, end.remaining]) if isinstance(end, Merging) else np.empty((0, 2)),
         observables={name: np.array(recorded[:count]) for name, recorded in records.items()},

@@ -55,6 +55,8 @@ class Run:
         facts = self.parameters
         weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts['beta']}"
         weight += f", noise {facts['noise']:g}" if facts.get("noise") else ""
+        scheme = facts.get("normalization", "post")
+        weight += "" if scheme == "post" else f", normalization {scheme}"
         head = "{n} tokens, dim {dim}, {weight}, model {model}, {method} field".format(weight=weight, **facts)
         steps = f"step {facts['step']}" if facts.get("noise") else f"order {facts['order']}, rtol {facts['rtol']}"
         rows = {"status": self.status, "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, {steps}"}

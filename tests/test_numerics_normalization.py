@@ -120,6 +120,7 @@ def test_lengths_are_recorded_beside_directions_and_survive_saving(tmp_path):
         save_at=[0, 1, 2],
     )
     assert run.parameters["normalization"] == "pre"
+    assert repr(run).startswith("Run: 300 tokens, dim 3, beta 0.0, normalization pre, model sa, dense field")
     np.testing.assert_allclose(np.linalg.norm(run.tokens, axis=1), 1, rtol=1e-14)
     assert run.observables["radii"].shape == (3, 256)
     np.testing.assert_allclose(run.observables["radii"][0], radii[:256], rtol=1e-14)
@@ -153,6 +154,20 @@ def test_a_velocity_that_does_not_exist_ends_the_run(kernel, values, what):
     )
     assert not run.status.ok
     assert what in str(run.status) or "step size" in str(run.status)
+
+
+@pytest.mark.parametrize("normalization", ["pre", "peri"])
+def test_a_token_that_shrinks_to_nothing_ends_the_run(normalization):
+    """One token under V = -I: r' = -1 from 0.7 on, so that nothing is left at t = 0.7."""
+    run = nm.simulate(
+        np.eye(1, 3), beta=1.0, model="sa", normalization=normalization, radii=[0.7], values=-np.eye(3), t_end=2.0
+    )
+    assert str(run.status).startswith("stopped at t = 0.")
+    assert "token 0 has shrunk to length" in str(run.status)
+    assert run.radii[0] < 1.1e-6
+    assert run.t[-1] == pytest.approx(0.7, abs=0.02)
+    many = nm.simulate(nm.uniform(30, 3, rng=0), beta=3.0, normalization=normalization, values=-np.eye(3), t_end=5.0)
+    assert not many.status.ok
 
 
 @pytest.mark.parametrize(
