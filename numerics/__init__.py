@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from gegenflow.numerics.circle_densities import circle_density as circle_density
     from gegenflow.numerics.clusters import cluster_centres as cluster_centres
     from gegenflow.numerics.clusters import cluster_labels as cluster_labels
-    from gegenflow.numerics.concentration import DiracDistance as DiracDistance
-    from gegenflow.numerics.concentration import Resultant as Resultant
-    from gegenflow.numerics.concentration import SmallestOverlap as SmallestOverlap
     from gegenflow.numerics.distribution import density_at_quantiles as density_at_quantiles
     from gegenflow.numerics.distribution import quantiles as quantiles
     from gegenflow.numerics.ensembles import emergences as emergences
@@ -32,6 +29,8 @@ if TYPE_CHECKING:
     from gegenflow.numerics.harmonics import harmonic_power as harmonic_power
     from gegenflow.numerics.integrate import Status as Status
     from gegenflow.numerics.lagrangian import solve_quantiles as solve_quantiles
+    from gegenflow.numerics.low_temperature import linear_flow as linear_flow
+    from gegenflow.numerics.low_temperature import zero_temperature_field as zero_temperature_field
     from gegenflow.numerics.meanfield import solve_density as solve_density
     from gegenflow.numerics.measurements import cluster_angles as cluster_angles
     from gegenflow.numerics.measurements import energy_gain as energy_gain
@@ -56,6 +55,9 @@ if TYPE_CHECKING:
     from gegenflow.numerics.runs import load as load
     from gegenflow.numerics.sphere_densities import SphereDensity as SphereDensity
     from gegenflow.numerics.sphere_densities import sphere_density as sphere_density
+    from gegenflow.numerics.synchronization import DiracDistance as DiracDistance
+    from gegenflow.numerics.synchronization import Resultant as Resultant
+    from gegenflow.numerics.synchronization import SmallestOverlap as SmallestOverlap
     from gegenflow.numerics.validation import prospects as prospects
     from gegenflow.numerics.validation import validate as validate
     from gegenflow.numerics.wasserstein import sliced_wasserstein_distance as sliced_wasserstein_distance
@@ -66,7 +68,6 @@ if TYPE_CHECKING:
 NAMES = {
     "circle_densities": ["CircleDensity", "circle_density"],
     "clusters": ["cluster_centres", "cluster_labels"],
-    "concentration": ["DiracDistance", "Resultant", "SmallestOverlap"],
     "distribution": ["density_at_quantiles", "quantiles"],
     "ensembles": ["emergences", "first_crossing"],
     "fields": ["attention_field"],
@@ -74,6 +75,7 @@ NAMES = {
     "harmonics": ["harmonic_overlap", "harmonic_power"],
     "integrate": ["Status"],
     "lagrangian": ["solve_quantiles"],
+    "low_temperature": ["linear_flow", "zero_temperature_field"],
     "meanfield": ["solve_density"],
     "measurements": ["cluster_angles", "energy_gain", "planted_rates", "uniform_rates"],
     "observables": [
@@ -84,6 +86,7 @@ NAMES = {
     "report": ["Check", "Report"],
     "runs": ["DensityRun", "Run", "load"],
     "sphere_densities": ["SphereDensity", "sphere_density"],
+    "synchronization": ["DiracDistance", "Resultant", "SmallestOverlap"],
     "validation": ["prospects", "validate"],
     "wasserstein": ["sliced_wasserstein_distance", "wasserstein_distance"],
     "zonal_densities": ["ZonalDensity", "zonal_density"],

@@ -8,7 +8,7 @@ from hypothesis.strategies import floats, integers
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.circle_densities import circle_density
-from gegenflow.numerics.concentration import DiracDistance, Resultant, SmallestOverlap
+from gegenflow.numerics.synchronization import DiracDistance, Resultant, SmallestOverlap
 
 SA = 2.0, "sa"
 
