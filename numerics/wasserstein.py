@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
 
 from gegenflow.numerics.circle_densities import CircleDensity
+from gegenflow.numerics.densities import Density
 from gegenflow.numerics.distribution import Distribution, distribution
 from gegenflow.numerics.geometry import Array, check_tokens, check_weights
 
@@ -132,6 +133,8 @@ def _measures(
         run = hasattr(held, "tokens")
         if (run or isinstance(held, CircleDensity)) and weights is not None:
             raise ValueError(f"{name}_weights: they are for an array of tokens; a density or a run has its own masses")
+        if isinstance(held, Density) and not isinstance(held, CircleDensity):
+            raise ValueError(f"{name} is a {type(held).__name__}: a density must be one on the circle, or be tokens")
         try:
             if not isinstance(held, CircleDensity):
                 tokens = check_tokens(held.tokens if run else held)

@@ -11,6 +11,7 @@ from gegenflow.numerics.lagrangian import solve_quantiles
 from gegenflow.numerics.meanfield import solve_density
 from gegenflow.numerics.observables import Energy, HarmonicPower
 from gegenflow.numerics.wasserstein import wasserstein_distance
+from gegenflow.numerics.zonal_densities import zonal_density
 
 
 def angles_of(run):
@@ -66,9 +67,13 @@ def test_a_density_is_followed_where_no_series_can(tmp_path):
         ({"noise": 0.1}, "noise is 0.1: equal masses that move with the flow of a density have none"),
         ({"weights": [0.5, 0.5]}, "weights is"),
         ({"n": 9, "estimate_error": True}, "n is 9: estimate_error needs an even number"),
-        ({"beta": -1.0}, "beta is -1"),
+        ({"beta": np.nan}, "beta is nan"),
+        (
+            {"density": zonal_density(lambda t: 1 + 0.1 * t, 3)},
+            "density is a ZonalDensity: quantiles need one on the circle",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_the_reason(options, message):
     with pytest.raises(ValueError, match=message):
-        solve_quantiles(lambda angle: 1 + 0.1 * np.cos(angle), **{"beta": 1.0, "t_end": 0.1, **options})
+        solve_quantiles(**{"density": lambda angle: 1 + 0.1 * np.cos(angle), "beta": 1.0, "t_end": 0.1, **options})

@@ -15,6 +15,7 @@ from gegenflow.numerics.circle import circle_points
 from gegenflow.numerics.circle_densities import CircleDensity
 from gegenflow.numerics.geometry import lattice, normalize, quadrature, uniform
 from gegenflow.numerics.wasserstein import sliced_wasserstein_distance, wasserstein_distance
+from gegenflow.numerics.zonal_densities import ZonalDensity
 
 UNIFORM = CircleDensity(np.zeros(0))
 SPREADS = [0.0, 1e-3, 0.3, 3.0]
@@ -272,6 +273,10 @@ NEGATIVE = CircleDensity(np.array([1.0, 0.0]))
     [
         (lambda: wasserstein_distance(np.eye(2), np.eye(3)), "first has dim 2, second dim 3: they must agree"),
         (lambda: wasserstein_distance(UNIFORM, np.eye(3)), "first has dim 2, second dim 3"),
+        (
+            lambda: wasserstein_distance(ZonalDensity(np.zeros(1), 3), np.eye(3)),
+            "first is a ZonalDensity: a density must",
+        ),
         (lambda: wasserstein_distance(np.eye(2), 2 * np.eye(2)), "second: tokens: row 0 has norm 2"),
         (lambda: wasserstein_distance(np.eye(2), "run.npz"), "second: tokens have dtype"),
         (lambda: wasserstein_distance(np.eye(2), np.eye(2), first_weights=HALVES), "first: weights sum to 0.9"),
