@@ -11,7 +11,7 @@ from gegenflow.numerics.low_temperature import linear_flow, zero_temperature_fie
 
 
 def matrices(rng, dim):
-    return np.eye(dim) + 0.4 * np.random.default_rng(rng).standard_normal((2, dim, dim))
+    return np.eye(dim) + 0.1 * np.random.default_rng(rng).standard_normal((2, dim, dim))
 
 
 @given(rng=integers(0, 10**6))
