@@ -7,7 +7,7 @@ keys and values are not the tokens themselves.
 """
 
 from collections.abc import Callable
-from math import isfinite
+from math import exp, isfinite
 
 import numpy as np
 
@@ -101,6 +101,15 @@ def attention_output(
     if not np.isfinite(sums).all():
         raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
     return sums[:, :dim], sums[:, dim]
+
+
+def velocity_unit(attention: Attention, model: str) -> float:
+    r"""What a velocity from sums in units of :math:`e^\beta` is multiplied by: that in USA, one in SA and for a kernel.
+
+    >>> velocity_unit(1.0, "usa"), velocity_unit(5.0, "sa"), velocity_unit(np.tanh, "usa")
+    (2.718281828459045, 1.0, 1.0)
+    """
+    return exp(attention) if model == "usa" and not callable(attention) else 1.0
 
 
 def check_model(

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from math import exp, gcd
+from math import gcd
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from gegenflow.numerics.attention import Attention
+from gegenflow.numerics.attention import Attention, velocity_unit
+from gegenflow.numerics.densities import check_mass, check_values
 from gegenflow.numerics.fourier import circle_modes, exponential_modes
-from gegenflow.numerics.geometry import MASS_TOLERANCE, Array
+from gegenflow.numerics.geometry import Array
 
 MOST_DEGREES = 2**16
 LEAST_DEGREE = 16
 ROUNDING = 4e-16  # coefficients of a given function that are this far below its maximum are noise
 UNRESOLVED = 1e-6  # relative to the maximum, the least that a series through values may fall short of them
-NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ class CircleDensity:
         top, degree = self.max_degree, np.arange(self.max_degree + 1)
         value, potential = self.multipliers(attention)
         force = 1j * degree * potential
-        scale = exp(attention) if model == "usa" and not callable(attention) else 1.0
+        scale = velocity_unit(attention, model)
         slope = -1j * scale * degree * (degree % max(self.period, 1) == 0)
         points = next_fast_len((3 if model == "usa" else 4) * top + 1, real=True)
 
@@ -191,21 +191,11 @@ def circle_density(density: Callable[[Array], Array] | ArrayLike) -> CircleDensi
 
 
 def _checked(values: Array, top: int) -> CircleDensity:
-    if not np.isfinite(values).all():
-        first = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise ValueError(f"the density is {values[first]} at angle {2 * np.pi * first / len(values):.6g}")
-    lowest, largest = int(values.argmin()), np.abs(values).max()
-    if values[lowest] < -NEGATIVE * largest:
-        angle = 2 * np.pi * lowest / len(values)
-        raise ValueError(f"the density is {values[lowest]:.6g} at angle {angle:.6g}: it must not be negative")
-    if abs(values.mean() - 1) > MASS_TOLERANCE:
-        raise ValueError(
-            f"the density has mass {values.mean():.12g}, not 1: "
-            "densities are taken with respect to the uniform probability measure"
-        )
+    check_values(values, lambda j: f"angle {2 * np.pi * j / len(values):.6g}")
+    check_mass(float(values.mean()))
     spectrum = rfft(values, norm="forward")[1 : top + 1] / values.mean()
     parts = np.sqrt(2) * np.column_stack([spectrum.real, -spectrum.imag])
-    parts[np.abs(parts) < ROUNDING * largest] = 0.0
+    parts[np.abs(parts) < ROUNDING * np.abs(values).max()] = 0.0
     return CircleDensity(parts.ravel())
 
 

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import comb
 
 from gegenflow.numerics.attention import Attention
-from gegenflow.numerics.geometry import Array
+from gegenflow.numerics.geometry import MASS_TOLERANCE, Array
+from gegenflow.numerics.harmonics import check_max_degree, harmonic_dimension
+
+NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rounding
 
 
 @runtime_checkable
@@ -60,9 +62,37 @@ def density_power(density: Density, max_degree: int) -> Array:
 
     Source: derived here (addition theorem).
     """
+    check_max_degree(max_degree)
     power = np.bincount(density.degrees, density.coefficients**2, max_degree + 1)[: max_degree + 1]
-    degree, dim = np.arange(max_degree + 1), density.dim
-    counts = comb(degree + dim - 1, degree) - comb(degree + dim - 3, degree - 2)
     power[0] = 1.0
-    result: Array = power / counts
+    result: Array = power / np.array([float(harmonic_dimension(k, density.dim)) for k in range(max_degree + 1)])
     return result
+
+
+def check_values(values: Array, place: Callable[[int], str]) -> None:
+    """Refuse values of a density that are not finite, or negative beyond rounding; ``place`` says where one is.
+
+    >>> check_values(np.array([1.0, -0.5]), lambda i: f"node {i}")
+    Traceback (most recent call last):
+    ValueError: the density is -0.5 at node 1: it must not be negative
+    """
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise ValueError(f"the density is {values[bad[0]]} at {place(int(bad[0]))}")
+    lowest = int(values.argmin())
+    if values[lowest] < -NEGATIVE * np.abs(values).max():
+        raise ValueError(f"the density is {values[lowest]:.6g} at {place(lowest)}: it must not be negative")
+
+
+def check_mass(mass: float) -> None:
+    """Refuse a mass that is not one.
+
+    >>> check_mass(0.5)
+    Traceback (most recent call last):
+    ValueError: the density has mass 0.5, not 1: densities are taken with respect to the uniform probability measure
+    """
+    if abs(mass - 1) > MASS_TOLERANCE:
+        raise ValueError(
+            f"the density has mass {mass:.12g}, not 1: "
+            "densities are taken with respect to the uniform probability measure"
+        )

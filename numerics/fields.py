@@ -7,13 +7,21 @@ tolerance that can be asked for.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import exp, floor, inf, log10, sqrt
+from math import floor, inf, log10, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.attention import SMALLEST_BETA, Attention, Kernel, check_model, dense_sums, kernel_sums
+from gegenflow.numerics.attention import (
+    SMALLEST_BETA,
+    Attention,
+    Kernel,
+    check_model,
+    dense_sums,
+    kernel_sums,
+    velocity_unit,
+)
 from gegenflow.numerics.cells import cell_angle_sums, cell_kernel, cell_sums, exponential_cells
 from gegenflow.numerics.circle import circle_angle_sums, circle_sums
 from gegenflow.numerics.fourier import circle_modes, exponential_modes
@@ -278,7 +286,7 @@ def _field(
     form: Array | None,
     values: Array | None,
 ) -> Field:
-    scaled = weights * exp(attention) if model == "usa" and not callable(attention) else weights
+    scaled = weights * velocity_unit(attention, model)
     reach = 1.0 if form is None else float(np.linalg.norm(form, 2))
     force, value, slope, own = _largest(attention, form is None, reach)
     if method in HARMONICS:

@@ -36,7 +36,7 @@ def harmonic_power(tokens: ArrayLike, max_degree: int, weights: ArrayLike | None
     Raises ValueError for bad tokens or weights or ``max_degree`` < 0.  Source: derived here (addition
     theorem).
     """
-    _check_degree(max_degree)
+    check_max_degree(max_degree)
     tokens = check_tokens(tokens)
     n, dim = tokens.shape
     weights = check_weights(weights, n)
@@ -44,7 +44,7 @@ def harmonic_power(tokens: ArrayLike, max_degree: int, weights: ArrayLike | None
         return np.abs(fourier_moments(tokens, weights, max_degree)) ** 2
     if (2 * max_degree + 1) * (max_degree + 1) ** (dim - 2) < n:
         nodes, node_weights = quadrature(dim, 2 * max_degree)
-        counts = [_harmonic_dimension(k, dim) for k in range(max_degree + 1)]
+        counts = [harmonic_dimension(k, dim) for k in range(max_degree + 1)]
         return np.array(counts) * (node_weights @ harmonic_profile(nodes, tokens, weights, max_degree) ** 2)
     return np.maximum(weights @ harmonic_profile(tokens, tokens, weights, max_degree), 0.0)
 
@@ -63,7 +63,7 @@ def harmonic_overlap(tokens: ArrayLike, other: ArrayLike, max_degree: int, weigh
     Raises ValueError for bad tokens or weights, dims that differ, or ``max_degree`` < 0.  Source: derived
     here.
     """
-    _check_degree(max_degree)
+    check_max_degree(max_degree)
     tokens, other = check_tokens(tokens), check_tokens(other)
     weights, other_weights = check_weights(weights, len(tokens)), check_weights(None, len(other))
     if tokens.shape[1] != other.shape[1]:
@@ -92,13 +92,24 @@ def harmonic_profile(points: Array, tokens: Array, weights: Array, max_degree: i
     return profile
 
 
-def _harmonic_dimension(degree: int, dim: int) -> int:
+def harmonic_dimension(degree: int, dim: int) -> int:
+    """Number of independent spherical harmonics of a degree in a dim.
+
+    >>> [harmonic_dimension(k, 3) for k in range(4)]
+    [1, 3, 5, 7]
+    """
     return comb(degree + dim - 1, degree) - (comb(degree + dim - 3, degree - 2) if degree >= 2 else 0)
 
 
-def _check_degree(max_degree: int) -> None:
-    if max_degree < 0:
-        raise ValueError(f"max_degree is {max_degree}: it must be >= 0")
+def check_max_degree(max_degree: int) -> None:
+    """Refuse a highest degree that is not a whole number >= 0.
+
+    >>> check_max_degree(-1)
+    Traceback (most recent call last):
+    ValueError: max_degree is -1: it must be >= 0
+    """
+    if not isinstance(max_degree, int | np.integer) or max_degree < 0:
+        raise ValueError(f"max_degree is {max_degree}: it must be >= 0" + " and whole" * (max_degree >= 0))
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

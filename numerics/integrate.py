@@ -1,6 +1,6 @@
 """Adaptive integration on the sphere or of angles, of order 5 or 8, put back on the sphere at every stage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 from numbers import Real
@@ -152,14 +152,15 @@ def integrate(
     return Integration(times[:saved], state, clock, steps, evaluations, status, rejected, step, stopped)
 
 
-def check_numbers(**named: object) -> None:
-    """Refuse anything but real numbers, by name; a name that may be left out is passed on only where it is not None.
+def check_numbers(optional: Mapping[str, object], **named: object) -> None:
+    """Refuse anything but real numbers, by name, or None for those that are ``optional``.
 
-    >>> check_numbers(t_end=1, rtol="small")
+    >>> check_numbers({"beta": None}, t_end=1, rtol="small")
     Traceback (most recent call last):
     ValueError: rtol is 'small': it must be a number
     """
-    for name, value in named.items():
+    given = {name: value for name, value in optional.items() if value is not None}
+    for name, value in (given | named).items():
         if not isinstance(value, Real):
             raise ValueError(f"{name} is {value!r}: it must be a number")
 

@@ -55,7 +55,7 @@ def solve_density(
     norm of :math:`L^2(\sigma)`, bounds the error of a step, in time and from the degrees that are left out: they are
     added where the highest hold more, and the run ends, with all it has, where they would pass ``max_degree`` (default
     2048 on the circle, 512 for zonal densities, 128 on the sphere), as they must when mass concentrates.  From there
-    :func:`follow_quantiles` goes on, on the circle.  Degrees that a period of f excludes stay zero.  Other arguments:
+    :func:`solve_quantiles` goes on, on the circle.  Degrees that a period of f excludes stay zero.  Other arguments:
     ``first_step`` is the step tried first; ``progress`` shows a bar on a terminal.
 
     The third degree grows at the rate 18.596 where beta is 5, see ``gegenflow.theory.growth_rate``:
@@ -69,9 +69,8 @@ def solve_density(
     """
     clock = perf_counter()
     optional = {"beta": beta, "max_degree": max_degree, "first_step": first_step}
-    given = {name: value for name, value in optional.items() if value is not None}
     noise = 0.0 if noise is None else noise
-    check_numbers(t_end=t_end, rtol=rtol, atol=atol, noise=noise, **given)
+    check_numbers(optional, t_end=t_end, rtol=rtol, atol=atol, noise=noise)
     attention = check_model(beta, model, kernel)
     if hasattr(density, "density"):
         raise ValueError(f"density is a {type(density).__name__}: pass its .density on")

@@ -6,13 +6,13 @@ added to a token of any length, so that the longer a token has grown the more sl
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import exp, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.attention import Attention, attention_output
+from gegenflow.numerics.attention import Attention, attention_output, velocity_unit
 from gegenflow.numerics.geometry import Array
 from gegenflow.numerics.integrate import SMALLEST_RTOL, Integration, Status, integrate
 from gegenflow.numerics.runge_kutta import Velocity
@@ -51,7 +51,7 @@ def stream_velocity(
     The field raises FloatingPointError for an SA normaliser that is not positive and a Peri-LN output of length zero.
     Source: arXiv 2510.22026, its normalisation schemes.
     """
-    unit = exp(attention) if model == "usa" and not callable(attention) else 1.0
+    unit = velocity_unit(attention, model)
 
     def velocity(line: Array, out: Array) -> None:
         directions = unit_rows(line.reshape(len(weights), -1))[0]

@@ -54,7 +54,6 @@ class HarmonicPower:
         return harmonic_power(tokens, self.max_degree, weights)
 
     def of_density(self, density: Density, attention: Attention, model: str) -> Array:
-        _check_degree(self.max_degree)
         return density_power(density, self.max_degree)
 
 
@@ -246,8 +245,3 @@ class Entropy:
 def _check_overflow(beta: float, power: float, name: str) -> None:
     if power > LARGEST_BETA:
         raise ValueError(f"beta is {beta:g}: the {name} overflows float64 there")
-
-
-def _check_degree(max_degree: int) -> None:
-    if not isinstance(max_degree, int) or max_degree < 0:
-        raise ValueError(f"max_degree is {max_degree}: it must be a whole number >= 0")

@@ -125,8 +125,7 @@ def simulate(
     """
     clock = perf_counter()
     optional = {"beta": beta, "merge": merge, "first_step": first_step, "step": step}
-    given = {name: value for name, value in optional.items() if value is not None}
-    check_numbers(t_end=t_end, rtol=rtol, atol=atol, noise=noise, **given)
+    check_numbers(optional, t_end=t_end, rtol=rtol, atol=atol, noise=noise)
     attention = check_model(beta, model, kernel, smallest_beta=SMALLEST_BETA)
     start = check_tokens(tokens)
     n, dim = start.shape

@@ -53,8 +53,7 @@ class Run:
 
     def __repr__(self) -> str:
         facts = self.parameters
-        weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts['beta']}"
-        weight += f", noise {facts['noise']:g}" if facts.get("noise") else ""
+        weight = _weight(facts)
         scheme = facts.get("normalization", "post")
         weight += "" if scheme == "post" else f", normalization {scheme}"
         head = "{n} tokens, dim {dim}, {weight}, model {model}, {method} field".format(weight=weight, **facts)
@@ -116,8 +115,6 @@ class DensityRun:
 
     def __repr__(self) -> str:
         facts = self.parameters
-        weight = f"kernel {facts['kernel']}" if facts["kernel"] else f"beta {facts['beta']}"
-        weight += f", noise {facts['noise']:g}" if facts["noise"] else ""
         rows = {
             "status": self.status,
             "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, rtol {facts['rtol']}",
@@ -127,7 +124,7 @@ class DensityRun:
             rows["saved times"] = f"{len(self.t)} from {self.t[0]:g} to {self.t[-1]:g}"
             rows["minimum"] = _summary(self.minimum)
             rows |= {name: _summary(values) for name, values in self.observables.items()}
-        head = f"{type(self.density).__name__}, dim {self.density.dim}, {weight}, model {facts['model']}"
+        head = f"{type(self.density).__name__}, dim {self.density.dim}, {_weight(facts)}, model {facts['model']}"
         return "\n".join([f"DensityRun: {head}", *(f"  {name:<20}{row}" for name, row in rows.items())])
 
     def save(self, path: str | Path) -> None:
@@ -175,6 +172,11 @@ def _density(kind: str, dim: int, coefficients: Array) -> Density:
     if kind == "ZonalDensity":
         return ZonalDensity(coefficients, dim)
     return SphereDensity(coefficients) if kind == "SphereDensity" else CircleDensity(coefficients)
+
+
+def _weight(facts: Mapping[str, Parameter]) -> str:
+    weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts['beta']}"
+    return weight + (f", noise {facts['noise']:g}" if facts.get("noise") else "")
 
 
 def _summary(values: NDArray[Any]) -> str:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import exp, isfinite
+from math import isfinite
 
 import numpy as np
 from tqdm import tqdm
 
-from gegenflow.numerics.attention import Attention
+from gegenflow.numerics.attention import Attention, velocity_unit
 from gegenflow.numerics.densities import Density
 from gegenflow.numerics.geometry import Array
 from gegenflow.numerics.integrate import MOST_GROWTH, MOST_SHRINKING, PACED, SAFETY, Status, broken_off, check_pace
@@ -28,13 +28,12 @@ LEAST_TOLERANCE = 1e-300
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """Where :func:`follow_modes` ended: the density at time ``reached``, and ``unresolved`` if its degrees ran out."""
+    """Where :func:`follow_modes` ended: the density at time ``reached``."""
 
     density: Density
     reached: float
     status: Status
     evaluations: int
-    unresolved: bool
 
 
 class Unresolved(FloatingPointError):
@@ -75,9 +74,9 @@ def follow_modes(
     True
     """
     density = start.resized(max(start.max_degree, min(LEAST_DEGREE, max_degree)))
-    unit = min(exp(attention), LONGEST / max(1.0, t_end)) if model == "usa" and not callable(attention) else 1.0
+    unit = min(velocity_unit(attention, model), LONGEST / max(1.0, t_end))
     system, clock, growth = _System(density, attention, model, noise, unit), 0.0, MOST_GROWTH
-    evaluations, steps, saved, unresolved, paced = 0, 0, 0, False, 0.0
+    evaluations, steps, saved, paced = 0, 0, 0, 0.0
     bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
     try:
         slope = system.drift(density.coefficients)
@@ -129,16 +128,12 @@ def follow_modes(
                 paced = clock
         status = Status(True, f"reached t = {t_end:g}")
     except (KeyboardInterrupt, FloatingPointError) as cause:
-        unresolved = isinstance(cause, Unresolved)
-        status = broken_off(
-            cause,
-            clock,
-            t_end,
-            "raise max_degree; on the circle solve_quantiles goes on" if unresolved else "try a smaller rtol or t_end",
-        )
+        more = "raise max_degree; on the circle solve_quantiles goes on"
+        remedy = more if isinstance(cause, Unresolved) else "try a smaller rtol or t_end"
+        status = broken_off(cause, clock, t_end, remedy)
     finally:
         bar.close()
-    return Course(density, clock, status, evaluations + system.evaluations, unresolved)
+    return Course(density, clock, status, evaluations + system.evaluations)
 
 
 class _System:
@@ -147,8 +142,8 @@ class _System:
         self.rate, self.evaluations, self.unit = density.motion(attention, model), 0, unit
         self.highest = density.degrees > HIGHEST * density.max_degree
         self.decay = noise / unit * density.degrees * (density.degrees + density.dim - 2.0)
-        self.wide_rate = density.resized(2 * density.max_degree).motion(attention, model)
-        self.beyond = len(density.resized(2 * density.max_degree).coefficients) - len(density.coefficients)
+        wide = density.resized(2 * density.max_degree)
+        self.wide_rate, self.beyond = wide.motion(attention, model), len(wide.coefficients) - len(density.coefficients)
         self.order = EXPONENTIAL_ORDER if noise else EXPLICIT_ORDER
 
     def drift(self, coefficients: Array) -> Array:

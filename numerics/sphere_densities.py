@@ -2,21 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import exp, isqrt, pi
+from functools import partial
+from math import isqrt, pi
 
 import numpy as np
 from ducc0 import sht
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.attention import Attention
-from gegenflow.numerics.geometry import MASS_TOLERANCE, Array, check_tokens
+from gegenflow.numerics.attention import Attention, velocity_unit
+from gegenflow.numerics.densities import check_mass, check_values
+from gegenflow.numerics.geometry import Array, check_tokens
 from gegenflow.numerics.legendre import FINEST_EPSILON, exponential_sphere_modes, sphere_modes
 from gegenflow.numerics.sphere_grid import SphereGrid, harmonic_layout, packed
 
 MOST_DEGREES = 2**9
 LEAST_RINGS = 32
 ROUNDING = 1e-15  # coefficients this far below the norm, times the root of the number of rings, are noise
-NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ class SphereDensity:
         reach = int(np.flatnonzero((value != 0) | (potential != 0)).max(initial=0))
         kept = slice((reach + 1) ** 2 - 1)
         mean, force = value[self.degrees[kept]], potential[self.degrees[kept]]
-        scale = exp(attention) if model == "usa" and not callable(attention) else 1.0
+        scale = velocity_unit(attention, model)
         allowed = scale * _symmetric(self.coefficients, top)
         rings = 3 * top // 2 + 1 if model == "usa" else max(16, 2 * top + 1)
         grid, smooth = SphereGrid(rings, top), SphereGrid(rings, reach)
@@ -169,8 +170,8 @@ def sphere_density(density: Callable[[Array], Array]) -> SphereDensity:
         values = np.array(density(points), dtype=np.float64)
         if values.shape != (len(points),):
             raise ValueError(f"the density maps {len(points)} points to shape {values.shape}: each needs its value")
-        _check_values(values, points)
-        _check_values(np.array(density(poles), dtype=np.float64), poles)
+        for found, places in ((values, points), (np.array(density(poles), dtype=np.float64), poles)):
+            check_values(found, partial(_point, places))
         values = values.reshape(rings, -1)
         mass = float((grid.weights @ values).sum())
         coefficients = grid.coefficients(values)
@@ -178,27 +179,15 @@ def sphere_density(density: Callable[[Array], Array]) -> SphereDensity:
         coefficients[np.abs(coefficients) < ROUNDING * np.sqrt(rings) * norm] = 0.0
         used = int(harmonic_layout(rings - 1).degree[coefficients != 0].max(initial=0))
         if used <= rings // 2:
-            if abs(mass - 1) > MASS_TOLERANCE:
-                raise ValueError(
-                    f"the density has mass {mass:.12g}, not 1: "
-                    "densities are taken with respect to the uniform probability measure"
-                )
+            check_mass(mass)
             return SphereDensity(coefficients[: (used + 1) ** 2 - 1] / mass)
         rings *= 2
     raise ValueError(f"the density is not resolved by {MOST_DEGREES} degrees: it must be smooth")
 
 
-def _check_values(values: Array, points: Array) -> None:
-    finite = np.isfinite(values)
-    if not finite.all():
-        x, y, z = points[finite.argmin()]
-        raise ValueError(f"the density is {values[finite.argmin()]} at point ({x:.6g}, {y:.6g}, {z:.6g})")
-    lowest = values.argmin()
-    if values[lowest] < -NEGATIVE * np.abs(values).max():
-        x, y, z = points[lowest]
-        raise ValueError(
-            f"the density is {values[lowest]:.6g} at point ({x:.6g}, {y:.6g}, {z:.6g}): it must not be negative"
-        )
+def _point(points: Array, row: int) -> str:
+    x, y, z = points[row]
+    return f"point ({x:.6g}, {y:.6g}, {z:.6g})"
 
 
 def _symmetric(coefficients: Array, top: int) -> NDArray[np.bool_]:

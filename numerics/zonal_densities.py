@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import exp
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.attention import Attention
-from gegenflow.numerics.geometry import MASS_TOLERANCE, Array
+from gegenflow.numerics.attention import Attention, velocity_unit
+from gegenflow.numerics.densities import check_mass, check_values
+from gegenflow.numerics.geometry import Array
 from gegenflow.numerics.zonal_harmonics import expansion, finite_values, funk_hecke, gauss_rule, zonal_polynomials
 
 LEAST_SAMPLES = 64
-NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rounding
 CHECKED = 1001  # overlaps, even in the angle and with both poles, at which a given function must not be negative
 
 
@@ -111,7 +110,7 @@ class ZonalDensity:
         """
         top, dim = self.max_degree, self.dim
         value, potential = self.multipliers(attention)
-        scale = exp(attention) if model == "usa" and not callable(attention) else 1.0
+        scale = velocity_unit(attention, model)
         half = (3 * top) // 4 + 1 if model == "usa" else max(16, top)
         overlaps, weights = (part[half:] for part in gauss_rule(dim + 2, 2 * half))
         phi = zonal_polynomials(dim, top, overlaps)
@@ -161,16 +160,8 @@ def zonal_density(density: Callable[[Array], Array], dim: int) -> ZonalDensity:
         raise ValueError(f"dim is {dim}: the sphere S^(dim-1) needs dim >= 2")
     overlaps = np.cos(np.pi * np.arange(CHECKED) / (CHECKED - 1))
     values = finite_values(density, overlaps, "density")
-    lowest = int(values.argmin())
-    if values[lowest] < -NEGATIVE * np.abs(values).max():
-        raise ValueError(
-            f"the density is {values[lowest]:.6g} at overlap {overlaps[lowest]:.6g}: it must not be negative"
-        )
+    check_values(values, lambda i: f"overlap {overlaps[i]:.6g}")
     coefficients = expansion(density, dim, "density")
     mass = coefficients[0]
-    if abs(mass - 1) > MASS_TOLERANCE:
-        raise ValueError(
-            f"the density has mass {mass:.12g}, not 1: "
-            "densities are taken with respect to the uniform probability measure"
-        )
+    check_mass(mass)
     return ZonalDensity(coefficients[1:] / mass, dim)

@@ -1,13 +1,11 @@
 """Tokens and densities at large beta against the limits of the theory. The two sides share no formula."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, sampled_from
+from test_worked_examples import load_example
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
@@ -16,15 +14,10 @@ from gegenflow.theory.escapes import lifetime
 from gegenflow.theory.low_temperature import diffusion, diffusion_time, drift_speed, velocity_series
 from gegenflow.theory.pairing import pairing_overlap, pairing_time
 
-EXAMPLE = Path(__file__).parents[1] / "worked_examples" / "low_temperature.py"
-
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("low_temperature", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example("low_temperature")
 
 
 # the field

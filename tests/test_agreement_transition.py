@@ -1,24 +1,18 @@
 """Simulated noisy tokens on the circle against the branch of stationary states. The two sides share no formula."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
+from test_worked_examples import load_example
 
 from gegenflow.theory.branches import branch
 from gegenflow.theory.growth import noise_threshold
 
-EXAMPLE = Path(__file__).parents[1] / "worked_examples" / "noisy_transition.py"
 RUNS, TOKENS = 8, 2000
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("noisy_transition", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example("noisy_transition")
 
 
 @pytest.mark.parametrize(
