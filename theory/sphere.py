@@ -6,61 +6,12 @@ Symbols used throughout the theory: degree ``k``, dimension ``d`` of the ambient
 from __future__ import annotations
 
 from math import comb
-from typing import Any
 
 import sympy as sp
+from sympy.printing.latex import LatexPrinter
 
-Expr = Any
-"""A sympy expression, or an int where only a number makes sense."""
-
-k = sp.Symbol("k", integer=True, positive=True)
-d = sp.Symbol("d", integer=True, positive=True)
-t = sp.Symbol("t", real=True)
-
-
-def check_degree(degree: Expr, least: int = 1) -> Expr:
-    """The degree as it came, or a ValueError unless it is a symbol or an integer >= ``least``.
-
-    >>> check_degree(0)
-    Traceback (most recent call last):
-    ValueError: degree 0: the degree must be an integer >= 1
-    """
-    return _check_integer("degree", degree, least, f"the degree must be an integer >= {least}")
-
-
-def check_dim(dim: Expr) -> Expr:
-    """The dimension as it came, or a ValueError unless it is a symbol or an integer >= 2.
-
-    >>> check_dim(1)
-    Traceback (most recent call last):
-    ValueError: dim 1: the sphere S^{d-1} needs an integer dim >= 2
-    """
-    return _check_integer("dim", dim, 2, "the sphere S^{d-1} needs an integer dim >= 2")
-
-
-def _check_integer(name: str, value: Expr, least: int, allowed: str) -> Expr:
-    if isinstance(value, sp.Basic) and not value.is_number:
-        return value
-    try:
-        whole = int(value)
-        valid = whole == value and whole >= least and not isinstance(value, bool)
-    except (TypeError, ValueError, OverflowError):
-        valid = False
-    if not valid:
-        raise ValueError(f"{name} {value}: {allowed}")
-    return sp.Integer(whole) if isinstance(value, sp.Basic) else whole
-
-
-def check_number(name: str, value: Expr) -> int:
-    """The degree or dimension as an int, or a ValueError if it is a symbol.
-
-    >>> check_number("degree", k)
-    Traceback (most recent call last):
-    ValueError: degree k: a number is needed for certified digits
-    """
-    if isinstance(value, sp.Basic) and not value.is_number:
-        raise ValueError(f"{name} {value}: a number is needed for certified digits")
-    return int(value)
+from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim
+from gegenflow.theory.symbols import d, k, t
 
 
 def laplacian_eigenvalue(degree: Expr = k, dim: Expr = d) -> Expr:
@@ -72,7 +23,7 @@ def laplacian_eigenvalue(degree: Expr = k, dim: Expr = d) -> Expr:
     [0, 2, 6, 12]
 
     Raises ValueError for dim < 2 or a negative degree. Source: DLMF 14.30.10 for dim 3; general dim by
-    :func:`zonal_laplacian` on :func:`gegenbauer`, checked in :mod:`gegenflow.theory.linearization`.
+    :func:`zonal_laplacian` on :func:`gegenbauer`, checked in :mod:`gegenflow.theory.growth.derivation`.
     """
     degree, dim = check_degree(degree, 0), check_dim(dim)
     return degree * (degree + dim - 2)
@@ -146,7 +97,7 @@ def zonal_divergence(flux: Expr, dim: Expr = d, *, evaluate: bool = True) -> Exp
     >>> sp.integrate(zonal_divergence(t**3 + t**2, 5) * zonal_weight(5), (t, -1, 1))
     0
 
-    Source: derived here; :mod:`gegenflow.theory.linearization` checks it against the conservative form.
+    Source: derived here; :mod:`gegenflow.theory.growth.derivation` checks it against the conservative form.
     """
     return (1 - t**2) * sp.Derivative(flux, t, evaluate=evaluate) - (dim - 1) * t * flux
 
@@ -160,3 +111,13 @@ def zonal_laplacian(function: Expr, dim: Expr = d) -> Expr:
     Source: DLMF 18.8.1 (Gegenbauer's differential equation).
     """
     return zonal_divergence(sp.diff(function, t), dim)
+
+
+class P(sp.Function):  # type: ignore[misc]
+    """The zonal harmonic P_k(t) while its degree is a symbol."""
+
+    nargs = 2
+
+    def _latex(self, printer: LatexPrinter) -> str:
+        degree, overlap = (printer._print(argument) for argument in self.args)
+        return f"P_{{{degree}}}\\left({overlap}\\right)"

@@ -45,20 +45,20 @@ EXPANSION_HEADINGS = (r"$k \to \infty$", r"$d \to \infty$", "bounds")
 
 def boundaries():
     """One row for each dimension, one column for each degree."""
-    rows = ((dim, th.critical_rows([dim], DEGREES, DIGITS)) for dim in DIMS)
+    rows = ((dim, th.phases.tables.critical_rows([dim], DEGREES, DIGITS)) for dim in DIMS)
     return th.Table(tuple({"dim": dim} | {f"beta_{row['degree']}": row["beta"] for row in line} for dim, line in rows))
 
 
 def expansions():
     """Relative errors of both expansions and of the mean of the bounds, at each of the PLACES."""
-    series = {"large degree": th.critical_beta_series(4), "large dim": th.critical_beta_series(3, "dim")}
+    series = {"large degree": th.phases.critical_beta_series(4), "large dim": th.phases.critical_beta_series(3, "dim")}
     rows = []
     for degree, dim in PLACES:
         exact = sp.Rational(th.critical_beta(degree, dim, 40).value)
         row = {"degree": degree, "dim": dim}
         for name, expansion in series.items():
             row[name] = f"{float(expansion.subs({th.k: degree, th.d: dim}) / exact - 1):.1e}"
-        lower, upper = th.critical_beta_sharp_bounds(degree, dim)
+        lower, upper = th.phases.critical_beta_sharp_bounds(degree, dim)
         row["bounds"] = f"{float((upper - lower) / (2 * lower)):.1e}"
         rows.append(row)
     return th.Table(tuple(rows))

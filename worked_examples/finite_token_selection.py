@@ -11,7 +11,7 @@ growth has begun to saturate; the difference shrinks with a, as the recorded stu
 over dim, beta, N and a: "p of the degrees" is that of a chi-square test, "p of the times" that of Kolmogorov-Smirnov.
 
 Reference: the growth rates are those of Bruno, Pasqualotto, Agazzi, arXiv 2410.23228; the law is derived in
-gegenflow.theory.finite_tokens.
+gegenflow.theory.finite_tokens.selection.
 
 Run: python worked_examples/finite_token_selection.py [figure.png]     (30 s on one core, longer the first time)
      python worked_examples/finite_token_selection.py --study          (writes the csv; 20 minutes on two cores)
@@ -52,7 +52,9 @@ def simulate(case, law, runs, executor=None):
         "max_degree": th.selected_degree(beta, dim) + 5,
         "t_end": 2 * law.quantile(0.999),
     }
-    return nm.emergences(dim, float(beta), tokens=tokens, runs=runs, rtol=1e-5, rng=1, executor=executor, **options)
+    return nm.runs.emergences(
+        dim, float(beta), tokens=tokens, runs=runs, rtol=1e-5, rng=1, executor=executor, **options
+    )
 
 
 def comparison(case, law, degrees, times):
@@ -117,11 +119,11 @@ def draw(axes, law, rows, times):
     centre = float(th.critical_beta(BOUNDARY, 2))
     betas = np.linspace(centre - 1.6, centre + 1.6, 17)
     for color, tokens in zip(("C2", "C3"), SIZES, strict=True):
-        laws = [th.selection_law(2, beta, tokens).selection for beta in betas]
+        laws = [th.finite_tokens.selection_law(2, beta, tokens).selection for beta in betas]
         shares = [law[BOUNDARY + 1] / (law[BOUNDARY] + law[BOUNDARY + 1]) for law in laws]
-        width = th.boundary_width(BOUNDARY, 2, tokens)
+        width = th.finite_tokens.boundary_width(BOUNDARY, 2, tokens)
         axes[2].plot(betas, shares, "o", color=color, mfc="none", label=f"law, N = {tokens:.0e}")
-        formula = [th.boundary_share(beta, BOUNDARY, 2, tokens) for beta in betas]
+        formula = [th.finite_tokens.boundary_share(beta, BOUNDARY, 2, tokens) for beta in betas]
         axes[2].plot(betas, formula, color=color, label=f"formula, width {width:.2f}")
     axes[2].axvline(centre, color="k", ls=":", lw=1)
     axes[2].set(xlabel="beta", ylabel=f"share of degree {BOUNDARY + 1} against {BOUNDARY}", ylim=(0, 1))
@@ -131,7 +133,7 @@ def draw(axes, law, rows, times):
 
 def main(quick=False, figure=FIGURE):
     """Run the headline case, print its table, draw the figure; returns the table."""
-    law = th.selection_law(HEADLINE[0], HEADLINE[1], HEADLINE[2], amplitude=HEADLINE[3])
+    law = th.finite_tokens.selection_law(HEADLINE[0], HEADLINE[1], HEADLINE[2], amplitude=HEADLINE[3])
     degrees, times = simulate(HEADLINE, law, 60 if quick else RUNS)
     rows = comparison(HEADLINE, law, degrees, times)
     fig, axes = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
@@ -149,7 +151,7 @@ def study(record=RECORD):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), **one_thread) as executor:
         for case in STUDY:
             dim, beta, tokens, amplitude = case
-            law = th.selection_law(dim, beta, tokens, amplitude=amplitude)
+            law = th.finite_tokens.selection_law(dim, beta, tokens, amplitude=amplitude)
             rows += comparison(case, law, *simulate(case, law, RUNS, executor))
             record.write_text(th.Table(tuple(rows)).to("csv") + "\n")
             print(case, flush=True)

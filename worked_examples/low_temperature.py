@@ -30,12 +30,12 @@ from scipy.optimize import least_squares
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.integrate import integrate
-from gegenflow.theory.escapes import escape_mode, lifetime
-from gegenflow.theory.limit_maps import limit_map
-from gegenflow.theory.low_temperature import drift_speed
-from gegenflow.theory.metastability import ProjectionLaw
-from gegenflow.theory.pairing import pairing_overlap
+from gegenflow.numerics.integrators.adaptive import integrate
+from gegenflow.theory.clusters.escapes import escape_mode, lifetime
+from gegenflow.theory.low_temperature.flow import drift_speed
+from gegenflow.theory.low_temperature.limit_maps import limit_map
+from gegenflow.theory.low_temperature.metastability import ProjectionLaw
+from gegenflow.theory.low_temperature.pairing import pairing_overlap
 
 # Parameters
 BETAS = (5, 10, 20, 40, 80, 160, 320)
@@ -63,7 +63,7 @@ def field_errors(dim, betas, rng):
     slope = tilt - (limit @ tilt)[:, None] * limit - (dim - 1) / 2 * limit
     errors = []
     for beta in betas:
-        sources, weights = nm.quadrature(dim, 40 + int(14 * np.sqrt(beta * reach.max())))
+        sources, weights = nm.tokens.quadrature(dim, 40 + int(14 * np.sqrt(beta * reach.max())))
         average = softmax_average(scores, sources, weights * np.exp(sources @ tilt), beta)
         parts = [average - limit, average - limit - slope / (beta * reach)]
         pulls = [part @ values.T for part in parts]

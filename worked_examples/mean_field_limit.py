@@ -105,10 +105,15 @@ def main(quick=False, figure=FIGURE):
                 capsize=3,
                 label=f"N = {n:,}",
             )
-        law = [float(th.mean_field_distance(str(t), BETA)) for t in TIMES]
+        law = [float(th.finite_tokens.mean_field_distance(str(t), BETA)) for t in TIMES]
         if name == "uniform":
             fine = np.linspace(0, TIMES[-1], 60)
-            ax.plot(fine, [float(th.mean_field_distance(str(t), BETA, digits=8)) for t in fine], "k-", label="law")
+            ax.plot(
+                fine,
+                [float(th.finite_tokens.mean_field_distance(str(t), BETA, digits=8)) for t in fine],
+                "k-",
+                label="law",
+            )
         ax.set(title=f"{name}: C = {rate:.1f} +- {rate_error:.1f}", xlabel="time", ylabel="N W_2^2", yscale="log")
         ax.legend(fontsize=8)
         for i, t in enumerate(TIMES):

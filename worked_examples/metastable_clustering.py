@@ -54,7 +54,7 @@ def clusters(beta, start, run):
     phase = np.angle(nm.HarmonicAmplitude(degree)(start, run.weights, beta, "usa")[degree])
     predicted = np.sort((2 * np.pi * np.arange(degree) - phase) / degree % (2 * np.pi))
     labels = nm.cluster_labels(run.tokens)
-    centres = np.arctan2(*nm.cluster_centres(run.tokens, labels).T[::-1]) % (2 * np.pi)
+    centres = np.arctan2(*nm.tokens.cluster_centres(run.tokens, labels).T[::-1]) % (2 * np.pi)
     rows = []
     for angle in predicted:
         nearest = centres[np.abs(np.angle(np.exp(1j * (centres - angle)))).argmin()]

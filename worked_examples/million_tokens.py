@@ -30,11 +30,11 @@ FIGURE = Path(__file__).with_suffix(".png")
 
 def follow(dim, beta, seed, t_end, tokens):
     """The run, and its table row."""
-    law = th.selection_law(dim, beta, tokens, amplitude=AMPLITUDE)
+    law = th.finite_tokens.selection_law(dim, beta, tokens, amplitude=AMPLITUDE)
     options = {"beta": beta, "t_end": t_end, "save_at": np.linspace(0, t_end, SAVED), "rng": seed}
     options |= {"rtol": TOLERANCE, "atol": 0, "estimate_error": True}
     run = nm.simulate(nm.uniform(tokens, dim, rng=seed), observe=[nm.HarmonicPower(8)], **options)
-    degree, time = nm.first_crossing(run.t, run.observables["harmonic_power"], AMPLITUDE)
+    degree, time = nm.runs.first_crossing(run.t, run.observables["harmonic_power"], AMPLITUDE)
     chosen = max(law.selection, key=law.selection.get)
     return run, {
         "dim": dim,

@@ -46,7 +46,7 @@ def gathered(beta, dim, runs):
             t_end=T_END,
             save_at=times,
             rtol=1e-7,
-            observe=[nm.SmallestOverlap()],
+            observe=[nm.systems.SmallestOverlap()],
         ).observables["smallest_overlap"]
         for stream in streams
     ]
@@ -62,7 +62,7 @@ def main(quick=False, figure=FIGURE):
     """The three diagrams; returns the table that it prints."""
     dims, betas, runs = (DIMS, BETAS[::20], 4) if quick else (DIMS, BETAS, RUNS)
     fig, axes = plt.subplots(1, len(dims), figsize=(13, 4), layout="constrained", sharey=True)
-    curve = [float(th.hitting_time(str(OVERLAP), TOKENS, str(b), model="sa", digits=8)) for b in betas]
+    curve = [float(th.synchronization.hitting_time(str(OVERLAP), TOKENS, str(b), model="sa", digits=8)) for b in betas]
     rows = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         every = map if quick else partial(pool.map, chunksize=4)

@@ -46,7 +46,7 @@ def decay(tokens, beta, model, t_end):
         rtol=1e-11,
         atol=1e-14,
         method="dense",
-        observe=[nm.DiracDistance()],
+        observe=[nm.systems.DiracDistance()],
     )
     return run.t, run.observables["dirac_distance"]
 
@@ -88,7 +88,7 @@ def entrance(dim, beta, square):
         save_at=np.linspace(0, t_end, 401),
         rtol=1e-9,
         atol=1e-11,
-        observe=[nm.DiracDistance()],
+        observe=[nm.systems.DiracDistance()],
     )
     distance = run.observables["dirac_distance"]
     labels = nm.cluster_labels(run.tokens, angle=0.1)
@@ -114,7 +114,7 @@ def schemes(n, beta, t_end):
             save_at=times,
             rtol=1e-11,
             atol=1e-14,
-            observe=[nm.SmallestOverlap()],
+            observe=[nm.systems.SmallestOverlap()],
         )
         yield scheme, times, 1 - run.observables["smallest_overlap"]
 
@@ -124,7 +124,7 @@ def main(quick=False, figure=FIGURE):
     fig, axes = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
     rates, entrances = [], []
     for dim, beta, model in RATES[::4] if quick else RATES:
-        predicted = float(th.dirac_rate(str(beta), model=model, digits=12))
+        predicted = float(th.synchronization.dirac_rate(str(beta), model=model, digits=12))
         times, distance = decay(cap(200, dim, 0), beta, model, 20 / predicted)
         axes[0].plot(times * predicted, distance, f"C{int(2 * beta)}", lw=0.8, ls="-" if model == "usa" else "--")
         measured = late_rate(times, distance)

@@ -34,7 +34,7 @@ FIGURE = Path(__file__).with_suffix(".png")
 
 def white_noise(amplitude, seed):
     """A density with independent normal amplitudes in the degrees 1 to 8."""
-    return nm.CircleDensity(amplitude * np.random.default_rng(seed).standard_normal(2 * DEGREES))
+    return nm.densities.CircleDensity(amplitude * np.random.default_rng(seed).standard_normal(2 * DEGREES))
 
 
 def linear_growth(start, rates, times):
@@ -154,16 +154,16 @@ def main(quick=False, figure=FIGURE):
         start, spectral, late = follow(case, degree)
         linear = linear_growth(start, rates, spectral.t)
         size = 2**0.5 * np.linalg.norm(start.coefficients[2 * degree - 2 : 2 * degree])
-        series = th.expansion(3, degree, 2, beta)
+        series = th.expansions.expansion(3, degree, 2, beta)
         ends = [series.end(order, TOLERANCE, size) for order in (1, 2)]
         noises, starts = (NOISES[::2], 2) if quick else (NOISES, STARTS)
         powers, later = scaling(beta, degree, rates[degree - 1], noises, starts)
         labels = nm.cluster_labels(late.tokens, angle=0.1, min_mass=0.01)
-        intra = float(th.intra_rate(degree, beta, digits=17))
+        intra = float(th.clusters.intra_rate(degree, beta, digits=17))
         measured = {
             "end of the linear phase": (ends[0], phase_ends(spectral, linear, degree)[0]),
             "end of the quasi-linear phase": (ends[1], phase_ends(spectral, linear, degree)[1]),
-            "power of the noise in 1 - Q": (float(th.competition_exponent(beta)), powers.mean()),
+            "power of the noise in 1 - Q": (float(th.expansions.competition_exponent(beta)), powers.mean()),
             "peak of Q later, per log 1/noise": (1 / rates[degree - 1], later.mean()),
             "contraction of k equal clusters": (intra, contraction(beta, degree, intra)),
             "clusters from noise": (degree, labels.max() + 1),

@@ -1,0 +1,10 @@
+from .circle import CircleDensity as CircleDensity
+from .circle import circle_density as circle_density
+from .distribution import density_at_quantiles as density_at_quantiles
+from .distribution import quantiles as quantiles
+from .sphere import SphereDensity as SphereDensity
+from .sphere import sphere_density as sphere_density
+from .wasserstein import sliced_wasserstein_distance as sliced_wasserstein_distance
+from .wasserstein import wasserstein_distance as wasserstein_distance
+from .zonal import ZonalDensity as ZonalDensity
+from .zonal import zonal_density as zonal_density

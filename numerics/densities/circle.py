@@ -1,0 +1,204 @@
+"""Probability densities on the circle by their Fourier coefficients, and how attention moves them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from math import gcd
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.fft import irfft, next_fast_len, rfft
+
+from gegenflow.numerics.densities.density import check_mass, check_values
+from gegenflow.numerics.fields.flow import Attention, velocity_unit
+from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
+from gegenflow.numerics.tokens.geometry import Array
+
+MOST_DEGREES = 2**16
+LEAST_DEGREE = 16
+ROUNDING = 4e-16  # coefficients of a given function that are this far below its maximum are noise
+UNRESOLVED = 1e-6  # relative to the maximum, the least that a series through values may fall short of them
+
+
+@dataclass(frozen=True, eq=False)
+class CircleDensity:
+    r"""A density on the circle with respect to the uniform probability measure, of mass one.
+
+    .. math:: f(\theta) = 1 + \sqrt2 \sum_{k=1}^{K} (a_k\cos k\theta + b_k\sin k\theta)
+
+    ``coefficients`` shape=[2 K] are :math:`a_1, b_1, a_2, b_2, \dots`, those in an orthonormal basis, so that their
+    squares add up to :math:`\int (f-1)^2 d\sigma`.
+
+    >>> density = CircleDensity(np.array([0.1, 0.0, 0.0, 0.2]))
+    >>> density.max_degree, bool(np.isclose(density.values([np.pi / 4])[0], 1 + 0.1 + 0.2 * 2**0.5))
+    (2, True)
+
+    Raises ValueError for coefficients of an odd number or not finite.  Source: derived here (Fourier series).
+    """
+
+    coefficients: Array
+
+    def __post_init__(self) -> None:
+        if np.iscomplexobj(self.coefficients):
+            raise ValueError("coefficients of the density are complex: cosines and sines have real ones")
+        object.__setattr__(self, "coefficients", np.asarray(self.coefficients, dtype=np.float64))
+        if self.coefficients.ndim != 1 or len(self.coefficients) % 2:
+            raise ValueError(f"coefficients have shape {self.coefficients.shape}: a degree has two, expected (2 K,)")
+        if not np.isfinite(self.coefficients).all():
+            raise ValueError("coefficients of the density are not finite")
+
+    @property
+    def dim(self) -> int:
+        return 2
+
+    @property
+    def max_degree(self) -> int:
+        return len(self.coefficients) // 2
+
+    @property
+    def degrees(self) -> NDArray[np.int64]:
+        """Degree of each coefficient, shape=[2 K]."""
+        return np.repeat(np.arange(1, self.max_degree + 1), 2)
+
+    @property
+    def period(self) -> int:
+        """The largest p for which the density has the period 2 pi / p, 0 for the uniform one."""
+        return reduce(gcd, self.degrees[self.coefficients != 0].tolist(), 0)
+
+    def resized(self, max_degree: int) -> "CircleDensity":
+        """The same up to a degree: zeros appended, or the highest degrees dropped."""
+        kept = self.coefficients[: 2 * max_degree]
+        return CircleDensity(np.pad(kept, (0, 2 * max_degree - len(kept))))
+
+    def values(self, angles: ArrayLike) -> Array:
+        """The density at angles, shape=[...]."""
+        angle = np.asarray(angles, dtype=np.float64)
+        result = np.ones(angle.shape)
+        for k, (a, b) in enumerate(self.coefficients.reshape(-1, 2), 1):
+            result += np.sqrt(2) * (a * np.cos(k * angle) + b * np.sin(k * angle))
+        return result
+
+    def spectrum(self) -> NDArray[np.complex128]:
+        r"""Its moments :math:`\int f e^{-ik\theta} d\sigma` of degrees 0..K, shape=[K + 1]."""
+        return _spectrum(self.coefficients)
+
+    def samples(self) -> tuple[Array, Array]:
+        """Values at equispaced angles from 0 on, four a degree or more, and their weights, both shape=[n]."""
+        points = next_fast_len(max(64, 4 * self.max_degree), real=True)
+        return irfft(self.spectrum(), points, norm="forward"), np.full(points, 1 / points)
+
+    def multipliers(self, attention: Attention) -> tuple[Array, Array]:
+        r"""Funk-Hecke multipliers of the kernel h and of its potential W, W' = h, each shape=[K + 1].
+
+        .. math:: h(\cos\varphi) = \sum_k w_k e^{ik\varphi}, \qquad
+                  h(\cos\varphi)\sin\varphi = 2\sum_{k\ge1} k\lambda_k\sin k\varphi
+
+        in units of :math:`e^\beta` for the exponential kernel; :math:`\lambda_0`, which moves nothing, is put to zero.
+
+        >>> value, potential = CircleDensity(np.zeros(4)).multipliers(2.0)
+        >>> bool(np.allclose(value[1:], 2.0 * potential[1:], rtol=1e-12))  # W = h / beta
+        True
+        """
+        modes = circle_modes(lambda gap: attention(1 - gap)) if callable(attention) else exponential_modes(attention)
+        value, potential = np.zeros(self.max_degree + 1), np.zeros(self.max_degree + 1)
+        known = min(len(modes.value), len(value))
+        value[:known] = modes.value[:known] / 2
+        value[0] *= 2
+        known = min(len(modes.force), len(value))
+        potential[1:known] = modes.force[1:known] / (2 * np.arange(1, known))
+        return value, potential
+
+    def motion(self, attention: Attention, model: str) -> Callable[[Array], Array]:
+        r"""The time derivative of coefficients, shape=[2 K], under attention without noise, as a function of them.
+
+        .. math:: \dot f = -\partial_\theta (f v), \qquad
+                  v(\theta) = \int h(\cos(\varphi - \theta)) \sin(\varphi - \theta) f(\varphi)\,d\sigma(\varphi)
+
+        for USA, v divided by :math:`\int h(\cos(\varphi-\theta)) f\,d\sigma` for SA; f v is formed at so many angles
+        that no product is aliased (SA: that the quotient hardly is).  Degrees that the period of the density excludes
+        stay zero.  The function raises FloatingPointError where the divisor is not positive.
+
+        The first degree of Kuramoto's model (``beta`` = 0) grows at the rate 1/2:
+
+        >>> density = CircleDensity(np.array([1e-9, 0.0]))
+        >>> (density.motion(0.0, "usa")(density.coefficients) / 1e-9).round(12) + 0.0
+        array([0.5, 0. ])
+
+        Source: arXiv 2410.23228.
+        """
+        top, degree = self.max_degree, np.arange(self.max_degree + 1)
+        value, potential = self.multipliers(attention)
+        force = 1j * degree * potential
+        scale = velocity_unit(attention, model)
+        slope = -1j * scale * degree * (degree % max(self.period, 1) == 0)
+        points = next_fast_len((3 if model == "usa" else 4) * top + 1, real=True)
+
+        def rate(coefficients: Array) -> Array:
+            spectrum = _spectrum(coefficients)
+            flux = irfft(spectrum, points, norm="forward") * irfft(force * spectrum, points, norm="forward")
+            if model == "sa":
+                normalizer = irfft(value * spectrum, points, norm="forward")
+                if normalizer.min() <= 0:
+                    raise FloatingPointError("the normaliser is not positive")
+                flux /= normalizer
+            change = (slope * rfft(flux, norm="forward")[: top + 1])[1:]
+            result: Array = np.sqrt(2) * np.column_stack([change.real, -change.imag]).ravel()
+            return result
+
+        return rate
+
+
+def circle_density(density: Callable[[Array], Array] | ArrayLike) -> CircleDensity:
+    r"""The density that a function of the angle, or values at n equispaced angles :math:`2\pi j/n`, stand for.
+
+    A function is sampled at twice as many angles until its spectrum has fallen to rounding; coefficients below
+    rounding are zero.  Values, shape=[n], are interpolated by degrees below n/2.
+
+    >>> circle_density(lambda angle: 1 + 0.5 * np.sin(angle)).coefficients.round(12) + 0.0
+    array([0.        , 0.35355339])
+    >>> circle_density([2.0, 2.0, 2.0])
+    Traceback (most recent call last):
+    ValueError: the density has mass 2, not 1: densities are taken with respect to the uniform probability measure
+
+    Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
+    shape, or too few for their series to stay positive, and for a function that 65,536 degrees do not resolve.
+    Source: derived here.
+    """
+    if not callable(density):
+        values = np.array(density, dtype=np.float64)
+        if values.ndim != 1 or len(values) < 3:
+            raise ValueError(f"density has shape {values.shape}: expected (n,) values at equispaced angles, n >= 3")
+        result = _checked(values, (len(values) - 1) // 2)
+        least = result.samples()[0].min()
+        alternating = (
+            abs(values @ np.cos(np.pi * np.arange(len(values)))) / len(values) if len(values) % 2 == 0 else 0.0
+        )
+        if alternating > UNRESOLVED * values.max() or least < -UNRESOLVED * values.max():
+            raise ValueError(f"{len(values)} values do not resolve the density: give more, or a function")
+        return result
+    points = 4 * LEAST_DEGREE
+    while points <= 2 * MOST_DEGREES:
+        angle = 2 * np.pi * np.arange(points) / points
+        values = np.array(density(angle), dtype=np.float64)
+        if values.shape != angle.shape:
+            raise ValueError(f"the density maps {points} angles to shape {values.shape}: each angle needs its value")
+        size = np.abs(rfft(values, norm="forward")) if np.isfinite(values).all() else np.zeros(1)
+        used = np.flatnonzero(size > ROUNDING * np.abs(values).max())
+        if used.size == 0 or used[-1] <= points // 4:
+            return _checked(values, int(used.max(initial=0)))
+        points *= 2
+    raise ValueError(f"the density is not resolved by {MOST_DEGREES} degrees: it must be smooth")
+
+
+def _checked(values: Array, top: int) -> CircleDensity:
+    check_values(values, lambda j: f"angle {2 * np.pi * j / len(values):.6g}")
+    check_mass(float(values.mean()))
+    spectrum = rfft(values, norm="forward")[1 : top + 1] / values.mean()
+    parts = np.sqrt(2) * np.column_stack([spectrum.real, -spectrum.imag])
+    parts[np.abs(parts) < ROUNDING * np.abs(values).max()] = 0.0
+    return CircleDensity(parts.ravel())
+
+
+def _spectrum(coefficients: Array) -> NDArray[np.complex128]:
+    pairs = coefficients.reshape(-1, 2)
+    return np.concatenate([[1.0], (pairs[:, 0] - 1j * pairs[:, 1]) / np.sqrt(2)])

@@ -1,0 +1,97 @@
+"""What densities on the sphere have in common, whatever their geometry: coefficients in orthonormal harmonics.
+
+A density f with respect to the uniform probability measure has mass one, so its degree 0 is left out:
+:math:`f = 1 + \\sum_i a_i \\phi_i`, with :math:`\\phi_i` orthonormal in :math:`L^2(\\sigma)`.
+"""
+
+from collections.abc import Callable
+from dataclasses import Field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gegenflow.numerics.fields.flow import Attention
+from gegenflow.numerics.tokens.geometry import MASS_TOLERANCE, Array, check_max_degree, harmonic_dimension
+
+NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rounding
+
+
+@runtime_checkable
+class Density(Protocol):
+    """A density resolved up to a degree: on the circle, zonal in any dim, or on the sphere of dim 3.
+
+    ``coefficients`` and ``degrees`` shape=[modes]; ``samples`` gives values and weights on a grid that resolves it;
+    ``multipliers`` those of the kernel and of its potential; ``motion`` the time derivative of coefficients under
+    attention, as a function of them.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def coefficients(self) -> Array: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def max_degree(self) -> int: ...
+
+    @property
+    def degrees(self) -> NDArray[np.int64]: ...
+
+    def resized(self, max_degree: int) -> "Density": ...
+
+    def samples(self) -> tuple[Array, Array]: ...
+
+    def multipliers(self, attention: Attention) -> tuple[Array, Array]: ...
+
+    def motion(self, attention: Attention, model: str) -> Callable[[Array], Array]: ...
+
+
+def density_power(density: Density, max_degree: int) -> Array:
+    r"""Squared amplitude of every degree 0..K of a density, shape=[K + 1], as :func:`harmonic_power` of its tokens.
+
+    .. math:: A_k^2 = \frac{1}{D_k} \sum_{i:\ \deg i = k} a_i^2, \qquad
+              D_k = \binom{k+d-1}{k} - \binom{k+d-3}{k-2}
+
+    >>> from gegenflow.numerics.densities.circle import circle_density
+    >>> density_power(circle_density(lambda angle: 1 + np.cos(2 * angle)), 2).round(12)  # |mu_2|^2, mu_2 = 1/2
+    array([1.  , 0.  , 0.25])
+
+    Source: derived here (addition theorem).
+    """
+    check_max_degree(max_degree)
+    power = np.bincount(density.degrees, density.coefficients**2, max_degree + 1)[: max_degree + 1]
+    power[0] = 1.0
+    result: Array = power / np.array([float(harmonic_dimension(k, density.dim)) for k in range(max_degree + 1)])
+    return result
+
+
+def check_values(values: Array, place: Callable[[int], str]) -> None:
+    """Refuse values of a density that are not finite, or negative beyond rounding; ``place`` says where one is.
+
+    >>> check_values(np.array([1.0, -0.5]), lambda i: f"node {i}")
+    Traceback (most recent call last):
+    ValueError: the density is -0.5 at node 1: it must not be negative
+    """
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise ValueError(f"the density is {values[bad[0]]} at {place(int(bad[0]))}")
+    lowest = int(values.argmin())
+    if values[lowest] < -NEGATIVE * np.abs(values).max():
+        raise ValueError(f"the density is {values[lowest]:.6g} at {place(lowest)}: it must not be negative")
+
+
+def check_mass(mass: float) -> None:
+    """Refuse a mass that is not one.
+
+    >>> check_mass(0.5)
+    Traceback (most recent call last):
+    ValueError: the density has mass 0.5, not 1: densities are taken with respect to the uniform probability measure
+    """
+    if abs(mass - 1) > MASS_TOLERANCE:
+        raise ValueError(
+            f"the density has mass {mass:.12g}, not 1: "
+            "densities are taken with respect to the uniform probability measure"
+        )

@@ -1,0 +1,203 @@
+"""Probability densities on the sphere in dim 3 by their spherical harmonics, and how attention moves them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import isqrt, pi
+
+import numpy as np
+from ducc0 import sht
+from numpy.typing import ArrayLike, NDArray
+
+from gegenflow.numerics.densities.density import check_mass, check_values
+from gegenflow.numerics.densities.sphere_grid import SphereGrid, harmonic_layout, packed
+from gegenflow.numerics.fields.flow import Attention, velocity_unit
+from gegenflow.numerics.fields.legendre import FINEST_EPSILON, exponential_sphere_modes, sphere_modes
+from gegenflow.numerics.tokens.geometry import Array, check_tokens
+
+MOST_DEGREES = 2**9
+LEAST_RINGS = 32
+ROUNDING = 1e-15  # coefficients this far below the norm, times the root of the number of rings, are noise
+
+
+@dataclass(frozen=True, eq=False)
+class SphereDensity:
+    r"""A density on :math:`S^2` with respect to the uniform probability measure, of mass one.
+
+    .. math:: f = 1 + \sqrt{4\pi} \sum_{l=1}^{K} \Big(a_{l0} Y_{l0}
+              + \sqrt2 \sum_{m=1}^{l} (a_{lm} \operatorname{Re} Y_{lm} + b_{lm} \operatorname{Im} Y_{lm})\Big)
+
+    ``coefficients`` shape=[(K + 1)^2 - 1] go by degree, :math:`a_{l0}, a_{l1}, b_{l1}, \dots, a_{ll}, b_{ll}`; they are
+    those in an orthonormal basis, so that their squares add up to :math:`\int (f-1)^2 d\sigma`.
+
+    >>> density = SphereDensity(np.array([0.1, 0.0, 0.2]))  # 1 + sqrt(3) (0.1 z - 0.2 y)
+    >>> density.max_degree, bool(np.allclose(density.values([[0, 0.6, 0.8]]), 1 + 3**0.5 * (0.08 - 0.12), atol=1e-12))
+    (1, True)
+
+    Raises ValueError for a number of coefficients that fills no degree, and for those that are not finite.
+    Source: derived here (addition theorem).
+    """
+
+    coefficients: Array
+
+    def __post_init__(self) -> None:
+        if self.coefficients.ndim != 1 or len(self.coefficients) != (self.max_degree + 1) ** 2 - 1:
+            raise ValueError(
+                f"coefficients have shape {self.coefficients.shape}: degree l has 2 l + 1, expected ((K + 1)^2 - 1,)"
+            )
+        if not np.isfinite(self.coefficients).all():
+            raise ValueError("coefficients of the density are not finite")
+
+    @property
+    def dim(self) -> int:
+        return 3
+
+    @property
+    def max_degree(self) -> int:
+        return isqrt(self.coefficients.size + 1) - 1
+
+    @property
+    def degrees(self) -> NDArray[np.int64]:
+        """Degree of each coefficient, shape=[(K + 1)^2 - 1]."""
+        return harmonic_layout(self.max_degree).degree
+
+    def resized(self, max_degree: int) -> "SphereDensity":
+        """The same up to a degree: zeros appended, or the highest degrees dropped."""
+        kept = self.coefficients[: (max_degree + 1) ** 2 - 1]
+        return SphereDensity(np.pad(kept, (0, (max_degree + 1) ** 2 - 1 - len(kept))))
+
+    def values(self, points: ArrayLike) -> Array:
+        """The density at unit points, shape=[n, 3], to 1e-12 of its norm; shape=[n]."""
+        x, y, z = check_tokens(points).T
+        places = np.column_stack([np.arctan2(np.hypot(x, y), z), np.arctan2(y, x) % (2 * pi)])
+        top = self.max_degree
+        alm = packed(self.coefficients, 1.0, top)
+        result: Array = sht.synthesis_general(alm=alm, spin=0, lmax=top, loc=places, epsilon=FINEST_EPSILON)[0]
+        return result
+
+    def samples(self) -> tuple[Array, Array]:
+        """Values on a Gauss-Legendre grid, four a degree or more each way round, and weights of sum one, shape=[n]."""
+        grid = SphereGrid(max(LEAST_RINGS, 2 * self.max_degree), self.max_degree)
+        values = grid.values(self.coefficients, 1.0)
+        return values.ravel(), np.repeat(grid.weights, values.shape[1])
+
+    def multipliers(self, attention: Attention) -> tuple[Array, Array]:
+        r"""Funk-Hecke multipliers of the kernel h and of its potential W, W' = h, each shape=[K + 1].
+
+        .. math:: w_l = \tfrac12 \int_{-1}^{1} h(t) P_l(t)\,dt, \qquad
+                  \lambda_l = \tfrac12 \int_{-1}^{1} W(t) P_l(t)\,dt
+
+        in units of :math:`e^\beta` for the exponential kernel; :math:`\lambda_0`, which moves nothing, is put to zero.
+
+        >>> value, potential = SphereDensity(np.zeros(8)).multipliers(2.0)
+        >>> bool(np.allclose(value[1:], 2.0 * potential[1:], rtol=1e-12))  # W = h / beta
+        True
+        """
+        if callable(attention):
+            modes = sphere_modes(lambda gap: attention(1 - gap))
+        else:
+            modes = exponential_sphere_modes(attention)
+        result = np.zeros((2, self.max_degree + 1))
+        known = min(len(modes.value), self.max_degree + 1)
+        result[:, :known] = modes.value[:known], modes.potential[:known]
+        value, potential = result / (2 * np.arange(self.max_degree + 1) + 1)
+        return value, potential
+
+    def motion(self, attention: Attention, model: str) -> Callable[[Array], Array]:
+        r"""The time derivative of coefficients under attention without noise, as a function of them.
+
+        .. math:: \dot a_i = \int \nabla\phi_i \cdot v f\,d\sigma, \qquad v = \nabla(W*f), \quad W' = h
+
+        for USA, v divided by :math:`h*f` for SA, where the function raises FloatingPointError if that is not positive.
+        The grid integrates USA exactly (SA: as far as it resolves the quotient).  A density that is even, of a period
+        about the third axis, or its own mirror image in the second or third direction stays so to the last bit.
+
+        The first degree at ``beta`` = 0 grows at the rate 2/3:
+
+        >>> start = np.array([0.0, 1e-9, 0.0])
+        >>> (SphereDensity(start).motion(0.0, "usa")(start) / 1e-9).round(8) + 0.0
+        array([0.        , 0.66666667, 0.        ])
+
+        Source: arXiv 2410.23228 for the equation, derived here for the weak form.
+        """
+        top = self.max_degree
+        if top == 0:
+            return np.zeros_like
+        value, potential = self.multipliers(attention)
+        reach = int(np.flatnonzero((value != 0) | (potential != 0)).max(initial=0))
+        kept = slice((reach + 1) ** 2 - 1)
+        mean, force = value[self.degrees[kept]], potential[self.degrees[kept]]
+        scale = velocity_unit(attention, model)
+        allowed = scale * _symmetric(self.coefficients, top)
+        rings = 3 * top // 2 + 1 if model == "usa" else max(16, 2 * top + 1)
+        grid, smooth = SphereGrid(rings, top), SphereGrid(rings, reach)
+
+        def rate(coefficients: Array) -> Array:
+            flux = smooth.gradient(force * coefficients[kept])
+            flux *= grid.values(coefficients, 1.0) * grid.weights[:, None]
+            if model == "sa":
+                normalizer = smooth.values(mean * coefficients[kept], float(value[0]))
+                if not normalizer.min() > 0:
+                    raise FloatingPointError("the normaliser is not positive")
+                flux /= normalizer
+            return allowed * grid.against_gradients(flux)
+
+        return rate
+
+
+def sphere_density(density: Callable[[Array], Array]) -> SphereDensity:
+    r"""The density that a function of points on the sphere stands for.
+
+    .. math:: a_i = \int f \phi_i\,d\sigma
+
+    The function takes unit points, shape=[n, 3], to values, shape=[n].  The degree of a Gauss-Legendre grid doubles
+    until the upper half of the coefficients has fallen to rounding; coefficients below rounding are zero.
+
+    >>> sphere_density(lambda points: 1 + 0.3 * points[:, 2]).coefficients.round(12)  # the mean of z^2 is 1/3
+    array([0.17320508, 0.        , 0.        ])
+    >>> sphere_density(lambda points: 1 + 2 * points[:, 2])
+    Traceback (most recent call last):
+    ValueError: the density is -0.994528 at point (0.0739242, 0, -0.997264): it must not be negative
+
+    Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
+    shape, and for a function that 512 degrees do not resolve.  Source: derived here.
+    """
+    poles = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
+    rings = LEAST_RINGS
+    while rings <= 2 * MOST_DEGREES:
+        grid = SphereGrid(rings, rings - 1)
+        points = grid.points()
+        values = np.array(density(points), dtype=np.float64)
+        if values.shape != (len(points),):
+            raise ValueError(f"the density maps {len(points)} points to shape {values.shape}: each needs its value")
+        for found, places in ((values, points), (np.array(density(poles), dtype=np.float64), poles)):
+            check_values(found, partial(_point, places))
+        values = values.reshape(rings, -1)
+        mass = float((grid.weights @ values).sum())
+        coefficients = grid.coefficients(values)
+        norm = np.sqrt((grid.weights @ values**2).sum())
+        coefficients[np.abs(coefficients) < ROUNDING * np.sqrt(rings) * norm] = 0.0
+        used = int(harmonic_layout(rings - 1).degree[coefficients != 0].max(initial=0))
+        if used <= rings // 2:
+            check_mass(mass)
+            return SphereDensity(coefficients[: (used + 1) ** 2 - 1] / mass)
+        rings *= 2
+    raise ValueError(f"the density is not resolved by {MOST_DEGREES} degrees: it must be smooth")
+
+
+def _point(points: Array, row: int) -> str:
+    x, y, z = points[row]
+    return f"point ({x:.6g}, {y:.6g}, {z:.6g})"
+
+
+def _symmetric(coefficients: Array, top: int) -> NDArray[np.bool_]:
+    """Where coefficients may become other than zero, as far as the symmetries that one can read off zeros say."""
+    layout, used = harmonic_layout(top), coefficients != 0
+    allowed = np.ones(len(coefficients), dtype=bool)
+    if used.any():
+        period = max(int(np.gcd.reduce(layout.order[used])), 1) if layout.order[used].any() else top + 1
+        even, mirrored = layout.degree % 2 == 0, (layout.degree + layout.order) % 2 == 0
+        for kept in (even, mirrored, ~layout.sine, layout.order % period == 0):
+            if not (used & ~kept).any():
+                allowed &= kept
+    return allowed

@@ -1,0 +1,5 @@
+"""Velocities: what moves the tokens, and every way of taking the sums."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

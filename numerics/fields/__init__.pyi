@@ -1,0 +1,1 @@
+from .method import attention_field as attention_field

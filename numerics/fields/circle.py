@@ -1,0 +1,194 @@
+"""The velocity field on the circle through Fourier modes of the kernel: O(n modes) instead of O(n^2).
+
+The coefficients are those of :mod:`gegenflow.numerics.fields.fourier`.  Accuracy is ``tol`` relative to the largest
+force that the kernel allows, so exponentially small forces between separated clusters need the dense field.
+"""
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from gegenflow.numerics.fields.elementary import FAST, sincos
+from gegenflow.numerics.fields.fourier import CircleModes, room_for_sums
+from gegenflow.numerics.tokens.geometry import Array
+
+BLOCK = 256  # tokens advanced together: their powers stay in the first-level cache
+PARALLEL_FROM = 60_000  # tokens times modes: below it a parallel region costs more than it saves
+
+
+def circle_sums(
+    tokens: Array,
+    weights: Array,
+    modes: CircleModes,
+    out: tuple[Array, Array] | None = None,
+    *,
+    normalizer: bool = True,
+) -> tuple[Array, Array]:
+    r"""Drift, shape=[n, 2], and normaliser, shape=[n], as :func:`dense_sums` for any kernel on the circle.
+
+    The error is about ``modes.error`` times the largest force.  ``out``, the result of an earlier call, is overwritten
+    and spares new memory; without ``normalizer``, which USA does not need, the second array is empty.
+
+    >>> from gegenflow.numerics.fields.fourier import exponential_modes
+    >>> drift, normalizer = circle_sums(np.eye(2), np.array([0.25, 0.75]), exponential_modes(2.0))
+    >>> bool(np.allclose(normalizer, [0.25 + 0.75 * np.exp(-2), 0.75 + 0.25 * np.exp(-2)], rtol=1e-12))
+    True
+    """
+    drift, total = room_for_sums(tokens, out)
+    x, y = np.ascontiguousarray(tokens.T)
+    speed = np.empty(len(weights))
+    total = total if normalizer else total[:0]
+    _sums(x, y, weights, modes, speed, total)
+    np.multiply(-y, speed, out=drift[:, 0])
+    np.multiply(x, speed, out=drift[:, 1])
+    return drift, total
+
+
+def circle_angle_sums(
+    angles: Array,
+    weights: Array,
+    modes: CircleModes,
+    out: tuple[Array, Array] | None = None,
+    *,
+    normalizer: bool = True,
+) -> tuple[Array, Array]:
+    r"""Angular speed and normaliser, each shape=[n], of tokens given by their angles, shape=[n], of moduli to 1e5.
+
+    .. math:: \dot\varphi_i = \sum_j w_j\, h(\cos(\varphi_j - \varphi_i)) \sin(\varphi_j - \varphi_i)
+
+    ``out`` and ``normalizer`` as for :func:`circle_sums`.
+
+    >>> from gegenflow.numerics.fields.fourier import exponential_modes
+    >>> speed, _ = circle_angle_sums(np.array([0.0, 2.5 * np.pi]), np.array([0.25, 0.75]), exponential_modes(2.0))
+    >>> bool(np.allclose(speed, np.exp(-2) * np.array([0.75, -0.25]), rtol=1e-12))
+    True
+    """
+    speed, total = room_for_sums(angles, out)
+    total = total if normalizer else total[:0]
+    x, y = np.empty(len(weights)), np.empty(len(weights))
+    _turn(angles, x, y)
+    _sums(x, y, weights, modes, speed, total)
+    return speed, total
+
+
+def circle_points(angles: Array) -> Array:
+    r"""Tokens on the circle, shape=[n, 2], of angles, shape=[n], of moduli to 1e5.
+
+    .. math:: x_i = (\cos\varphi_i, \sin\varphi_i)
+
+    >>> bool(np.allclose(circle_points(np.array([0.0, np.pi / 3])), [[1, 0], [0.5, 0.75**0.5]], rtol=0, atol=2e-16))
+    True
+
+    Source: derived here.
+    """
+    tokens = np.empty((len(angles), 2))
+    _points(angles, tokens)
+    return tokens
+
+
+def fourier_moments(tokens: Array, weights: Array, max_degree: int) -> NDArray[np.complex128]:
+    r"""Fourier moments of tokens on the circle, shape=[max_degree + 1].
+
+    .. math:: \mu_m = \sum_j w_j z_j^m, \qquad z_j = x_j + i y_j,\quad m = 0, \dots, K
+
+    >>> fourier_moments(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0.5, 0.5]), 3)
+    array([1. +0.j , 0.5+0.5j, 0. +0.j , 0.5-0.5j])
+    """
+    x, y = np.ascontiguousarray(tokens.T)
+    if len(x) * (max_degree + 1) < PARALLEL_FROM:
+        return _moments(0, len(x), x, y, weights, max_degree).view(np.complex128)
+    return _moments_parallel(x, y, weights, max_degree).view(np.complex128)
+
+
+def _sums(x: Array, y: Array, weights: Array, modes: CircleModes, speed: Array, normalizer: Array) -> None:
+    n, count = len(weights), len(modes.force)
+    if n * count < PARALLEL_FROM:
+        moments = _moments(0, n, x, y, weights, count - 1).view(np.complex128).conj()
+        _evaluate(0, n, x, y, *_series(modes, moments), speed, normalizer)
+    else:
+        moments = _moments_parallel(x, y, weights, count - 1).view(np.complex128).conj()
+        _evaluate_parallel(x, y, *_series(modes, moments), speed, normalizer)
+
+
+def _series(modes: CircleModes, moments: NDArray[np.complex128]) -> tuple[Array, Array]:
+    return (modes.force * moments).view(np.float64), (modes.value * moments).view(np.float64)
+
+
+@njit(cache=True, fastmath={"contract"})
+def _points(angles: Array, tokens: Array) -> None:
+    for j in range(len(angles)):
+        tokens[j, 1], tokens[j, 0] = sincos(angles[j])
+
+
+@njit(cache=True, fastmath={"contract"})
+def _turn(angles: Array, x: Array, y: Array) -> None:
+    for j in range(len(angles)):
+        y[j], x[j] = sincos(angles[j])
+
+
+@njit(cache=True, fastmath=FAST)
+def _moments(start: int, stop: int, x: Array, y: Array, weights: Array, max_degree: int) -> Array:
+    sums = np.zeros(2 * max_degree + 2)
+    real, imag = np.empty(BLOCK), np.empty(BLOCK)
+    for first in range(start, stop, BLOCK):
+        size = min(BLOCK, stop - first)
+        a, b, w = x[first : first + size], y[first : first + size], weights[first : first + size]
+        real[:size] = w
+        imag[:size] = 0.0
+        for m in range(max_degree + 1):
+            sum_real, sum_imag = 0.0, 0.0
+            for j in range(size):
+                sum_real += real[j]
+                sum_imag += imag[j]
+                turned = real[j] * a[j] - imag[j] * b[j]
+                imag[j] = real[j] * b[j] + imag[j] * a[j]
+                real[j] = turned
+            sums[2 * m] += sum_real
+            sums[2 * m + 1] += sum_imag
+    return sums
+
+
+@njit(cache=True, parallel=True)
+def _moments_parallel(x: Array, y: Array, weights: Array, max_degree: int) -> Array:
+    chunks = (len(x) + 16 * BLOCK - 1) // (16 * BLOCK)
+    sums = np.empty((chunks, 2 * max_degree + 2))
+    for k in prange(chunks):
+        stop = min(len(x), (k + 1) * 16 * BLOCK)
+        sums[k] = _moments(k * 16 * BLOCK, stop, x, y, weights, max_degree)
+    total: Array = sums.sum(axis=0)
+    return total
+
+
+@njit(cache=True, fastmath=FAST)
+def _horner(x: Array, y: Array, series: Array, real: Array, imag: Array) -> None:
+    # real + i imag = sum_m a_m z^m for complex a_m stored as pairs
+    real[:] = 0.0
+    imag[:] = 0.0
+    for m in range(len(series) // 2 - 1, -1, -1):
+        a, b = series[2 * m], series[2 * m + 1]
+        for j in range(len(x)):
+            turned = real[j] * x[j] - imag[j] * y[j] + a
+            imag[j] = real[j] * y[j] + imag[j] * x[j] + b
+            real[j] = turned
+
+
+@njit(cache=True)
+def _evaluate(
+    start: int, stop: int, x: Array, y: Array, force: Array, value: Array, turn: Array, normalizer: Array
+) -> None:
+    scratch = np.empty(BLOCK)
+    for first in range(start, stop, BLOCK):
+        last = min(stop, first + BLOCK)
+        rest = scratch[: last - first]
+        _horner(x[first:last], y[first:last], force, rest, turn[first:last])
+        turn[first:last] *= -1.0
+        if len(normalizer):
+            _horner(x[first:last], y[first:last], value, normalizer[first:last], rest)
+
+
+@njit(cache=True, parallel=True)
+def _evaluate_parallel(x: Array, y: Array, force: Array, value: Array, turn: Array, normalizer: Array) -> None:
+    chunks = (len(x) + 4 * BLOCK - 1) // (4 * BLOCK)
+    for k in prange(chunks):
+        stop = min(len(x), (k + 1) * 4 * BLOCK)
+        _evaluate(k * 4 * BLOCK, stop, x, y, force, value, turn, normalizer)

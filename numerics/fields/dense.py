@@ -1,0 +1,89 @@
+"""The dense velocity fields of attention: every pair of tokens, any dimension, O(n) memory.
+
+The exponential field is the reference that every faster field is tested against.  Differences of tokens, not their
+inner products, enter its sums, so forces between nearly merged tokens keep their relative accuracy.  Any other kernel
+is a function of the overlap, applied to blocks of rows between two matrix products, as is every weight where queries,
+keys and values are not the tokens themselves.
+"""
+
+import numpy as np
+
+from gegenflow.numerics.fields.flow import OVERLAPS, Attention
+from gegenflow.numerics.fields.pairs import pair_sums
+from gegenflow.numerics.tokens.geometry import Array
+
+
+def dense_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Array, Array]:
+    r"""The two sums of attention in units of :math:`e^\beta`, over all pairs; arguments already checked.
+
+    .. math:: F_i = P_{x_i}\sum_j w_j e^{\beta(\langle x_i,x_j\rangle - 1)} x_j, \qquad
+              Z_i = \sum_j w_j e^{\beta(\langle x_i,x_j\rangle - 1)}
+
+    Returns the drift F, shape=[n, dim], and the normaliser Z > 0, shape=[n]; with a kernel those of
+    :func:`kernel_sums`.
+
+    >>> drift, normalizer = dense_sums(np.eye(2), np.array([0.25, 0.75]), 2.0)
+    >>> bool(np.allclose(normalizer, [0.25 + 0.75 * np.exp(-2), 0.75 + 0.25 * np.exp(-2)], rtol=1e-14))
+    True
+    """
+    if callable(attention):
+        return kernel_sums(tokens, weights, attention)
+    return pair_sums(tokens, weights, attention)
+
+
+def kernel_sums(
+    tokens: Array, weights: Array, attention: Attention, *, form: Array | None = None, values: Array | None = None
+) -> tuple[Array, Array]:
+    r"""The two sums of attention for any kernel, queries, keys and values, over all pairs; arguments already checked.
+
+    .. math:: F_i = P_{x_i} A_i, \qquad A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j, \qquad
+              Z_i = \sum_j w_j h(\langle x_i, B x_j\rangle)
+
+    Returns the drift F, shape=[n, dim], and the normaliser Z, shape=[n], accurate relative to the largest force; the
+    outputs A and the units are those of :func:`attention_output`.
+
+    >>> drift, normalizer = kernel_sums(np.eye(2), np.array([0.25, 0.75]), lambda t: 1 + t)
+    >>> drift + 0.0, normalizer
+    (array([[0.  , 0.75],
+           [0.25, 0.  ]]), array([1.25, 1.75]))
+
+    Raises FloatingPointError where the kernel is not finite.
+    """
+    output, normalizer = attention_output(tokens, weights, attention, form=form, values=values)
+    return output - np.einsum("id,id->i", output, tokens)[:, None] * tokens, normalizer
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite is refused
+def attention_output(
+    tokens: Array, weights: Array, attention: Attention, *, form: Array | None = None, values: Array | None = None
+) -> tuple[Array, Array]:
+    r"""What attention writes to each token before any projection, and its normaliser; arguments already checked.
+
+    .. math:: A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j, \qquad
+              Z_i = \sum_j w_j h(\langle x_i, B x_j\rangle)
+
+    with B = ``form`` and V = ``values``, each shape=[dim, dim] and the identity by default, and ``attention`` a kernel
+    h or beta, for :math:`h(s) = e^{\beta(s-1)}`, in units of :math:`e^\beta`.  Returns A, shape=[n, dim], and Z,
+    shape=[n], by matrix products of blocks of rows, accurate relative to the largest term.
+
+    >>> quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
+    >>> attention_output(np.eye(2), np.array([0.25, 0.75]), lambda s: 1 + s, values=quarter)[0]
+    array([[-0.75,  0.5 ],
+           [-1.5 ,  0.25]])
+
+    Raises FloatingPointError where the kernel is not finite.  Source: arXiv 2312.10794, its self-attention.
+    """
+    n, dim = tokens.shape
+    keys = tokens if form is None else tokens @ form.T
+    sources = np.column_stack([weights[:, None] * (tokens if values is None else tokens @ values.T), weights])
+    sums = np.empty((n, dim + 1))
+    rows = max(1, OVERLAPS // n)
+    for first in range(0, n, rows):
+        score = tokens[first : first + rows] @ keys.T
+        if form is None:
+            np.clip(score, -1.0, 1.0, out=score)
+        value = attention(score) if callable(attention) else np.exp(attention * (score - 1))
+        np.matmul(value, sources, out=sums[first : first + rows])
+    if not np.isfinite(sums).all():
+        raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
+    return sums[:, :dim], sums[:, dim]

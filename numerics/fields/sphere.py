@@ -1,0 +1,46 @@
+r"""The velocity field in dim 3 through spherical harmonics of the kernel: O(n) for a given degree instead of O(n^2).
+
+The coefficients are those of :mod:`gegenflow.numerics.fields.legendre`.  Up to a moderate degree the harmonics are
+summed directly, as polynomials :math:`(x + iy)^m T_p(z)`, which know no poles; above it the non-uniform
+spherical-harmonic transforms of ducc0 take over, whose cost hardly depends on the degree.  Accuracy is relative to the
+largest force, so exponentially small forces between separated clusters need the dense field.
+"""
+
+from gegenflow.numerics.fields.legendre import DIRECT_TO, SphereModes
+from gegenflow.numerics.fields.sphere_polynomials import direct_sums
+from gegenflow.numerics.fields.sphere_transforms import transform_sums
+from gegenflow.numerics.tokens.geometry import Array
+
+
+def sphere_sums(
+    tokens: Array,
+    weights: Array,
+    modes: SphereModes,
+    out: tuple[Array, Array] | None = None,
+    *,
+    normalizer: bool = True,
+) -> tuple[Array, Array]:
+    r"""Drift, shape=[n, 3], and normaliser, shape=[n], as :func:`dense_sums` for any smooth kernel in dim 3.
+
+    .. math:: F(x) = \nabla_x \sum_l W_l \sum_j w_j P_l(\langle x, x_j\rangle), \qquad
+              Z(x) = \sum_l c_l \sum_j w_j P_l(\langle x, x_j\rangle)
+
+    with the gradient along the sphere; ``tokens`` shape=[n, 3] and ``weights`` shape=[n] are checked already.  The
+    error is about ``modes.error`` times the largest force.  ``out``, the result of an earlier call, is overwritten and
+    spares new memory; without ``normalizer``, which USA does not need, the second array is empty, and one transform of
+    three is spared.
+
+    >>> import numpy as np
+    >>> from gegenflow.numerics.fields.legendre import exponential_sphere_modes
+    >>> drift, normalizer = sphere_sums(np.eye(3), np.array([0.25, 0.5, 0.25]), exponential_sphere_modes(2.0))
+    >>> bool(np.allclose(normalizer, np.array([1, 2, 1]) / 4 + np.array([3, 2, 3]) / 4 * np.exp(-2), rtol=1e-12))
+    True
+    >>> bool(np.allclose(drift[0], np.array([0, 2, 1]) / 4 * np.exp(-2), rtol=1e-11, atol=1e-14))
+    True
+
+    Raises ValueError for ``dim`` other than 3.  Source: derived here (addition theorem, DLMF 14.30.9).
+    """
+    if tokens.shape[1] != 3:
+        raise ValueError(f"dim is {tokens.shape[1]}: the sphere field needs dim 3; attention_field takes any")
+    method = direct_sums if len(modes.value) <= DIRECT_TO + 1 else transform_sums
+    return method(tokens, weights, modes, out, normalizer=normalizer)

@@ -1,0 +1,250 @@
+"""The sums of attention by tiles between matrix products: any dimension, many tokens, O(n dim) memory a thread.
+
+Each unordered pair of blocks of tokens is visited once: one matrix product gives their overlaps, the weights replace
+them in place, and two products add the pull of either block on the other.  Threads take the tiles in a fixed order,
+each with linear algebra held to one thread, so that repeated calls agree to the last bit.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from ctypes import byref, c_char_p, c_double, c_float, c_int, c_void_p
+from functools import lru_cache
+from itertools import chain, combinations, islice, pairwise, product, takewhile
+from math import ceil
+from threading import Event, Lock
+from typing import Any
+
+import numpy as np
+from numba import get_num_threads, njit
+from numba.extending import get_cython_function_address
+from numpy.typing import NDArray
+from scipy.linalg import cython_blas
+
+from gegenflow.numerics.fields.elementary import LOG2_E, exp2
+from gegenflow.numerics.fields.flow import Attention
+
+Real = NDArray[Any]
+"""An array of float64, or of float32 for half the time and half the digits."""
+
+Tile = tuple[slice, slice]
+
+TILE = 256  # tokens a block at most: a tile of overlaps stays in the second-level cache; ...
+WIDE_FROM = 64  # ... from this dim on twice as many, since the matrix products take most of the time
+SPLIT = 4  # for threads, blocks come in multiples of it: tiles of each shape then share out evenly between two
+PARALLEL_FROM = 10_000_000  # pairs times (dim + 16): below it a second thread costs more than it saves
+LARGEST_EXPONENT = {"float64": 599.0, "float32": 85.0}  # of either sign, within which exp is exact to rounding
+
+_gemm_type = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, *[c_void_p] * 11)  # releases the interpreter lock
+GEMM = {
+    "float64": (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "dgemm")), c_double),
+    "float32": (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "sgemm")), c_float),
+}
+_library = ctypes.CDLL(cython_blas.__file__)
+_library_lock = Lock()
+
+
+def tile_sums(tokens: Real, weights: Real, attention: Attention, *, form: Real | None = None) -> tuple[Real, Real]:
+    r"""The two sums of attention in units of :math:`e^\beta`, as :func:`dense_sums`, many tokens at a time.
+
+    .. math:: F_i = P_{x_i}\sum_j w_j e^{\beta(s_{ij} - 1)} x_j, \qquad Z_i = \sum_j w_j e^{\beta(s_{ij} - 1)},
+              \qquad s_{ij} = \langle x_i, B x_j\rangle
+
+    with B = ``form``, shape=[dim, dim], such as :math:`Q^T K`, the identity by default; ``attention`` is beta or a
+    kernel h, which stands for :math:`e^{\beta(s-1)}` and then is in units of one.  ``tokens`` shape=[n, dim] unit rows
+    of float64 or float32, which is also the precision of the result, and ``weights`` shape=[n], already checked.
+    Returns the drift F, shape=[n, dim], and the normaliser Z, shape=[n].
+
+    Overlaps and not differences enter: the error is about 1 + beta roundings of the largest sum, before the projection
+    and without the self term, so forces among nearly merged tokens need :func:`dense_sums`.
+
+    >>> drift, normalizer = tile_sums(np.eye(2), np.array([0.25, 0.75]), 2.0)
+    >>> bool(np.allclose(drift / np.exp(-2), [[0, 0.75], [0.25, 0]], rtol=1e-14))
+    True
+    >>> turn = np.array([[0.0, -1.0], [1.0, 0.0]])  # the second token scores -1 for the first, and 1 the other way
+    >>> drift, _ = tile_sums(np.eye(2), np.array([0.25, 0.75]), 2.0, form=turn)
+    >>> bool(np.allclose(drift, [[0, 0.75 * np.exp(-4)], [0.25, 0]], rtol=1e-14))
+    True
+
+    Raises ValueError for tokens of another type, a form of another shape, and a form whose exponents may leave
+    [-599, 599] (float64) or [-85, 85] (float32); FloatingPointError where a kernel is not finite.
+    """
+    tokens = np.ascontiguousarray(tokens)
+    if tokens.dtype.name not in GEMM:
+        raise ValueError(f"tokens are {tokens.dtype}: the tiles take float64 or float32")
+    n, dim = tokens.shape
+    keys = tokens if form is None else _keys(tokens, form)
+    weigh = _weigher(attention, keys, form is None)
+    own = np.ones((1, n), tokens.dtype) if form is None else np.einsum("id,id->i", tokens, keys)[None]
+    weigh(own)
+    sources = np.empty((n, dim + 1), tokens.dtype)
+    np.multiply(weights[:, None], tokens, out=sources[:, :dim], casting="same_kind")
+    sources[:, dim] = weights
+    parallel = n * n * (dim + 16) >= PARALLEL_FROM
+    blocks = _blocks(n, TILE if dim < WIDE_FROM else 2 * TILE, SPLIT if parallel else 1)
+    with _one_blas_thread() as alone:
+        workers = get_num_threads() if alone and parallel else 1
+        sums = np.zeros((workers, *sources.shape), tokens.dtype)
+        sums[0, :, dim] = weights * own[0]
+        scratch = np.empty((workers, max(b.stop - b.start for b in blocks) ** 2), tokens.dtype)
+
+        def share(worker: int, stopped: Event) -> None:
+            tiles = islice(_tiles(blocks, form is None), worker, None, workers)
+            running = takewhile(lambda _: not stopped.is_set(), tiles)
+            _add_tiles(running, tokens, keys, sources, weigh, form is None, sums[worker], scratch[worker])
+
+        _in_parallel(share, workers)
+    drift, normalizer = np.empty_like(tokens), np.empty(n, tokens.dtype)
+    _project(sums, tokens, drift, normalizer)
+    if callable(attention) and not (np.isfinite(drift).all() and np.isfinite(normalizer).all()):
+        raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
+    return drift, normalizer
+
+
+def check_exponents(attention: Attention, reach: float, dtype: str) -> None:
+    """Refuse a beta for which exponents leave the range, where a form turns tokens into ones of a length, the reach.
+
+    >>> check_exponents(9.0, 400.0, "float64")
+    Traceback (most recent call last):
+    ValueError: form makes tokens 400 long at beta = 9: |beta| times (1 + length) must be at most 599 in float64
+    """
+    if not callable(attention) and not abs(attention) * (1 + reach) <= LARGEST_EXPONENT[dtype]:
+        raise ValueError(
+            f"form makes tokens {reach:.3g} long at beta = {attention:g}: |beta| times (1 + length) must be at most "
+            f"{LARGEST_EXPONENT[dtype]:g} in {dtype}"
+        )
+
+
+def _keys(tokens: Real, form: Real) -> Real:
+    dim = tokens.shape[1]
+    if np.shape(form) != (dim, dim):
+        raise ValueError(f"form has shape {np.shape(form)}: for tokens of dim {dim} it must be ({dim}, {dim})")
+    return np.ascontiguousarray(tokens @ np.asarray(form, tokens.dtype).T)
+
+
+def _weigher(attention: Attention, keys: Real, symmetric: bool) -> Callable[[Real], None]:
+    if callable(attention):
+
+        def weigh(tile: Real) -> None:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused
+                tile[...] = attention(np.clip(tile, -1, 1) if symmetric else tile)
+
+        return weigh
+    if not symmetric:
+        check_exponents(attention, float(np.linalg.norm(keys, axis=1).max()), keys.dtype.name)
+    rate = keys.dtype.type(attention * LOG2_E)
+    return lambda tile: _exponentiate(tile, rate)
+
+
+def _blocks(n: int, most: int, split: int) -> list[slice]:
+    edges = np.linspace(0, n, min(n, split * ceil(n / (split * most))) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def _tiles(blocks: list[slice], symmetric: bool) -> Iterator[Tile]:
+    # Diagonal blocks come in quarters, so that little of what symmetry repeats is done twice.
+    if not symmetric:
+        yield from product(blocks, blocks)
+        return
+    yield from combinations(blocks, 2)
+    halves = [(slice(b.start, (b.start + b.stop) // 2), slice((b.start + b.stop) // 2, b.stop)) for b in blocks]
+    halved = chain(halves, ((half, half) for pair in halves for half in pair))
+    yield from ((rows, columns) for rows, columns in halved if rows.start < rows.stop)
+
+
+def _in_parallel(share: Callable[[int, Event], None], workers: int) -> None:
+    # The first share is the caller's: an interrupt reaches it and stops the others after the tile at hand.
+    stopped = Event()
+    others = [_pool(os.getpid()).submit(share, worker, stopped) for worker in range(1, workers)]
+    try:
+        share(0, stopped)
+        wait(others)
+    finally:
+        stopped.set()
+        wait(others)
+    for other in others:
+        other.result()
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int) -> ThreadPoolExecutor:
+    # Kept from call to call, and made anew in a forked process, which inherits no threads.
+    return ThreadPoolExecutor()
+
+
+def _add_tiles(
+    tiles: Iterator[Tile],
+    tokens: Real,
+    keys: Real,
+    sources: Real,
+    weigh: Callable[[Real], None],
+    symmetric: bool,
+    sums: Real,
+    scratch: Real,
+) -> None:
+    # gemm reads columns where numpy has rows: C = A B is asked for as C^T = B^T A^T.
+    gemm, number = GEMM[tokens.dtype.name]
+    one, zero = byref(number(1)), byref(number(0))
+    dim, width = byref(c_int(tokens.shape[1])), byref(c_int(sources.shape[1]))
+    token_step, source_step = tokens.strides[0], sources.strides[0]
+    x, y, s, total, t = (array.ctypes.data for array in (tokens, keys, sources, sums, scratch))
+    for rows, columns in tiles:
+        a, b, m, n = rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
+        tile, height, length = scratch[: m * n].reshape(m, n), byref(c_int(m)), byref(c_int(n))
+        left, right = x + a * token_step, y + b * token_step
+        gemm(b"T", b"N", length, height, dim, one, right, dim, left, dim, zero, t, length)
+        weigh(tile)
+        left, right = s + a * source_step, s + b * source_step
+        if a == b:  # the pull of a token on itself is exactly zero
+            np.fill_diagonal(tile, 0)
+        elif symmetric:
+            pulled = total + b * source_step
+            gemm(b"N", b"T", width, length, height, one, left, width, t, length, one, pulled, width)
+        pulled = total + a * source_step
+        gemm(b"N", b"N", width, height, length, one, right, width, t, length, one, pulled, width)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[bool]:
+    # Whether linear algebra could be held to one thread: OpenBLAS, as scipy ships it; else it keeps its own threads.
+    try:
+        count, limit = _library.scipy_openblas_get_num_threads, _library.scipy_openblas_set_num_threads
+    except AttributeError:
+        yield False
+        return
+    with _library_lock:
+        before = count()
+        limit(1)
+        try:
+            yield True
+        finally:
+            limit(before)
+
+
+@njit(cache=True, fastmath={"contract", "reassoc"})
+def _project(sums: Real, tokens: Real, drift: Real, normalizer: Real) -> None:
+    workers, n, width = sums.shape
+    for i in range(n):
+        own, pull = tokens[i], drift[i]
+        pull[:] = sums[0, i, : width - 1]
+        normalizer[i] = sums[0, i, width - 1]
+        for k in range(1, workers):
+            part = sums[k, i]
+            for c in range(width - 1):
+                pull[c] += part[c]
+            normalizer[i] += part[width - 1]
+        radial = own[0] * pull[0]
+        for c in range(1, width - 1):
+            radial += own[c] * pull[c]
+        for c in range(width - 1):
+            pull[c] -= radial * own[c]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _exponentiate(tile: Real, rate: float) -> None:
+    # exp(beta (t - 1)) in place
+    flat = tile.reshape(-1)
+    for k in range(flat.size):
+        flat[k] = exp2(flat[k] * rate - rate)

@@ -1,0 +1,5 @@
+"""Runs: follow tokens or densities, save them, load them, draw them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,111 @@
+"""Many independent random starts, each followed until its first harmonic degree emerges."""
+
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gegenflow.numerics.fields.flow import check_model
+from gegenflow.numerics.observables.tokens import HarmonicPower
+from gegenflow.numerics.runs.particles import simulate
+from gegenflow.numerics.tokens.arguments import check_times
+from gegenflow.numerics.tokens.geometry import Array, uniform
+
+PIECES = 8  # a run goes on in pieces of t_end, so that it stops soon after a degree has emerged
+TIMES = 32  # recorded in each piece
+
+
+def emergences(
+    dim: int,
+    beta: float,
+    *,
+    tokens: int,
+    runs: int,
+    amplitude: float,
+    max_degree: int,
+    t_end: float,
+    model: str = "usa",
+    rtol: float = 1e-6,
+    rng: int | np.random.Generator | None = None,
+    executor: Executor | None = None,
+) -> tuple[NDArray[np.int64], Array]:
+    r"""First degree to reach an amplitude in each of many runs from uniform tokens, and when, both shape=[runs].
+
+    .. math:: T = \min_{1 \le k \le K} \min\{t \ge 0 : A_k(t) \ge a\}, \qquad
+              A_k^2 = \sum_{ij} w_i w_j P_k(\langle x_i, x_j\rangle)
+
+    with a = ``amplitude`` and K = ``max_degree``; between recorded times, 256 in ``t_end``, :math:`\log A_k` is
+    interpolated linearly. A degree with that amplitude at the start has emerged at time 0 (of several the largest). A
+    run in which none emerges by ``t_end``, or that stops early, is degree 0 at time nan.
+
+    ``rtol`` is the tolerance of a step (``atol`` a hundredth of it). Run r draws from the r-th child of ``rng``, so the
+    result is the same bit for bit whatever the ``executor``. It may be any of processes; with one thread in each:
+    ``ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=numba.set_num_threads, initargs=(1,))``.
+
+    Kuramoto on the circle (beta = 0) lets the mean alone grow, and synchronises:
+
+    >>> degrees, times = emergences(2, 0.0, tokens=50, runs=3, amplitude=0.9, max_degree=1, t_end=20.0, rng=0)
+    >>> degrees, bool(((times > 1) & (times < 20)).all())
+    (array([1, 1, 1]), True)
+
+    Raises ValueError for dim < 2, tokens < 1, runs < 1, max_degree < 1, an amplitude outside (0, 1), a bad t_end or
+    tolerance, and as :func:`simulate`. Source: derived here.
+    """
+    check_model(beta, model)
+    check_times(None, t_end)
+    if t_end == 0:
+        raise ValueError(f"t_end is {t_end:g}: it must be > 0")
+    if not 0 < amplitude < 1:
+        raise ValueError(f"amplitude is {amplitude}: it must lie strictly between 0 and 1, that of coinciding tokens")
+    for name, value in {"runs": runs, "max_degree": max_degree}.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}: it must be >= 1")
+    options = {"beta": beta, "model": model, "rtol": rtol, "atol": rtol / 100, "observe": [HarmonicPower(max_degree)]}
+    follow = partial(_emergence, dim, tokens, amplitude, t_end / PIECES, options)
+    streams = np.random.default_rng(rng).spawn(runs)
+    found = list((map if executor is None else executor.map)(follow, streams))
+    return np.array([degree for degree, _ in found]), np.array([time for _, time in found])
+
+
+def first_crossing(times: Array, powers: Array, amplitude: float) -> tuple[int, float]:
+    r"""First degree whose power reaches ``amplitude`` squared, and the time by linear interpolation of its logarithm.
+
+    ``times`` shape=[times], ``powers`` shape=[times, max_degree + 1] from degree 0 on, which is left out. Degree 0 at
+    time nan if there is none.
+
+    >>> degree, time = first_crossing(np.array([0.0, 1.0]), np.array([[1, 0.1, 0.01], [1, 0.1, 1.0]]), 0.5)
+    >>> degree, bool(np.isclose(time, 1 - np.log(2) / np.log(10)))
+    (2, True)
+
+    Source: derived here.
+    """
+    level = 2 * np.log(amplitude)
+    with np.errstate(divide="ignore"):
+        logs = np.log(powers[:, 1:]) - level
+    first, when = 0, np.nan
+    for degree, log in enumerate(logs.T, 1):
+        if not (log >= 0).any():
+            continue
+        i = int(np.argmax(log >= 0))
+        time = times[0] if i == 0 else times[i] - (times[i] - times[i - 1]) * log[i] / (log[i] - log[i - 1])
+        if first == 0 or time < when or (time == when and logs[0, degree - 1] > logs[0, first - 1]):
+            first, when = degree, float(time)
+    return first, when
+
+
+def _emergence(
+    dim: int, tokens: int, amplitude: float, piece: float, options: dict[str, Any], stream: np.random.Generator
+) -> tuple[int, float]:
+    """One run, in pieces; every piece records its own start."""
+    state = uniform(tokens, dim, rng=stream)
+    for number in range(PIECES):
+        run = simulate(state, t_end=piece, save_at=np.linspace(0, piece, TIMES + 1), **options)
+        degree, time = first_crossing(run.t, run.observables["harmonic_power"], amplitude)
+        if degree:
+            return degree, number * piece + time
+        if not run.status.ok:
+            break
+        state = run.tokens
+    return 0, np.nan

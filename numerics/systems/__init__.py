@@ -1,0 +1,5 @@
+"""Neighbouring systems, each with its own observables and fields."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+from .low_temperature import linear_flow as linear_flow
+from .low_temperature import zero_temperature_field as zero_temperature_field
+from .synchronization import DiracDistance as DiracDistance
+from .synchronization import Resultant as Resultant
+from .synchronization import SmallestOverlap as SmallestOverlap

@@ -1,0 +1,70 @@
+"""Attention at zero temperature: softmax picks one token, and the flow is a linear one seen from the sphere."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import expm
+
+from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize
+
+LARGEST_EXPONENT = 700.0
+
+
+def zero_temperature_field(
+    tokens: ArrayLike, *, form: ArrayLike | None = None, values: ArrayLike | None = None
+) -> Array:
+    r"""Velocity of tokens under SA as beta goes to infinity, among tokens that are everywhere, shape=[n, dim].
+
+    .. math:: v(x) = P_x V \frac{B^T x}{|B^T x|}
+
+    as the softmax of :math:`\beta\langle x, By\rangle` over y concentrates where y is the direction of :math:`B^T x`;
+    ``form`` B and ``values`` V, shape=[dim, dim], are the identity by default, under which nothing moves.
+
+    >>> zero_temperature_field([[0.6, 0.8]], values=[[1, 0], [0, 0]])[0].round(12)  # towards the first axis
+    array([ 0.384, -0.288])
+
+    Raises ValueError for bad tokens or matrices, and for a token that B^T maps to zero.  Source: arXiv 2605.10931.
+    """
+    state = check_tokens(tokens)
+    scores = state @ _matrix("form", form, state.shape[1])
+    reach = np.linalg.norm(scores, axis=1)
+    if not reach.all():
+        raise ValueError(f"tokens: row {int(np.argmin(reach))} has no direction under the form, which maps it to zero")
+    pull = (scores / reach[:, None]) @ _matrix("values", values, state.shape[1]).T
+    velocity: Array = pull - np.einsum("id,id->i", pull, state)[:, None] * state
+    return velocity
+
+
+def linear_flow(
+    tokens: ArrayLike, time: float, *, form: ArrayLike | None = None, values: ArrayLike | None = None
+) -> Array:
+    r"""Where the zero-temperature flow has taken tokens in its own, linear time, shape=[n, dim].
+
+    .. math:: x(\tau) = \frac{e^{\tau V B^T} x}{|e^{\tau V B^T} x|}, \qquad d\tau = \frac{dt}{|B^T x|}
+
+    Each token moves along its orbit under :func:`zero_temperature_field` with a clock of its own.
+
+    >>> linear_flow([[0.6, 0.8]], 1.0, values=[[1, 0], [0, 0]])[0].round(6)  # e : 1 in favour of the first axis
+    array([0.897811, 0.440381])
+
+    Raises ValueError for bad tokens or matrices, and a time that is not finite or in which e^{700} is passed.  Source:
+    arXiv 2605.10931.
+    """
+    state = check_tokens(tokens)
+    dim = state.shape[1]
+    generator = _matrix("values", values, dim) @ _matrix("form", form, dim).T
+    if not np.isfinite(time) or abs(time) * np.linalg.norm(generator, 2) > LARGEST_EXPONENT:
+        raise ValueError(
+            f"time is {time}: it must be finite, and its product with |V B^T| at most {LARGEST_EXPONENT:g}"
+        )
+    return normalize(state @ expm(time * generator).T)
+
+
+def _matrix(name: str, rows: ArrayLike | None, dim: int) -> Array:
+    if rows is None:
+        return np.eye(dim)
+    matrix = np.array(rows, dtype=np.float64)
+    if matrix.shape != (dim, dim):
+        raise ValueError(f"{name} has shape {matrix.shape}: tokens of dim {dim} need ({dim}, {dim})")
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"{name} is not finite")
+    return matrix

@@ -1,0 +1,230 @@
+"""Tokens on the sphere :math:`S^{d-1}`: starts, quadrature rules, and the checks every entry point shares.
+
+Tokens are the unit rows of an array, shape=[n, dim]; token weights are positive and sum to one.
+"""
+
+from math import comb
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import roots_gegenbauer
+
+Array = NDArray[np.float64]
+
+UNIT_TOLERANCE = 1e-8
+UNIT_TOLERANCE_FLOAT32 = 1e-6
+MASS_TOLERANCE = 1e-9
+
+
+def uniform(n: int, dim: int, *, rng: int | np.random.Generator | None = None) -> Array:
+    r"""Independent tokens drawn from the uniform probability measure on :math:`S^{d-1}`, shape=[n, dim].
+
+    .. math:: x_i = g_i / |g_i|, \qquad g_i \sim N(0, I_d)
+
+    ``rng`` goes through ``numpy.random.default_rng``: the same integer gives the same tokens.
+
+    >>> tokens = uniform(40_000, dim=5, rng=0)
+    >>> bool(np.allclose(tokens.T @ tokens / 40_000, np.eye(5) / 5, atol=0.01))
+    True
+
+    Raises ValueError for ``n`` < 1 or ``dim`` < 2.
+    """
+    _check_size(n, dim)
+    return normalize(np.random.default_rng(rng).standard_normal((n, dim)))
+
+
+def lattice(n: int) -> Array:
+    r"""Equispaced tokens on the circle, shape=[n, 2].
+
+    .. math:: x_j = (\cos 2\pi j/n,\ \sin 2\pi j/n)
+
+    Its Fourier moments of order 1..n-1 vanish, so equal weights integrate degree n-1 exactly.
+
+    >>> lattice(4).round(15) + 0.0
+    array([[ 1.,  0.],
+           [ 0.,  1.],
+           [-1.,  0.],
+           [ 0., -1.]])
+
+    Raises ValueError for ``n`` < 1.
+    """
+    _check_size(n, 2)
+    angle = 2 * np.pi * np.arange(n) / n
+    return np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def quadrature(dim: int, degree: int) -> tuple[Array, Array]:
+    r"""Weighted tokens that integrate every polynomial up to a degree exactly over :math:`S^{d-1}`.
+
+    .. math:: \int f\,d\sigma = \sum_j w_j f(x_j), \qquad x = (t, \sqrt{1-t^2}\,y),\ y \in S^{d-2}
+
+    Returns nodes, shape=[n, dim], and positive weights with sum one, shape=[n]: Gauss-Gegenbauer nodes in t
+    for the weight :math:`(1-t^2)^{(d-3)/2}` times the rule one dimension lower, down to the lattice of
+    degree+1 tokens.  Hence n = (degree+1) (degree//2+1)^(dim-2).
+
+    >>> tokens, weights = quadrature(dim=4, degree=6)
+    >>> moment = weights @ (tokens[:, 0] ** 2 * tokens[:, 1] ** 4)  # 1 * 3 / (4 * 6 * 8) in dim 4
+    >>> bool(np.isclose(moment, 3 / 192, rtol=1e-13))
+    True
+
+    Raises ValueError for ``dim`` < 2 or ``degree`` < 0.  Source: derived here (odd powers of
+    :math:`\sqrt{1-t^2}` come with odd powers of y, which both sides integrate to zero).
+    """
+    if degree < 0:
+        raise ValueError(f"degree is {degree}: a quadrature rule needs degree >= 0")
+    _check_size(1, dim)
+    if dim == 2:
+        return lattice(degree + 1), np.full(degree + 1, 1 / (degree + 1))
+    equator, equator_weights = quadrature(dim - 1, degree)
+    height, height_weights = roots_gegenbauer(degree // 2 + 1, dim / 2 - 1)
+    radius = np.sqrt(1 - height**2)
+    tokens = np.column_stack([np.repeat(height, len(equator)), np.kron(radius[:, None], equator)])
+    weights = np.kron(height_weights, equator_weights)
+    return normalize(tokens), weights / weights.sum()
+
+
+def normalize(tokens: ArrayLike) -> Array:
+    r"""The same directions as unit vectors, :math:`x_i / |x_i|`, shape=[n, dim].
+
+    >>> normalize([[3.0, 4.0], [0.0, -1e-200]])
+    array([[ 0.6,  0.8],
+           [ 0. , -1. ]])
+
+    Raises ValueError, with the number of the row, for a row that is zero or not finite.
+    """
+    array = _as_rows(tokens)
+    scale = np.abs(array).max(axis=1, keepdims=True)
+    if not np.all(scale > 0):
+        row = int(np.flatnonzero(~(scale[:, 0] > 0))[0])
+        raise ValueError(f"tokens: row {row} is zero and has no direction")
+    array /= scale
+    array /= np.linalg.norm(array, axis=1, keepdims=True)
+    return array
+
+
+def span_basis(tokens: Array) -> Array:
+    r"""An orthonormal basis of a space of dimension max(n, 2) that holds n tokens, shape=[dim, max(n, 2)].
+
+    .. math:: x_i = Q (Q^T x_i), \qquad \langle Q^T x_i, Q^T x_j\rangle = \langle x_i, x_j\rangle
+
+    ``tokens`` shape=[n, dim] with n <= dim.  Attention moves tokens within their span, so they may be followed there.
+
+    >>> tokens = uniform(3, dim=100, rng=0)
+    >>> basis = span_basis(tokens)
+    >>> basis.shape, bool(np.allclose(tokens @ basis @ basis.T, tokens, rtol=0, atol=1e-15))
+    ((100, 3), True)
+
+    Source: Golub, Van Loan, Matrix Computations, 5.2.
+    """
+    rows = np.vstack([tokens, np.eye(1, tokens.shape[1])]) if len(tokens) == 1 else tokens
+    basis: Array = np.linalg.qr(rows.T)[0]
+    return basis
+
+
+def check_tokens(tokens: ArrayLike) -> Array:
+    r"""Tokens as a C-contiguous float64 array with unit rows to rounding, shape=[n, dim].
+
+    Rows may be off by 1e-8 in norm, of float32 by 1e-6, which is then removed; anything further off is not a token.
+
+    >>> check_tokens([[0.0, 1.0], [2.0, 0.0]])
+    Traceback (most recent call last):
+    ValueError: tokens: row 1 has norm 2, not 1; gegenflow.numerics.normalize makes the rows unit vectors
+
+    Raises ValueError for a wrong shape, ``dim`` < 2, no rows, and rows that are not finite or not unit.
+    """
+    array = _as_rows(tokens)
+    norm = np.linalg.norm(array, axis=1)
+    tolerance = UNIT_TOLERANCE_FLOAT32 if np.asarray(tokens).dtype == np.float32 else UNIT_TOLERANCE
+    off = np.flatnonzero(~(np.abs(norm - 1) <= tolerance))
+    if off.size and norm[off[0]] == 0:
+        raise ValueError(f"tokens: row {off[0]} is zero and has no direction")
+    if off.size:
+        raise ValueError(
+            f"tokens: row {off[0]} has norm {norm[off[0]]:.9g}, not 1; "
+            "gegenflow.numerics.normalize makes the rows unit vectors"
+        )
+    array /= norm[:, None]
+    return array
+
+
+def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
+    """Tokens from a .npy file, one a row, shape=[n, dim]; ``normalize`` makes every row a unit vector.
+
+    Raises ValueError for a file that holds anything else, with the number of the first row that is not a unit vector.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: not a .npy file of numbers") from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path}: an archive of several arrays; expected a .npy file with one, shape (n, dim)")
+    try:
+        return _normalized(array) if normalize else check_tokens(array)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def check_weights(weights: ArrayLike | None, n: int) -> Array:
+    r"""Token weights :math:`w_j > 0`, :math:`\sum_j w_j = 1`, shape=[n]; ``None`` means 1/n each.
+
+    >>> check_weights(None, 4)
+    array([0.25, 0.25, 0.25, 0.25])
+
+    Raises ValueError for a wrong shape, a weight that is not positive and finite, or a sum off by over 1e-9.
+    """
+    if weights is None:
+        return np.full(n, 1 / n)
+    array = np.array(weights, dtype=np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"weights have shape {array.shape}: {n} tokens need shape ({n},)")
+    if not np.all((array > 0) & (array < np.inf)):
+        row = int(np.flatnonzero(~((array > 0) & (array < np.inf)))[0])
+        raise ValueError(f"weights: entry {row} is {array[row]:.9g}; weights must be positive and finite")
+    if abs(array.sum() - 1) > MASS_TOLERANCE:
+        raise ValueError(f"weights sum to {array.sum():.12g}: they must sum to 1 within {MASS_TOLERANCE:g}")
+    array /= array.sum()
+    return array
+
+
+def _as_rows(tokens: ArrayLike) -> Array:
+    array = np.asarray(tokens)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"tokens have dtype {array.dtype}: expected real numbers")
+    array = np.array(array, dtype=np.float64, order="C")
+    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
+        raise ValueError(f"tokens have shape {array.shape}: expected (n, dim) with n >= 1 and dim >= 2")
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"tokens: row {np.flatnonzero(~finite)[0]} is not finite")
+    return array
+
+
+_normalized = normalize
+
+
+def _check_size(n: int, dim: int) -> None:
+    if n < 1:
+        raise ValueError(f"n is {n}: at least one token is needed")
+    if dim < 2:
+        raise ValueError(f"dim is {dim}: the sphere S^(dim-1) needs dim >= 2")
+
+
+def harmonic_dimension(degree: int, dim: int) -> int:
+    """Number of independent spherical harmonics of a degree in a dim.
+
+    >>> [harmonic_dimension(k, 3) for k in range(4)]
+    [1, 3, 5, 7]
+    """
+    return comb(degree + dim - 1, degree) - (comb(degree + dim - 3, degree - 2) if degree >= 2 else 0)
+
+
+def check_max_degree(max_degree: int) -> None:
+    """Refuse a highest degree that is not a whole number >= 0.
+
+    >>> check_max_degree(-1)
+    Traceback (most recent call last):
+    ValueError: max_degree is -1: it must be >= 0
+    """
+    if not isinstance(max_degree, int | np.integer) or max_degree < 0:
+        raise ValueError(f"max_degree is {max_degree}: it must be >= 0" + " and whole" * (max_degree >= 0))

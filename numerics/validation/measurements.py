@@ -1,0 +1,253 @@
+r"""Growth rates, energy balance and cluster angles, measured on simulated tokens with error bars.
+
+Nothing here knows the theory: windows of time come from the caller, the kernel enters through the velocity alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.integrate import simpson
+from scipy.stats import norm
+from scipy.stats import t as student_t
+
+from gegenflow.numerics.fields.flow import Attention, Kernel, check_model, kernel_name
+from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
+from gegenflow.numerics.fields.method import attention_sums
+from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile
+from gegenflow.numerics.observables.tokens import Dissipation, Energy
+from gegenflow.numerics.runs.particles import simulate
+from gegenflow.numerics.runs.run import Run
+from gegenflow.numerics.tokens.clusters import cluster_centres, cluster_labels
+from gegenflow.numerics.tokens.geometry import Array, quadrature, uniform
+
+TILT = 1e-5
+MOST_NODES = 10_000
+MOST_OWN_SHARE = 0.03
+STEPS_WITH_NOISE = 4  # of a window in which the fastest degree grows by about e: an error far below 1e-3 of its rate
+
+
+class Unfinished(Exception):
+    """A measurement came to nothing: its run stopped early, or the tokens are too few; the text says why."""
+
+
+class Unmeasurable(ValueError):
+    """What was asked for cannot be measured at that dimension and temperature."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Observable: amplitudes of the harmonics of degrees 1..max_degree that are symmetric about a pole."""
+
+    pole: Array
+    max_degree: int
+    name: str = "profile"
+
+    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> Array:
+        return harmonic_overlap(tokens, self.pole, self.max_degree, weights)[1:]
+
+
+def planted_rates(
+    dim: int,
+    beta: float | None = None,
+    *,
+    max_degree: int,
+    window: float,
+    model: str = "usa",
+    kernel: Kernel | None = None,
+    rng: Any = None,
+) -> tuple[Array, Array]:
+    r"""Growth rates of small harmonics planted on quadrature nodes, and their error bars, each shape=[max_degree].
+
+    Weights :math:`w_j (1 \pm \epsilon \sum_k P_k(\langle x_j, e\rangle))` about a random pole e hold every degree 1 to
+    ``max_degree`` at once, on nodes where uniform tokens are an equilibrium up to modes of the kernel below 1e-11;
+    half the difference of the two signs is free of these and of quadratic terms. The error bar is the largest deviation
+    of the rate in one of four parts of ``window``, which sees both the rounding and the cubic terms (they grow along
+    the run), plus ten times :math:`\epsilon^2` of the fastest rate for a cubic term that does not change along the run.
+
+    At beta = 0 only the mean moves, at rate 1/2 on the circle (Kuramoto):
+
+    >>> rates, errors = planted_rates(2, 0.0, max_degree=1, window=1.0, rng=0)
+    >>> bool(abs(rates[0] - 0.5) < 3 * errors[0] < 1e-6)
+    True
+
+    Raises ValueError (Unmeasurable) where an exact start needs more than 10,000 tokens, as for every ``kernel`` that is
+    not smooth; :func:`uniform_rates` takes any. Source: derived here.
+    """
+    attention = check_model(beta, "sa", kernel)  # where USA overflows, the number of tokens is the better refusal
+    degree = max_degree + len(_modes(attention).force)
+    if (count := (degree + 1) * (degree // 2 + 1) ** (dim - 2)) > MOST_NODES:
+        where = f"kernel {kernel_name(attention)}" if callable(attention) else f"beta {attention:g}"
+        raise Unmeasurable(f"dim {dim}: an exact start needs {count} tokens at {where}, allowed are {MOST_NODES}")
+    nodes, weights = quadrature(dim, degree)
+    profile = Profile(uniform(1, dim, rng=rng), max_degree)
+    tilt = TILT * harmonic_profile(nodes, profile.pole, np.ones(1), max_degree)[:, 1:].sum(axis=1)
+    times = np.linspace(0, window, 5)
+    options: dict[str, Any] = {"observe": [profile], "save_at": times, "rtol": 1e-13, "atol": 0.0}
+    options["first_step"] = window / 50  # motion of the size of the tilt would pass whole windows in one step
+    plus, minus = (
+        follow(nodes, beta, model, window, weights=weights * factor / (weights @ factor), kernel=kernel, **options)
+        for factor in (1 + tilt, 1 - tilt)
+    )
+    logs = np.log(np.abs(plus.observables["profile"] - minus.observables["profile"]))
+    rates = (logs[-1] - logs[0]) / window
+    parts = np.diff(logs, axis=0) / np.diff(times)[:, None]
+    return rates, np.abs(parts - rates).max(axis=0) + 10 * TILT**2 * np.abs(rates).max()
+
+
+def _modes(attention: Attention) -> CircleModes:
+    """The modes above 1e-11 of the attention weight."""
+    if not callable(attention):
+        return exponential_modes(float(attention), 1e-11)
+    try:
+        return circle_modes(lambda gap: attention(1 - gap), 1e-11)
+    except ValueError as error:
+        raise Unmeasurable(f"{error}, too many for an exact start: uniform_rates takes any kernel") from error
+
+
+def uniform_rates(
+    dim: int,
+    beta: float | None = None,
+    *,
+    max_degree: int,
+    window: float,
+    tokens: int,
+    runs: int,
+    model: str = "usa",
+    kernel: Kernel | None = None,
+    noise: float = 0.0,
+    rng: Any = None,
+) -> tuple[Array, Array]:
+    r"""Growth rates from independent uniform tokens, and their standard errors, each shape=[max_degree].
+
+    .. math:: \gamma_k \approx \frac1t \log\frac{\sum_r \sum_m c_{km}^r(t)\,c_{km}^r(0)}{\sum_r \sum_m c_{km}^r(0)^2}
+
+    the regression of the amplitudes at t = ``window`` on those at 0, over runs r and harmonics m: quadratic coupling
+    to faster degrees is uncorrelated with the start, so it widens the error bar (jackknife over runs, :func:`few_runs`)
+    but does not bias the slope. The bias of order 1/n that finitely many tokens leave (each is its own neighbour in the
+    normaliser of SA) cancels in twice the slope of all tokens less that of their halves. Under ``noise`` :math:`\nu`
+    the rates are :math:`\gamma_k - \nu k(k+d-2)`, and the error bars shrink with more runs, hardly with more tokens.
+
+    Raises :class:`Unfinished` where a token makes up more than 3 % of its own normaliser, so that terms of order 1/n^2
+    would show.
+
+    >>> rates, errors = uniform_rates(2, 0.0, max_degree=1, window=0.5, tokens=1000, runs=8, rng=0)
+    >>> bool(abs(rates[0] - 0.5) < 3 * errors[0] < 0.05)
+    True
+
+    Source: derived here.
+    """
+
+    options: dict[str, Any] = {"kernel": kernel, "save_at": []}
+    if noise:
+        options |= {"noise": noise, "step": window / STEPS_WITH_NOISE}
+    else:
+        options |= {"rtol": 1e-6, "atol": 1e-8, "first_step": window}
+
+    def regression(start: Array, stream: np.random.Generator) -> Array:
+        end = follow(start, beta, model, window, rng=stream, **options).tokens
+        return np.array([harmonic_overlap(start, end, max_degree)[1:], harmonic_power(start, max_degree)[1:]])
+
+    def slope(sums: Array) -> Array:
+        slopes = np.log(sums[..., 0, :] / sums[..., 1, :]) / window
+        difference: Array = 2 * slopes[..., 0, :] - slopes[..., 1, :]
+        return difference
+
+    if model == "sa":
+        _check_neighbours(uniform(tokens, dim, rng=rng), check_model(beta, model, kernel))
+    samples = []
+    for stream in np.random.default_rng(rng).spawn(runs):
+        start = uniform(tokens, dim, rng=stream)
+        halves = regression(start[::2], stream) + regression(start[1::2], stream)
+        samples.append([regression(start, stream), halves])
+    sums = np.array(samples)
+    left_out = slope(sums.sum(axis=0) - sums)
+    return slope(sums.sum(axis=0)), np.sqrt((runs - 1) * left_out.var(axis=0)) * few_runs(runs)
+
+
+def _check_neighbours(start: Array, attention: Attention) -> None:
+    """Refuse a SA start whose tokens see little but themselves."""
+    _, normaliser = attention_sums(start, np.full(len(start), 1 / len(start)), attention)
+    own = float(attention(np.ones(1))[0]) if callable(attention) else 1.0
+    share = own / (len(start) * normaliser.mean())
+    if share > MOST_OWN_SHARE:
+        enough = int(np.ceil(len(start) * share / MOST_OWN_SHARE))
+        raise Unfinished(
+            f"{len(start)} tokens are too few: each makes up {share:.0%} of its own normaliser; take about {enough}"
+        )
+
+
+def few_runs(runs: int) -> float:
+    """Factor on a standard error from a few runs, so that three bars cover as often as three of a Gaussian (1 in 370).
+
+    >>> few_runs(8) > few_runs(32) > few_runs(1_000_000) > 1.0
+    True
+    """
+    return float(student_t.isf(norm.sf(3), runs - 1)) / 3
+
+
+def energy_gain(start: Array, beta: float, *, t_end: float, model: str = "usa") -> tuple[float, float, float]:
+    r"""Integral of the dissipation along a run, the gain of energy, and the error bar of their comparison.
+
+    .. math:: \int_0^T \frac{dE}{dt}\,dt = E(T) - E(0)
+
+    The error bar is the change of Simpson's rule on halving its step, plus the tolerance of the run and the rounding of
+    the energy (which holds the constant 1/(2 beta)).
+
+    >>> integral, gain, error = energy_gain(uniform(50, dim=3, rng=0), 2.0, t_end=1.0)
+    >>> bool(abs(integral - gain) < 3 * error < 1e-3 * gain)
+    True
+    """
+    times = np.linspace(0, t_end, 65)
+    run = follow(start, beta, model, t_end, observe=[Energy(), Dissipation()], save_at=times, rtol=1e-9)
+    energy, dissipation = run.observables["energy"], run.observables["dissipation"].astype(float)
+    fine, coarse = float(simpson(dissipation, x=times)), float(simpson(dissipation[::2], x=times[::2]))
+    gain = float(energy[-1] - energy[0])
+    return fine, gain, abs(fine - coarse) + 1e-7 * abs(gain) + 1e-13 * float(abs(energy[-1]))
+
+
+def cluster_angles(start: Array, beta: float, *, t_end: float, min_mass: float, model: str = "usa") -> Array:
+    """Angles in [0, 2 pi] of the clusters that tokens on the circle, shape=[n, 2], have formed by ``t_end``.
+
+    Raises :class:`Unfinished` if there is no cluster of at least ``min_mass`` by then.
+    """
+    run = follow(start, beta, model, t_end, save_at=[], rtol=1e-7)
+    labels = cluster_labels(run.tokens, min_mass=min_mass)
+    if labels.max() < 0:
+        raise Unfinished(f"no clusters after t = {t_end:.3g}")
+    x, y = cluster_centres(run.tokens, labels).T
+    angles: Array = np.arctan2(y, x) % (2 * np.pi)
+    return angles
+
+
+def nudged_starts(
+    degree: int, *, tokens: int, runs: int, amplitude: float = 0.05, rng: Any = None
+) -> Iterator[tuple[Array, float]]:
+    r"""Uniform tokens on the circle, nudged towards one degree with a random phase, and that phase as they hold it.
+
+    Yields ``runs`` pairs of tokens, shape=[n, 2], and :math:`\arg\mu_k`,
+    :math:`\mu_k = \frac1n\sum_i e^{-ik\theta_i}`. The amplitude exceeds the noise of the tokens, so that the
+    degree wins; one of its maxima lies near the angle pi.
+
+    >>> tokens, phase = next(nudged_starts(3, tokens=20_000, runs=1, rng=0))
+    >>> bool(abs(harmonic_power(tokens, 3)[3] ** 0.5 - 0.05) < 0.02)
+    True
+    """
+    for stream in np.random.default_rng(rng).spawn(runs):
+        angle = stream.uniform(0, 2 * np.pi, tokens)
+        centre = np.pi * (1 + stream.uniform(-0.5, 0.5) / degree)
+        angle -= 2 * max(amplitude, 5 / tokens**0.5) / degree * np.sin(degree * (angle - centre))
+        yield np.column_stack([np.cos(angle), np.sin(angle)]), float(np.angle(np.exp(-1j * degree * angle).mean()))
+
+
+def follow(start: Array, beta: float | None, model: str, t_end: float, **options: Any) -> Run:
+    """A run that reached its end, or :class:`Unfinished`; an interrupt goes on."""
+    run = simulate(start, beta=beta, model=model, t_end=t_end, **options)
+    if run.status.message.startswith("interrupted"):
+        raise KeyboardInterrupt
+    if not run.status.ok:
+        raise Unfinished(str(run.status))
+    return run

@@ -1,0 +1,126 @@
+"""What the documentation says is true: doctests, sources, and the examples of the README."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gegenflow import numerics, theory
+
+README = Path(__file__).parents[2] / "README.md"
+SIDES = (theory, numerics)
+FOUND = [found for side in SIDES for found in pkgutil.walk_packages(side.__path__, f"{side.__name__}.")]
+PACKAGES = [side.__name__ for side in SIDES] + [found.name for found in FOUND if found.ispkg]
+MODULES = [found.name for found in FOUND if not found.ispkg]
+ROOMS = [importlib.import_module(name) for name in PACKAGES if not name.endswith(".command")]
+NAMES = {
+    f"{room.__name__.removeprefix('gegenflow.')}.{name}": getattr(room, name)
+    for room in ROOMS
+    for name in room.__all__
+    if not inspect.ismodule(getattr(room, name))
+}
+
+WITHOUT_EXAMPLES = {
+    "gegenflow.numerics.runs.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
+    "gegenflow.numerics.validation.command.cli": "the console command: tests/house/test_command.py",
+    "gegenflow.numerics.validation.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
+    "gegenflow.theory.growth.proofs": "ways to check an equality: tests/theory/test_linearization.py breaks each",
+    "gegenflow.theory.symbols": "the symbols alone",
+}
+WITHOUT_A_SOURCE = {
+    *("Certified", "certify", "Kernel", "Derivation", "Phase", "Table", "Boundary", "Boundaries"),
+    *("critical_table", "growth_table"),
+    *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Prospect"),
+    *("plot_checks", "plot_density", "plot_power", "plot_trajectories"),
+    # one line of elementary geometry or statistics, stated in full
+    *("lattice", "normalize", "uniform", "cluster_labels", "HarmonicAmplitude", "HarmonicPower"),
+    *("cluster_angles", "energy_gain", "prospects", "harmonic_overlap"),
+}
+SOURCE = re.compile(r"Source|arXiv|DLMF|derived here")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings_run(module):
+    """Every module shows at least one example that holds, unless it is listed with the reason."""
+    failed, tried = doctest.testmod(importlib.import_module(module))
+    assert failed == 0
+    assert bool(tried) != (module in WITHOUT_EXAMPLES)
+
+
+@pytest.mark.parametrize("module", [*MODULES, *PACKAGES])
+def test_every_module_and_every_function_in_it_says_what_it_is(module):
+    """A docstring for the module and for each function it defines."""
+    room = importlib.import_module(module)
+    assert room.__doc__
+    for name, thing in vars(room).items():
+        if not name.startswith("_") and inspect.isroutine(thing) and thing.__module__ == module:
+            assert inspect.getdoc(thing), f"{module}.{name}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_public_names_are_documented_with_their_source(name):
+    """Functions and classes have a docstring; those that implement a formula say where it comes from."""
+    thing = NAMES[name]
+    if not callable(thing) or not getattr(thing, "__module__", "").startswith("gegenflow"):
+        return  # the symbols k, d, t and beta
+    text = inspect.getdoc(thing)
+    assert text
+    if name.rpartition(".")[2] not in WITHOUT_A_SOURCE:
+        assert SOURCE.search(text), f"{name} implements a formula and names no source"
+
+
+def test_lists_of_exceptions_hold_no_stale_name():
+    """Whatever is excused exists."""
+    assert set(WITHOUT_EXAMPLES) <= set(MODULES)
+    assert {name.rpartition(".")[2] for name in NAMES} >= WITHOUT_A_SOURCE
+
+
+# the README
+
+
+def fenced():
+    """(language, text) of every fenced block of the README."""
+    return re.findall(r"^```(\w*)[^\n]*\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def is_long():
+    return len(README.read_text().splitlines()) > 20
+
+
+def test_examples_in_the_readme_run():
+    """All >>> lines, in order, in one session."""
+    text = "\n\n".join(block for _, block in fenced() if ">>>" in block)
+    test = doctest.DocTestParser().get_doctest(text, {}, "README", str(README), 0)
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.DocTestRunner(optionflags=flags).run(test).failed == 0
+    assert README.read_text().count(">>>") == len(test.examples)
+
+
+def test_the_readme_gives_two_commands_from_nothing():
+    """One that runs the main job and one that runs the tests, each with its own virtual environment."""
+    lines = [line for _, block in fenced() for line in block.splitlines() if line.startswith("python3 -m venv")]
+    if is_long():
+        assert len(lines) == 2
+        assert sum("validate" in line for line in lines) == 1
+        assert sum("pytest" in line for line in lines) == 1
+
+
+def test_console_examples_in_the_readme_print_what_they_show(capsys):
+    """Each ``$ gegenflow ...`` of a quick subcommand in a console block, compared with the text below it."""
+    from gegenflow.numerics.validation.command.cli import main
+
+    for _, block in fenced():
+        for command, shown in re.findall(r"^\$ gegenflow (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            if command.split()[0] not in ("critical", "growth", "phase", "derive") or any(c in command for c in "|>"):
+                continue
+            with suppress(SystemExit):
+                main(command.split())
+            printed = capsys.readouterr()
+            checker = doctest.OutputChecker()
+            wanted, got = shown.strip() + "\n", (printed.out + printed.err).strip() + "\n"
+            assert checker.check_output(wanted, got, doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS), command

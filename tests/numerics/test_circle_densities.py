@@ -1,0 +1,111 @@
+"""Densities on the circle: what attention does to them against sums over weighted tokens, which know no harmonics."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, integers, sampled_from
+from scipy.integrate import quad
+
+from gegenflow.numerics.densities.circle import CircleDensity, circle_density
+from gegenflow.numerics.fields.dense import dense_sums
+from gegenflow.numerics.tokens.geometry import lattice
+
+
+def smooth(rng, degrees=4, size=0.3):
+    """A positive density with random amplitudes."""
+    amplitude = np.random.default_rng(rng).normal(size=(degrees, 2))
+    return CircleDensity((amplitude * size / np.abs(amplitude).sum() / 2**0.5).ravel())
+
+
+def strong_form(density, attention, model, points=512):
+    """Coefficients of -d/dtheta (f v), v by sums over equispaced tokens that carry the density as their weight."""
+    tokens = lattice(points)
+    angle = 2 * np.pi * np.arange(points) / points
+    values = density.values(angle)
+    drift, normalizer = dense_sums(tokens, values / points, attention)
+    speed = drift[:, 1] * tokens[:, 0] - drift[:, 0] * tokens[:, 1]
+    speed *= 1 / normalizer if model == "sa" else 1.0 if callable(attention) else np.exp(attention)
+    degree = np.arange(points // 2 + 1)
+    change = np.fft.rfft(values * speed, norm="forward") * -1j * degree
+    top = density.max_degree
+    return 2**0.5 * np.column_stack([change.real, -change.imag])[1 : top + 1].ravel()
+
+
+@given(rng=integers(0, 10**6), beta=floats(0, 20), model=sampled_from(["usa", "sa"]))
+def test_motion_is_the_transport_by_the_sums_over_tokens(rng, beta, model):
+    """Fourier products on one side, dense sums over 512 weighted tokens on the other."""
+    density = smooth(rng).resized(24)
+    ours = density.motion(beta, model)(density.coefficients)
+    theirs = strong_form(density, beta, model)
+    assert np.abs(ours - theirs).max() < 1e-11 * np.abs(theirs).max() + 1e-13 * (np.exp(beta) if model == "usa" else 1)
+
+
+@pytest.mark.parametrize("model", ["usa", "sa"])
+def test_any_kernel_moves_a_density_as_it_moves_tokens(model):
+    """The same for a kernel that is no exponential, and one that no multiplier formula here knows."""
+    density = smooth(1).resized(24)
+    kernel = lambda t: 2 + np.tanh(3 * t)  # noqa: E731
+    ours = density.motion(kernel, model)(density.coefficients)
+    assert np.allclose(ours, strong_form(density, kernel, model), rtol=0, atol=1e-12)
+
+
+@given(beta=floats(0.1, 30), degree=integers(0, 12))
+def test_multipliers_are_the_integrals_they_stand_for(beta, degree):
+    """Adaptive quadrature of the kernel and of its potential exp(beta (cos - 1)) / beta."""
+    value, potential = CircleDensity(np.zeros(26)).multipliers(beta)
+    exact = quad(lambda a: np.exp(beta * (np.cos(a) - 1)) * np.cos(degree * a), 0, np.pi, epsabs=1e-13)[0] / np.pi
+    assert value[degree] == pytest.approx(exact, rel=1e-9, abs=1e-13)
+    assert potential[degree] == pytest.approx(exact / beta if degree else 0.0, rel=1e-9, abs=1e-12 / beta)
+
+
+def test_a_period_of_the_start_is_kept_exactly():
+    """Degrees that 2 pi / 3 excludes stay zero, not small: nothing can grow in them."""
+    density = circle_density(lambda angle: 1 + 0.4 * np.cos(3 * angle) + 0.1 * np.sin(6 * angle)).resized(40)
+    assert density.period == 3
+    change = density.motion(5.0, "usa")(density.coefficients).reshape(-1, 2)
+    excluded = np.arange(1, 41) % 3 != 0
+    assert (change[excluded] == 0).all()
+    assert np.abs(change[2]).max() > 1
+    full = strong_form(density, 5.0, "usa").reshape(-1, 2)
+    assert np.abs(full[excluded]).max() < 1e-11
+
+
+def test_a_density_is_recovered_from_a_function_and_from_values():
+    """The von Mises density, whose coefficients are ratios of Bessel functions, here by quadrature."""
+    total = quad(lambda a: np.exp(4 * np.cos(a)), 0, np.pi, epsabs=1e-13)[0] / np.pi
+    function = lambda angle: np.exp(4 * np.cos(angle - 1)) / total  # noqa: E731
+    density = circle_density(function)
+    angle = np.linspace(0, 2 * np.pi, 7)
+    assert np.allclose(density.values(angle), function(angle), rtol=1e-13, atol=1e-14)
+    third = quad(lambda a: function(a) * 2**0.5 * np.sin(3 * a), 0, 2 * np.pi, epsabs=1e-13)[0] / (2 * np.pi)
+    assert density.coefficients[5] == pytest.approx(third, rel=1e-12)
+    same = circle_density(function(2 * np.pi * np.arange(64) / 64))
+    assert np.allclose(same.resized(density.max_degree).coefficients, density.coefficients, rtol=0, atol=1e-14)
+    values, weights = density.samples()
+    assert weights @ values == pytest.approx(1.0, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("density", "message"),
+    [
+        (lambda angle: 1 + 2 * np.cos(angle), "density is -1 at angle 3.14159: it must not be negative"),
+        (lambda angle: 1.5 + np.cos(angle), "density has mass 1.5, not 1"),
+        (lambda angle: np.where(angle > 1, np.nan, 1.0), "density is nan at angle"),
+        (lambda angle: np.where(angle > np.pi, 2.0, 0.0), "not resolved by 65536 degrees: it must be smooth"),
+        (lambda angle: 1.0, "maps 64 angles to shape"),
+        ([[1.0, 1.0, 1.0]], r"density has shape \(1, 3\): expected \(n,\) values at equispaced angles, n >= 3"),
+        ([3.0, 0.0, 0.0], "3 values do not resolve the density"),
+        ([2.0, 0.0, 2.0, 0.0], "4 values do not resolve the density"),
+        ([1.0, np.inf, 1.0], "density is inf at angle 2.0944"),
+        ([2.0, -1.0, 2.0], "density is -1 at angle 2.0944"),
+    ],
+)
+def test_what_is_no_density_is_refused_with_the_reason(density, message):
+    with pytest.raises(ValueError, match=message):
+        circle_density(density)
+
+
+@pytest.mark.parametrize("coefficients", [np.zeros(3), np.zeros((2, 2)), np.array([0.1, np.nan])])
+def test_coefficients_of_another_shape_are_refused(coefficients):
+    with pytest.raises(ValueError, match="coefficients"):
+        CircleDensity(coefficients)

@@ -1,0 +1,190 @@
+"""Tokens with a length under Pre-LN and Peri-LN: equiangular starts, decay in time, files and refusals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import floats, integers, sampled_from
+from scipy.integrate import solve_ivp
+
+from gegenflow import numerics as nm
+from gegenflow.numerics.integrators.normalization import stream_velocity
+
+
+def equiangular(n, overlap):
+    """Rows of a square root of the matrix of overlaps, by its eigenvectors."""
+    values, vectors = np.linalg.eigh((1 - overlap) * np.eye(n) + overlap)
+    return nm.normalize(vectors * np.sqrt(values) @ vectors.T)
+
+
+def equiangular_motion(n, beta, model, normalization):
+    """The rates of overlap g and radius r where all tokens see the same: h(1) for themselves, h(g) for n - 1 others."""
+
+    def rates(_, state):
+        g, r = state
+        own, other = np.exp(beta), np.exp(beta * g)
+        scale = n if model == "usa" else own + (n - 1) * other
+        radial = (own + (n - 1) * other * g) / scale
+        across = (own * g + other * (1 + (n - 2) * g)) / scale
+        square = own**2 + 2 * own * other * (n - 1) * g + other**2 * (n - 1) * (1 + (n - 2) * g)
+        pull = {"post": 1.0, "pre": 1.0, "peri": np.sqrt(square) / scale}[normalization]
+        length = 1.0 if normalization == "post" else r
+        return [2 * (across - g * radial) / (length * pull), radial / pull if normalization != "post" else 0.0]
+
+    return rates
+
+
+@settings(max_examples=25)
+@given(
+    n=integers(2, 9),
+    beta=floats(-3, 4),
+    overlap=floats(0, 0.6),
+    radius=floats(0.3, 3),
+    model=sampled_from(["usa", "sa"]),
+    normalization=sampled_from(["post", "pre", "peri"]),
+    wide=sampled_from([1, 5]),
+)
+def test_equiangular_tokens_follow_two_equations(n, beta, overlap, radius, model, normalization, wide):
+    """scipy on the two scalar equations of overlap and radius, in the dim of the tokens and in a much larger one."""
+    t_end = 1.0 if model == "sa" else np.exp(-abs(beta))
+    start, radius = equiangular(n, overlap), 1.0 if normalization == "post" else radius
+    rates = equiangular_motion(n, beta, model, normalization)
+    g, r = solve_ivp(rates, (0, t_end), [overlap, radius], rtol=1e-11, atol=1e-12).y[:, -1]
+    run = nm.simulate(
+        np.pad(start, [(0, 0), (0, (wide - 1) * n)]),
+        beta=beta,
+        model=model,
+        normalization=normalization,
+        radii=None if normalization == "post" else np.full(n, radius),
+        t_end=t_end,
+        rtol=1e-10,
+    )
+    assert run.status.ok
+    np.testing.assert_allclose(run.radii, r, rtol=1e-8)
+    np.testing.assert_allclose((run.tokens @ run.tokens.T)[~np.eye(n, dtype=bool)], g, atol=1e-8)
+
+
+@pytest.mark.parametrize(("normalization", "power"), [("pre", 2), ("peri", 2)])
+def test_near_a_cluster_the_gap_decays_as_the_square_of_the_time(normalization, power):
+    """Linearised at the cluster r = 1 + t and (1 - g)' = -2 (1 - g)/r, so that (1 - g) r^2 stays what it was."""
+    start = equiangular(5, 1 - 1e-4)
+    run = nm.simulate(
+        start, beta=1.0, model="sa", normalization=normalization, t_end=1e3, save_at=[0, 10, 1e3], rtol=1e-12, atol=0.0
+    )
+    gap = 0.5 * ((run.trajectories[:, 0] - run.trajectories[:, 1]) ** 2).sum(axis=1)
+    np.testing.assert_allclose(run.observables["radii"], (1 + run.t)[:, None] * np.ones(5), rtol=1e-4)
+    np.testing.assert_allclose(gap * (1 + run.t) ** power, gap[0], rtol=1e-3)
+    post = nm.simulate(start, beta=1.0, model="sa", t_end=5.0, save_at=[0, 5], rtol=1e-12, atol=0.0).trajectories
+    gap = 0.5 * ((post[:, 0] - post[:, 1]) ** 2).sum(axis=1)
+    assert gap[1] == pytest.approx(gap[0] * np.exp(-10), rel=1e-3)
+
+
+@settings(max_examples=25)
+@given(
+    n=integers(1, 12),
+    dim=integers(2, 5),
+    model=sampled_from(["usa", "sa"]),
+    normalization=sampled_from(["pre", "peri"]),
+    kernel=sampled_from([None, lambda t: 1 + t + t**2 / 2]),
+    seed=integers(0, 99),
+)
+def test_the_velocity_is_the_definition_one_token_at_a_time(n, dim, model, normalization, kernel, seed):
+    """Sums written out token by token, with lengths, weights, a form and values that are not symmetric."""
+    rng = np.random.default_rng(seed)
+    form, values = rng.standard_normal((2, dim, dim))
+    x, weights = rng.standard_normal((n, dim)), rng.dirichlet(np.ones(n))
+    weigh = kernel or (lambda s: np.exp(0.7 * s))
+    out = np.empty(n * dim)
+    sums = {"normalization": normalization, "model": model, "form": form, "values": values}
+    expected = np.empty_like(x)
+    for i in range(n):
+        unit = [row / np.sqrt(row @ row) for row in x]
+        value = [w * float(weigh(unit[i] @ form @ y)) for w, y in zip(weights, unit, strict=True)]
+        expected[i] = sum(v * (values @ y) for v, y in zip(value, unit, strict=True))
+        expected[i] /= sum(value) if model == "sa" else 1.0
+        expected[i] /= np.sqrt(expected[i] @ expected[i]) if normalization == "peri" else 1.0
+    stream_velocity(weights, kernel or 0.7, **sums)(x.ravel(), out)
+    np.testing.assert_allclose(out.reshape(n, dim), expected, atol=1e-11 * np.abs(expected).max())
+
+
+def test_lengths_are_recorded_beside_directions_and_survive_saving(tmp_path):
+    """The unnormalised tokens of Pre-LN at beta = 0 and SA are x_i(0) + integral of one common mean for all."""
+    start, radii = nm.uniform(300, 3, rng=1), np.linspace(0.5, 2, 300)
+    run = nm.simulate(
+        start,
+        beta=0.0,
+        model="sa",
+        normalization="pre",
+        radii=radii,
+        t_end=2.0,
+        observe=[nm.Energy()],
+        save_at=[0, 1, 2],
+    )
+    assert run.parameters["normalization"] == "pre"
+    assert repr(run).startswith("Run: 300 tokens, dim 3, beta 0.0, normalization pre, model sa, dense field")
+    np.testing.assert_allclose(np.linalg.norm(run.tokens, axis=1), 1, rtol=1e-14)
+    assert run.observables["radii"].shape == (3, 256)
+    np.testing.assert_allclose(run.observables["radii"][0], radii[:256], rtol=1e-14)
+    shift = run.radii[:, None] * run.tokens - radii[:, None] * start
+    np.testing.assert_allclose(shift, shift[:1] * np.ones((300, 1)), atol=1e-7)
+    assert (np.diff(run.observables["energy"]) > 0).all()
+    run.save(tmp_path / "run")
+    back = nm.load(tmp_path / "run")
+    assert np.array_equal(back.radii, run.radii)
+    assert np.array_equal(back.observables["radii"], run.observables["radii"])
+    assert (nm.simulate(start, beta=0.0, t_end=0.1).radii == 1).all()
+
+
+def test_a_measured_error_compares_directions():
+    """The largest distance of unit tokens from a run at a hundredth of the tolerances, whatever their lengths."""
+    start = nm.uniform(20, 3, rng=2)
+    options = {"beta": 2.0, "normalization": "pre", "radii": np.full(20, 50.0), "t_end": 30.0, "rtol": 1e-5}
+    run = nm.simulate(start, **options, estimate_error=True)
+    exact = nm.simulate(start, **options | {"rtol": 1e-12})
+    assert np.linalg.norm(run.tokens - exact.tokens, axis=1).max() == pytest.approx(run.error, rel=0.2, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "values", "what"), [(lambda t: 3 - 4 * t, None, "normaliser of token"), (None, np.zeros((2, 2)), "zero")]
+)
+def test_a_velocity_that_does_not_exist_ends_the_run(kernel, values, what):
+    """A normaliser that reaches zero, and an output without a direction."""
+    beta = None if kernel else 1.0
+    run = nm.simulate(
+        np.eye(2), beta=beta, kernel=kernel, values=values, model="sa", normalization="peri", t_end=9.0, save_at=[]
+    )
+    assert not run.status.ok
+    assert what in str(run.status) or "step size" in str(run.status)
+
+
+@pytest.mark.parametrize("normalization", ["pre", "peri"])
+def test_a_token_that_shrinks_to_nothing_ends_the_run(normalization):
+    """One token under V = -I: r' = -1 from 0.7 on, so that nothing is left at t = 0.7."""
+    run = nm.simulate(
+        np.eye(1, 3), beta=1.0, model="sa", normalization=normalization, radii=[0.7], values=-np.eye(3), t_end=2.0
+    )
+    assert str(run.status).startswith("stopped at t = 0.")
+    assert "token 0 has shrunk to length" in str(run.status)
+    assert run.radii[0] < 1.1e-6
+    assert run.t[-1] == pytest.approx(0.7, abs=0.02)
+    many = nm.simulate(nm.uniform(30, 3, rng=0), beta=3.0, normalization=normalization, values=-np.eye(3), t_end=5.0)
+    assert not many.status.ok
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"normalization": "layer"}, "normalization is 'layer': it must be"),
+        ({"normalization": "post", "radii": [1, 1, 1]}, "radii are given: with normalization"),
+        ({"radii": [1, 2]}, r"radii have shape \(2,\): 3 tokens need shape \(3,\)"),
+        ({"radii": [1, -2, 1]}, "radii: entry 1 is -2"),
+        ({"radii": [1, np.nan, 1]}, "radii: entry 1 is nan"),
+        ({"noise": 0.1}, r"noise is 0.1: normalization \"pre\" goes with dense sums"),
+        ({"merge": 1e-10}, "merge is 1e-10: normalization"),
+        ({"method": "tiles"}, "method is tiles: normalization"),
+        ({"observe": [nm.Dissipation()]}, "observe holds the dissipation"),
+    ],
+)
+def test_what_has_no_length_is_refused(change, message):
+    """Every refusal names the value, before the run."""
+    with pytest.raises(ValueError, match=message):
+        nm.simulate(**({"tokens": np.eye(3), "beta": 1.0, "t_end": 1.0, "normalization": "pre"} | change))

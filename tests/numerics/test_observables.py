@@ -1,0 +1,145 @@
+"""Harmonic power and overlap, and cluster labels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, integers, sampled_from
+from scipy.special import eval_gegenbauer, sph_harm_y
+
+from gegenflow import numerics as nm
+from gegenflow.numerics.observables import harmonics
+from gegenflow.numerics.tokens import clusters
+
+seeds = integers(0, 10_000)
+
+
+def gegenbauer(degree, dim, t):
+    """scipy's polynomials, normalised to one at t = 1."""
+    if dim == 2:
+        return np.cos(degree * np.arccos(np.clip(t, -1, 1)))
+    return eval_gegenbauer(degree, dim / 2 - 1, t) / eval_gegenbauer(degree, dim / 2 - 1, 1.0)
+
+
+def random_weights(n, seed):
+    weights = np.random.default_rng(seed).uniform(0.2, 1, n)
+    return weights / weights.sum()
+
+
+@given(n=integers(1, 400), dim=integers(2, 6), degree=integers(0, 8), seed=seeds)
+def test_power_is_the_double_sum_of_gegenbauer_polynomials(n, dim, degree, seed):
+    """scipy's Gegenbauer polynomials; n runs over both the pair sum and the quadrature."""
+    tokens, weights = nm.uniform(n, dim, rng=seed), random_weights(n, seed)
+    exact = [weights @ gegenbauer(k, dim, tokens @ tokens.T) @ weights for k in range(degree + 1)]
+    np.testing.assert_allclose(nm.harmonic_power(tokens, degree, weights), exact, atol=2e-14)
+
+
+@given(n=integers(1, 300), degree=integers(0, 7), seed=seeds)
+def test_power_on_the_sphere_is_the_sum_of_squared_spherical_harmonics(n, degree, seed):
+    """scipy's spherical harmonics of the angles: D_k A_k^2 = 4 pi sum_m |sum_j w_j Y_km|^2."""
+    tokens, weights = nm.uniform(n, 3, rng=seed), random_weights(n, seed)
+    polar, azimuth = np.arccos(np.clip(tokens[:, 2], -1, 1)), np.arctan2(tokens[:, 1], tokens[:, 0])
+    orders = np.arange(-degree, degree + 1)[:, None]
+    moments = sph_harm_y(degree, orders, polar, azimuth) @ weights
+    exact = 4 * np.pi * (np.abs(moments) ** 2).sum() / (2 * degree + 1)
+    assert nm.harmonic_power(tokens, degree, weights)[degree] == pytest.approx(exact, abs=1e-13)
+
+
+@given(dim=integers(2, 7), seed=seeds)
+def test_power_of_a_point_and_of_a_quadrature_rule(dim, seed):
+    """A Dirac has power one in every degree; a rule exact to degree 6 has none in degrees 1..6."""
+    point = np.repeat(nm.uniform(1, dim, rng=seed), 5, axis=0)
+    np.testing.assert_allclose(nm.harmonic_power(point, 8), 1, atol=1e-14)
+    if dim <= 4:
+        tokens, weights = nm.tokens.quadrature(dim, 6)
+        power = nm.harmonic_power(tokens, 7, weights)
+        np.testing.assert_allclose(power[:7], [1, 0, 0, 0, 0, 0, 0], atol=1e-15)
+        assert power[7] > 1e-6
+
+
+def test_power_of_a_lattice_is_in_its_multiples():
+    """Roots of unity."""
+    np.testing.assert_allclose(nm.harmonic_power(nm.lattice(3), 7), [1, 0, 0, 1, 0, 0, 1, 0], atol=1e-14)
+
+
+def test_small_planted_power_keeps_its_accuracy():
+    """Weights 1 + eps t on an exact rule: A_1 = eps/d, its square far below the rounding of a pair sum."""
+    tokens, weights = nm.tokens.quadrature(3, 40)
+    planted = weights * (1 + 1e-7 * tokens[:, 0])
+    assert nm.harmonic_power(tokens, 2, planted)[1] == pytest.approx((1e-7 / 3) ** 2, rel=1e-6)
+
+
+@given(n=integers(1, 300), m=integers(1, 300), dim=integers(2, 6), degree=integers(0, 8), seed=seeds)
+def test_overlap_is_the_double_sum(n, m, dim, degree, seed):
+    """scipy's Gegenbauer polynomials at all pairs."""
+    tokens, other = nm.uniform(n, dim, rng=seed), nm.uniform(m, dim, rng=seed + 1)
+    weights = random_weights(n, seed)
+    exact = [(weights @ gegenbauer(k, dim, tokens @ other.T)).mean() for k in range(degree + 1)]
+    np.testing.assert_allclose(nm.observables.harmonic_overlap(tokens, other, degree, weights), exact, atol=2e-14)
+
+
+@given(dim=integers(3, 9), degree=integers(0, 9))
+def test_harmonic_dimension_makes_the_power_of_uniform_tokens_one_over_n(dim, degree):
+    """Trace of the reproducing kernel by a rule exact for it: integral of P_k^2 is 1/D_k."""
+    from scipy.special import roots_gegenbauer
+
+    node, weight = roots_gegenbauer(degree + 2, dim / 2 - 1)
+    square = weight @ gegenbauer(degree, dim, node) ** 2 / weight.sum()
+    assert harmonics.harmonic_dimension(degree, dim) == pytest.approx(1 / square, rel=1e-10)
+
+
+@given(dim=integers(2, 5), sizes=integers(0, 10_000), width=floats(1e-6, 0.03), seed=seeds)
+def test_planted_clusters_are_found(dim, sizes, width, seed):
+    """Tight clouds around orthogonal and opposite directions, shuffled; labels against the planting."""
+    rng = np.random.default_rng(seed)
+    centres = np.concatenate([np.eye(dim), -np.eye(dim)])[: 1 + sizes % (2 * dim)]
+    counts = 20 + 3 * rng.permutation(len(centres))
+    planted = np.repeat(np.argsort(np.argsort(-counts)), counts)
+    offsets = width * rng.uniform(-0.5, 0.5, (len(planted), dim))
+    cloud = nm.normalize(np.repeat(centres, counts, axis=0) + offsets)
+    order = rng.permutation(len(planted))
+    assert np.array_equal(nm.cluster_labels(cloud[order]), planted[order])
+    assert nm.Clusters()(cloud, np.full(len(cloud), 1 / len(cloud)), 1.0, "usa") == len(centres)
+
+
+def test_what_is_no_cluster():
+    """Uniform tokens, linked or scattered, and a stray token beside a cluster."""
+    assert (nm.cluster_labels(nm.uniform(5000, 2, rng=0)) == -1).all()
+    assert (nm.cluster_labels(nm.uniform(2000, 6, rng=0)) == -1).all()
+    stray = np.concatenate([np.repeat([[1.0, 0.0, 0.0]], 200, axis=0), [[0.0, 1.0, 0.0]]])
+    assert nm.cluster_labels(stray).tolist() == [0] * 200 + [-1]
+    assert nm.cluster_labels(stray, np.r_[np.full(200, 0.5 / 200), 0.5]).max() == 1
+
+
+@given(
+    n=integers(1, 400), angle=floats(1e-4, np.pi), kind=sampled_from(["uniform", "wide", "tight"]), seed=integers(0, 99)
+)
+def test_clusters_by_cubes_are_the_connected_components(n, angle, kind, seed):
+    """In dim 3: cubes and boxes against a search from token to token, up to the numbering."""
+    tokens = nm.uniform(n, 3, rng=seed)
+    if kind != "uniform":
+        tokens = nm.normalize((0.3 if kind == "wide" else 0.01) * tokens + nm.uniform(5, 3, rng=seed)[np.arange(n) % 5])
+    cubes, search = clusters._patches(tokens, angle), clusters._components(tokens, np.cos(angle))
+    assert np.array_equal(cubes[:, None] == cubes, search[:, None] == search)
+
+
+@given(n=integers(1, 200), angle=floats(0.001, 3.1), seed=seeds)
+def test_arcs_on_the_circle_are_the_connected_components(n, angle, seed):
+    """Sorted gaps against a breadth-first search over all pairs: the same partition."""
+    tokens = nm.uniform(n, 2, rng=seed)
+    arcs, components = clusters._arcs(tokens, angle), clusters._components(tokens, np.cos(angle))
+    assert np.array_equal(arcs[:, None] == arcs, components[:, None] == components)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nm.harmonic_power(np.eye(3), -1), "max_degree is -1"),
+        (lambda: nm.observables.harmonic_overlap(np.eye(3), np.eye(2), 1), "dim 3, others dim 2"),
+        (lambda: nm.cluster_labels(np.eye(3), angle=0.0), "angle is 0.0"),
+        (lambda: nm.cluster_labels(np.eye(3), min_mass=2.0), "min_mass is 2.0"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    """Every refusal names the value."""
+    with pytest.raises(ValueError, match=message):
+        call()

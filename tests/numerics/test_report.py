@@ -1,0 +1,186 @@
+"""Verdicts and how they are shown."""
+
+import json
+from html import unescape
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import floats
+from matplotlib.figure import Figure
+
+from gegenflow import numerics as nm
+from gegenflow.numerics.validation.measurements import Unfinished
+
+
+def check(predicted=2.0, measured=2.0, error=0.02, section="planted modes", name="degree 1"):
+    return nm.validation.Check(section, name, predicted=predicted, measured=measured, error=error)
+
+
+def report(*checks, status="complete"):
+    return nm.validation.Report(tuple(checks), {"beta": "5", "rng": 0}, status, 12.345678)
+
+
+@given(predicted=floats(0.1, 100), bars=floats(-6, 6), width=floats(0.001, 0.1), sign=floats(-1, 1))
+def test_a_check_passes_within_three_bars_of_at_most_five_per_cent(predicted, bars, width, sign):
+    """The rule of the issue, in units of the bar; a negative value has the same verdict as its mirror image."""
+    predicted = np.copysign(predicted, sign)
+    error = width * abs(predicted)
+    verdict = check(predicted, predicted + bars * error, error)
+    if abs(abs(bars) - 3) > 1e-6 and abs(width - 0.05) > 1e-6:
+        assert verdict.passed == (abs(bars) < 3 and width < 0.05)
+        assert verdict.off_by == pytest.approx(abs(bars), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "measured", "error", "passed"),
+    [
+        (8.0, 8.75, 0.25, True),  # exactly three bars
+        (8.0, 8.7500001, 0.25, False),
+        (5.0, 5.0, 0.25, True),  # a bar of exactly five per cent
+        (5.0, 5.0, 0.2500001, False),
+        (2.0, 2.0, 0.0, True),  # exact agreement needs no bar
+        (2.0, 2.0 + 1e-15, 0.0, False),
+        (0.0, 0.0, 0.0, True),
+        (0.0, 0.0, 0.1, False),  # any bar is too wide for zero
+        (np.nan, 2.0, 0.02, False),
+        (2.0, np.nan, 0.02, False),
+        (2.0, 2.0, np.nan, False),
+        (2.0, 2.0, np.inf, False),
+        (np.inf, np.inf, 0.02, False),
+        (2.0, 2.0, -0.02, False),
+    ],
+)
+def test_verdicts_at_the_edges(predicted, measured, error, passed):
+    """Limits are included, what is not a number never passes, and no bar means exact agreement."""
+    assert check(predicted, measured, error).passed is passed
+
+
+def test_distance_without_a_bar():
+    """Without a bar exact agreement is no distance, any difference an infinite one."""
+    assert check(2.0, 2.5, 0.0).off_by == float("inf")
+    assert check(2.0, 2.0, 0.0).off_by == 0
+
+
+def test_a_report_passes_only_if_complete_and_nothing_failed():
+    """One failure, no check at all, or an early end: not passed."""
+    good, bad = check(), check(measured=3.0)
+    assert report(good, good).passed
+    assert not report(good, bad).passed
+    assert not report().passed
+    assert not report(good, status="interrupted").passed
+    assert not report(good, status="interrupted").complete
+
+
+def test_text_names_every_check_and_the_failures():
+    """A heading a section, a line a check with its numbers, the verdict last."""
+    text = str(report(check(), check(measured=3.0, name="degree 12"), check(section="energy balance", name="SA")))
+    lines = text.splitlines()
+    assert [line.split("  ")[0] for line in lines if not line.startswith(" ")][:2] == [
+        "planted modes",
+        "energy balance",
+    ]
+    assert [line.split()[:2] for line in lines if line.startswith("  degree")] == [["degree", "1"], ["degree", "12"]]
+    assert [("FAILED" in line) for line in lines] == [False, False, True, False, False, False]
+    assert "50.0 bars" in lines[2]
+    assert lines[-1] == "1 of 3 checks failed  (12 s)"
+    columns = {line.index("  2 ") for line in lines if line.startswith("  ")}
+    assert len(columns) == 1
+    assert str(report(check())).endswith("all 1 checks agree  (12 s)")
+    assert str(report(check(), status="interrupted")).splitlines()[-1].endswith(", but interrupted")
+
+
+def test_dict_is_the_json_of_the_contract():
+    """passed, parameters and checks with section and name joined; survives JSON, and in strict JSON."""
+    facts = report(check(), check(measured=3.0)).to_dict()
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert facts["passed"] is False
+    assert (facts["beta"], facts["rng"], facts["status"]) == ("5", 0, "complete")
+    assert facts["checks"][1] == {
+        "name": "planted modes: degree 1",
+        "predicted": 2.0,
+        "measured": 3.0,
+        "error": 0.02,
+        "passed": False,
+    }
+
+
+def test_dict_of_a_measurement_that_is_no_number_is_strict_json():
+    """JSON has no NaN and no Infinity."""
+    facts = report(check(measured=float("nan"), error=float("inf"))).to_dict()
+    assert json.loads(json.dumps(facts, allow_nan=False))["passed"] is False
+
+
+def test_html_is_the_text_escaped():
+    """Names with markup do no harm."""
+    shown = report(check(name="<b>&degree"))
+    html = shown._repr_html_()
+    assert "<b>" not in html
+    assert unescape(html.removeprefix("<pre>").removesuffix("</pre>")) == str(shown)
+
+
+def test_a_run_that_stops_early_is_named_in_the_report(monkeypatch):
+    """The case and the reason end up in the notes; all other checks are kept, and the verdict is no pass."""
+
+    def stopped(*_, **__):
+        raise Unfinished("the wind blew it away")
+
+    monkeypatch.setattr("gegenflow.numerics.validation.agreement.uniform_rates", stopped)
+    shown = nm.validate(dims=[2], models=["usa"], beta=1, tokens=500, runs=4)
+    assert not shown.passed
+    assert [c.section for c in shown.checks] == ["planted modes"] * 3 + ["energy balance", "cluster angles"]
+    assert shown.notes == ("dim 2 USA, uniform tokens: the wind blew it away",)
+    assert shown.notes[0] in str(shown)
+    assert "incomplete" in str(shown).splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokens": 99}, "tokens 99"),
+        ({"runs": 3}, "runs 3"),
+        ({"dims": [1]}, "dim 1"),
+        ({"beta": "x"}, "beta x"),
+        ({"models": ["relu"]}, "relu"),
+        ({"beta": 701}, "701"),
+        ({"dims": []}, "dims"),
+        ({"models": []}, "models"),
+    ],
+)
+def test_a_validation_of_nothing_or_nonsense_is_refused(change, message):
+    """Every refusal names the value."""
+    with pytest.raises(ValueError, match=message):
+        nm.validate(**({"dims": [2], "runs": 4, "tokens": 100} | change))
+
+
+def test_plot_checks_draws_every_check_in_bars(monkeypatch):
+    """Half a bar and minus two bars, the band of three; nothing is shown, other figures stay as they are."""
+    monkeypatch.setattr(plt, "show", lambda *_, **__: pytest.fail("a window was opened"))
+    shown = report(check(measured=2.01), check(measured=1.96, section="uniform tokens", name="degree 7"))
+    open_before = plt.get_fignums()
+    ax = Figure().add_subplot()
+    assert nm.validation.plot_checks(shown, ax=ax, color="red") is ax
+    points = [container.lines[0] for container in ax.containers]
+    np.testing.assert_allclose([float(point.get_xdata()[0]) for point in points], [0.5, -2.0])
+    assert {point.get_color() for point in points} == {"red"}
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "planted modes, degree 1",
+        "uniform tokens, degree 7",
+    ]
+    band = ax.patches[0].get_bbox()
+    assert (band.x0, band.x1) == (-3, 3)
+    assert plt.get_fignums() == open_before
+
+
+def test_plot_checks_draws_a_check_without_a_bar():
+    """A zero bar with exact agreement passes, so it is drawn, at distance zero."""
+    ax = nm.validation.plot_checks(report(check(error=0.0)), ax=Figure().add_subplot())
+    np.testing.assert_array_equal(ax.containers[0].lines[0].get_xdata(orig=False), [0.0])
+
+
+def test_plot_checks_sets_a_failed_check_apart():
+    """A check that differs has another colour than one that agrees."""
+    ax = nm.validation.plot_checks(report(check(), check(measured=9.0)), ax=Figure().add_subplot())
+    agreed, failed = (container.lines[0].get_color() for container in ax.containers)
+    assert agreed != failed

@@ -1,0 +1,169 @@
+"""The sums by tiles, against the sums over pairs, against loops, and to the last bit against themselves."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import floats, integers, sampled_from
+
+from gegenflow.numerics.fields import tiles
+from gegenflow.numerics.fields.dense import dense_sums
+from gegenflow.numerics.fields.tiles import tile_sums
+from gegenflow.numerics.tokens.geometry import uniform
+
+betas = floats(0, 50)
+seeds = integers(0, 10_000)
+dims = sampled_from([2, 3, 4, 7, 8, 15, 33, 64, 129, 512])
+KERNELS = {"relu": lambda t: np.maximum(t, 0), "cubic": lambda t: 1 + t**3, "constant": lambda t: np.ones_like(t)}
+
+
+def random_weights(n, seed):
+    weights = np.random.default_rng(seed).uniform(0.2, 1, n)
+    return weights / weights.sum()
+
+
+def assert_close(sums, exact, tol):
+    for value, expected in zip(sums, exact, strict=True):
+        assert value.shape == expected.shape
+        assert np.abs(value - expected).max() <= tol * np.abs(expected).max()
+
+
+def loop_sums(tokens, weights, weight_of_score, form):
+    """The definition, token by token."""
+    drift, normalizer = np.zeros_like(tokens), np.zeros(len(tokens))
+    for i, x in enumerate(tokens):
+        for j, y in enumerate(tokens):
+            factor = weights[j] * weight_of_score(x @ form @ y)
+            drift[i] += factor * (y - (y @ x) * x) if i != j else 0.0
+            normalizer[i] += factor
+    return drift, normalizer
+
+
+@settings(max_examples=60)
+@given(n=integers(1, 3000), dim=dims, beta=betas, seed=seeds)
+def test_tiles_give_the_sums_over_pairs(n, dim, beta, seed):
+    """Matrix products of overlaps against sums over differences of tokens, on both sides of every tile edge."""
+    n = min(n, 12_000 // dim)
+    tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
+    assert_close(tile_sums(tokens, weights, beta), dense_sums(tokens, weights, beta), 1e-12)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(2999, 2), (2500, 65), (1100, 512), (257, 512), (1025, 8)])
+@pytest.mark.parametrize("beta", [0.0, 1.0, 50.0])
+def test_tiles_give_the_sums_over_pairs_of_many_tokens(n, dim, beta):
+    """The same at sizes that leave tiles of unequal sides in every dimension, with several threads."""
+    tokens, weights = uniform(n, dim, rng=n), random_weights(n, n)
+    assert_close(tile_sums(tokens, weights, beta), dense_sums(tokens, weights, beta), 1e-12)
+
+
+@given(n=integers(20, 1500), dim=dims, beta=betas, seed=seeds)
+def test_single_precision_keeps_five_digits(n, dim, beta, seed):
+    """Float32 against float64 sums over pairs of the same rounded tokens, where no force is below e^-85."""
+    n = min(n, 40_000 // dim)
+    tokens, weights = uniform(n, dim, rng=seed).astype(np.float32), random_weights(n, seed)
+    sums = tile_sums(tokens, weights, beta)
+    assert {value.dtype for value in sums} == {np.dtype(np.float32)}
+    exact = tokens.astype(np.float64)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    assert_close(sums, dense_sums(exact, weights, beta), 1e-5)
+
+
+@given(n=integers(1, 12), dim=integers(2, 6), beta=floats(0, 20), seed=seeds)
+def test_form_scores_the_tokens(n, dim, beta, seed):
+    """A matrix without symmetry, token by token: a transposed form or a swapped tile fails."""
+    tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
+    form = np.random.default_rng(seed).normal(size=(dim, dim)) / 2
+    exact = loop_sums(tokens, weights, lambda score: np.exp(beta * (score - 1)), form)
+    assert_close(tile_sums(tokens, weights, beta, form=form), exact, 1e-12)
+
+
+@pytest.mark.parametrize(("n", "dim", "dtype", "tol"), [(1301, 9, np.float64, 1e-12), (900, 70, np.float32, 2e-5)])
+def test_form_of_many_tokens_is_one_large_product(n, dim, dtype, tol):
+    """Tiles over threads against three whole matrices in float64."""
+    tokens, weights = uniform(n, dim, rng=3).astype(dtype), random_weights(n, 3)
+    form = np.random.default_rng(3).normal(size=(dim, dim)) / np.sqrt(dim)
+    exact = tokens.astype(np.float64)
+    factor = np.exp(4 * (exact @ form @ exact.T - 1)) * weights
+    pull = factor @ exact - np.diag(factor)[:, None] * exact
+    pull -= (pull * exact).sum(axis=1, keepdims=True) * exact
+    assert_close(tile_sums(tokens, weights, 4.0, form=form), (pull, factor.sum(axis=1)), tol)
+
+
+@given(n=integers(1, 900), dim=integers(2, 20), beta=floats(0, 20), seed=seeds)
+def test_identity_as_a_form_changes_nothing(n, dim, beta, seed):
+    """All pairs of blocks against each unordered pair once."""
+    tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
+    general = tile_sums(tokens, weights, beta, form=np.eye(dim))
+    assert_close(tile_sums(tokens, weights, beta), general, 1e-12)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("n", [1, 7, 1201])
+@pytest.mark.parametrize(("dtype", "tol"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_any_kernel(name, n, dtype, tol):
+    """Tiles against the definition on whole float64 matrices, with the kernel of the overlap, and with a form."""
+    tokens, weights = uniform(n, 5, rng=n).astype(dtype), random_weights(n, n)
+    form = np.random.default_rng(n).normal(size=(5, 5))
+    exact = tokens.astype(np.float64)
+    for given_form, matrix in ((None, np.eye(5)), (form, form)):
+        factor = KERNELS[name](exact @ matrix @ exact.T) * weights
+        pull = factor @ exact - np.diag(factor)[:, None] * exact
+        pull -= (pull * exact).sum(axis=1, keepdims=True) * exact
+        sums = tile_sums(tokens, weights, KERNELS[name], form=given_form)
+        assert_close(sums, (pull, factor.sum(axis=1)), tol)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("form", [None, np.diag([1.0, -0.5] * 6)])
+def test_repeated_calls_agree_to_the_last_bit(dtype, form):
+    """Threads take tiles in a fixed order, also when several calls are made at once; BLAS gets its threads back."""
+    if not hasattr(tiles._library, "scipy_openblas_set_num_threads"):
+        pytest.skip("scipy comes with another library than OpenBLAS")
+    tokens, weights = uniform(1707, 12, rng=5).astype(dtype), random_weights(1707, 5)
+    before = tiles._library.scipy_openblas_get_num_threads()
+    tiles._library.scipy_openblas_set_num_threads(2)
+    first = tile_sums(tokens, weights, 7.0, form=form)
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(tile_sums, tokens, weights, 7.0, form=form) for _ in range(9)]
+    for call in calls:
+        for value, expected in zip(call.result(), first, strict=True):
+            np.testing.assert_array_equal(value, expected)
+    assert tiles._library.scipy_openblas_get_num_threads() == 2
+    tiles._library.scipy_openblas_set_num_threads(before)
+
+
+def test_distant_tokens_feel_forces_far_below_their_self_term():
+    """Orthogonal tokens at beta = 500: the pull e^-500 is exact beside a self term of one."""
+    drift, normalizer = tile_sums(np.eye(3), np.full(3, 1 / 3), 500.0)
+    expected = np.exp(-500.0) / 3 * (1 - np.eye(3))
+    np.testing.assert_allclose(drift, expected, rtol=1e-12)
+    np.testing.assert_allclose(normalizer, 1 / 3, rtol=1e-14)
+
+
+def test_tiles_cover_every_pair_once():
+    """Counted in a whole matrix; no tile outgrows its block, so memory is linear in the tokens."""
+    for n in (1, 2, 3, 5, 63, 64, 1000, 1025):
+        for symmetric in (True, False):
+            seen = np.zeros((n, n), dtype=int)
+            for rows, columns in tiles._tiles(tiles._blocks(n, 64, 1 + n % 4), symmetric):
+                assert max(rows.stop - rows.start, columns.stop - columns.start) <= 64
+                seen[rows, columns] += 1
+                if symmetric and rows != columns:
+                    seen[columns, rows] += 1
+            assert (seen == 1).all()
+
+
+def test_bad_input_is_refused():
+    """One clear sentence each."""
+    tokens, weights = uniform(4, 3, rng=0), np.full(4, 0.25)
+    with pytest.raises(ValueError, match="tokens are int64"):
+        tile_sums(np.eye(4, 3, dtype=np.int64), weights, 1.0)
+    with pytest.raises(ValueError, match=r"form has shape \(2, 2\)"):
+        tile_sums(tokens, weights, 1.0, form=np.eye(2))
+    with pytest.raises(ValueError, match="form makes tokens 2 long at beta = 300"):
+        tile_sums(tokens, weights, 300.0, form=2 * np.eye(3))
+    with pytest.raises(ValueError, match="form makes tokens nan long"):
+        tile_sums(tokens, weights, 1.0, form=np.full((3, 3), np.nan))
+    with pytest.raises(FloatingPointError, match="not finite"):
+        tile_sums(tokens, weights, lambda t: 1 / (t - t))

@@ -1,0 +1,295 @@
+"""The derivation: it passes as it stands, and fails as soon as one step, link or kernel is wrong."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import sympy as sp
+from sympy.abc import alpha
+
+from gegenflow import theory as th
+from gegenflow.theory.growth import derivation as linearization
+from gegenflow.theory.growth.derivation import _perturb
+from gegenflow.theory.growth.proofs import PROOFS
+from gegenflow.theory.growth.proofs import r as overlap
+from gegenflow.theory.sphere import P
+from gegenflow.theory.symbols import d, k, t
+
+USUAL = th.exponential(2)
+TITLES = {
+    "usa": ("interaction", "equation", "first order", "Funk-Hecke", "Laplacian", "powers", "multiplier", "rate"),
+    "sa": (
+        *("interaction", "equation", "first order", "Funk-Hecke", "Laplacian", "powers", "multiplier", "normaliser"),
+        "rate",
+    ),
+}
+KERNELS = {
+    "exponential": th.exponential(),
+    "number": USUAL,
+    "Kuramoto": th.exponential(0),
+    "linear": th.power_series([1, th.beta]),
+    "quartic": th.power_series([3, 1, 0, sp.Rational(1, 2), 2]),
+}
+DERIVATIONS = {model: th.linearize(USUAL, 3, model=model) for model in TITLES}
+
+
+def altered(derivation, number, **sides):
+    """The derivation with one step changed."""
+    steps = list(derivation.steps)
+    steps[number] = replace(steps[number], **sides)
+    return replace(derivation, steps=tuple(steps))
+
+
+def shifted(side):
+    """A degree off by one, or, where a side has no degree, a term too many."""
+    if isinstance(side, sp.Integral) and not side.has(k):
+        return sp.Integral(side.function * (1 + t**2), *side.limits)
+    if side.has(k):
+        return side.subs(k, k + 1)
+    return side + (t if side.has(t) else 1) / sp.Integer(10) ** 40
+
+
+MUTATIONS = {"doubled": lambda side: 2 * side, "negated": lambda side: -side, "shifted": shifted}
+STEPS = [(model, number) for model, titles in TITLES.items() for number in range(len(titles))]
+
+
+@pytest.mark.parametrize("model", TITLES)
+@pytest.mark.parametrize("dim", [d, 2, 3, 5], ids=str)
+def test_derivation_holds(dim, model):
+    """Every equality and link, exponential kernel with a symbolic beta."""
+    assert th.linearize(dim=dim, model=model).check()
+
+
+@pytest.mark.parametrize("model", TITLES)
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("kernel", [name for name in KERNELS if name != "exponential"])
+def test_derivation_holds_for_other_kernels(kernel, dim, model):
+    """A number for beta, the Kuramoto limit, polynomials with and without a symbol."""
+    assert th.linearize(KERNELS[kernel], dim, model=model).check()
+
+
+@pytest.mark.parametrize("model", TITLES)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_derivation_ends_at_the_growth_rate(kernel, model):
+    """The last step's right side is what growth_rate returns, and has its certified digits (other code: balls)."""
+    derivation = th.linearize(KERNELS[kernel], 3, model=model)
+    assert derivation.rate == th.growth_rate(k, 3, kernel=KERNELS[kernel], model=model)
+    if not derivation.rate.has(th.beta):
+        for degree in (1, 2, 5):
+            exact = sp.N(derivation.rate.subs(k, degree).doit(), 30)
+            certified = th.growth_rate(degree, 3, kernel=KERNELS[kernel], model=model, digits=20)
+            assert abs(exact - sp.Float(certified.value, 30)) <= sp.Float(certified.error, 30)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+@pytest.mark.parametrize("side", ["lhs", "rhs"])
+@pytest.mark.parametrize(("model", "number"), STEPS, ids=[f"{m}-{TITLES[m][n]}" for m, n in STEPS])
+def test_one_wrong_side_is_noticed(model, number, side, mutation):
+    """A factor, a sign or a degree on one side: the step's own proof must fail, not only the whole derivation."""
+    step = DERIVATIONS[model].steps[number]
+    wrong = MUTATIONS[mutation](getattr(step, side))
+    assert not replace(step, **{side: wrong}).holds()
+    assert not altered(DERIVATIONS[model], number, **{side: wrong}).check()
+
+
+BUILDERS = {
+    "equation": "_equation",
+    "Laplacian": "_laplacian",
+    "multiplier": "_multiplier",
+    "normaliser": "_normaliser",
+}
+
+
+@pytest.mark.parametrize("factor", [2, -1])
+@pytest.mark.parametrize(
+    ("model", "title"), [(m, b) for m in TITLES for b in BUILDERS if (m, b) != ("usa", "normaliser")]
+)
+def test_a_wrong_step_in_the_source_is_noticed(model, title, factor, monkeypatch):
+    """The package itself writes a step with both sides wrong alike: a later step or a link has to refuse it."""
+    build = getattr(linearization, BUILDERS[title])
+
+    def wrong(*arguments):
+        step = build(*arguments)
+        return replace(step, lhs=factor * step.lhs, rhs=factor * step.rhs)
+
+    monkeypatch.setattr(linearization, BUILDERS[title], wrong)
+    assert not th.linearize(USUAL, 3, model=model).check()
+
+
+@pytest.mark.parametrize("model", TITLES)
+def test_a_first_order_that_does_not_lead_to_the_rate_is_noticed(model, monkeypatch):
+    """The package itself writes d_t mu = +div(mu v) and d_t f = +Lap u, two true equalities, and ends at +L_k w_k."""
+    equation, first = linearization._equation, linearization._first_order
+
+    def mirrored(*arguments):
+        step = equation(*arguments)
+        return replace(step, lhs=-step.lhs, rhs=sp.expand(-step.rhs))
+
+    def followed(*arguments):
+        step = first(*arguments)
+        return replace(step, rhs=-step.rhs)
+
+    monkeypatch.setattr(linearization, "_equation", mirrored)
+    monkeypatch.setattr(linearization, "_first_order", followed)
+    derivation = th.linearize(USUAL, 3, model=model)
+    assert [step.title for step in derivation.steps if not step.holds()] == ["Laplacian"]
+    assert derivation.rate == DERIVATIONS[model].rate
+    assert not derivation.check()
+
+
+@pytest.mark.parametrize(
+    ("model", "number"),
+    [(m, n) for m, n in STEPS if TITLES[m][n] not in ("Funk-Hecke", "powers")],
+    ids=[f"{m}-{TITLES[m][n]}" for m, n in STEPS if TITLES[m][n] not in ("Funk-Hecke", "powers")],
+)
+@pytest.mark.parametrize("mutation", ["doubled", "negated"])
+def test_both_sides_wrong_together_is_noticed_through_the_links(model, number, mutation):
+    """A true equality that is not what the neighbouring steps need: only the links can tell."""
+    derivation, wrong = DERIVATIONS[model], MUTATIONS[mutation]
+    step = derivation.steps[number]
+    assert not altered(derivation, number, lhs=wrong(step.lhs), rhs=wrong(step.rhs)).check()
+
+
+def test_a_wrong_normaliser_carried_to_the_rate_is_noticed():
+    """Z_0 twice too large in its own step and in the last one: the normaliser must be tied to the mean of h."""
+    derivation = DERIVATIONS["sa"]
+    normaliser, rate = derivation.steps[-2:]
+    wrong = altered(derivation, 7, lhs=2 * normaliser.lhs, rhs=2 * normaliser.rhs)
+    wrong = altered(wrong, 8, lhs=rate.lhs / 2, rhs=rate.rhs / 2)
+    assert wrong.rate == derivation.rate / 2
+    assert not wrong.check()
+
+
+@pytest.mark.parametrize("model", TITLES)
+def test_a_wrong_equation_carried_to_the_rate_is_noticed(model):
+    """d_t mu = +div(mu v) all the way down gives rates of the wrong sign: the equation must be the model's."""
+    derivation = DERIVATIONS[model]
+    equation, first, laplacian, rate = (derivation.steps[n] for n in (1, 2, 4, -1))
+    wrong = altered(derivation, 1, lhs=-equation.lhs, rhs=sp.expand(-equation.rhs))
+    wrong = altered(wrong, 2, lhs=_perturb(sp.expand(-equation.rhs)), rhs=-first.rhs)
+    wrong = altered(wrong, 4, lhs=-laplacian.lhs, rhs=-laplacian.rhs)
+    wrong = altered(wrong, len(derivation.steps) - 1, lhs=-rate.lhs, rhs=-rate.rhs)
+    assert all(step.holds() for step in wrong.steps)
+    assert wrong.rate == -derivation.rate
+    assert not wrong.check()
+
+
+def test_a_step_of_the_argument_cannot_be_exchanged_for_a_truism():
+    """Funk-Hecke is what lets W*P_k be replaced by w_k P_k: 1 = 1 does not."""
+    derivation = DERIVATIONS["usa"]
+    assert derivation.steps[3].title == "Funk-Hecke"
+    assert not altered(derivation, 3, lhs=sp.Integer(1), rhs=sp.Integer(1)).check()
+
+
+def test_a_derivation_for_another_dimension_is_noticed():
+    """The steps of dim 3 do not prove dim 5."""
+    assert not replace(DERIVATIONS["usa"], dim=5).check()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kernel: replace(kernel, multiplier=lambda degree, dim: 2 * kernel.multiplier(degree, dim)),
+        lambda kernel: replace(kernel, multiplier=lambda degree, dim: kernel.multiplier(degree + 1, dim)),
+        lambda kernel: replace(kernel, multiplier=lambda degree, dim: kernel.multiplier(degree, dim + 2)),
+        lambda kernel: replace(kernel, potential=2 * kernel.potential),
+        lambda kernel: replace(kernel, potential=kernel.potential + t),
+        lambda kernel: replace(kernel, weight=-kernel.weight),
+    ],
+    ids=["multiplier doubled", "degree off", "dim off", "potential doubled", "potential off", "weight negated"],
+)
+@pytest.mark.parametrize(
+    ("kernel", "model"), [(USUAL, "usa"), (KERNELS["quartic"], "sa")], ids=["exponential", "quartic"]
+)
+def test_a_wrong_kernel_is_noticed(kernel, change, model):
+    """A kernel whose parts do not belong together."""
+    assert not th.linearize(change(kernel), 3, model=model).check()
+
+
+def test_a_constant_in_the_potential_does_not_matter():
+    """Only the gradient of W moves tokens: W + 1 gives the same rates and still checks."""
+    shifted_kernel = replace(USUAL, potential=USUAL.potential + 1)
+    derivation = th.linearize(shifted_kernel, 3)
+    assert derivation.check()
+    assert derivation.rate == DERIVATIONS["usa"].rate
+
+
+def test_each_proof_tells_true_from_false():
+    """One true equality and one slightly false one for each of the four methods, all written out here."""
+    legendre = (1 - t**2) * sp.Derivative(P(k, t), t, 2) - 2 * t * sp.Derivative(P(k, t), t)
+    integral = sp.Integral(t**2 * th.sphere.zonal_weight(3), (t, -1, 1))
+    average = sp.Integral(overlap**2 * th.sphere.zonal_weight(4, overlap), (overlap, -1, 1))
+    cases = {
+        "symbolically": (sp.sin(alpha) ** 2, 1 - sp.cos(alpha) ** 2, 1 + sp.cos(alpha) ** 2, 3),
+        "symbolically, term by term": (legendre, -k * (k + 1) * P(k, t), -k * (k + 2) * P(k, t), 3),
+        "symbolically, degrees 1 to 5": (average, sp.Rational(1, 4), sp.Rational(1, 3), 5),
+        "at 50 digits on samples": (integral, sp.Rational(1, 3), sp.Rational(1, 3) + sp.Rational(1, 10**45), 3),
+    }
+    assert set(cases) == set(PROOFS)
+    for how, (left, true, false, dim) in cases.items():
+        assert PROOFS[how](left, true, dim)
+        assert not PROOFS[how](left, false, dim)
+
+
+def balanced(latex: str) -> bool:
+    """Braces nest, left and right come in pairs, environments close in order."""
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", latex):
+        depth += 1 if brace == "{" else -1
+        if depth < 0:
+            return False
+    stack = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", latex):
+        if kind == "begin":
+            stack.append(name)
+        elif not stack or stack.pop() != name:
+            return False
+    pairs = (len(re.findall(rf"\\{side}(?![a-z])", latex)) for side in ("left", "right"))
+    brackets = latex.count(r"\[") == latex.count(r"\]")
+    return depth == 0 and not stack and len(set(pairs)) == 1 and brackets
+
+
+@pytest.mark.parametrize("model", TITLES)
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("dim", [d, 2, 3], ids=str)
+def test_latex_is_well_formed_and_complete(kernel, dim, model):
+    """Balanced, one item a step, and the mathematics of each side in it; the notebook form is one formula."""
+    derivation = th.linearize(KERNELS[kernel], dim, model=model)
+    paper, notebook = derivation.latex(), derivation._repr_latex_()
+    assert balanced(paper)
+    assert balanced(notebook)
+    assert paper.count(r"\item") == len(derivation.steps)
+    for step in derivation.steps:
+        for side in (step.lhs, step.rhs):
+            assert sp.latex(side) in paper
+            assert sp.latex(side) in notebook
+        assert step.words in paper
+    assert notebook.startswith("$")
+    assert notebook.endswith("$")
+    assert not re.search(r"\bNone\b|nan|<|>", re.sub(r"\\[lr]angle", "", paper))
+
+
+def test_the_checker_of_latex_sees_what_is_broken():
+    """The helper itself: a missing brace, a crossed environment, an unpaired bracket."""
+    for broken in ("{a", "a}", r"\begin{a}\begin{b}\end{a}\end{b}", r"\left(a", r"\[ a"):
+        assert not balanced(broken)
+
+
+@pytest.mark.parametrize("model", TITLES)
+def test_text_names_every_step(model):
+    """Titles in order, numbered, each with how it was checked; no LaTeX is left over."""
+    text = repr(DERIVATIONS[model])
+    assert [step.title for step in DERIVATIONS[model].steps] == list(TITLES[model])
+    positions = [text.index(f"{number}  {title}") for number, title in enumerate(TITLES[model], 1)]
+    assert positions == sorted(positions)
+    assert text.count("checked") == len(TITLES[model])
+    assert not re.search(r"[\\$]", text)
+    assert f"dim 3, {model.upper()}" in text
+
+
+def test_bad_input_is_named():
+    """The dimension and the model."""
+    with pytest.raises(ValueError, match=r"^dim 1"):
+        th.linearize(dim=1)
+    with pytest.raises(ValueError, match=r"^model relu"):
+        th.linearize(model="relu")

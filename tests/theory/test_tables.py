@@ -1,0 +1,191 @@
+"""Tables: every format read back by another program's rules gives the decimals that were certified."""
+
+import csv
+import io
+import json
+import re
+from xml.etree import ElementTree
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import integers, lists, sampled_from, text
+
+from gegenflow import theory as th
+from gegenflow.theory.exact.tables import FORMATS
+
+
+def from_csv(written: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(written)))
+
+
+def from_text(written: str) -> list[list[str]]:
+    return [re.split(r" {2,}", line) for line in written.splitlines()]
+
+
+def from_markdown(written: str) -> list[list[str]]:
+    lines = [re.split(r" (?<!\\)\| ", line.removeprefix("| ").removesuffix(" |")) for line in written.splitlines()]
+    assert lines.pop(1) == ["---"] * len(lines[0])
+    return lines
+
+
+def from_json(written: str) -> list[list[str]]:
+    rows = json.loads(written)["rows"]
+    return [list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
+
+
+def from_html(written: str) -> list[list[str]]:
+    root = ElementTree.fromstring(written)
+    assert root.tag == "table"
+    return [[cell.text or "" for cell in line] for line in root]
+
+
+def from_latex(written: str) -> list[list[str]]:
+    first, *body, last = written.splitlines()
+    head, rule, *lines = (line.removesuffix(r" \\") for line in body)
+    assert re.fullmatch(r"\\begin\{tabular\}\{r+\}", first)
+    assert (rule, last) == (r"\hline", r"\end{tabular}")
+    assert first.count("r") - "tabular".count("r") == len(head.split(" & "))
+
+    def plain(cell: str) -> str:
+        cell = cell.strip("$").replace(r"\_", "_")
+        power = re.search(r" \\cdot 10\^\{(-?\d+)\}$", cell)
+        return f"{cell[: power.start()]}e{int(power[1]):+d}" if power else cell
+
+    return [[plain(cell) for cell in line.split(" & ")] for line in (head, *lines)]
+
+
+READERS = {
+    **{"csv": from_csv, "text": from_text, "markdown": from_markdown},
+    **{"json": from_json, "html": from_html, "latex": from_latex},
+}
+
+
+@given(
+    lists(integers(2, 200), min_size=1, max_size=3),
+    lists(integers(1, 300), min_size=1, max_size=3),
+    integers(1, 30),
+    sampled_from(sorted(READERS)),
+)
+def test_every_format_gives_back_the_certified_boundaries(dims, degrees, digits, form):
+    """Parsed by csv, json, an XML parser or patterns written here, against critical_beta called apart."""
+    header, *rows = READERS[form](th.critical_table(dims, degrees, digits).to(form))
+    assert header == ["dim", "degree", "beta", "error"]
+    expected = []
+    for dim in dims:
+        for degree in degrees:
+            boundary = th.critical_beta(degree, dim, digits)
+            expected.append([str(dim), str(degree), boundary.value, boundary.error])
+    assert rows == expected
+
+
+@given(
+    sampled_from([("5", "usa"), ("0.1", "sa"), ("1000", "usa"), ("1e-9", "usa"), ("7/3", "sa"), ("0", "usa")]),
+    lists(integers(1, 60), min_size=1, max_size=3),
+    sampled_from(sorted(READERS)),
+)
+def test_every_format_gives_back_the_certified_rates(run, degrees, form):
+    """Also with huge and tiny numbers, where the exponent has to survive; beta stays as it was given."""
+    beta, model = run
+    header, *rows = READERS[form](th.growth_table([2, 3], degrees, beta, model=model, digits=12).to(form))
+    assert header == ["dim", "degree", "beta", "model", "rate", "error"]
+    expected = []
+    for dim in (2, 3):
+        for degree in degrees:
+            rate = th.growth_rate(degree, dim, beta, model=model, digits=12)
+            expected.append([str(dim), str(degree), beta, model, rate.value, rate.error])
+    assert rows == expected
+
+
+def test_all_formats_are_tested():
+    """A format added later must be read back here."""
+    assert set(READERS) == set(FORMATS)
+
+
+@given(lists(text(alphabet="ab<>&\"',; \n|", min_size=1, max_size=8), min_size=2, max_size=2))
+@settings(max_examples=30)
+def test_csv_json_and_html_escape_any_text(cells):
+    """Cells with commas, quotes, angle brackets and line ends come back unchanged; HTML through an XML parser."""
+    table = th.Table(({"a": cells[0], "b": cells[1]},))
+    assert from_csv(table.to("csv"))[1] == cells
+    assert from_json(table.to("json"))[1] == cells
+    assert from_html(table.to("html"))[1] == cells
+
+
+def test_notebooks_and_print_show_the_same_table():
+    """The representations are the formats of the same name."""
+    table = th.critical_table([2], [1, 2], 8)
+    assert (str(table), table._repr_html_(), table._repr_latex_()) == tuple(map(table.to, ("text", "html", "latex")))
+
+
+@pytest.mark.parametrize("form", ["xml", "", "CSV", None])
+def test_an_unknown_format_is_named_with_the_known_ones(form):
+    """ValueError that lists what there is."""
+    with pytest.raises(ValueError, match=f"^format {form}: choose from text, csv"):
+        th.critical_table([2], [1], 3).to(form)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_empty_table_has_no_rows_in_any_format(form):
+    """No rows are no error."""
+    assert "beta" not in th.critical_table([], [1]).to(form)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_numpy_ranges_make_tables(form):
+    """np.arange is how one writes a range of dimensions: its integers must print, also as JSON."""
+    plain = th.critical_table(range(2, 4), range(1, 3), 5)
+    assert th.critical_table(np.arange(2, 4), np.arange(1, 3), 5).to(form) == plain.to(form)
+
+
+def test_bad_input_is_named():
+    """Errors of the functions behind the tables come through."""
+    with pytest.raises(ValueError, match=r"^dim 1"):
+        th.critical_table([2, 1], [1])
+    with pytest.raises(ValueError, match=r"^degree 0"):
+        th.growth_table([2], [0], 5)
+    with pytest.raises(ValueError, match=r"^beta -1"):
+        th.growth_table([2], [1], -1)
+    with pytest.raises(ValueError, match=r"^model relu"):
+        th.growth_table([2], [1], 5, model="relu")
+
+
+def plain_newton(degree: int, dim: int, digits: int) -> mpmath.mpf:
+    """What one would write without this package: mpmath.findroot on Bessel functions, nothing certified."""
+    with mpmath.workdps(digits + 5):
+        order = degree + mpmath.mpf(dim) / 2 - 1
+        c = mpmath.mpf(degree * (degree + dim - 2)) / ((degree + 1) * (degree + dim - 1))
+        start = 2 * c * (order + 0.5) / (1 - c**2)
+        difference = lambda b: mpmath.besseli(order + 1, b) - c * mpmath.besseli(order, b)  # noqa: E731
+        scaled = lambda b: difference(b) / mpmath.besseli(order, b)  # noqa: E731
+        return mpmath.findroot(scaled, (start, 1.02 * start))
+
+
+def test_benchmark_table_of_4032_certified_rows(benchmark):
+    """dim 2..64, degree 1..64 at 30 digits; no timing asserted, the count and the order are."""
+    table = benchmark.pedantic(th.critical_table, args=(range(2, 65), range(1, 65), 30), rounds=3)
+    assert len(table.rows) == 4032
+    for earlier, later in zip(table.rows, table.rows[1:], strict=False):
+        assert earlier["dim"] != later["dim"] or float(earlier["beta"]) < float(later["beta"])
+
+
+def test_benchmark_plain_mpmath_on_63_of_these_rows(benchmark):
+    """Baseline for the table above, uncertified, on one row in 64: multiply by 64 for the ratio."""
+    pairs = [(1 + (7 * dim) % 64, dim) for dim in range(2, 65)]
+    roots = benchmark.pedantic(lambda: [plain_newton(*pair, 30) for pair in pairs], rounds=1)
+    with mpmath.workdps(35):
+        for (degree, dim), root in zip(pairs, roots, strict=True):
+            boundary = th.critical_beta(degree, dim, 30)
+            assert (
+                abs(mpmath.mpf(boundary.value) - root) <= mpmath.mpf(boundary.error) + abs(root) * mpmath.mpf(10) ** -30
+            )
+
+
+@pytest.mark.parametrize("pair", [(1, 2), (7, 5), (40, 30)])
+def test_baseline_finds_the_same_boundary(pair):
+    """The benchmark's baseline is worth comparing with: same root, without certificate."""
+    boundary = th.critical_beta(*pair, 25)
+    with mpmath.workdps(35):
+        root = plain_newton(*pair, 30)
+        assert abs(mpmath.mpf(boundary.value) - root) <= mpmath.mpf(boundary.error)

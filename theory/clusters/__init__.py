@@ -1,0 +1,5 @@
+"""Cluster states: energies, spectra, escapes, lifetimes, and variations of the energy."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,100 @@
+r"""Two antipodal clusters of any masses on :math:`S^{d-1}`: whether both hold together, and how the pair escapes.
+
+Source: arXiv 2410.23228 for the flow; rates are derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+from flint import arb, fmpq
+
+from gegenflow.theory.clusters.circle import inverse_temperature
+from gegenflow.theory.exact.arguments import Expr, check_model, check_rational, exact_fraction
+from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.symbols import beta
+
+mass = sp.Symbol("m", positive=True)
+MASSES = "the smaller mass must lie in (0, 1/2]"
+
+
+def survival_beta(mass: Expr = mass, *, digits: int | None = None) -> Expr | Certified:
+    r"""Beta above which both of two antipodal clusters, of masses 1-m and m <= 1/2, hold together.
+
+    .. math:: \beta = \tfrac12 \log\frac{1-m}{m}
+
+    for any dim and both models; below it the smaller one disperses (if it is more than one token).
+
+    >>> survival_beta(), survival_beta("1/3", digits=10)
+    (log((1 - m)/m)/2, [0.3465735903 +/- 2.1e-11])
+
+    Raises ValueError for a mass outside (0, 1/2], digits < 1, or digits with a symbol.
+    Source: derived here: the sign of the minority's rate in :func:`antipodal_clusters`.
+    """
+    if digits is None:
+        share = _share(mass)
+        return sp.log((1 - share) / share) / 2
+    exact = _exact_share(mass)
+    return certify(lambda: arb((1 - exact) / exact).log() / 2, digits)
+
+
+@dataclass(frozen=True)
+class AntipodalClusters:
+    """Rates of two antipodal clusters: of either to spread (d-1 directions a token), and of the pair to escape.
+
+    ``mass`` is that of the smaller one. Source: derived in :func:`antipodal_clusters`.
+    """
+
+    mass: Expr
+    beta: Expr
+    model: str
+    majority: Expr
+    minority: Expr
+    escape: Expr
+
+
+def antipodal_clusters(mass: Expr = mass, beta: Expr = beta, *, model: str = "usa") -> AntipodalClusters:
+    r"""Linearised flow about clusters of masses 1-m at e and m <= 1/2 at -e, in any dim.
+
+    .. math:: \lambda_+ = m e^{-\beta} - (1-m)e^\beta, \qquad \lambda_- = (1-m)e^{-\beta} - m e^\beta, \qquad
+              \lambda_{\rm escape} = e^{-\beta}
+
+    (USA). SA: :math:`\lambda_\pm / Z_\pm` and
+    :math:`e^{-\beta}\left(\frac{m}{Z_+} + \frac{1-m}{Z_-}\right)`, with :math:`Z_+ = (1-m)e^\beta + m e^{-\beta}`,
+    :math:`Z_- = m e^\beta + (1-m)e^{-\beta}`. The escape has d-1 directions (both clusters towards the same side),
+    the d-1 rotations have rate 0.
+
+    >>> pair = antipodal_clusters("1/4", 1)
+    >>> pair.minority, pair.escape
+    (-E/4 + 3*exp(-1)/4, exp(-1))
+    >>> antipodal_clusters(beta=survival_beta()).minority.subs(mass, sp.Rational(1, 7)).simplify()
+    0
+
+    Raises ValueError for a mass outside (0, 1/2], beta not > 0 or not finite, an unknown model.
+    Source: derived here; the survival of both is also in :func:`survival_beta`.
+    """
+    m, b = _share(mass), inverse_temperature(beta)
+    near, far = sp.exp(b), sp.exp(-b)
+    majority, minority, escape = m * far - (1 - m) * near, (1 - m) * far - m * near, far
+    if check_model(model) == "sa":
+        larger, smaller = (1 - m) * near + m * far, m * near + (1 - m) * far
+        majority, minority, escape = majority / larger, minority / smaller, far * (m / larger + (1 - m) / smaller)
+    return AntipodalClusters(m, b, model, majority, minority, escape)
+
+
+def _share(mass: Expr) -> Expr:
+    """The smaller mass as a sympy expression, a symbol as it is."""
+    if isinstance(mass, sp.Expr) and mass.free_symbols:
+        if mass.is_nonpositive or (mass - sp.Rational(1, 2)).is_positive:
+            raise ValueError(f"mass {mass}: {MASSES}")
+        return mass
+    exact = _exact_share(mass)
+    return sp.Rational(int(exact.p), int(exact.q))
+
+
+def _exact_share(mass: Expr) -> fmpq:
+    exact = exact_fraction(check_rational("mass", mass), "mass", MASSES)
+    if not 0 < exact <= fmpq(1, 2):
+        raise ValueError(f"mass {mass}: {MASSES}")
+    return exact

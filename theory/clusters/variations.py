@@ -1,0 +1,119 @@
+r"""First and second variation of the interaction energy of finitely many tokens, exactly.
+
+For a kernel h with potential :math:`W' = h`, any matrix M and weights :math:`w_i`, along the geodesics
+:math:`x_i(s) = \cos(|\xi_i|s)\,x_i + \sin(|\xi_i|s)\,\xi_i/|\xi_i|` of tangent velocities :math:`\xi_i \perp x_i`,
+
+.. math:: E(s) = \tfrac12\sum_{ij} w_i w_j\, W(\langle x_i, M x_j\rangle), \qquad
+          A_{ij} = \langle \xi_i, M x_j\rangle + \langle x_i, M \xi_j\rangle .
+
+M need not be symmetric here; only its symmetric part is felt by the flow that raises E,
+:math:`\dot x_i = P_{x_i}\frac12\sum_j w_j(h_{ij} M + h_{ji} M^T)x_j`, and attention with values M is that flow iff M is
+symmetric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+
+from gegenflow.theory.exact.arguments import Expr, check_beta
+from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.symbols import beta, t
+
+Vectors = Sequence[Sequence[Any]]
+
+
+def energy_slope(
+    tokens: Vectors,
+    velocities: Vectors,
+    beta: Expr = beta,
+    *,
+    weights: Sequence[Any] | None = None,
+    matrix: Vectors | None = None,
+    kernel: Kernel | None = None,
+) -> Expr:
+    r"""First variation of the energy of tokens that move at the given tangent velocities.
+
+    .. math:: \frac{dE}{ds} = \tfrac12 \sum_{ij} w_i w_j\, h(c_{ij})\, A_{ij}, \qquad c_{ij} = \langle x_i, M x_j\rangle
+
+    with :math:`h(t) = e^{\beta t}` (or ``kernel``), equal weights and M = I unless given; ``tokens`` and ``velocities``
+    have shape=[n, dim]. Numbers stay as exact as they come, symbols stay free.
+
+    >>> energy_slope([[1, 0], [0, 1]], [[0, 1], [0, 0]], 1)
+    1/4
+    >>> energy_slope([[1, 0], [0, 1]], [[0, 1], [0, 0]], 1, matrix=[[0, 1], [0, 0]])         # <x_0, M x_1> = 1
+    1/8
+
+    Raises ValueError for shapes that do not match or beta not finite. Unit tokens and tangent velocities are the
+    caller's part. Source: arXiv 2504.14697, in this form derived here.
+    """
+    h, pairs = _pairs(tokens, velocities, beta, weights, matrix, kernel)
+    return sp.Add(*(w * h.subs(t, c) * first for w, c, first, _ in pairs)) / 2
+
+
+def energy_curvature(
+    tokens: Vectors,
+    velocities: Vectors,
+    beta: Expr = beta,
+    *,
+    weights: Sequence[Any] | None = None,
+    matrix: Vectors | None = None,
+    kernel: Kernel | None = None,
+) -> Expr:
+    r"""Second variation of the energy along the geodesics of the given tangent velocities.
+
+    .. math:: \frac{d^2E}{ds^2} = \tfrac12 \sum_{ij} w_i w_j \Big( h(c_{ij})\big[ 2\langle\xi_i, M\xi_j\rangle
+              - (|\xi_i|^2 + |\xi_j|^2)\,c_{ij} \big] + h'(c_{ij})\, A_{ij}^2 \Big)
+
+    the middle term is the acceleration :math:`-|\xi|^2 x` of a geodesic. Arguments as for :func:`energy_slope`.
+
+    >>> s = sp.Symbol("s")
+    >>> energy_curvature([[1, 0], [1, 0]], [[0, s], [0, -s]], 3)                 # a pair that splits loses energy
+    -s**2*exp(3)
+
+    Raises ValueError as :func:`energy_slope` does. Source: arXiv 2504.14697, in this form derived here.
+    """
+    h, pairs = _pairs(tokens, velocities, beta, weights, matrix, kernel)
+    rise = sp.diff(h, t)
+    return sp.Add(*(w * (h.subs(t, c) * second + rise.subs(t, c) * first**2) for w, c, first, second in pairs)) / 2
+
+
+def _pairs(
+    tokens: Vectors,
+    velocities: Vectors,
+    beta: Expr,
+    weights: Sequence[Any] | None,
+    matrix: Vectors | None,
+    kernel: Kernel | None,
+) -> tuple[Expr, list[tuple[Expr, Expr, Expr, Expr]]]:
+    """The attention weight, and for every pair its mass, c and the first and second derivative of c."""
+    try:
+        x, xi = sp.Matrix(tokens), sp.Matrix(velocities)
+        count, dim = x.shape
+        m = sp.eye(dim) if matrix is None else sp.Matrix(matrix)
+        masses = [sp.Rational(1, count)] * count if weights is None else [sp.sympify(w) for w in weights]
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"tokens {tokens}: rows of equal length are needed") from error
+    for name, shape, needed in (
+        ("velocities", xi.shape, (count, dim)),
+        ("matrix", m.shape, (dim, dim)),
+        ("weights", (len(masses),), (count,)),
+    ):
+        if shape != needed:
+            raise ValueError(f"{name} of shape {list(shape)}: shape {list(needed)} is needed")
+    overlaps, mixed, second = x * m * x.T, xi * m * x.T, xi * m * xi.T
+    first = mixed + x * m * xi.T
+    speeds = [xi.row(i).dot(xi.row(i)) for i in range(count)]
+    h = sp.exp(check_beta(beta) * t) if kernel is None else kernel.weight
+    return h, [
+        (
+            masses[i] * masses[j],
+            overlaps[i, j],
+            first[i, j],
+            2 * second[i, j] - (speeds[i] + speeds[j]) * overlaps[i, j],
+        )
+        for i in range(count)
+        for j in range(count)
+    ]

@@ -1,0 +1,5 @@
+"""The density order by order in the amplitude of its start."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,244 @@
+r"""The solution that starts on one harmonic, as a power series in its amplitude: the linear phase and what follows.
+
+From :math:`f(0) = 1 + \varepsilon P_m(\langle x, e\rangle)` (dim 2: :math:`1 + \varepsilon \cos m\theta`) the equation
+
+.. math:: \partial_t f = -\nabla\cdot(f v) + \nu \Delta f, \qquad v = \nabla W*f \;\text{(USA)}, \quad
+          v = \frac{\nabla W*f}{h*f} \;\text{(SA)}
+
+gives :math:`f = 1 + \sum_n \varepsilon^n \sum_k a_{n,k}(t)\,P_k`: first the linear growth :math:`e^{\gamma_m t}`, then
+the harmonics that it drives, and so on, by :mod:`gegenflow.theory.expansions.recurrence`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import inf
+from operator import index
+from typing import Any
+
+import flint
+import mpmath
+import sympy as sp
+from flint import arb, fmpq
+
+from gegenflow.theory.exact.arguments import (
+    Expr,
+    Model,
+    check_digits,
+    check_dim,
+    check_model,
+    check_noise,
+    exact_fraction,
+)
+from gegenflow.theory.exact.tables import Table
+from gegenflow.theory.expansions.evaluation import at_time, first_time, late_term, looks, resolve
+from gegenflow.theory.expansions.rates import ball_rates, exact_growth, exact_normaliser, symbolic_rates
+from gegenflow.theory.expansions.recurrence import Modes, Rates, recurrence
+from gegenflow.theory.growth.rates import normaliser_ball
+from gegenflow.theory.kernels.kernel import Kernel, exponential
+from gegenflow.theory.sphere import harmonic_dimension
+from gegenflow.theory.symbols import beta as BETA
+
+time = sp.Symbol("t", nonnegative=True)
+PRECISION = 256
+"""Bits of what is only looked at."""
+
+
+@dataclass(frozen=True)
+class Expansion:
+    r"""The solution from :math:`1 + \varepsilon P_m` to an order in the amplitude, derived here: :func:`expansion`."""
+
+    order: int
+    degree: int
+    dim: int
+    model: Model
+    kernel: Kernel
+    noise: Expr
+
+    @property
+    def values(self) -> dict[sp.Symbol, Expr]:
+        r"""What the symbols of :meth:`coefficient` stand for: :math:`\gamma_k`, and :math:`\rho_k = w_k/w_0` in SA."""
+        rates, modes = _symbolic(self)
+        degrees = sorted({k for order in modes[1:] for k in order})
+        named = {rates.growth(k): exact_growth(k, self.dim, self.model, self.kernel, self.noise) for k in degrees}
+        named |= {rates.normaliser(k): exact_normaliser(k, self.dim, self.kernel) for k in degrees}
+        return {symbol: value for symbol, value in named.items() if symbol.is_Symbol}
+
+    def coefficient(self, order: int, degree: int) -> Expr:
+        r"""The coefficient :math:`a_{n,k}(t)` of :math:`\varepsilon^n P_k`, exact, in symbols for the growth rates.
+
+        >>> g3, g6 = sp.symbols("gamma_3 gamma_6")
+        >>> driven = g3 * (sp.exp(2 * g3 * time) - sp.exp(g6 * time)) / (2 * g3 - g6)
+        >>> sp.simplify(expansion(2, degree=3).coefficient(2, 6) - driven)
+        0
+
+        On the circle the first saturation of USA without noise is the same for every kernel:
+
+        >>> expansion(3, degree=3).coefficient(3, 3).coeff(sp.exp(3 * g3 * time))
+        -1/8
+
+        :attr:`values` says what the symbols stand for. Order 4 takes about a second, order 5 several.
+        Raises ValueError unless 0 <= order <= the order of the expansion and degree >= 0.
+        """
+        rates, modes = _symbolic(self)
+        terms = modes[_whole("order", order, 0, self.order)].get(_whole("degree", degree, 0), {})
+        return sp.Add(
+            *(
+                sp.factor(c) * time**power * sp.exp(sp.Add(*map(rates.growth, degrees)) * time)
+                for (degrees, power), c in terms.items()
+            )
+        )
+
+    def evaluate(self, time: Any, amplitude: Any, digits: int = 15) -> dict[int, mpmath.mpf]:
+        r"""The amplitudes of the degrees at a time, from all terms up to the order of the expansion.
+
+        .. math:: b_k = \int f\,\hat P_k\,d\sigma = \frac1{\sqrt{D_k}} \sum_{n \ge 1} \varepsilon^n a_{n,k}(t), \qquad
+                  \hat P_k = \sqrt{D_k}\,P_k \quad (\sqrt2 \cos k\theta \text{ in dim 2})
+
+        so the harmonics are orthonormal for :math:`\sigma`, while the start is :math:`\varepsilon P_m`. Each amplitude
+        has ``digits`` correct digits, or an error below 10**(-2 digits) of the largest; balls see to it.
+
+        >>> second = expansion(2, degree=1, dim=3, beta=2)
+        >>> {k: mpmath.nstr(b, 10) for k, b in second.evaluate("0.5", "0.01").items()}
+        {1: '0.009397750202', 2: '4.655959274e-5'}
+
+        Raises ValueError for a symbolic beta, kernel or noise, or a time that is negative or not finite.
+        """
+        moment = exact_fraction(time, "time", "the time must be a finite number >= 0", least=0)
+        size = _amplitude(amplitude)
+
+        def balls() -> dict[int, arb]:
+            total: dict[int, arb] = {}
+            for n, modes in enumerate(at_time(moment, *_balls(self, flint.ctx.prec)), 1):
+                for k, a in modes.items():
+                    total[k] = total.get(k, arb(0)) + size**n * a / arb(harmonic_dimension(k, self.dim)).sqrt()
+            return dict(sorted(total.items()))
+
+        return resolve(balls, check_digits(digits))
+
+    def end(self, order: int, tolerance: Any, amplitude: Any) -> float:
+        r"""The time at which the next order's term reaches ``tolerance`` times the first, in the norm of L2(sigma).
+
+        .. math:: |\varepsilon|^n\, \|f_{n+1}(t)\| = \text{tolerance} \cdot \|f_1(t)\|, \qquad n = \text{order}
+
+        This ends the linear phase (n = 1), the quasi-linear phase (2), and so on: the first such time, sought in steps
+        of a tenth and refined to 12 digits; infinite if it never comes.
+
+        >>> growing = expansion(3, degree=3, beta=5)
+        >>> [round(growing.end(n, 0.1, 0.01), 4) for n in (1, 2)]
+        [0.1526, 0.2129]
+        >>> expansion(2, degree=3, beta=5, noise=3).end(1, 0.1, 0.01)              # all degrees are damped
+        inf
+
+        Raises ValueError unless 1 <= order < the order of the expansion and tolerance > 0, and as :meth:`evaluate`.
+        """
+        order = _whole("order", order, 1, self.order - 1)
+        limit = exact_fraction(tolerance, "tolerance", allowed := "the tolerance must be a finite number > 0")
+        if not limit > 0:
+            raise ValueError(f"tolerance {tolerance}: {allowed}")
+        factor = (_amplitude(amplitude) ** order / limit) ** 2 * harmonic_dimension(self.degree, self.dim)
+
+        def reached(moment: float) -> bool:
+            def balls() -> dict[int, arb]:
+                first, *_, last = at_time(fmpq(*moment.as_integer_ratio()), *_balls(self, flint.ctx.prec))[: order + 1]
+                square = sum((a**2 / harmonic_dimension(k, self.dim) for k, a in last.items()), arb(0))
+                return {0: 1 + factor * square / first[self.degree] ** 2}
+
+            return bool(resolve(balls, 15)[0] >= 2)
+
+        rates, modes = _balls(self, PRECISION)
+        return first_time(reached, looks(modes[order + 1], self.degree, rates))
+
+    def __repr__(self) -> str:
+        head = f"Solution from 1 + eps P_{self.degree}, dim {self.dim}, {self.model.upper()}, h = {self.kernel.weight}"
+        head += f", noise {self.noise}" if self.noise != 0 else ""
+        symbolic = self.kernel.symbols or self.noise.free_symbols
+        rates, modes = _symbolic(self) if symbolic else _balls(self, PRECISION)
+        rows = tuple(
+            {"order": n, "degree": k, "terms": len(terms)}
+            | ({} if symbolic else {"late times": late_term(terms, rates)})
+            for n in range(1, self.order + 1)
+            for k, terms in modes[n].items()
+        )
+        return f"{head}\n{Table(rows)}"
+
+    def _repr_latex_(self) -> str:
+        shown = min(self.order, 2)
+        terms = (
+            rf"\varepsilon{f'^{n}' if n > 1 else ''} \left[{sp.latex(self.coefficient(n, k))}\right] P_{{{k}}}"
+            for n in range(1, shown + 1)
+            for k in _symbolic(self)[1][n]
+        )
+        return f"$\\displaystyle f = 1 + {' + '.join(terms)} + O(\\varepsilon^{{{shown + 1}}})$"
+
+
+def expansion(
+    order: int,
+    degree: int,
+    dim: int = 2,
+    beta: Expr | None = None,
+    *,
+    kernel: Kernel | None = None,
+    model: str = "usa",
+    noise: Expr = 0,
+) -> Expansion:
+    r"""The mean-field solution from :math:`1 + \varepsilon P_m`, m = ``degree``, order by order in the amplitude.
+
+    .. math:: f = 1 + \sum_{n=1}^{\text{order}} \varepsilon^n \sum_k a_{n,k}(t)\,P_k + O(\varepsilon^{\text{order}+1}),
+              \qquad a_{n,k} = \sum c\,t^p e^{\mu t}
+
+    where each :math:`\mu` is a sum of at most n growth rates and a power of t comes with a resonance. The kernel is
+    :math:`e^{\beta t}`, beta a symbol if None, or ``kernel``; ``noise`` = :math:`\nu = 1/\kappa`.
+
+    >>> expansion(3, degree=3, beta=5)
+    Solution from 1 + eps P_3, dim 2, USA, h = exp(5*t)
+    order  degree  terms  late times
+    1      3       1      1 exp(18.596 t)
+    2      6       2      0.59058 exp(37.192 t)
+    3      3       3      -0.125 exp(55.788 t)
+    3      9       3      0.3425 exp(55.788 t)
+
+    The Kuramoto model (beta = 0) resonates, as degree 2 does not grow by itself and drives degree 1:
+
+    >>> expansion(3, degree=1, beta=0).coefficient(3, 1)
+    t*exp(t/2)/8 - exp(3*t/2)/8 + exp(t/2)/8
+
+    Raises ValueError for order < 1, degree < 1 or dim < 2, a symbol for one of them, beta together with a kernel, an
+    unknown model, a negative noise, or SA with a kernel whose mean is not positive. Source: derived here; the phases
+    that the orders are for are those of arXiv 2410.23228.
+    """
+    if kernel is not None and beta is not None:
+        raise ValueError(f"beta {beta}: a kernel has its own parameters, which Kernel.at sets")
+    kernel = exponential(BETA if beta is None else beta) if kernel is None else kernel
+    order, degree = _whole("order", order), _whole("degree", degree)
+    dim, noise = _whole("dim", check_dim(dim)), sp.sympify(check_noise(noise))
+    if check_model(model) == "sa" and not kernel.symbols:
+        normaliser_ball(kernel, dim, None)
+    return Expansion(order, degree, dim, check_model(model), kernel, noise)
+
+
+def _whole(name: str, value: Any, low: int = 1, high: float = inf) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= index(value) <= high:
+        raise ValueError(f"{name} {value}: an integer >= {low} is needed" + (f", at most {high}" if high < inf else ""))
+    return index(value)
+
+
+def _amplitude(amplitude: Any) -> fmpq:
+    return exact_fraction(amplitude, "amplitude", "the amplitude must be a finite number")
+
+
+@lru_cache(maxsize=32)
+def _symbolic(case: Expansion) -> tuple[Rates, list[Modes]]:
+    rates = symbolic_rates(case.dim, case.model, case.kernel, case.noise)
+    return rates, recurrence(case.order, case.degree, case.dim, rates)
+
+
+@lru_cache(maxsize=32)
+def _balls(case: Expansion, precision: int) -> tuple[Rates, list[Modes]]:
+    with flint.ctx.workprec(precision):
+        try:
+            rates = ball_rates(case.dim, case.model, case.kernel, case.noise)
+            return rates, recurrence(case.order, case.degree, case.dim, rates)
+        except ArithmeticError as error:
+            raise ValueError(f"kernel {case.kernel.weight}: {error}") from error

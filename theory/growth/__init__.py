@@ -1,0 +1,5 @@
+"""Growth rates of the harmonics about the uniform state, and where they come from."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

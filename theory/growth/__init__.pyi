@@ -1,0 +1,4 @@
+from .derivation import Derivation as Derivation
+from .derivation import linearize as linearize
+from .rates import growth_rate as growth_rate
+from .rates import noise_threshold as noise_threshold

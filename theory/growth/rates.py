@@ -1,0 +1,156 @@
+r"""Growth rates of the harmonics of the uniform state.
+
+Near the uniform measure each harmonic of degree k evolves on its own, :math:`\dot f_k = \gamma_k f_k`, with
+
+.. math:: \gamma_k = L_k\, w_k[W] = \frac{L_k w_k}{\beta} \quad\text{(USA)}, \qquad
+          \gamma_k = \frac{L_k w_k}{\beta\, w_0} \quad\text{(SA)}, \qquad w_k = w_k[e^{\beta t}].
+
+:mod:`gegenflow.theory.growth.derivation` derives this from the mean-field equation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from flint import arb
+
+from gegenflow.theory.exact.arguments import (
+    Expr,
+    check_degree,
+    check_dim,
+    check_model,
+    check_noise,
+    check_number,
+)
+from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.enclosures import Values, enclose
+from gegenflow.theory.kernels.kernel import Kernel, exponential
+from gegenflow.theory.sphere import laplacian_eigenvalue
+from gegenflow.theory.symbols import beta, d, k
+
+
+def growth_rate(
+    degree: Expr = k,
+    dim: Expr = d,
+    beta: Expr = beta,
+    *,
+    model: str = "usa",
+    kernel: Kernel | None = None,
+    noise: Expr = 0,
+    digits: int | None = None,
+) -> Expr | Certified:
+    r"""Growth rate :math:`\gamma_k` of the degree-k harmonics of the uniform state, per unit of the flow's time.
+
+    .. math:: \gamma_k = \tfrac{k(k+d-2)}{2}\,\Gamma(d/2)\,(2/\beta)^{d/2}\, I_{k+d/2-1}(\beta)
+
+    for USA and the exponential kernel; SA divides by :math:`w_0 = \Gamma(d/2)(2/\beta)^{d/2-1} I_{d/2-1}(\beta)`.
+    Exact in whatever is left symbolic; with ``digits`` a certified decimal. ``beta`` = 0 is the Kuramoto limit, where
+    only degree 1 grows, at (d-1)/d. ``kernel`` replaces the exponential one (and ``beta``). ``noise``
+    = :math:`1/\kappa`, of tokens that follow :math:`dX = v\,dt + \sqrt{2/\kappa}\,dW`, takes :math:`L_k/\kappa` away.
+
+    >>> growth_rate()
+    2**(d/2)*k*(d + k - 2)*besseli(d/2 + k - 1, beta)*gamma(d/2)/(2*beta**(d/2))
+    >>> growth_rate(model="sa")
+    k*(d + k - 2)*besseli(d/2 + k - 1, beta)/(beta*besseli(d/2 - 1, beta))
+    >>> growth_rate(3, 2), growth_rate(3, 2, noise=sp.Rational(1, 10))
+    (9*besseli(3, beta)/beta, -9/10 + 9*besseli(3, beta)/beta)
+    >>> sp.expand(growth_rate(1, 3) * beta**3 / 2)                 # half-integer orders are elementary
+    beta*cosh(beta) - sinh(beta)
+    >>> growth_rate(3, 2, 5, digits=12), growth_rate(3, 2, 5, noise="0.1", digits=12)
+    ([18.5960703045 +/- 2.8e-11], [17.6960703045 +/- 2.8e-11])
+    >>> growth_rate(1, 2, 0), growth_rate(1, 3, 0, digits=5)
+    (1/2, [0.66667 +/- 3.4e-6])
+
+    Raises ValueError for degree < 1, dim < 2, beta or noise negative or not finite, an unknown model, digits < 1, or
+    digits with a symbol. Source: arXiv 2410.23228; the factor against the equation as written there is derived here;
+    the noise: arXiv 2606.05140.
+    """
+    check_model(model)
+    named = f"beta {beta}" if kernel is None else f"kernel {kernel.weight}"
+    kernel, noise = exponential(beta) if kernel is None else kernel, check_noise(noise)
+    degree, dim = check_degree(degree), check_dim(dim)
+    if digits is not None:
+        try:
+            return certify(lambda: rate_ball(kernel, degree, dim, model, noise), digits)
+        except ArithmeticError as error:
+            raise ValueError(f"{named}: {error}") from error
+    if model == "sa" and not kernel.symbols and not sp.sympify(dim).free_symbols:
+        normaliser_ball(kernel, dim, None)
+    rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
+    drift = sp.powsimp(rate / kernel.multiplier(0, dim)) if model == "sa" else rate
+    return drift - noise * laplacian_eigenvalue(degree, dim)
+
+
+def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str, noise: Expr = 0, values: Values | None = None) -> arb:
+    """The growth rate as a ball at the current precision, for parameters anywhere in the balls ``values``."""
+    degree, dim = check_number("degree", degree), check_number("dim", dim)
+    drift: arb = kernel.ball(degree - 1, dim + 2, values) / dim
+    if model == "sa":
+        drift /= normaliser_ball(kernel, dim, values)
+    rate: arb = laplacian_eigenvalue(degree, dim) * (drift - enclose(noise, values))
+    return rate
+
+
+def normaliser_ball(kernel: Kernel, dim: int, values: Values | None) -> arb:
+    """The mean w_0 of the weight, by which SA divides, or a ValueError where it is not positive."""
+    normaliser: arb = kernel.ball(0, dim, values)
+    if normaliser <= 0:
+        raise ValueError(f"kernel {kernel.weight}: SA divides by the mean of the weight, which must be positive")
+    return normaliser
+
+
+def noise_threshold(
+    degree: Expr = k,
+    dim: Expr = d,
+    beta: Expr = beta,
+    *,
+    model: str = "usa",
+    kernel: Kernel | None = None,
+    digits: int | None = None,
+) -> Expr | Certified:
+    r"""The inverse noise :math:`\kappa_k` above which the uniform state is unstable to degree k.
+
+    .. math:: \kappa_k = \frac{1}{w_k[W]} \quad\text{(USA)}, \qquad \kappa_k = \frac{w_0[h]}{w_k[W]} \quad\text{(SA)}
+
+    where :math:`\gamma_k = L_k/\kappa`: the eigenvalue of the Laplacian cancels. A negative threshold means that the
+    degree is stable at any noise. With the exponential kernel degree 1 is the first to grow, since :math:`w_k[W]` falls
+    with k; its threshold is :math:`2K_\#` of arXiv 2606.05140, whose coupling is K = kappa/2.
+
+    >>> noise_threshold(3, 2), noise_threshold(1, 2, 3, digits=12)
+    (beta/besseli(3, beta), [0.758846208431 +/- 2.2e-15])
+    >>> noise_threshold(1, 2, 0), noise_threshold(1, 5, 0)              # noisy Kuramoto: Kuramoto's threshold is d
+    (2, 5)
+    >>> threshold = noise_threshold(2, 3, 4, digits=12)
+    >>> abs(float(growth_rate(2, 3, 4, noise=1 / sp.Rational(threshold.value), digits=5))) < 1e-10
+    True
+
+    Raises ValueError for bad degree, dim, beta, model or digits, or a degree that the kernel leaves alone, such as
+    degree > 1 at beta = 0. Source: arXiv 2606.05140 for degree 1; derived here.
+    """
+    check_model(model)
+    kernel = exponential(beta) if kernel is None else kernel
+    degree, dim = check_degree(degree), check_dim(dim)
+    if digits is not None:
+        try:
+            return certify(lambda: threshold_ball(kernel, degree, dim, model), digits)
+        except ArithmeticError as error:
+            raise ValueError(f"kernel {kernel.weight}, degree {degree}, dim {dim}: no threshold, {error}") from error
+    multiplier = kernel.potential_multiplier(degree, dim)
+    _check_acts(multiplier == 0, kernel, degree, dim)
+    return sp.powsimp(kernel.multiplier(0, dim) / multiplier) if model == "sa" else 1 / multiplier
+
+
+def threshold_ball(kernel: Kernel, degree: Expr, dim: Expr, model: str = "usa") -> arb:
+    """The inverse noise :func:`noise_threshold` as a ball at the current precision."""
+    rate = rate_ball(kernel, degree, dim, model)
+    _check_acts(rate.is_zero(), kernel, degree, dim)
+    threshold: arb = laplacian_eigenvalue(degree, dim) / rate
+    return threshold
+
+
+def _check_acts(vanishes: bool, kernel: Kernel, degree: Expr, dim: Expr) -> None:
+    if vanishes:
+        raise ValueError(
+            f"degree {degree}: no noise threshold, as the kernel {kernel.weight} leaves it alone in dim {dim}"
+        )

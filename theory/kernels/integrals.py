@@ -1,0 +1,53 @@
+"""Integrals over the overlap, enclosed in balls: the multipliers of a weight that has no closed form."""
+
+from __future__ import annotations
+
+import flint
+import sympy as sp
+from flint import acb, arb, fmpq
+
+from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.enclosures import Values, _evaluate, enclose
+from gegenflow.theory.sphere import zonal_weight
+from gegenflow.theory.symbols import t
+
+
+def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None = None) -> arb:
+    r"""A ball around :math:`\int_{-1}^1 g(t)\,P_k(t)\,\omega(t)\,dt`, integrated in balls over :math:`t = \cos\phi`.
+
+    Kinks and jumps of g cost time, not correctness.
+
+    >>> zonal_integral(sp.exp(2 * t), 1, 2).overlaps(arb(2).bessel_i(1))
+    True
+    >>> zonal_integral(sp.Abs(t), 2, 3).contains(fmpq(1, 8))           # int_0^1 t (3 t^2 - 1)/2 dt
+    True
+
+    Raises ValueError where g cannot be enclosed, ArithmeticError where the integral is not finite.
+    Source: derived here; the integration is that of F. Johansson, arXiv 1802.07942.
+    """
+    known = {symbol: acb(value) for symbol, value in (values or {}).items()}
+    widths = [value.real.rad() for value in known.values()]
+    goal = max([arb(2) ** -flint.ctx.prec, *widths], key=float)
+
+    def integrand(angle: acb, analytic: bool) -> acb:
+        overlap = angle.cos()
+        value = _evaluate(function, {**known, t: overlap}, analytic)
+        if angle.imag.is_zero() and value.is_finite() and not value.imag.contains(0):
+            complex_values.append(angle)
+        return value * _harmonic(degree, dim, angle, overlap) * angle.sin() ** (dim - 2)
+
+    complex_values: list[acb] = []
+    total = acb.integral(integrand, 0, acb.pi(), rel_tol=goal, abs_tol=goal).real
+    if complex_values:
+        raise ValueError(f"{function}: it is not real everywhere on -1 < t < 1")
+    if not total.is_finite():
+        raise ArithmeticError(f"the integral of {function} over the sphere could not be enclosed")
+    return total * enclose(zonal_weight(dim, sp.Integer(0)))
+
+
+def _harmonic(degree: int, dim: int, angle: acb, overlap: acb) -> acb:
+    """P_k(cos(angle))."""
+    if dim == 2:
+        return (degree * angle).cos()
+    index = fmpq(dim - 2, 2)
+    return overlap.gegenbauer_c(degree, index) / acb(1).gegenbauer_c(degree, index)

@@ -1,0 +1,11 @@
+from .flow import diffusion as diffusion
+from .flow import diffusion_time as diffusion_time
+from .flow import drift_speed as drift_speed
+from .flow import smoothing_series as smoothing_series
+from .flow import velocity_series as velocity_series
+from .limit_maps import LimitMap as LimitMap
+from .limit_maps import limit_map as limit_map
+from .metastability import ProjectionLaw as ProjectionLaw
+from .pairing import pairing_overlap as pairing_overlap
+from .pairing import pairing_rate as pairing_rate
+from .pairing import pairing_time as pairing_time

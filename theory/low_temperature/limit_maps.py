@@ -1,0 +1,200 @@
+r"""Where tokens go at zero temperature: a linear flow, seen on the sphere.
+
+As :math:`\beta \to \infty` softmax attends to the :math:`y` of largest score :math:`\langle x, By\rangle` alone, which
+is :math:`B^Tx/|B^Tx|` where tokens are dense, so that SA with values V and scores :math:`B = Q^TK` becomes
+
+.. math:: \dot x = P_x \frac{V B^T x}{|B^T x|}, \qquad
+          x(t) = \frac{z(\tau)}{|z(\tau)|}, \quad \frac{dz}{d\tau} = A z, \quad A = V B^T, \quad dt = |B^T x|\,d\tau .
+
+Let :math:`\alpha` be the largest real part of an eigenvalue of A, m the size of the largest Jordan block of the
+eigenvalues :math:`\lambda` on that line, :math:`P_\lambda` their spectral projections and
+:math:`N_\lambda = (A - \lambda)P_\lambda`. Wherever :math:`\Pi x \ne 0`, that is for almost every start,
+
+.. math:: e^{\tau A} x = \frac{\tau^{m-1}}{(m-1)!}\, e^{\tau A}\,\Pi x\,(1 + \varepsilon(\tau)), \qquad
+          \Pi = \sum_{\operatorname{Re}\lambda = \alpha} N_\lambda^{m-1} P_\lambda ,
+
+with :math:`\varepsilon` of order :math:`e^{-c\tau}` for m = 1, up to powers of :math:`\tau` if blocks of the next
+eigenvalues are not simple, where c is the gap between :math:`\alpha` and the next real part, and of order
+:math:`1/\tau` for m > 1. With the minimal polynomial :math:`p`, :math:`N_\lambda^{m-1}P_\lambda` is
+:math:`q(A)/q^{(m-1)}(\lambda) \cdot (m-1)!` for :math:`q(x) = p(x)/(x - \lambda)`: both vanish on every other
+generalised eigenspace. All is found in exact arithmetic, ties of real parts included.
+
+Source: arXiv 2605.10931 for the limit; the cases, the projection and the error are derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flint
+import sympy as sp
+from flint import acb, arb, fmpq, fmpq_mat, fmpq_poly
+
+from gegenflow.theory.exact.arguments import Expr, exact_fraction
+
+MATRIX = "a square matrix of finite rational numbers is needed, at least 2 x 2"
+FIRST_PRECISION, LAST_PRECISION = 128, 2**16
+
+
+@dataclass(frozen=True)
+class LimitMap:
+    r"""Where the flow :math:`\dot z = Az` sends almost every direction; see :func:`limit_map`.
+
+    ``kind`` is "points" (:math:`\pm u`), "sphere" (each direction keeps its own limit on a sphere of ``rank``
+    dimensions), "circle" (a great circle, run through once in :math:`2\pi/|\operatorname{Im}\lambda|` units of
+    :math:`\tau`) or "torus" (several frequencies, 0 among them or not). ``eigenvalues`` are those of largest real
+    part, ``index`` m the size of their largest Jordan block, ``gap`` c the distance to the next real part, infinite if
+    there is none, ``projection`` the matrix :math:`\Pi`, of ``rank``. Source: arXiv 2605.10931, derived here.
+    """
+
+    kind: str
+    eigenvalues: tuple[Expr, ...]
+    index: int
+    gap: Expr
+    rank: int
+    projection: sp.ImmutableMatrix
+
+
+def limit_map(values: Any, form: Any = None) -> LimitMap:
+    r"""The limit of SA at zero temperature for values V and scores :math:`\langle x, By\rangle`, B = ``form``.
+
+    .. math:: x(t) \to \frac{\Pi x}{|\Pi x|} \ \text{(points, sphere)}, \qquad
+              \Big|x(\tau) - \frac{e^{\tau A}\,\Pi x}{|e^{\tau A}\,\Pi x|}\Big| \to 0 \ \text{(circle, torus)}, \qquad
+              A = V B^T
+
+    like :math:`e^{-c\tau}` for ``index`` 1 and :math:`1/\tau` above; :math:`dt = |B^Tx|\,d\tau`, so that the rate of
+    approach to a point u is :math:`c/|B^Tu|` in the time t of SA. ``values`` and ``form`` are shape=[dim, dim] of
+    rational numbers, decimals as text; ``form`` is the identity unless given, and invertible. A simple real eigenvalue
+    has :math:`\Pi = u w^T/\langle w, u\rangle`: the sign of the pairing with the left eigenvector w chooses the point.
+
+    >>> limit_map([[2, 1], [1, 1]])
+    LimitMap(kind='points', eigenvalues=(sqrt(5)/2 + 3/2,), index=1, gap=sqrt(5), rank=1, projection=Matrix([
+    [sqrt(5)/10 + 1/2,        sqrt(5)/5],
+    [       sqrt(5)/5, 1/2 - sqrt(5)/10]]))
+    >>> jordan = limit_map([[1, 1, 0], [0, 1, 0], [0, 0, "0.5"]])                  # the top of the chain
+    >>> jordan.kind, jordan.index, jordan.projection * sp.Matrix([3, -2, 1]), jordan.gap
+    ('points', 2, Matrix([
+    [-2],
+    [ 0],
+    [ 0]]), 1/2)
+    >>> spiral = limit_map([[1, 0, 0], [0, 1, 0], [0, 0, "0.5"]], [[1, 2, 0], [-2, 1, 0], [0, 0, 1]])
+    >>> spiral.kind, spiral.eigenvalues, spiral.gap, spiral.rank
+    ('circle', (1 - 2*I, 1 + 2*I), 1/2, 2)
+
+    Raises ValueError for matrices that are not square, of different size or not rational, and a form that is singular.
+    Source: arXiv 2605.10931 for a dominant eigenspace; the other cases are derived here.
+    """
+    matrix = _matrix("values", values)
+    if form is not None:
+        scores = _matrix("form", form)
+        if scores.nrows() != matrix.nrows():
+            raise ValueError(f"form {form}: it must have the size {matrix.nrows()} of values")
+        if scores.rank() < scores.nrows():
+            raise ValueError(f"form {form}: it must be invertible, as tokens with B^T x = 0 attend to all alike")
+        matrix *= scores.transpose()
+    minimal = matrix.minpoly()
+    powers = {tuple(factor.coeffs()): power for factor, power in minimal.factor()[1]}
+    lines = _lines(matrix, [fmpq_poly(list(factor)) for factor in powers])
+    index = max(powers[tuple(factor.coeffs())] for factor, _ in lines[0])
+    top = [(factor, _exact(factor, ball)) for factor, ball in lines[0] if powers[tuple(factor.coeffs())] == index]
+    size = matrix.nrows()
+    projection, rank = sp.zeros(size, size), 0
+    for factor, root in top:
+        entries = _chain_top(matrix, minimal, factor, index)
+        projection += sp.Matrix(size, size, [_real_value(entry, root) for entry in entries])
+        rank += _value(minimal // factor, matrix).rank() // factor.degree()
+    eigenvalues = tuple(sorted((root for _, root in top), key=lambda root: complex(root).imag))
+    gap = _real_part(top[0][1]) - _real_part(_exact(*lines[1][0])) if len(lines) > 1 else sp.oo
+    return LimitMap(_kind(eigenvalues, rank), eigenvalues, index, gap, rank, sp.ImmutableMatrix(projection))
+
+
+def _kind(eigenvalues: tuple[Expr, ...], rank: int) -> str:
+    if len(eigenvalues) == 1:
+        return "points" if rank == 1 else "sphere"
+    return "circle" if len(eigenvalues) == 2 and all(not root.is_real for root in eigenvalues) else "torus"
+
+
+def _matrix(name: str, rows: Any) -> fmpq_mat:
+    rows = rows.tolist() if hasattr(rows, "tolist") else rows
+    size = len(rows) if isinstance(rows, Sequence) else 0
+    if size < 2 or any(not isinstance(row, Sequence) or len(row) != size for row in rows):
+        raise ValueError(f"{name} {rows}: {MATRIX}")
+    return fmpq_mat([[exact_fraction(entry, f"{name} entry", MATRIX) for entry in row] for row in rows])
+
+
+def _value(polynomial: fmpq_poly, matrix: fmpq_mat) -> fmpq_mat:
+    """The polynomial of the matrix."""
+    value = fmpq_mat(size := matrix.nrows(), size)
+    for coefficient in reversed(polynomial.coeffs()):
+        value = value * matrix + _scalar(coefficient, size)
+    return value
+
+
+def _scalar(number: fmpq, size: int) -> fmpq_mat:
+    return fmpq_mat([[number * (i == j) for j in range(size)] for i in range(size)])
+
+
+def _chain_top(matrix: fmpq_mat, minimal: fmpq_poly, factor: fmpq_poly, index: int) -> list[fmpq_poly]:
+    """The entries of N^(m-1) P, by rows, as polynomials in the eigenvalue, a root of the irreducible factor.
+
+    With p the minimal polynomial, (p(X) - p(x))/(X - x) at X = A has the coefficients M_j of x^j, by Horner's rule.
+    """
+    size, coefficients = matrix.nrows(), minimal.coeffs()
+    horner = [_scalar(coefficients[-1], size)]
+    for coefficient in reversed(coefficients[1:-1]):
+        horner.append(matrix * horner[-1] + _scalar(coefficient, size))
+    normaliser = minimal
+    for order in range(1, index + 1):
+        normaliser = normaliser.derivative() / order
+    unit, inverse, _ = (normaliser % factor).xgcd(factor)
+    inverse /= unit
+    horner.reverse()
+    return [fmpq_poly([term[i, j] for term in horner]) * inverse % factor for i in range(size) for j in range(size)]
+
+
+def _real_value(polynomial: fmpq_poly, root: Expr) -> Expr:
+    """The real part of the polynomial at an eigenvalue: those of a conjugate pair add up to it twice."""
+    return _real_part(sp.expand(sum(_rational(c) * root**n for n, c in enumerate(polynomial.coeffs()))))
+
+
+def _real_part(value: Expr) -> Expr:
+    return value if value.is_real else sp.re(value)
+
+
+def _rational(number: fmpq) -> sp.Rational:
+    return sp.Rational(int(number.p), int(number.q))
+
+
+def _lines(matrix: fmpq_mat, factors: list[fmpq_poly]) -> list[list[tuple[fmpq_poly, acb]]]:
+    """Eigenvalues with their irreducible factors, grouped by their real part, the largest first.
+
+    Twice a real part is a real eigenvalue of the Kronecker sum of the matrix with itself: balls that meet one and the
+    same of its isolated real roots have equal real parts.
+    """
+    size = matrix.nrows()
+    both = [[(a, b) for a in range(size) for b in range(size)]] * 2
+    sums = fmpq_mat([[matrix[a, c] * (b == e) + matrix[b, e] * (a == c) for c, e in both[1]] for a, b in both[0]])
+    polynomial, precision = sums.charpoly().numer(), FIRST_PRECISION
+    while precision <= LAST_PRECISION:
+        with flint.ctx.workprec(precision):
+            doubles = [ball.real for ball in _roots(polynomial) if ball.imag == 0]
+            roots = [(factor, ball) for factor in factors for ball in _roots(factor.numer())]
+            places = [[n for n, double in enumerate(doubles) if double.overlaps(2 * ball.real)] for _, ball in roots]
+        if all(len(place) == 1 for place in places):
+            order = sorted({place[0] for place in places}, key=lambda n: arb(doubles[n].mid()), reverse=True)
+            return [[pair for pair, place in zip(roots, places, strict=True) if place == [n]] for n in order]
+        precision *= 2
+    raise ValueError("values: real parts of eigenvalues are too close to be told apart")
+
+
+def _roots(polynomial: Any) -> list[acb]:
+    """All complex roots, in disjoint balls."""
+    return [ball for ball, _ in polynomial.complex_roots()]
+
+
+def _exact(factor: fmpq_poly, ball: acb) -> Expr:
+    """The root of the irreducible factor in the ball, in radicals up to degree 2."""
+    polynomial, middle = sp.Poly([_rational(c) for c in reversed(factor.coeffs())], sp.Symbol("x")), complex(ball)
+    return min(polynomial.all_roots(), key=lambda root: abs(complex(root) - middle))

@@ -1,0 +1,124 @@
+r"""The last and slowest scale: which two clusters meet next at large beta, how, and when.
+
+Tokens i and j with overlap g, of weights :math:`w_i, w_j`, pull at each other by :math:`e^{\beta g}`, at the others
+exponentially less if they are the closest pair. Together they move on their great circle,
+
+.. math:: \dot g = c\,(1 - g^2)\,e^{-\beta(1-g)}, \quad c = \frac{w_i}{w_j} + \frac{w_j}{w_i} \ \text{(SA)},
+          \qquad \dot g = c\,(1 - g^2)\,e^{\beta g}, \quad c = w_i + w_j \ \text{(USA)},
+
+for V = I, with relative errors of order :math:`e^{-\beta(g - g')}`, g' the next largest overlap, and for SA
+:math:`e^{-\beta(1-g)}`, the share of the other in a normaliser. As g grows the pair leaves all others behind: on the
+clock s of the *current* overlap, :math:`dt = e^{\beta(1-g)}ds` (SA) or :math:`dt = e^{-\beta g}ds` (USA), it alone
+moves.
+
+Source: arXiv 2605.10931 for the limit; factors, weights and times are derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+from flint import arb
+
+from gegenflow.theory.clusters.circle import inverse_temperature
+from gegenflow.theory.exact.arguments import (
+    Expr,
+    check_model,
+    check_rational,
+    exact_fraction,
+    exact_number,
+    exact_parameter,
+)
+from gegenflow.theory.exact.certified import Certified, certify
+
+N = sp.Symbol("N", integer=True, positive=True)
+"""The number of tokens."""
+
+OVERLAP = "overlaps of the pair must satisfy -1 < start < overlap < 1"
+
+
+def pairing_rate(weights: Sequence[Any] | None = None, *, model: str = "sa") -> Expr:
+    r"""The factor c of the overlap of the closest pair, :math:`dg/ds = c\,(1-g^2)`.
+
+    .. math:: c = \frac{w_i}{w_j} + \frac{w_j}{w_i} \ \text{(SA)}, \qquad c = w_i + w_j \ \text{(USA)}
+
+    ``weights`` of the two, 1/N each unless given.
+
+    >>> pairing_rate(), pairing_rate(model="usa"), pairing_rate(["0.1", "0.3"])
+    (2, 2/N, 10/3)
+
+    Raises ValueError unless there are two weights > 0 (or symbols), or for an unknown model. Source: derived here.
+    """
+    pair = (1 / N, 1 / N) if weights is None else tuple(exact_parameter(weight) for weight in weights)
+    if len(pair) != 2 or any(weight.is_positive is False for weight in pair):
+        raise ValueError(f"weights {weights}: the pair has two weights > 0")
+    first, second = pair
+    return first / second + second / first if check_model(model) == "sa" else first + second
+
+
+def pairing_overlap(time: Expr, start: Expr = 0, *, weights: Sequence[Any] | None = None, model: str = "sa") -> Expr:
+    r"""Overlap of the closest pair after a time s on the clock of its current overlap.
+
+    .. math:: g(s) = \tanh(c\,s + \operatorname{artanh} g_0)
+
+    >>> s = sp.Symbol("s", positive=True)
+    >>> pairing_overlap(s), pairing_overlap(s, model="usa")
+    (tanh(2*s), tanh(2*s/N))
+    >>> g = pairing_overlap(s, sp.Rational(1, 3))
+    >>> sp.simplify(sp.diff(g, s) - 2 * (1 - g**2)), sp.simplify(g.subs(s, 0))
+    (0, 1/3)
+
+    Raises ValueError for ``start`` outside (-1, 1), bad weights, or an unknown model. Source: arXiv 2605.10931 for
+    tanh 2s from orthogonal tokens; derived here.
+    """
+    first = exact_parameter(start)
+    if (1 - first**2).is_positive is False:
+        raise ValueError(f"start {start}: the overlap of the pair must lie in (-1, 1)")
+    return sp.tanh(pairing_rate(weights, model=model) * exact_parameter(time) + sp.atanh(first))
+
+
+def pairing_time(
+    overlap: Any,
+    beta: Any,
+    start: Any = 0,
+    *,
+    weights: Sequence[Any] | None = None,
+    model: str = "sa",
+    digits: int = 15,
+) -> Certified:
+    r"""Time in which the closest pair comes from the overlap ``start`` to ``overlap``.
+
+    .. math:: T = \frac{e^{\beta}}{c} \int_{g_0}^{g} \frac{e^{-\beta u}\,du}{1-u^2}
+                = \frac{1}{2c} \Big[ e^{2\beta}\big(E_1(\beta(1+g_0)) - E_1(\beta(1+g))\big)
+                  + \mathrm{Ei}(\beta(1-g_0)) - \mathrm{Ei}(\beta(1-g)) \Big]
+
+    (SA; USA without the factor :math:`e^\beta`), of order :math:`e^{\beta(1-g_0)}/(c\,\beta(1-g_0^2))`: the logarithm
+    grows linearly with beta, with the slope :math:`1 - g_0`.
+
+    >>> pairing_time("0.9", 20, digits=10)
+    [12191756.24 +/- 0.0027]
+    >>> u = sp.Symbol("u")
+    >>> sp.Integral(sp.exp(20 * (1 - u)) / (2 * (1 - u**2)), (u, 0, sp.Rational(9, 10))).evalf(10)
+    12191756.24
+
+    Raises ValueError unless -1 < start < overlap < 1, for beta not > 0, not finite or a symbol, symbolic or bad
+    weights, an unknown model, digits < 1. Source: DLMF 6.2.1 and 6.2.5 for E_1 and Ei; derived here.
+    """
+    last, first = (exact_fraction(value, "overlap", OVERLAP) for value in (overlap, start))
+    if not -1 < first < last < 1:
+        raise ValueError(f"overlap {overlap}, start {start}: {OVERLAP}")
+    temperature = exact_number(check_rational("beta", inverse_temperature(beta)))
+    rate = exact_fraction(pairing_rate(weights, model=model), "weights", "two rational weights are needed")
+
+    def ball() -> arb:
+        b = arb(temperature)
+        ahead = (b * (1 + arb(first))).expint(1) - (b * (1 + arb(last))).expint(1)
+        behind = (b * (1 - arb(first))).ei() - (b * (1 - arb(last))).ei()
+        return (ahead * (2 * b).exp() + behind) / (2 * arb(rate)) * (1 if model == "sa" else (-b).exp())
+
+    try:
+        return certify(ball, digits)
+    except ArithmeticError as error:
+        raise ValueError(f"beta {beta}: {error}") from error

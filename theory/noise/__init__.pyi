@@ -1,0 +1,13 @@
+from .amplitudes import AmplitudeEquation as AmplitudeEquation
+from .amplitudes import amplitude_equation as amplitude_equation
+from .amplitudes import supercritical_beta as supercritical_beta
+from .branches import Branch as Branch
+from .branches import branch as branch
+from .landau import Landau as Landau
+from .landau import coupling_threshold as coupling_threshold
+from .landau import landau_expansion as landau_expansion
+from .landau import tricritical_beta as tricritical_beta
+from .transitions import BranchPoint as BranchPoint
+from .transitions import Transition as Transition
+from .transitions import fold as fold
+from .transitions import transition as transition

@@ -1,0 +1,162 @@
+r"""Branches of stationary states of noisy tokens on the circle, with their free energy and their stability.
+
+Along a branch of period :math:`2\pi/k` the amplitude :math:`a_1` grows from 0, at kappa_k, towards 1; the equations and
+the proof of each state are those of :mod:`gegenflow.theory.noise.stationary`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log2
+from typing import Any
+
+import flint
+from flint import arb, fmpq
+
+from gegenflow.theory.exact.arguments import check_degree, check_number, check_rational, exact_number
+from gegenflow.theory.noise.stationary import (
+    StationaryEquations,
+    circle_multiplier,
+    continuation,
+    enclose_state,
+    stationary_state,
+    weak_state,
+)
+
+AMPLITUDES = tuple(n / 50 for n in range(1, 49))
+LARGEST_BETA = 100
+"""Branches are followed up to this beta, where a fold takes about 10 s; narrower states take ever more modes."""
+SMALLEST_AMPLITUDE = 1e-40
+"""Below it the free energy, of order a_1^4, would cancel hundreds of digits."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Stationary states along a branch, as columns: floats of proved balls, by increasing amplitude a_1.
+
+    ``coupling`` is K = ``kappa``/2; ``free_energy`` is F - F(uniform) at that K; ``unstable`` counts
+    the negative eigenvalues of the second variation of F over the degrees up to kM of the equations (those that are
+    left out have multipliers below the precision), the rotation not counted.
+    Source: derived in :func:`branch`.
+    """
+
+    beta: fmpq
+    degree: int
+    amplitude: tuple[float, ...]
+    kappa: tuple[float, ...]
+    coupling: tuple[float, ...]
+    free_energy: tuple[float, ...]
+    unstable: tuple[int, ...]
+
+
+def branch(beta: Any, degree: int = 1, amplitudes: Iterable[float] = AMPLITUDES) -> Branch:
+    r"""The branch on the circle of even stationary densities of period :math:`2\pi/k` that leaves the uniform one.
+
+    It does so at kappa_k. ``amplitudes`` are increasing, between 1e-40 and 1. ``beta`` = 0 is the noisy Kuramoto model,
+    with a closed solution: a = I_1(kappa a)/I_0(kappa a), here at kappa a = 2.
+
+    >>> kuramoto = branch(0, amplitudes=[0.69777465796400798])
+    >>> round(kuramoto.kappa[0] * kuramoto.amplitude[0], 14), kuramoto.unstable
+    (2.0, (0,))
+    >>> bent = branch(4, amplitudes=[0.1, 0.5, 0.6, 0.8])          # discontinuous: unstable until the fold
+    >>> bent.coupling[1] < bent.coupling[0], bent.coupling[2] < bent.coupling[3], bent.unstable
+    (True, True, (1, 1, 0, 0))
+
+    Raises ValueError for degree < 1, a bad beta or one above 100, degree > 1 at beta = 0, amplitudes that do not
+    increase strictly between 1e-40 and 1, or one at which no state can be proved.
+    Source: arXiv 2604.16288 for the model; equations and proof derived here.
+    """
+    exact, degree = check_branch(beta, degree)
+    amplitudes = check_amplitudes(amplitudes)
+    x, rows = weak_state(exact, degree, min(0.05, *amplitudes)), []
+    for amplitude in amplitudes:
+        for here in continuation(x[0], amplitude):
+            with flint.ctx.workprec(_precision(here)):
+                _, x = stationary_state(exact, degree, x, here)
+        rows.append(_row(exact, degree, x))
+    return Branch(exact, degree, *zip(*rows, strict=True))
+
+
+def _precision(amplitude: float) -> int:
+    """Bits enough for the free energy, of order a_1^4."""
+    return 80 + int(-4 * log2(amplitude))
+
+
+def _row(beta: fmpq, degree: int, x: list[arb]) -> tuple[float, float, float, float, int]:
+    """Amplitude, kappa, K, free energy and index of a state, proved at a precision that gives all their digits."""
+    for factor in (1, 2, 4):
+        with flint.ctx.workprec(factor * _precision(float(x[0]))):
+            equations, x = stationary_state(beta, degree, x, x[0])
+            proved = enclose_state(equations, x)
+            if proved is None:
+                continue
+            energy, unstable = equations.free_energy(proved), _unstable(beta, degree, equations, proved)
+            if energy.rel_accuracy_bits() > 53 and unstable is not None:
+                kappa = proved[-1] / circle_multiplier(beta, degree)
+                return float(x[0]), float(kappa), float(kappa / 2), float(energy), unstable
+    where = f"beta {float(arb(beta))}, degree {degree}, amplitude {float(x[0])}"
+    raise ValueError(f"{where}: the stationary state cannot be proved to the digits of a float")
+
+
+def check_amplitudes(amplitudes: Iterable[float]) -> tuple[float, ...]:
+    """The amplitudes as floats, or a ValueError unless they increase strictly between 1e-40 and 1."""
+    try:
+        floats = tuple(float(amplitude) for amplitude in amplitudes)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"amplitudes {amplitudes}: a sequence of numbers is needed") from error
+    if not floats or not all(before < after for before, after in pairwise((SMALLEST_AMPLITUDE, *floats, 1.0))):
+        raise ValueError(
+            f"amplitudes {floats}: the amplitudes must increase strictly between {SMALLEST_AMPLITUDE} and 1"
+        )
+    return floats
+
+
+def check_branch(beta: Any, degree: int) -> tuple[fmpq, int]:
+    """Beta as an exact fraction and the degree as an int, or a ValueError if there is no branch of that degree."""
+    exact, degree = exact_number(check_rational("beta", beta)), check_number("degree", check_degree(degree))
+    if exact == 0 and degree > 1:
+        raise ValueError(f"degree {degree}: at beta = 0 only degree 1 has a branch")
+    if exact > LARGEST_BETA:
+        raise ValueError(f"beta {beta}: branches are followed up to beta = {LARGEST_BETA}")
+    return exact, degree
+
+
+def _unstable(beta: fmpq, degree: int, equations: StationaryEquations, x: list[arb]) -> int | None:
+    r"""Number of negative eigenvalues of :math:`I - s B^{1/2} C B^{1/2}` up to degree kM, None if a sign is in doubt.
+
+    B holds the relative multipliers :math:`w_n/w_k`, C the covariances of :math:`\sqrt2\cos n\theta` and
+    :math:`\sqrt2\sin n\theta`. Sines are lifted by the projection onto the rotation of q,
+    :math:`\sqrt{w_n/w_k}\, n a_n`, whose eigenvalue is 0.
+    """
+    _, m = equations.moments(x)
+    orders = range(1, degree * len(equations.multipliers) + 1)
+    root = [(circle_multiplier(beta, n) / circle_multiplier(beta, degree)).sqrt() for n in orders]
+    a = [m[n // degree] if n % degree == 0 else arb(0) for n in range(2 * len(orders) + 1)]
+    rotation = [r * n * a[n] for n, r in zip(orders, root, strict=True)]
+    square = sum((u * u for u in rotation), arb(0))
+
+    def cosines(n: int, j: int) -> arb:
+        return (n == j) - x[-1] * root[n - 1] * root[j - 1] * (a[abs(n - j)] + a[n + j] - 2 * a[n] * a[j])
+
+    def sines(n: int, j: int) -> arb:
+        lift = rotation[n - 1] * rotation[j - 1] / square
+        return (n == j) - x[-1] * root[n - 1] * root[j - 1] * (a[abs(n - j)] - a[n + j]) + lift
+
+    even, odd = (_negative([[entry(n, j) for j in orders] for n in orders]) for entry in (cosines, sines))
+    return None if even is None or odd is None else even + odd
+
+
+def _negative(matrix: list[list[arb]]) -> int | None:
+    """Number of negative eigenvalues of a symmetric matrix, by the signs of its pivots (Sylvester's law of inertia)."""
+    found = 0
+    for p, row in enumerate(matrix):
+        if row[p].contains(0):
+            return None
+        found += bool(row[p] < 0)
+        for below in matrix[p + 1 :]:
+            factor = below[p] / row[p]
+            if not factor.is_zero():
+                below[p:] = [b - factor * c for b, c in zip(below[p:], row[p:], strict=True)]
+    return found

@@ -1,0 +1,17 @@
+from .asymptotics import critical_beta_series as critical_beta_series
+from .asymptotics import inverse_ratio_series as inverse_ratio_series
+from .asymptotics import largest_rate_series as largest_rate_series
+from .asymptotics import selected_degree_series as selected_degree_series
+from .bounds import critical_beta_sharp_bounds as critical_beta_sharp_bounds
+from .diagram import Phase as Phase
+from .diagram import critical_beta as critical_beta
+from .diagram import critical_beta_bounds as critical_beta_bounds
+from .diagram import phase as phase
+from .diagram import selected_degree as selected_degree
+from .isolation import Boundaries as Boundaries
+from .isolation import Boundary as Boundary
+from .isolation import boundaries as boundaries
+from .isolation import coexistence as coexistence
+from .leaders import leading_degree as leading_degree
+from .tables import critical_table as critical_table
+from .tables import growth_table as growth_table

@@ -1,0 +1,212 @@
+r"""All parameters at which the leading degree changes, for any kernel with any noise: none is missed.
+
+For a single exponential without noise the rates are unimodal and :mod:`gegenflow.theory.phases.diagram` is much faster.
+For a mixture they need not be, so an interval of the parameter is split until on each piece, in balls,
+
+1. one degree beats all others, those beyond a bound on the tail included: no boundary; or
+2. two degrees beat all others and the difference of their scores is strictly monotone: one boundary if it changes sign
+   between the ends, else none.
+
+Pieces that come to neither (more than two degrees that meet, scores that touch) are reported as unresolved.
+:mod:`gegenflow.theory.phases.leaders` says what a score is. Source: derived here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import flint
+import sympy as sp
+from flint import arb, fmpq
+
+from gegenflow.theory.exact.arguments import Expr, check_noise, exact_fraction
+from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.phases.leaders import BITS, Scores, scores_of
+from gegenflow.theory.symbols import beta
+
+MOST_PIECES = 2000
+NARROWEST = fmpq(1, 2**60)
+"""Relative width below which a piece is not split."""
+SPLIT = fmpq(487, 1000)
+"""Where a piece is split: off the middle, where symmetric kernels like to have their boundaries."""
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A parameter at which the leader changes, from the degree ``below`` to the degree ``above`` it."""
+
+    value: Certified
+    below: int
+    above: int
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """All boundaries in an interval of a parameter, and the pieces of it for which that is not proved.
+
+    ``degrees`` are the leaders from the low end to the high end, between the boundaries and the unresolved pieces.
+    """
+
+    parameter: sp.Symbol
+    low: fmpq
+    high: fmpq
+    degrees: tuple[int, ...]
+    boundaries: tuple[Boundary, ...]
+    unresolved: tuple[tuple[float, float], ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is proved that there are no others."""
+        return not self.unresolved
+
+
+def boundaries(
+    kernel: Kernel,
+    dim: int,
+    between: tuple[Any, Any],
+    *,
+    parameter: sp.Symbol = beta,
+    noise: Expr = 0,
+    model: str = "usa",
+    quantity: str = "growth",
+    digits: int = 15,
+    max_degree: int | None = None,
+) -> Boundaries:
+    r"""All values of a parameter in an interval at which the leading degree changes, certified.
+
+    ``parameter`` is the one symbol left in ``kernel`` and ``noise``; ``between`` are the ends of the interval.
+
+    >>> from gegenflow.theory.kernels.kernel import exponential, heads
+    >>> found = boundaries(exponential(), 2, (1, 7), digits=8)
+    >>> found.degrees, [edge.value for edge in found.boundaries], found.complete
+    ((1, 2, 3, 4), [[1.0444569 +/- 3.8e-8], [3.1654344 +/- 4.3e-8], [6.2112984 +/- 2.1e-8]], True)
+    >>> found = boundaries(heads([1, "0.5"], [1, -4]), 3, (1, 4), digits=5)       # odd degrees only: 4 is skipped
+    >>> found.degrees
+    (3, 5)
+
+    Raises ValueError as :func:`leading_degree`, and for an interval that is none. Source: derived here.
+    """
+    low, high = (exact_fraction(end, "interval", "its ends must be finite numbers") for end in between)
+    if not low < high:
+        raise ValueError(f"interval {low} to {high}: the first end must be below the second")
+    scores = scores_of(kernel, dim, parameter, noise, model, quantity, max_degree)
+    edges: list[Boundary] = []
+    unresolved: list[tuple[float, float]] = []
+    degrees: list[int] = []
+    reached, open_end = low, False
+    with flint.ctx.workprec(BITS):
+        for start, end, pair in _pieces(scores, low, high):
+            if pair:
+                edges.append(Boundary(certify(partial(_root, scores, pair, start, end), digits), *pair))
+                degrees.append(pair[0])
+            elif open_end and start == reached:
+                unresolved[-1] = (unresolved[-1][0], float(arb(end).upper()))
+            else:
+                degrees.append(_leader_between(scores, reached, start))
+                unresolved.append((float(arb(start).lower()), float(arb(end).upper())))
+            reached, open_end = end, pair is None
+        degrees.append(_leader_between(scores, reached, high))
+    return Boundaries(parameter, low, high, tuple(degrees), tuple(edges), tuple(unresolved))
+
+
+def _piece(low: fmpq, high: fmpq) -> arb:
+    return arb(low).union(arb(high))
+
+
+def _pieces(scores: Scores, low: fmpq, high: fmpq) -> list[tuple[fmpq, fmpq, tuple[int, int] | None]]:
+    """From low to high, the pieces with one boundary and its two degrees, and (with None) those unresolved."""
+    found: list[tuple[fmpq, fmpq, tuple[int, int] | None]] = []
+    waiting = deque([(low, high)])
+    for _ in range(MOST_PIECES):
+        if not waiting:
+            break
+        start, end = waiting.popleft()
+        pair = _only_pair(scores, start, end)
+        if pair == () and end - start < NARROWEST * (high - low):
+            found.append((start, end, None))
+        elif pair == ():
+            middle = start + (end - start) * SPLIT
+            waiting += [(start, middle), (middle, end)]
+        elif pair:
+            found.append((start, end, pair))
+    return sorted([*found, *((start, end, None) for start, end in waiting)], key=lambda piece: piece[0])
+
+
+def _only_pair(scores: Scores, low: fmpq, high: fmpq) -> tuple[int, int] | tuple[()] | None:
+    """The degrees below and above the one boundary of a piece, None if it has none, () if it must be split."""
+    piece = _piece(low, high)
+    if not scores.is_defined(piece):
+        return ()
+    leaders = scores.leaders(piece)
+    if len(leaders) == 1:
+        return None
+    if len(leaders) > 2:
+        return ()
+    one, other = leaders
+    slope = scores.difference((one, other), piece, 1)
+    ends = scores.sign((one, other), low), scores.sign((one, other), high)
+    if not (slope > 0 or slope < 0) or 0 in ends:
+        return ()
+    if ends[0] == ends[1]:
+        return None
+    return (one, other) if ends[0] > 0 else (other, one)
+
+
+def _root(scores: Scores, pair: tuple[int, int], low: fmpq, high: fmpq) -> arb:
+    """Ball Newton steps on a piece where the difference is monotone and changes sign."""
+    root = _piece(low, high)
+    while True:
+        middle = arb(root.mid())
+        slope = scores.difference(pair, root, 1)
+        step = root.intersection(middle - scores.difference(pair, middle) / slope)
+        if not step.rad() < root.rad() / 2:
+            return step
+        root = step
+
+
+def _leader_between(scores: Scores, low: fmpq, high: fmpq) -> int:
+    """The leader on a stretch that has only one (the lowest, should two be equal all along)."""
+    return scores.leaders(arb(arb((low + high) / 2).mid()))[0]
+
+
+def coexistence(
+    kernel: Kernel,
+    dim: int,
+    across: tuple[sp.Symbol, Any, Any],
+    along: tuple[sp.Symbol, Iterable[Any]],
+    *,
+    noise: Expr = 0,
+    model: str = "usa",
+    quantity: str = "growth",
+    digits: int = 15,
+    max_degree: int | None = None,
+) -> dict[Any, Boundaries]:
+    r"""Coexistence lines in the plane of two parameters: all boundaries in one of them, for each value of the other.
+
+    Returns {value along: :class:`Boundaries` across}; the points with the same two degrees make up a line.
+
+    >>> from gegenflow.theory.kernels.kernel import heads
+    >>> v = sp.Symbol("v", real=True)
+    >>> lines = coexistence(heads([1, v], [1, 2]), 2, across=(beta, 1, 3), along=(v, [0, 1]), digits=5)
+    >>> [[edge.value for edge in lines[value].boundaries if (edge.below, edge.above) == (1, 2)] for value in (0, 1)]
+    [[[1.0445 +/- 4.4e-5]], []]
+
+    Raises ValueError as :func:`boundaries`. Source: derived here.
+    """
+    symbol, values = along
+    parameter, low, high = across
+    options: dict[str, Any] = {"model": model, "quantity": quantity, "digits": digits, "max_degree": max_degree}
+    fixed = check_noise(noise)
+
+    def cut(value: Any) -> Boundaries:
+        exact = exact_fraction(value, str(symbol), "a finite number is needed")
+        number = sp.Rational(int(exact.p), int(exact.q))
+        here = kernel.at({symbol: number})
+        return boundaries(here, dim, (low, high), parameter=parameter, noise=fixed.subs(symbol, number), **options)
+
+    return {value: cut(value) for value in values}

@@ -1,0 +1,181 @@
+r"""Which degree leads, for any kernel with any noise: the one with the largest score.
+
+.. math:: L_k\left(w_k[W] - \frac{w_0}{\kappa}\right) \ \text{("growth")}, \qquad w_k[W] \ \text{("threshold")}
+
+(:math:`w_0` = 1 for USA). The first is the growth rate (times :math:`w_0` for SA, which changes no comparison), against
+the score 0 of "degree 0", the uniform state itself, which leads where it is stable. The second is the inverse of the
+threshold :math:`\kappa_k`: its leader is the first degree to become unstable as the noise decreases, 0 if none does.
+
+The degrees beyond those computed are ruled out by :meth:`~gegenflow.theory.kernels.kernel.Kernel.tail`. Source: derived
+here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import flint
+import sympy as sp
+from flint import arb, fmpq
+
+from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_model, check_noise, check_number
+from gegenflow.theory.growth.rates import normaliser_ball
+from gegenflow.theory.kernels.kernel import Kernel, attention_kernel
+from gegenflow.theory.sphere import laplacian_eigenvalue
+
+BITS = 128
+ORDER = 4
+"""Scores are compared by their Taylor polynomials on a piece, with a remainder of this order."""
+MOST_DEGREES = 400
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of all degrees as functions of one parameter, in balls; ``drift`` and ``drag`` hold derivatives."""
+
+    drift: tuple[Kernel, ...]
+    drag: tuple[Kernel, ...]
+    dim: int
+    parameter: sp.Symbol
+    quantity: str
+    max_degree: int | None
+    softmax: Kernel | None
+
+    def score(self, degree: int, at: arb, order: int = 0) -> arb:
+        """A derivative of the score, for every parameter in a ball."""
+        if degree == 0:
+            return arb(0)
+        values = {self.parameter: at}
+        push: arb = self.drift[order].ball(degree - 1, self.dim + 2, values) / self.dim
+        if self.quantity == "threshold":
+            return push
+        score: arb = laplacian_eigenvalue(degree, self.dim) * (push - self.drag[order].ball(0, self.dim, values))
+        return score
+
+    def is_defined(self, at: arb) -> bool:
+        """Whether the mean of the weight, by which SA divides, is known to be positive all over a ball.
+
+        Raises ValueError where it is not positive, or the noise negative.
+        """
+        values = {self.parameter: at}
+        defined = self.softmax is None or bool(normaliser_ball(self.softmax, self.dim, values) > 0)
+        if self.drag[0].ball(0, self.dim, values) < 0:
+            raise ValueError("noise: it must be >= 0 all over the interval")
+        return defined
+
+    def tail(self, degree: int, at: arb) -> arb | None:
+        """A bound on the scores of this and all higher degrees."""
+        values, eigenvalue = {self.parameter: at}, laplacian_eigenvalue(degree, self.dim)
+        bound = self.drift[0].tail(degree, self.dim, values)
+        if bound is None or self.quantity == "threshold":
+            return None if bound is None else bound / eigenvalue
+        drag = self.drag[0].ball(0, self.dim, values)
+        rest: arb = bound - eigenvalue * max(drag.lower(), arb(0))
+        return rest
+
+    def difference(self, pair: tuple[int, int], at: arb, order: int = 0) -> arb:
+        """A derivative of the difference of two scores on a piece, by Taylor's formula at its middle."""
+        one, other = pair
+        if at.is_exact():
+            return self.score(one, at, order) - self.score(other, at, order)
+        middle = arb(at.mid())
+        step, power, total = at - middle, arb(1), arb(0)
+        for rank in range(order, ORDER + 1):
+            point = middle if rank < ORDER else at
+            total += (self.score(one, point, rank) - self.score(other, point, rank)) * power
+            power *= step / (rank - order + 1)
+        return total
+
+    def leaders(self, at: arb) -> list[int]:
+        """The degrees that may lead somewhere on a piece."""
+        scores = {0: arb(0)}
+        for degree in range(1, (self.max_degree or MOST_DEGREES) + 1):
+            scores[degree] = self.score(degree, at)
+            best = max(score.lower() for score in scores.values() if score.is_finite())
+            if degree == self.max_degree:
+                break
+            rest = self.tail(degree + 1, at) if scores[degree] <= best else None
+            if rest is not None and rest <= best:
+                break
+        else:
+            if at.is_exact():
+                raise ValueError(_unbounded(self.drift[0], MOST_DEGREES))
+            return [*scores]
+        left = [degree for degree, score in scores.items() if not score < best and (degree == 0 or not score.is_zero())]
+        if len(left) > 2 and not at.is_exact():
+            middle = arb(at.mid())
+            first = max(left, key=lambda degree: float(self.score(degree, middle).mid()))
+            left = [degree for degree in left if degree == first or not self.difference((degree, first), at) < 0]
+        return left
+
+    def sign(self, pair: tuple[int, int], at: fmpq) -> int:
+        """The sign of the difference at a point; 0 if many digits do not tell."""
+        for bits in (BITS, 4 * BITS, 16 * BITS):
+            with flint.ctx.workprec(bits):
+                difference = self.difference(pair, arb(at))
+            if difference > 0 or difference < 0:
+                return 1 if difference > 0 else -1
+        return 0
+
+
+def _unbounded(kernel: Kernel, degree: int) -> str:
+    wanted = "give max_degree, the highest degree to compare"
+    return f"kernel {kernel.weight}: no bound rules out the degrees above {degree}; {wanted}"
+
+
+def scores_of(
+    kernel: Kernel, dim: int, parameter: sp.Symbol, noise: Expr, model: str, quantity: str, max_degree: int | None
+) -> Scores:
+    """The scores of a kernel with at most one symbol, which is the parameter; input is checked here."""
+    dim, noise = check_number("dim", check_dim(dim)), check_noise(noise)
+    check_model(model)
+    if quantity not in ("growth", "threshold"):
+        raise ValueError(f"quantity {quantity}: choose growth or threshold")
+    if others := sorted(map(str, (kernel.symbols | sp.sympify(noise).free_symbols) - {parameter})):
+        raise ValueError(f"kernel {kernel.weight}: a number is needed for {', '.join(others)}; see Kernel.at")
+    if quantity == "threshold" and noise != 0:
+        raise ValueError(f"noise {noise}: it has no part in the threshold, which is a noise itself; leave it out")
+    if max_degree is not None:
+        check_degree(max_degree)
+    if max_degree is None and not kernel.terms and kernel.weight != 0:
+        raise ValueError(_unbounded(kernel, 0))
+    drift, drag = [kernel], [attention_kernel(noise * kernel.weight if model == "sa" else noise)]
+    for _ in range(ORDER):
+        drift.append(drift[-1].derivative(parameter))
+        drag.append(drag[-1].derivative(parameter))
+    softmax = kernel if model == "sa" else None
+    return Scores(tuple(drift), tuple(drag), dim, parameter, quantity, max_degree, softmax)
+
+
+def leading_degree(
+    kernel: Kernel,
+    dim: int,
+    *,
+    noise: Expr = 0,
+    model: str = "usa",
+    quantity: str = "growth",
+    max_degree: int | None = None,
+) -> int:
+    r"""The degree that grows fastest, or is the first to be unstable as the noise decreases (``quantity`` "threshold").
+
+    0 where the uniform state is stable (at any noise, for "threshold").
+
+    For a kernel without symbols. ``max_degree`` is the highest degree to compare, needed only where the weight is not
+    made of powers and exponentials, whose higher degrees are ruled out by a bound.
+
+    >>> from gegenflow.theory.kernels.kernel import attention_kernel, relu
+    >>> leading_degree(attention_kernel("exp(5*t)"), 2), leading_degree(relu(), 3)
+    (3, 2)
+    >>> [leading_degree(attention_kernel("exp(5*t)"), 2, noise=noise) for noise in (2, 4, 5)]
+    [2, 1, 0]
+
+    Raises ValueError for bad dim, noise, model or quantity, a kernel that holds a symbol, degrees that cannot be ruled
+    out, and scores too close to tell apart. Source: derived here.
+    """
+    scores = scores_of(kernel, dim, sp.Dummy("none"), noise, model, quantity, max_degree)
+    for bits in (BITS, 4 * BITS, 16 * BITS):
+        with flint.ctx.workprec(bits):
+            leaders = scores.leaders(arb(0)) if scores.is_defined(arb(0)) else []
+        if len(leaders) == 1:
+            return leaders[0]
+    raise ValueError(f"kernel {kernel.weight}: degrees {leaders} are too close to tell which leads")

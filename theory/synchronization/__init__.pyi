@@ -1,0 +1,15 @@
+from .contraction import dirac_rate as dirac_rate
+from .contraction import kuramoto_lojasiewicz as kuramoto_lojasiewicz
+from .contraction import lojasiewicz_constant as lojasiewicz_constant
+from .equiangular import equiangular_velocity as equiangular_velocity
+from .equiangular import hitting_time as hitting_time
+from .equiangular import overlap_after as overlap_after
+from .kuramoto import pair_angle as pair_angle
+from .kuramoto import poisson_resultant as poisson_resultant
+from .long_context import context_overlap as context_overlap
+from .long_context import context_overlap_limit as context_overlap_limit
+from .long_context import context_threshold as context_threshold
+from .normalization import DecayLaw as DecayLaw
+from .normalization import decay_law as decay_law
+from .normalization import normalized_velocity as normalized_velocity
+from .normalization import radius_at as radius_at

@@ -1,0 +1,184 @@
+r"""Where the normalisation stands: Post-, Pre- and Peri-LN on equiangular starts, and how fast tokens then collapse.
+
+A token is a direction :math:`\theta` (on the sphere) and a radius r; A is the attention output (SA) of the directions:
+
+.. math:: \dot\theta = \frac{P_\theta A}{s}, \qquad
+          \begin{array}{lll} \text{Post} & s = 1 & \dot r = 0 \\
+          \text{Pre} & s = r & \dot r = \langle\theta, A\rangle \\
+          \text{Peri} & s = r|A| & \dot r = \langle\theta, A\rangle/|A| \end{array}
+
+(Pre: :math:`\dot x = A`, Peri: :math:`\dot x = A/|A|`, :math:`x = r\theta`.) Since s is the same for all tokens, the
+schemes run through the same overlaps on different clocks, and with T(g) the Post-LN time from :math:`g_0` to g
+(:func:`~gegenflow.theory.synchronization.hitting_time`) Pre and Peri share the first integral
+
+.. math:: \frac{r}{r_0} = e^{T(g)} \sqrt{\frac{1+(n-1)g_0}{1+(n-1)g}}, \qquad\text{as}\quad
+          \frac{d\log r}{dg} = \frac{\langle\theta,A\rangle}{\dot g_{\rm Post}}
+          = \frac{1}{\dot g_{\rm Post}} - \frac{n-1}{2(1+(n-1)g)} .
+
+Source: arXiv 2510.22026 for the schemes; the first integral and the constants of the laws are derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sympy as sp
+from flint import arb
+
+from gegenflow.theory.exact.arguments import Expr, check_beta, check_overlap, check_real, check_tokens
+from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.symbols import beta
+from gegenflow.theory.synchronization.equiangular import (
+    BALLS,
+    SYMBOLIC,
+    Functions,
+    clock,
+    equiangular_velocity,
+    hitting_time,
+)
+
+Scheme = Literal["post", "pre", "peri"]
+time = sp.Symbol("time", positive=True)
+
+
+def check_scheme(scheme: str) -> Scheme:
+    """The scheme of normalisation, or a ValueError unless it is "post", "pre" or "peri"."""
+    if scheme not in ("post", "pre", "peri"):
+        raise ValueError(f"scheme {scheme}: the scheme of normalisation is 'post', 'pre' or 'peri'")
+    return scheme  # type: ignore[return-value]
+
+
+def check_radius(radius: Any) -> Expr:
+    """The radius of a token, or a ValueError unless it is > 0."""
+    allowed = "the radius must be a finite number > 0"
+    value = check_real(radius, "radius", allowed)
+    if sp.false == (value > 0):
+        raise ValueError(f"radius {radius}: {allowed}")
+    return value
+
+
+def normalized_velocity(scheme: str, overlap: Expr, radius: Expr, tokens: Expr, beta: Expr = beta) -> tuple[Expr, Expr]:
+    r"""Velocities :math:`(\dot g, \dot r)` of the overlap and the radius of n equiangular tokens of equal radius (SA).
+
+    .. math:: \dot g = \frac{2q(1-g)(1+(n-1)g)}{s}, \quad \langle\theta,A\rangle = p + (n-1)qg, \quad
+              |A|^2 = p^2 + 2(n-1)pqg + (n-1)q^2(1+(n-2)g)
+
+    with the attention weights :math:`p = e^\beta/Z` (itself), :math:`q = e^{\beta g}/Z` (each other),
+    :math:`Z = e^\beta + (n-1)e^{\beta g}`.
+
+    >>> g, r = sp.symbols("g r", positive=True)
+    >>> [sp.factor(v) for v in normalized_velocity("pre", g, r, 2, 0)]
+    [-(g - 1)*(g + 1)/r, (g + 1)/2]
+
+    Raises ValueError for an unknown scheme, tokens < 2, an overlap outside (-1/(n-1), 1), a radius not > 0 or beta not
+    finite. Source: arXiv 2510.22026 for the schemes; the reduction is derived here.
+    """
+    scheme, n, b, r = check_scheme(scheme), check_tokens(tokens), check_beta(beta), check_radius(radius)
+    g = check_overlap(overlap, n)
+    velocity = equiangular_velocity(g, n, b, model="sa")
+    if scheme == "post":
+        return velocity, sp.Integer(0)
+    total = sp.exp(b) + (n - 1) * sp.exp(b * g)
+    p, q = sp.exp(b) / total, sp.exp(b * g) / total
+    along = p + (n - 1) * q * g
+    size = sp.Integer(1)
+    if scheme == "peri":
+        size = sp.sqrt(p**2 + 2 * (n - 1) * p * q * g + (n - 1) * q**2 * (1 + (n - 2) * g))
+    return velocity / (r * size), along / size
+
+
+def radius_at(
+    overlap: Expr, tokens: Expr, beta: Expr = beta, *, start: Expr = 0, radius: Expr = 1, digits: int | None = None
+) -> Expr | Certified:
+    r"""Radius at which n equiangular tokens, ``start`` and ``radius`` at time 0, reach an overlap (Pre and Peri).
+
+    .. math:: r = r_0\, e^{T(g)} \sqrt{\frac{1+(n-1)g_0}{1+(n-1)g}}
+
+    >>> radius_at("3/5", 7, 0)                              # at beta = 0 A is the same for all: |x_i - x_j| rests
+    sqrt(10)/2
+    >>> g = sp.Symbol("g", positive=True)
+    >>> first, second = normalized_velocity("peri", g, radius_at(g, 4), 4)
+    >>> sp.simplify(sp.diff(radius_at(g, 4), g) * first / second)
+    1
+
+    Raises ValueError as :func:`~gegenflow.theory.synchronization.hitting_time` does, and for a radius not > 0.
+    Source: derived here, for the schemes of arXiv 2510.22026.
+    """
+    n, r, elapsed = (
+        check_tokens(tokens),
+        check_radius(radius),
+        hitting_time(overlap, tokens, beta, start=start, model="sa"),
+    )
+    g, g0 = check_overlap(overlap, n), check_overlap(start, n, "start")
+    prefactor = r * sp.sqrt((1 + (n - 1) * g0) / (1 + (n - 1) * g))
+    if digits is None:
+        return sp.simplify(prefactor * sp.exp(elapsed)) if check_beta(beta) == 0 else prefactor * sp.exp(elapsed)
+
+    def evaluate() -> arb:
+        balls = enclose(n), enclose(check_beta(beta))
+        passed = clock(enclose(1 - g), *balls, "sa", BALLS) - clock(enclose(1 - g0), *balls, "sa", BALLS)
+        value: arb = enclose(prefactor) * passed.exp()
+        return value
+
+    return certify_at(beta, evaluate, digits)
+
+
+@dataclass(frozen=True)
+class DecayLaw:
+    """Late-time law 1 - overlap ~ ``constant`` * ``decay``, with ``decay`` an expression in the symbol ``time``.
+
+    Source: derived in :func:`decay_law`.
+    """
+
+    scheme: str
+    decay: Expr
+    constant: Expr | Certified
+
+
+def decay_law(
+    scheme: str,
+    tokens: Expr,
+    beta: Expr = beta,
+    *,
+    start: Expr = 0,
+    radius: Expr = 1,
+    digits: int | None = None,
+) -> DecayLaw:
+    r"""How 1 - g falls at late times for n equiangular tokens, of overlap ``start`` and ``radius`` at time 0.
+
+    .. math:: 1-g \sim C\,e^{-2t} \;\text{(Post)}, \qquad
+              1-g \sim C\,r_0^2\,\frac{1+(n-1)g_0}{n}\; t^{-2} \;\text{(Pre, Peri)}, \qquad
+              C = \lim_{g\to1} (1-g)\,e^{2T(g)}
+
+    C is closed, by :math:`{\rm Ei}(x) = \gamma + \log|x| + O(x)` in T; Pre and Peri follow from the first integral and
+    :math:`\dot r \to 1`. Their next terms are of relative order 1/t.
+
+    >>> decay_law("post", 2, 0), decay_law("pre", 2, 0, start="1/2").constant          # two tokens: g = tanh t
+    (DecayLaw(scheme='post', decay=exp(-2*time), constant=2), 1/2)
+    >>> decay_law("peri", 32, 9, digits=10)
+    DecayLaw(scheme='peri', decay=time**(-2), constant=[5.484111797e+150 +/- 8.5e+139])
+
+    Raises ValueError for an unknown scheme, tokens < 2, a start outside (-1/(n-1), 1), a radius not > 0, beta not
+    finite, digits < 1, or digits with a symbol.
+    Source: arXiv 2510.22026 for the exponents; the constants are derived here.
+    """
+    scheme, n, b, r = check_scheme(scheme), check_tokens(tokens), check_beta(beta), check_radius(radius)
+    g0 = check_overlap(start, n, "start")
+    ratio = sp.Integer(1) if scheme == "post" else r**2 * (1 + (n - 1) * g0) / n
+    decay = sp.exp(-2 * time) if scheme == "post" else time**-2
+
+    def constant(gap: Any, count: Any, inverse: Any, functions: Functions) -> Any:
+        elapsed = clock(0 * gap, count, inverse, "sa", functions) - clock(gap, count, inverse, "sa", functions)
+        return functions[2](2 * elapsed)
+
+    if digits is None:
+        value = constant(1 - g0, n, b, SYMBOLIC) * ratio
+        return DecayLaw(scheme, decay, sp.simplify(value) if b == 0 else value)
+
+    def evaluate() -> arb:
+        value: arb = constant(enclose(1 - g0), enclose(n), enclose(b), BALLS) * enclose(ratio)
+        return value
+
+    return DecayLaw(scheme, decay, certify_at(beta, evaluate, digits))
