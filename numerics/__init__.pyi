@@ -29,6 +29,7 @@ from .runs import plot_trajectories as plot_trajectories
 from .runs import simulate as simulate
 from .runs import solve_density as solve_density
 from .runs import solve_quantiles as solve_quantiles
+from .tokens import Refused as Refused
 from .tokens import cluster_labels as cluster_labels
 from .tokens import lattice as lattice
 from .tokens import normalize as normalize

@@ -10,6 +10,7 @@ from . import phases as phases
 from . import sphere as sphere
 from . import synchronization as synchronization
 from .exact import Certified as Certified
+from .exact import Refused as Refused
 from .exact import Table as Table
 from .exact import certify as certify
 from .growth import Derivation as Derivation

@@ -5,3 +5,4 @@ from .geometry import normalize as normalize
 from .geometry import quadrature as quadrature
 from .geometry import read_tokens as read_tokens
 from .geometry import uniform as uniform
+from .refusals import Refused as Refused

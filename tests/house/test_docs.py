@@ -34,7 +34,7 @@ WITHOUT_EXAMPLES = {
 }
 WITHOUT_A_SOURCE = {
     *("Certified", "certify", "Kernel", "Derivation", "Phase", "Table", "Boundary", "Boundaries"),
-    *("critical_table", "growth_table"),
+    *("critical_table", "growth_table", "Refused"),
     *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Prospect"),
     *("plot_checks", "plot_density", "plot_power", "plot_trajectories"),
     # one line of elementary geometry or statistics, stated in full

@@ -1,0 +1,24 @@
+"""Bad input is refused in one sentence: the name of the argument, its value, what is allowed."""
+
+from __future__ import annotations
+
+MOST_SHOWN = 120
+"""Characters of a value that a sentence shows."""
+
+
+class Refused(ValueError):
+    """A value that an argument does not take, told as "name value: what is allowed"; without the value where none came.
+
+    >>> print(Refused("dim", 1, "the sphere S^{d-1} needs dim >= 2"))
+    dim 1: the sphere S^{d-1} needs dim >= 2
+    >>> print(Refused("beta", None, "the inverse temperature is needed"))
+    beta: the inverse temperature is needed
+    """
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        super().__init__(name, value, allowed)
+        self.name, self.value, self.allowed = name, value, allowed
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else " " + " ".join(str(self.value).split())
+        return f"{self.name}{shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + '...'}: {self.allowed}"
