@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support import rooms
 
 from gegenflow import numerics, theory
 
@@ -99,6 +100,11 @@ def test_examples_in_the_readme_run():
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     assert doctest.DocTestRunner(optionflags=flags).run(test).failed == 0
     assert README.read_text().count(">>>") == len(test.examples)
+
+
+def test_the_module_table_is_the_tree():
+    """As ``python tests/support/rooms.py`` writes it."""
+    assert README.read_text() == rooms.written()
 
 
 def test_the_readme_gives_two_commands_from_nothing():
