@@ -9,10 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from gegenflow.numerics.densities.density import check_mass, check_values
+from gegenflow.numerics.densities.density import (
+    NEGATIVE,
+    check_coefficients,
+    check_mass,
+    check_values,
+    coarser,
+    function_values,
+)
 from gegenflow.numerics.fields.flow import Attention, velocity_unit
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
-from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.arguments import check_whole, real_array
+from gegenflow.numerics.tokens.geometry import Array, mass_tolerance
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import Value, sealed
 
 MOST_DEGREES = 2**16
 LEAST_DEGREE = 16
@@ -21,7 +31,7 @@ UNRESOLVED = 1e-6  # relative to the maximum, the least that a series through va
 
 
 @dataclass(frozen=True, eq=False)
-class CircleDensity:
+class CircleDensity(Value):
     r"""A density on the circle with respect to the uniform probability measure, of mass one.
 
     .. math:: f(\theta) = 1 + \sqrt2 \sum_{k=1}^{K} (a_k\cos k\theta + b_k\sin k\theta)
@@ -39,13 +49,8 @@ class CircleDensity:
     coefficients: Array
 
     def __post_init__(self) -> None:
-        if np.iscomplexobj(self.coefficients):
-            raise ValueError("coefficients of the density are complex: cosines and sines have real ones")
-        object.__setattr__(self, "coefficients", np.asarray(self.coefficients, dtype=np.float64))
-        if self.coefficients.ndim != 1 or len(self.coefficients) % 2:
-            raise ValueError(f"coefficients have shape {self.coefficients.shape}: a degree has two, expected (2 K,)")
-        if not np.isfinite(self.coefficients).all():
-            raise ValueError("coefficients of the density are not finite")
+        found = check_coefficients(self.coefficients, "(2 K,), two of each degree", lambda count: count % 2 == 0)
+        object.__setattr__(self, "coefficients", sealed(found))
 
     @property
     def dim(self) -> int:
@@ -67,12 +72,13 @@ class CircleDensity:
 
     def resized(self, max_degree: int) -> "CircleDensity":
         """The same up to a degree: zeros appended, or the highest degrees dropped."""
+        max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[: 2 * max_degree]
         return CircleDensity(np.pad(kept, (0, 2 * max_degree - len(kept))))
 
     def values(self, angles: ArrayLike) -> Array:
         """The density at angles, shape=[...]."""
-        angle = np.asarray(angles, dtype=np.float64)
+        angle = real_array("angles", angles)
         result = np.ones(angle.shape)
         for k, (a, b) in enumerate(self.coefficients.reshape(-1, 2), 1):
             result += np.sqrt(2) * (a * np.cos(k * angle) + b * np.sin(k * angle))
@@ -158,44 +164,43 @@ def circle_density(density: Callable[[Array], Array] | ArrayLike) -> CircleDensi
     array([0.        , 0.35355339])
     >>> circle_density([2.0, 2.0, 2.0])
     Traceback (most recent call last):
-    ValueError: the density has mass 2, not 1: densities are taken with respect to the uniform probability measure
+    gegenflow.numerics.tokens.refusals.Refused: density: it has mass 2, not 1, with respect to the uniform probability
 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
     shape, or too few for their series to stay positive, and for a function that 65,536 degrees do not resolve.
     Source: derived here.
     """
     if not callable(density):
-        values = np.array(density, dtype=np.float64)
+        values = real_array("density", density)
         if values.ndim != 1 or len(values) < 3:
-            raise ValueError(f"density has shape {values.shape}: expected (n,) values at equispaced angles, n >= 3")
-        result = _checked(values, (len(values) - 1) // 2)
+            raise Refused("density", None, f"it has shape {values.shape}, expected (n,) at equispaced angles, n >= 3")
+        result = _checked(values, (len(values) - 1) // 2, density)
         least = result.samples()[0].min()
         alternating = (
             abs(values @ np.cos(np.pi * np.arange(len(values)))) / len(values) if len(values) % 2 == 0 else 0.0
         )
         if alternating > UNRESOLVED * values.max() or least < -UNRESOLVED * values.max():
-            raise ValueError(f"{len(values)} values do not resolve the density: give more, or a function")
+            raise Refused("density", None, f"{len(values)} values do not resolve it: give more, or a function")
         return result
     points = 4 * LEAST_DEGREE
     while points <= 2 * MOST_DEGREES:
         angle = 2 * np.pi * np.arange(points) / points
-        values = np.array(density(angle), dtype=np.float64)
-        if values.shape != angle.shape:
-            raise ValueError(f"the density maps {points} angles to shape {values.shape}: each angle needs its value")
+        given = function_values(density, angle, "angles")
+        values = given.astype(np.float64)
         size = np.abs(rfft(values, norm="forward")) if np.isfinite(values).all() else np.zeros(1)
-        used = np.flatnonzero(size > ROUNDING * np.abs(values).max())
+        used = np.flatnonzero(size > coarser(given) * ROUNDING * np.abs(values).max())
         if used.size == 0 or used[-1] <= points // 4:
-            return _checked(values, int(used.max(initial=0)))
+            return _checked(values, int(used.max(initial=0)), given)
         points *= 2
-    raise ValueError(f"the density is not resolved by {MOST_DEGREES} degrees: it must be smooth")
+    raise Refused("density", None, f"it is not resolved by {MOST_DEGREES} degrees, it must be smooth")
 
 
-def _checked(values: Array, top: int) -> CircleDensity:
-    check_values(values, lambda j: f"angle {2 * np.pi * j / len(values):.6g}")
-    check_mass(float(values.mean()))
+def _checked(values: Array, top: int, given: ArrayLike) -> CircleDensity:
+    check_values(values, lambda j: f"angle {2 * np.pi * j / len(values):.6g}", coarser(given) * NEGATIVE)
+    check_mass(float(values.mean()), mass_tolerance(given))
     spectrum = rfft(values, norm="forward")[1 : top + 1] / values.mean()
     parts = np.sqrt(2) * np.column_stack([spectrum.real, -spectrum.imag])
-    parts[np.abs(parts) < ROUNDING * np.abs(values).max()] = 0.0
+    parts[np.abs(parts) < coarser(given) * ROUNDING * np.abs(values).max()] = 0.0
     return CircleDensity(parts.ravel())
 
 

@@ -9,10 +9,12 @@ from dataclasses import Field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.fields.flow import Attention
-from gegenflow.numerics.tokens.geometry import MASS_TOLERANCE, Array, check_max_degree, harmonic_dimension
+from gegenflow.numerics.tokens.arguments import check_array, check_whole, real_array
+from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension
+from gegenflow.numerics.tokens.refusals import Refused
 
 NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rounding
 
@@ -61,37 +63,71 @@ def density_power(density: Density, max_degree: int) -> Array:
 
     Source: derived here (addition theorem).
     """
-    check_max_degree(max_degree)
+    max_degree = check_whole("max_degree", max_degree, 0)
     power = np.bincount(density.degrees, density.coefficients**2, max_degree + 1)[: max_degree + 1]
     power[0] = 1.0
     result: Array = power / np.array([float(harmonic_dimension(k, density.dim)) for k in range(max_degree + 1)])
     return result
 
 
-def check_values(values: Array, place: Callable[[int], str]) -> None:
+def check_values(values: Array, place: Callable[[int], str], tolerance: float = NEGATIVE) -> None:
     """Refuse values of a density that are not finite, or negative beyond rounding; ``place`` says where one is.
 
     >>> check_values(np.array([1.0, -0.5]), lambda i: f"node {i}")
     Traceback (most recent call last):
-    ValueError: the density is -0.5 at node 1: it must not be negative
+    gegenflow.numerics.tokens.refusals.Refused: density: it is -0.5 at node 1, it must not be negative
     """
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
-        raise ValueError(f"the density is {values[bad[0]]} at {place(int(bad[0]))}")
+        raise Refused("density", None, f"it is {values[bad[0]]} at {place(int(bad[0]))}, it must be finite")
     lowest = int(values.argmin())
-    if values[lowest] < -NEGATIVE * np.abs(values).max():
-        raise ValueError(f"the density is {values[lowest]:.6g} at {place(lowest)}: it must not be negative")
+    if values[lowest] < -tolerance * np.abs(values).max():
+        raise Refused("density", None, f"it is {values[lowest]:.6g} at {place(lowest)}, it must not be negative")
 
 
-def check_mass(mass: float) -> None:
+def check_mass(mass: float, tolerance: float = 1e-9) -> None:
     """Refuse a mass that is not one.
 
     >>> check_mass(0.5)
     Traceback (most recent call last):
-    ValueError: the density has mass 0.5, not 1: densities are taken with respect to the uniform probability measure
+    gegenflow.numerics.tokens.refusals.Refused: density: it has mass 0.5, not 1, with respect to the uniform probability
     """
-    if abs(mass - 1) > MASS_TOLERANCE:
-        raise ValueError(
-            f"the density has mass {mass:.12g}, not 1: "
-            "densities are taken with respect to the uniform probability measure"
-        )
+    if not abs(mass - 1) <= tolerance:
+        raise Refused("density", None, f"it has mass {mass:.12g}, not 1, with respect to the uniform probability")
+
+
+def check_coefficients(coefficients: ArrayLike, shape: str, fits: Callable[[int], bool]) -> Array:
+    """Coefficients of a density as an array of their own: finite real numbers, as many as ``fits`` allows.
+
+    >>> check_coefficients([0.1, 0.2, 0.3], "(2 K,)", lambda count: count % 2 == 0)
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: coefficients: they have shape (3,), expected (2 K,)
+    """
+    array = real_array("coefficients", coefficients)
+    if array.ndim != 1 or not fits(len(array)):
+        raise Refused("coefficients", None, f"they have shape {array.shape}, expected {shape}")
+    return check_array("coefficients", array, shape, None)
+
+
+def function_values(function: Callable[[Array], ArrayLike], places: Array, what: str) -> NDArray[Any]:
+    """Values of a density at places, shape=[n], in the dtype it has; refused if not real or of another shape.
+
+    >>> function_values(lambda t: 1.0, np.zeros(3), "overlaps")
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: density: it maps 3 overlaps to shape (), each needs its value
+    """
+    values = np.asarray(function(places))
+    if values.shape != places.shape[:1]:
+        raise Refused("density", None, f"it maps {len(places)} {what} to shape {values.shape}, each needs its value")
+    real_array("density", values)
+    return values
+
+
+def coarser(values: ArrayLike) -> float:
+    """How many times coarser than float64 the rounding of values is: float32 has 29 bits less.
+
+    >>> coarser(np.ones(1, dtype=np.float32)) == 2**29, coarser([1, 2])
+    (True, 1.0)
+    """
+    dtype = np.asarray(values).dtype
+    return max(1.0, float(np.finfo(dtype).eps / np.finfo(np.float64).eps)) if dtype.kind == "f" else 1.0

@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike
 from scipy.fft import irfft, next_fast_len, rfft
 
 from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.tokens.arguments import check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 CELLS_PER_DEGREE = 8  # then the Taylor terms of the highest harmonic are (pi/8)^m / m!, below rounding at m = 15
 LEAST_CELLS = 256
@@ -59,6 +61,8 @@ def distribution(density: CircleDensity) -> Distribution:
 
     Raises ValueError for a density that is negative beyond rounding.  Source: derived here.
     """
+    if not isinstance(density, CircleDensity):
+        raise Refused("density", None, f"it is a {type(density).__name__}, quantiles need a CircleDensity")
     coefficients, max_degree = density.coefficients, density.max_degree
     cells = next_fast_len(max(LEAST_CELLS, CELLS_PER_DEGREE * max_degree), real=True)
     half = np.pi / cells
@@ -93,8 +97,7 @@ def quantiles(density: CircleDensity, n: int) -> Array:
     Raises ValueError for ``n`` < 1 and, with the least value and its angle, for a density that is negative beyond
     1e-12 of its largest value.  Source: derived here.
     """
-    if n < 1:
-        raise ValueError(f"n is {n}: at least one quantile is needed")
+    n = check_whole("n", n, 1)
     return distribution(density).inverse(np.arange(n) / n)
 
 
@@ -115,21 +118,20 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
     Raises ValueError for fewer than 8 angles, angles that do not increase over less than a turn, and a map so steep
     that its series is not increasing.  Source: derived here.
     """
-    positions = np.asarray(angles, dtype=np.float64)
+    positions = real_array("angles", angles)
     if positions.ndim != 1 or len(positions) < LEAST_LABELS:
-        raise ValueError(f"angles have shape {positions.shape}: expected (n,) with n >= {LEAST_LABELS}")
+        raise Refused("angles", None, f"they have shape {positions.shape}, expected (n,) with n >= {LEAST_LABELS}")
     n = len(positions)
     steps = np.diff(positions, append=positions[0] + 2 * np.pi)
     if not np.all(steps > 0):
         row = int(np.flatnonzero(~(steps > 0))[0])
         pair = f"{positions[row]:.9g} and {positions[(row + 1) % n]:.9g}"
-        raise ValueError(
-            f"angles: entries {row} and {(row + 1) % n} are {pair}; quantiles increase strictly, over less than a turn"
-        )
+        what = f"entries {row} and {(row + 1) % n} are {pair}, quantiles increase strictly, over less than a turn"
+        raise Refused("angles", None, what)
     spectrum = rfft(positions - 2 * np.pi * np.arange(n) / n)
     slope = 1 + irfft(1j * np.arange(len(spectrum)) * spectrum, n)
     if not slope.min() > 0:
-        raise ValueError(f"angles: {n} quantiles do not resolve the density, its map is too steep; take more")
+        raise Refused("angles", None, f"{n} quantiles do not resolve the density, its map is too steep; take more")
     return 1 / slope, float(4 * np.abs(spectrum[3 * n // 8 :]).sum() / n)
 
 
@@ -147,7 +149,7 @@ def _check_sign(series: Array) -> None:
     cell = int(least.argmin())
     if least[cell] < -NEGATIVE * max(1.0, density[0].max()):
         angle = (cell + 0.5 + 0.5 * place[cell]) * 2 * np.pi / cells
-        raise ValueError(f"density: it is {least[cell]:.6g} at the angle {angle:.6g}; a density must not be negative")
+        raise Refused("density", None, f"it is {least[cell]:.6g} at the angle {angle:.6g}, it must not be negative")
 
 
 def _polynomial(coefficients: Array, place: Array) -> Array:

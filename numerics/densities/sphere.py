@@ -9,11 +9,21 @@ import numpy as np
 from ducc0 import sht
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.densities.density import check_mass, check_values
+from gegenflow.numerics.densities.density import (
+    NEGATIVE,
+    check_coefficients,
+    check_mass,
+    check_values,
+    coarser,
+    function_values,
+)
 from gegenflow.numerics.densities.sphere_grid import SphereGrid, harmonic_layout, packed
 from gegenflow.numerics.fields.flow import Attention, velocity_unit
 from gegenflow.numerics.fields.legendre import FINEST_EPSILON, exponential_sphere_modes, sphere_modes
-from gegenflow.numerics.tokens.geometry import Array, check_tokens
+from gegenflow.numerics.tokens.arguments import check_whole
+from gegenflow.numerics.tokens.geometry import Array, check_tokens, mass_tolerance
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import Value, sealed
 
 MOST_DEGREES = 2**9
 LEAST_RINGS = 32
@@ -21,7 +31,7 @@ ROUNDING = 1e-15  # coefficients this far below the norm, times the root of the 
 
 
 @dataclass(frozen=True, eq=False)
-class SphereDensity:
+class SphereDensity(Value):
     r"""A density on :math:`S^2` with respect to the uniform probability measure, of mass one.
 
     .. math:: f = 1 + \sqrt{4\pi} \sum_{l=1}^{K} \Big(a_{l0} Y_{l0}
@@ -41,12 +51,9 @@ class SphereDensity:
     coefficients: Array
 
     def __post_init__(self) -> None:
-        if self.coefficients.ndim != 1 or len(self.coefficients) != (self.max_degree + 1) ** 2 - 1:
-            raise ValueError(
-                f"coefficients have shape {self.coefficients.shape}: degree l has 2 l + 1, expected ((K + 1)^2 - 1,)"
-            )
-        if not np.isfinite(self.coefficients).all():
-            raise ValueError("coefficients of the density are not finite")
+        shape = "((K + 1)^2 - 1,), 2 l + 1 of each degree l"
+        found = check_coefficients(self.coefficients, shape, lambda count: isqrt(count + 1) ** 2 == count + 1)
+        object.__setattr__(self, "coefficients", sealed(found))
 
     @property
     def dim(self) -> int:
@@ -63,12 +70,16 @@ class SphereDensity:
 
     def resized(self, max_degree: int) -> "SphereDensity":
         """The same up to a degree: zeros appended, or the highest degrees dropped."""
+        max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[: (max_degree + 1) ** 2 - 1]
         return SphereDensity(np.pad(kept, (0, (max_degree + 1) ** 2 - 1 - len(kept))))
 
     def values(self, points: ArrayLike) -> Array:
         """The density at unit points, shape=[n, 3], to 1e-12 of its norm; shape=[n]."""
-        x, y, z = check_tokens(points).T
+        rows = check_tokens(points, "points")
+        if rows.shape[1] != 3:
+            raise Refused("points", None, f"they have shape {rows.shape}, expected (n, 3)")
+        x, y, z = rows.T
         places = np.column_stack([np.arctan2(np.hypot(x, y), z), np.arctan2(y, x) % (2 * pi)])
         top = self.max_degree
         alm = packed(self.coefficients, 1.0, top)
@@ -155,34 +166,34 @@ def sphere_density(density: Callable[[Array], Array]) -> SphereDensity:
 
     >>> sphere_density(lambda points: 1 + 0.3 * points[:, 2]).coefficients.round(12)  # the mean of z^2 is 1/3
     array([0.17320508, 0.        , 0.        ])
-    >>> sphere_density(lambda points: 1 + 2 * points[:, 2])
+    >>> sphere_density(lambda points: 2 + points[:, 2])
     Traceback (most recent call last):
-    ValueError: the density is -0.994528 at point (0.0739242, 0, -0.997264): it must not be negative
+    gegenflow.numerics.tokens.refusals.Refused: density: it has mass 2, not 1, with respect to the uniform probability
 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
     shape, and for a function that 512 degrees do not resolve.  Source: derived here.
     """
+    if not callable(density):
+        raise Refused("density", None, "it must be a function of points, shape (n, 3)")
     poles = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
     rings = LEAST_RINGS
     while rings <= 2 * MOST_DEGREES:
         grid = SphereGrid(rings, rings - 1)
         points = grid.points()
-        values = np.array(density(points), dtype=np.float64)
-        if values.shape != (len(points),):
-            raise ValueError(f"the density maps {len(points)} points to shape {values.shape}: each needs its value")
-        for found, places in ((values, points), (np.array(density(poles), dtype=np.float64), poles)):
-            check_values(found, partial(_point, places))
-        values = values.reshape(rings, -1)
+        given = function_values(density, points, "points")
+        for found, places in ((given, points), (function_values(density, poles, "points"), poles)):
+            check_values(found.astype(np.float64), partial(_point, places), coarser(given) * NEGATIVE)
+        values = given.astype(np.float64).reshape(rings, -1)
         mass = float((grid.weights @ values).sum())
         coefficients = grid.coefficients(values)
         norm = np.sqrt((grid.weights @ values**2).sum())
-        coefficients[np.abs(coefficients) < ROUNDING * np.sqrt(rings) * norm] = 0.0
+        coefficients[np.abs(coefficients) < coarser(given) * ROUNDING * np.sqrt(rings) * norm] = 0.0
         used = int(harmonic_layout(rings - 1).degree[coefficients != 0].max(initial=0))
         if used <= rings // 2:
-            check_mass(mass)
+            check_mass(mass, mass_tolerance(given))
             return SphereDensity(coefficients[: (used + 1) ** 2 - 1] / mass)
         rings *= 2
-    raise ValueError(f"the density is not resolved by {MOST_DEGREES} degrees: it must be smooth")
+    raise Refused("density", None, f"it is not resolved by {MOST_DEGREES} degrees, it must be smooth")
 
 
 def _point(points: Array, row: int) -> str:

@@ -17,7 +17,10 @@ from scipy.spatial.distance import cdist
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.distribution import Distribution, distribution
+from gegenflow.numerics.tokens.arguments import check_rng, check_whole
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import Value
 
 Measure: TypeAlias = Any  # tokens, a CircleDensity, or what holds them as .tokens and .weights, or as .density
 
@@ -28,8 +31,8 @@ MOST_PIVOTS = 10**8
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
-@dataclass(frozen=True)
-class SlicedDistance:
+@dataclass(frozen=True, eq=False)
+class SlicedDistance(Value):
     """An average over random great circles: ``value``, its standard ``error``, and how many ``slices`` it took."""
 
     value: float
@@ -114,10 +117,10 @@ def sliced_wasserstein_distance(
     """
     dim, (one, other) = _measures(first, second, first_weights, second_weights)
     if isinstance(one, CircleDensity) or isinstance(other, CircleDensity):
-        raise ValueError("a density lives on the circle, where wasserstein_distance is exact: nothing to slice")
-    if slices < 2:
-        raise ValueError(f"slices is {slices}: a standard error needs at least 2")
-    planes, _ = np.linalg.qr(np.random.default_rng(rng).standard_normal((slices, dim, 2)))
+        name = "first" if isinstance(one, CircleDensity) else "second"
+        raise Refused(name, None, "a density lives on the circle, where wasserstein_distance is exact")
+    slices = check_whole("slices", slices, 2, why=", for a standard error")
+    planes, _ = np.linalg.qr(check_rng(rng).standard_normal((slices, dim, 2)))
     squares = np.array([_circle_cost(*(_on_circle((tokens @ U, w)) for tokens, w in (one, other))) for U in planes])
     value = float(np.sqrt(squares.mean()))
     error = float(squares.std(ddof=1) / np.sqrt(slices)) / (2 * value) if value > 0 else 0.0
@@ -132,19 +135,17 @@ def _measures(
         held: Any = getattr(measure, "density", measure)
         run = hasattr(held, "tokens")
         if (run or isinstance(held, CircleDensity)) and weights is not None:
-            raise ValueError(f"{name}_weights: they are for an array of tokens; a density or a run has its own masses")
+            what = "they are for an array of tokens; a density or a run has its own masses"
+            raise Refused(f"{name}_weights", None, what)
         if isinstance(held, Density) and not isinstance(held, CircleDensity):
-            raise ValueError(f"{name} is a {type(held).__name__}: a density must be one on the circle, or be tokens")
-        try:
-            if not isinstance(held, CircleDensity):
-                tokens = check_tokens(held.tokens if run else held)
-                held = tokens, check_weights(held.weights if run else weights, len(tokens))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
+            raise Refused(name, None, f"it is a {type(held).__name__}, expected tokens or a density on the circle")
+        if not isinstance(held, CircleDensity):
+            tokens = check_tokens(held.tokens if run else held, name)
+            held = tokens, check_weights(held.weights if run else weights, len(tokens), f"{name}_weights")
         measures.append(held)
         dims.append(2 if isinstance(held, CircleDensity) else tokens.shape[1])
     if dims[0] != dims[1]:
-        raise ValueError(f"first has dim {dims[0]}, second dim {dims[1]}: they must agree")
+        raise Refused("second", None, f"it has dim {dims[1]} and first has dim {dims[0]}, they must agree")
     return dims[0], measures
 
 
@@ -202,15 +203,11 @@ def _program_cost(first: Array, first_weights: Array, second: Array, second_weig
     try:
         ot: Any = import_module("ot")
     except ImportError as error:
-        raise ValueError(
-            'exact transport in dim 3 and more needs POT: pip install "gegenflow[transport]"; '
-            "sliced_wasserstein_distance does without"
-        ) from error
+        what = 'pip install "gegenflow[transport]", or take sliced_wasserstein_distance, which does without'
+        raise Refused("first", None, f"exact transport in dim 3 and more needs POT: {what}") from error
     if len(first) * len(second) > MOST_PAIRS:
-        raise ValueError(
-            f"{len(first)} tokens against {len(second)} are over {MOST_PAIRS} pairs, too many for exact transport; "
-            "sliced_wasserstein_distance takes any number"
-        )
+        what = f"{len(first)} tokens against {len(second)} are over {MOST_PAIRS} pairs, too many for exact transport"
+        raise Refused("first", None, f"{what}; sliced_wasserstein_distance takes any number")
     squares = (2 * np.arctan2(cdist(first, second), cdist(first, -second))) ** 2
     cost, log = ot.emd2(first_weights, second_weights, squares, numItermax=MOST_PIVOTS, log=True)
     if log["warning"] is not None:

@@ -6,23 +6,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.densities.density import check_mass, check_values
+from gegenflow.numerics.densities.density import (
+    NEGATIVE,
+    check_coefficients,
+    check_mass,
+    check_values,
+    coarser,
+    function_values,
+)
 from gegenflow.numerics.densities.zonal_harmonics import (
     expansion,
-    finite_values,
     funk_hecke,
     gauss_rule,
     zonal_polynomials,
 )
 from gegenflow.numerics.fields.flow import Attention, velocity_unit
-from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.arguments import check_dim, check_whole, real_array
+from gegenflow.numerics.tokens.geometry import Array, mass_tolerance
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import Value, sealed
 
 LEAST_SAMPLES = 64
 CHECKED = 1001  # overlaps, even in the angle and with both poles, at which a given function must not be negative
 
 
 @dataclass(frozen=True, eq=False)
-class ZonalDensity:
+class ZonalDensity(Value):
     r"""A density on :math:`S^{d-1}` of mass one that depends on the overlap with one axis alone.
 
     .. math:: f(t) = 1 + \sum_{k=1}^{K} a_k \sqrt{D_k} P_k(t), \qquad t = \langle x, e\rangle, \quad P_k(1) = 1
@@ -44,12 +53,9 @@ class ZonalDensity:
     dim: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.dim, int | np.integer) or self.dim < 2:
-            raise ValueError(f"dim is {self.dim}: the sphere S^(dim-1) needs dim >= 2")
-        if self.coefficients.ndim != 1:
-            raise ValueError(f"coefficients have shape {self.coefficients.shape}: a degree has one, expected (K,)")
-        if not np.isfinite(self.coefficients).all():
-            raise ValueError("coefficients of the density are not finite")
+        object.__setattr__(self, "dim", check_dim(self.dim))
+        found = check_coefficients(self.coefficients, "(K,), one of each degree", lambda count: True)
+        object.__setattr__(self, "coefficients", sealed(found))
 
     @property
     def max_degree(self) -> int:
@@ -62,12 +68,13 @@ class ZonalDensity:
 
     def resized(self, max_degree: int) -> "ZonalDensity":
         """The same up to a degree: zeros appended, or the highest degrees dropped."""
+        max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[:max_degree]
         return ZonalDensity(np.pad(kept, (0, max_degree - len(kept))), self.dim)
 
     def values(self, overlaps: ArrayLike) -> Array:
         """The density at overlaps t in [-1, 1] with the axis, shape=[...]."""
-        overlap = np.asarray(overlaps, dtype=np.float64)
+        overlap = real_array("overlaps", overlaps)
         polynomials = zonal_polynomials(self.dim, self.max_degree, overlap.ravel())
         result: Array = 1 + self.coefficients @ polynomials[1:]
         return result.reshape(overlap.shape)
@@ -157,17 +164,18 @@ def zonal_density(density: Callable[[Array], Array], dim: int) -> ZonalDensity:
     array([0.25])
     >>> zonal_density(lambda t: 2 + t, dim=4)
     Traceback (most recent call last):
-    ValueError: the density has mass 2, not 1: densities are taken with respect to the uniform probability measure
+    gegenflow.numerics.tokens.refusals.Refused: density: it has mass 2, not 1, with respect to the uniform probability
 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
     shape, for ``dim`` < 2, and for a function that 1024 degrees do not resolve.  Source: derived here.
     """
-    if dim < 2:
-        raise ValueError(f"dim is {dim}: the sphere S^(dim-1) needs dim >= 2")
+    dim = check_dim(dim)
+    if not callable(density):
+        raise Refused("density", None, "it must be a function of overlaps")
     overlaps = np.cos(np.pi * np.arange(CHECKED) / (CHECKED - 1))
-    values = finite_values(density, overlaps, "density")
-    check_values(values, lambda i: f"overlap {overlaps[i]:.6g}")
-    coefficients = expansion(density, dim, "density")
+    given = function_values(density, overlaps, "overlaps")
+    check_values(given.astype(np.float64), lambda i: f"overlap {overlaps[i]:.6g}", coarser(given) * NEGATIVE)
+    coefficients = expansion(density, dim, "density", coarser(given))
     mass = coefficients[0]
-    check_mass(mass)
+    check_mass(mass, mass_tolerance(given))
     return ZonalDensity(coefficients[1:] / mass, dim)

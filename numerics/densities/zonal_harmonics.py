@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 MOST_DEGREES = 2**10
 LEAST_NODES = 64
@@ -42,15 +43,15 @@ def funk_hecke(kernel: Callable[[Array], Array], dim: int, top: int) -> Array:
         if (np.abs(result - before) <= CHANGE * size).all():
             return result
         count, before = 2 * count, result
-    raise ValueError(f"the kernel is not resolved by {2 * MOST_DEGREES} Gauss nodes: it must be smooth")
+    raise Refused("kernel", None, f"it is not resolved by {2 * MOST_DEGREES} Gauss nodes, it must be smooth")
 
 
-def expansion(function: Callable[[Array], Array], dim: int, name: str) -> Array:
+def expansion(function: Callable[[Array], Array], dim: int, name: str, coarser: float = 1.0) -> Array:
     r"""Coefficients of a function of the overlap in orthonormal zonal harmonics, shape=[K + 1], as many as it needs.
 
     .. math:: c_k = c_d \int_{-1}^{1} F(t) \sqrt{D_k} P_k(t) (1-t^2)^{(d-3)/2}\,dt
 
-    ``name`` is what a refusal calls the function.
+    ``name`` is what a refusal calls the function; its values are ``coarser`` times less exact than float64.
 
     >>> expansion(lambda t: 1 + t, 4, "function").round(14)
     array([1. , 0.5])
@@ -64,12 +65,12 @@ def expansion(function: Callable[[Array], Array], dim: int, name: str) -> Array:
         norm = float(np.sqrt(weights @ masses**2))
         masses *= weights
         coefficients = zonal_polynomials(dim, count - 1, overlaps) @ masses
-        coefficients[np.abs(coefficients) < ROUNDING * count * norm] = 0.0
+        coefficients[np.abs(coefficients) < coarser * ROUNDING * count * norm] = 0.0
         length = int(np.flatnonzero(coefficients).max(initial=0)) + 1
         if length <= count // 2:
             return coefficients[:length].copy()
         count *= 2
-    raise ValueError(f"the {name} is not resolved by {MOST_DEGREES} degrees: it must be smooth")
+    raise Refused(name, None, f"it is not resolved by {MOST_DEGREES} degrees, it must be smooth")
 
 
 def zonal_polynomials(dim: int, top: int, overlaps: Array) -> Array:
@@ -107,7 +108,7 @@ def gauss_rule(dim: int, count: int) -> tuple[Array, Array]:
     with np.errstate(over="ignore", invalid="ignore"):
         weights: Array = 1 / np.square(zonal_polynomials(dim, count - 1, overlaps)).sum(axis=0)
     if not weights.min() > 0:
-        raise ValueError(f"dim {dim}: the least weight of {count} Gauss nodes underflows float64; take fewer degrees")
+        raise Refused("dim", dim, f"the least weight of {count} Gauss nodes underflows float64; take fewer degrees")
     overlaps.setflags(write=False)
     weights.setflags(write=False)
     return overlaps, weights
@@ -125,12 +126,12 @@ def finite_values(function: Callable[[Array], Array], overlaps: Array, name: str
 
     >>> finite_values(lambda t: 1.0, np.zeros(3), "density")
     Traceback (most recent call last):
-    ValueError: the density maps 3 overlaps to shape (): each needs its value
+    gegenflow.numerics.tokens.refusals.Refused: density: it maps 3 overlaps to shape (), each needs its value
     """
     values = np.array(function(overlaps), dtype=np.float64)
     if values.shape != overlaps.shape:
-        raise ValueError(f"the {name} maps {len(overlaps)} overlaps to shape {values.shape}: each needs its value")
+        raise Refused(name, None, f"it maps {len(overlaps)} overlaps to shape {values.shape}, each needs its value")
     if not np.isfinite(values).all():
         first = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise ValueError(f"the {name} is {values[first]} at overlap {overlaps[first]:.6g}")
+        raise Refused(name, None, f"it is {values[first]} at overlap {overlaps[first]:.6g}, it must be finite")
     return values

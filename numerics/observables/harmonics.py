@@ -10,14 +10,15 @@ from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.circle import fourier_moments
 from gegenflow.numerics.fields.elementary import FAST
+from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.geometry import (
     Array,
-    check_max_degree,
     check_tokens,
     check_weights,
     harmonic_dimension,
     quadrature,
 )
+from gegenflow.numerics.tokens.refusals import Refused
 
 BLOCK = 256  # tokens whose polynomials are held at once: they stay in the first-level cache
 CHUNKS = 64  # work items of a parallel region
@@ -41,7 +42,7 @@ def harmonic_power(tokens: ArrayLike, max_degree: int, weights: ArrayLike | None
     Raises ValueError for bad tokens or weights or ``max_degree`` < 0.  Source: derived here (addition
     theorem).
     """
-    check_max_degree(max_degree)
+    max_degree = check_whole("max_degree", max_degree, 0)
     tokens = check_tokens(tokens)
     n, dim = tokens.shape
     weights = check_weights(weights, n)
@@ -68,11 +69,11 @@ def harmonic_overlap(tokens: ArrayLike, other: ArrayLike, max_degree: int, weigh
     Raises ValueError for bad tokens or weights, dims that differ, or ``max_degree`` < 0.  Source: derived
     here.
     """
-    check_max_degree(max_degree)
-    tokens, other = check_tokens(tokens), check_tokens(other)
+    max_degree = check_whole("max_degree", max_degree, 0)
+    tokens, other = check_tokens(tokens), check_tokens(other, "other")
     weights, other_weights = check_weights(weights, len(tokens)), check_weights(None, len(other))
     if tokens.shape[1] != other.shape[1]:
-        raise ValueError(f"tokens have dim {tokens.shape[1]}, others dim {other.shape[1]}: they must agree")
+        raise Refused("other", None, f"they have dim {other.shape[1]}, tokens dim {tokens.shape[1]}, they must agree")
     if tokens.shape[1] == 2:
         moments = fourier_moments(tokens, weights, max_degree)
         return np.real(moments * fourier_moments(other, other_weights, max_degree).conj())

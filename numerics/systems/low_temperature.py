@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import expm
 
+from gegenflow.numerics.tokens.arguments import check_array, check_number
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize
+from gegenflow.numerics.tokens.refusals import Refused
 
 LARGEST_EXPONENT = 700.0
 
@@ -28,7 +30,7 @@ def zero_temperature_field(
     scores = state @ _matrix("form", form, state.shape[1])
     reach = np.linalg.norm(scores, axis=1)
     if not reach.all():
-        raise ValueError(f"tokens: row {int(np.argmin(reach))} has no direction under the form, which maps it to zero")
+        raise Refused("tokens", None, f"row {int(np.argmin(reach))} has no direction under the form, a map to zero")
     pull = (scores / reach[:, None]) @ _matrix("values", values, state.shape[1]).T
     velocity: Array = pull - np.einsum("id,id->i", pull, state)[:, None] * state
     return velocity
@@ -52,19 +54,11 @@ def linear_flow(
     state = check_tokens(tokens)
     dim = state.shape[1]
     generator = _matrix("values", values, dim) @ _matrix("form", form, dim).T
-    if not np.isfinite(time) or abs(time) * np.linalg.norm(generator, 2) > LARGEST_EXPONENT:
-        raise ValueError(
-            f"time is {time}: it must be finite, and its product with |V B^T| at most {LARGEST_EXPONENT:g}"
-        )
+    time = check_number("time", time)
+    if abs(time) * np.linalg.norm(generator, 2) > LARGEST_EXPONENT:
+        raise Refused("time", time, f"its product with |V B^T| must be at most {LARGEST_EXPONENT:g}")
     return normalize(state @ expm(time * generator).T)
 
 
 def _matrix(name: str, rows: ArrayLike | None, dim: int) -> Array:
-    if rows is None:
-        return np.eye(dim)
-    matrix = np.array(rows, dtype=np.float64)
-    if matrix.shape != (dim, dim):
-        raise ValueError(f"{name} has shape {matrix.shape}: tokens of dim {dim} need ({dim}, {dim})")
-    if not np.isfinite(matrix).all():
-        raise ValueError(f"{name} is not finite")
-    return matrix
+    return np.eye(dim) if rows is None else check_array(name, rows, "(dim, dim)", dim, dim)

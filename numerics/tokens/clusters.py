@@ -9,7 +9,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from gegenflow.numerics.tokens.arguments import check_number, real_array
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights, normalize
+from gegenflow.numerics.tokens.refusals import Refused
 
 Labels = NDArray[np.int64]
 
@@ -37,10 +39,8 @@ def cluster_labels(
     """
     tokens = check_tokens(tokens)
     weights = check_weights(weights, len(tokens))
-    if not 0 < angle <= pi:
-        raise ValueError(f"angle is {angle}: it must lie in (0, pi]")
-    if not 0 <= min_mass <= 1:
-        raise ValueError(f"min_mass is {min_mass}: it must lie in [0, 1]")
+    angle = check_number("angle", angle, above=0, most=pi)
+    min_mass = check_number("min_mass", min_mass, least=0, most=1)
     dim = tokens.shape[1]
     group = (
         _arcs(tokens, angle) if dim == 2 else _patches(tokens, angle) if dim == 3 else _components(tokens, cos(angle))
@@ -53,7 +53,7 @@ def cluster_labels(
     return number[group]
 
 
-def cluster_centres(tokens: Array, labels: Labels) -> Array:
+def cluster_centres(tokens: ArrayLike, labels: ArrayLike) -> Array:
     """Mean directions of the clusters 0, 1, ... that :func:`cluster_labels` found, unit rows, shape=[clusters, dim].
 
     >>> tokens = np.array([[0.6, 0.8], [0.6, -0.8], [0.0, 1.0]])
@@ -61,11 +61,17 @@ def cluster_centres(tokens: Array, labels: Labels) -> Array:
     array([[1., 0.],
            [0., 1.]])
 
-    Raises ValueError where there is no cluster. Source: derived here.
+    Raises ValueError where there is no cluster, and for labels of another shape or with a number left out.
+
+    Source: derived here.
     """
-    if labels.max() < 0:
-        raise ValueError("labels: there is no cluster, all are -1")
-    sums = np.array([tokens[labels == label].sum(axis=0) for label in range(labels.max() + 1)])
+    rows, numbers = check_tokens(tokens), real_array("labels", labels)
+    if numbers.shape != (len(rows),):
+        raise Refused("labels", None, f"they have shape {numbers.shape}, {len(rows)} tokens need ({len(rows)},)")
+    found = np.unique(numbers[numbers != -1])
+    if not (found.size and np.array_equal(found, np.arange(found.size))):
+        raise Refused("labels", None, "clusters are numbered from 0 on, and there must be one; -1 is none")
+    sums = np.array([rows[numbers == label].sum(axis=0) for label in found])
     return normalize(sums)
 
 

@@ -10,11 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import roots_gegenbauer
 
+from gegenflow.numerics.tokens.arguments import check_dim, check_rng, check_whole, real_array
+from gegenflow.numerics.tokens.files import checked_path
+from gegenflow.numerics.tokens.refusals import Refused
+
 Array = NDArray[np.float64]
 
-UNIT_TOLERANCE = 1e-8
-UNIT_TOLERANCE_FLOAT32 = 1e-6
-MASS_TOLERANCE = 1e-9
+UNIT_TOLERANCE = {2: 1e-2, 4: 1e-6}
+"""How far the norm of a row may be off, by the bytes of a float; 1e-8 for float64."""
+MASS_TOLERANCE = {2: 1e-2, 4: 1e-5}
+"""How far the sum of weights may be off, likewise; 1e-9 for float64."""
 
 
 def uniform(n: int, dim: int, *, rng: int | np.random.Generator | None = None) -> Array:
@@ -30,8 +35,8 @@ def uniform(n: int, dim: int, *, rng: int | np.random.Generator | None = None) -
 
     Raises ValueError for ``n`` < 1 or ``dim`` < 2.
     """
-    _check_size(n, dim)
-    return normalize(np.random.default_rng(rng).standard_normal((n, dim)))
+    n, dim = check_whole("n", n, 1), check_dim(dim)
+    return normalize(check_rng(rng).standard_normal((n, dim)))
 
 
 def lattice(n: int) -> Array:
@@ -49,7 +54,7 @@ def lattice(n: int) -> Array:
 
     Raises ValueError for ``n`` < 1.
     """
-    _check_size(n, 2)
+    n = check_whole("n", n, 1)
     angle = 2 * np.pi * np.arange(n) / n
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
@@ -71,9 +76,7 @@ def quadrature(dim: int, degree: int) -> tuple[Array, Array]:
     Raises ValueError for ``dim`` < 2 or ``degree`` < 0.  Source: derived here (odd powers of
     :math:`\sqrt{1-t^2}` come with odd powers of y, which both sides integrate to zero).
     """
-    if degree < 0:
-        raise ValueError(f"degree is {degree}: a quadrature rule needs degree >= 0")
-    _check_size(1, dim)
+    dim, degree = check_dim(dim), check_whole("degree", degree, 0)
     if dim == 2:
         return lattice(degree + 1), np.full(degree + 1, 1 / (degree + 1))
     equator, equator_weights = quadrature(dim - 1, degree)
@@ -97,7 +100,7 @@ def normalize(tokens: ArrayLike) -> Array:
     scale = np.abs(array).max(axis=1, keepdims=True)
     if not np.all(scale > 0):
         row = int(np.flatnonzero(~(scale[:, 0] > 0))[0])
-        raise ValueError(f"tokens: row {row} is zero and has no direction")
+        raise Refused("tokens", None, f"row {row} is zero and has no direction")
     array /= scale
     array /= np.linalg.norm(array, axis=1, keepdims=True)
     return array
@@ -122,28 +125,26 @@ def span_basis(tokens: Array) -> Array:
     return basis
 
 
-def check_tokens(tokens: ArrayLike) -> Array:
+def check_tokens(tokens: ArrayLike, name: str = "tokens") -> Array:
     r"""Tokens as a C-contiguous float64 array with unit rows to rounding, shape=[n, dim].
 
     Rows may be off by 1e-8 in norm, of float32 by 1e-6, which is then removed; anything further off is not a token.
+    ``name`` is what a refusal calls them.
 
     >>> check_tokens([[0.0, 1.0], [2.0, 0.0]])
     Traceback (most recent call last):
-    ValueError: tokens: row 1 has norm 2, not 1; gegenflow.numerics.normalize makes the rows unit vectors
+    gegenflow.numerics.tokens.refusals.Refused: tokens: row 1 has norm 2, not 1; numerics.normalize makes unit vectors
 
     Raises ValueError for a wrong shape, ``dim`` < 2, no rows, and rows that are not finite or not unit.
     """
-    array = _as_rows(tokens)
+    array = _as_rows(tokens, name)
     norm = np.linalg.norm(array, axis=1)
-    tolerance = UNIT_TOLERANCE_FLOAT32 if np.asarray(tokens).dtype == np.float32 else UNIT_TOLERANCE
-    off = np.flatnonzero(~(np.abs(norm - 1) <= tolerance))
+    off = np.flatnonzero(~(np.abs(norm - 1) <= _tolerance(tokens, UNIT_TOLERANCE, 1e-8)))
     if off.size and norm[off[0]] == 0:
-        raise ValueError(f"tokens: row {off[0]} is zero and has no direction")
+        raise Refused(name, None, f"row {off[0]} is zero and has no direction")
     if off.size:
-        raise ValueError(
-            f"tokens: row {off[0]} has norm {norm[off[0]]:.9g}, not 1; "
-            "gegenflow.numerics.normalize makes the rows unit vectors"
-        )
+        what = f"row {off[0]} has norm {norm[off[0]]:.9g}, not 1; numerics.normalize makes unit vectors"
+        raise Refused(name, None, what)
     array /= norm[:, None]
     return array
 
@@ -153,61 +154,70 @@ def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
 
     Raises ValueError for a file that holds anything else, with the number of the first row that is not a unit vector.
     """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: not a .npy file of numbers") from error
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path}: an archive of several arrays; expected a .npy file with one, shape (n, dim)")
+    with open(checked_path(path), "rb") as file:
+        magic = file.read(6)
+        file.seek(0)
+        if magic[:4] == b"PK\x03\x04":
+            raise ValueError(f"{path}: an archive of several arrays; expected a .npy file with one, shape (n, dim)")
+        try:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        except Exception as error:  # whatever a broken header or a short file brings numpy to raise
+            raise ValueError(f"{path}: not a .npy file of numbers") from error
     try:
         return _normalized(array) if normalize else check_tokens(array)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def check_weights(weights: ArrayLike | None, n: int) -> Array:
+def check_weights(weights: ArrayLike | None, n: int, name: str = "weights") -> Array:
     r"""Token weights :math:`w_j > 0`, :math:`\sum_j w_j = 1`, shape=[n]; ``None`` means 1/n each.
 
     >>> check_weights(None, 4)
     array([0.25, 0.25, 0.25, 0.25])
 
-    Raises ValueError for a wrong shape, a weight that is not positive and finite, or a sum off by over 1e-9.
+    Raises ValueError for a wrong shape, a weight that is not positive and finite, or a sum off by over 1e-9, of float32
+    by 1e-5.
     """
     if weights is None:
         return np.full(n, 1 / n)
-    array = np.array(weights, dtype=np.float64)
+    array = real_array(name, weights)
     if array.shape != (n,):
-        raise ValueError(f"weights have shape {array.shape}: {n} tokens need shape ({n},)")
+        raise Refused(name, None, f"they have shape {array.shape}, {n} tokens need shape ({n},)")
     if not np.all((array > 0) & (array < np.inf)):
         row = int(np.flatnonzero(~((array > 0) & (array < np.inf)))[0])
-        raise ValueError(f"weights: entry {row} is {array[row]:.9g}; weights must be positive and finite")
-    if abs(array.sum() - 1) > MASS_TOLERANCE:
-        raise ValueError(f"weights sum to {array.sum():.12g}: they must sum to 1 within {MASS_TOLERANCE:g}")
+        raise Refused(name, None, f"entry {row} is {array[row]:.9g}, weights must be positive and finite")
+    tolerance = mass_tolerance(weights)
+    if abs(array.sum() - 1) > tolerance:
+        raise Refused(name, None, f"they sum to {array.sum():.12g}, they must sum to 1 within {tolerance:g}")
     array /= array.sum()
     return array
 
 
-def _as_rows(tokens: ArrayLike) -> Array:
-    array = np.asarray(tokens)
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"tokens have dtype {array.dtype}: expected real numbers")
-    array = np.array(array, dtype=np.float64, order="C")
+def mass_tolerance(values: ArrayLike) -> float:
+    """How far the sum of masses or the mean of a density may be off, by their dtype.
+
+    >>> mass_tolerance(np.ones(2)), mass_tolerance(np.ones(2, dtype=">f4"))
+    (1e-09, 1e-05)
+    """
+    return _tolerance(values, MASS_TOLERANCE, 1e-9)
+
+
+def _tolerance(values: ArrayLike, by_size: dict[int, float], else_: float) -> float:
+    dtype = np.asarray(values).dtype
+    return by_size.get(dtype.itemsize, else_) if dtype.kind == "f" else else_
+
+
+def _as_rows(tokens: ArrayLike, name: str = "tokens") -> Array:
+    array = real_array(name, tokens)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
-        raise ValueError(f"tokens have shape {array.shape}: expected (n, dim) with n >= 1 and dim >= 2")
+        raise Refused(name, None, f"they have shape {array.shape}, expected (n, dim) with n >= 1 and dim >= 2")
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
-        raise ValueError(f"tokens: row {np.flatnonzero(~finite)[0]} is not finite")
+        raise Refused(name, None, f"row {np.flatnonzero(~finite)[0]} is not finite")
     return array
 
 
 _normalized = normalize
-
-
-def _check_size(n: int, dim: int) -> None:
-    if n < 1:
-        raise ValueError(f"n is {n}: at least one token is needed")
-    if dim < 2:
-        raise ValueError(f"dim is {dim}: the sphere S^(dim-1) needs dim >= 2")
 
 
 def harmonic_dimension(degree: int, dim: int) -> int:
@@ -217,14 +227,3 @@ def harmonic_dimension(degree: int, dim: int) -> int:
     [1, 3, 5, 7]
     """
     return comb(degree + dim - 1, degree) - (comb(degree + dim - 3, degree - 2) if degree >= 2 else 0)
-
-
-def check_max_degree(max_degree: int) -> None:
-    """Refuse a highest degree that is not a whole number >= 0.
-
-    >>> check_max_degree(-1)
-    Traceback (most recent call last):
-    ValueError: max_degree is -1: it must be >= 0
-    """
-    if not isinstance(max_degree, int | np.integer) or max_degree < 0:
-        raise ValueError(f"max_degree is {max_degree}: it must be >= 0" + " and whole" * (max_degree >= 0))

@@ -88,16 +88,16 @@ def test_a_density_is_recovered_from_a_function_and_from_values():
 @pytest.mark.parametrize(
     ("density", "message"),
     [
-        (lambda angle: 1 + 2 * np.cos(angle), "density is -1 at angle 3.14159: it must not be negative"),
-        (lambda angle: 1.5 + np.cos(angle), "density has mass 1.5, not 1"),
-        (lambda angle: np.where(angle > 1, np.nan, 1.0), "density is nan at angle"),
-        (lambda angle: np.where(angle > np.pi, 2.0, 0.0), "not resolved by 65536 degrees: it must be smooth"),
+        (lambda angle: 1 + 2 * np.cos(angle), "density: it is -1 at angle 3.14159, it must not be negative"),
+        (lambda angle: 1.5 + np.cos(angle), "density: it has mass 1.5, not 1"),
+        (lambda angle: np.where(angle > 1, np.nan, 1.0), "density: it is nan at angle"),
+        (lambda angle: np.where(angle > np.pi, 2.0, 0.0), "not resolved by 65536 degrees, it must be smooth"),
         (lambda angle: 1.0, "maps 64 angles to shape"),
-        ([[1.0, 1.0, 1.0]], r"density has shape \(1, 3\): expected \(n,\) values at equispaced angles, n >= 3"),
-        ([3.0, 0.0, 0.0], "3 values do not resolve the density"),
-        ([2.0, 0.0, 2.0, 0.0], "4 values do not resolve the density"),
-        ([1.0, np.inf, 1.0], "density is inf at angle 2.0944"),
-        ([2.0, -1.0, 2.0], "density is -1 at angle 2.0944"),
+        ([[1.0, 1.0, 1.0]], r"density: it has shape \(1, 3\), expected \(n,\) at equispaced angles, n >= 3"),
+        ([3.0, 0.0, 0.0], "3 values do not resolve it"),
+        ([2.0, 0.0, 2.0, 0.0], "4 values do not resolve it"),
+        ([1.0, np.inf, 1.0], "density: it is inf at angle 2.0944"),
+        ([2.0, -1.0, 2.0], "density: it is -1 at angle 2.0944"),
     ],
 )
 def test_what_is_no_density_is_refused_with_the_reason(density, message):

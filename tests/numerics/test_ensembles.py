@@ -103,12 +103,12 @@ def test_at_the_start_the_largest_amplitude_has_emerged():
         ({"runs": 0}, "runs is 0: it must be >= 1"),
         ({"max_degree": 0}, "max_degree is 0: it must be >= 1"),
         ({"t_end": 0.0}, "t_end is 0: it must be > 0"),
-        ({"t_end": float("inf")}, "t_end is inf: it must be finite"),
-        ({"tokens": 0}, "n is 0: at least one token"),
-        ({"rtol": 2.0}, r"rtol is 2\.0: it must lie in"),
+        ({"t_end": float("inf")}, "t_end inf: it must be finite"),
+        ({"tokens": 0}, "n 0: it must be a whole number >= 1"),
+        ({"rtol": 2.0}, r"rtol 2\.0: it must be finite, >= 1e-13 and < 1"),
         ({"model": "relu"}, "relu"),
         ({"beta": -1.0}, "beta is -1"),
-        ({"dim": 1}, "dim is 1"),
+        ({"dim": 1}, "dim 1: it must"),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(change, message):

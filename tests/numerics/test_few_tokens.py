@@ -197,11 +197,11 @@ def test_interrupt_keeps_what_was_reached():
         ({"t_end": 1e200, "beta": 200.0, "model": "usa"}, "at most 1.38e"),
         ({"beta": -151.0}, "beta is -151.0"),
         ({"model": "softmax"}, "model is 'softmax'"),
-        ({"rtol": 0.0}, "rtol is 0.0"),
+        ({"rtol": 0.0}, "rtol 0.0"),
         ({"first_step": 0.0}, "first_step is 0.0: it must be > 0"),
-        ({"save_at": [2.0]}, "save_at runs from 2 to 2"),
+        ({"save_at": [2.0]}, "save_at: its times run from 2 to 2"),
         ({"tokens": [[2.0, 0.0]]}, "row 0 has norm 2"),
-        ({"weights": [0.5, 0.5]}, "weights have shape"),
+        ({"weights": [0.5, 0.5]}, "weights: they have shape"),
     ],
 )
 def test_bad_input_is_refused(change, message):

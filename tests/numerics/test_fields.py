@@ -227,7 +227,7 @@ def test_clusters_that_merge_are_counted_in_the_run(tmp_path):
         ({"merge": -1.0}, "merge is -1"),
         ({"merge": np.nan}, "merge is nan"),
         ({"merge": 1e-10, "order": 5}, "order 8"),
-        ({"order": 7}, "order is 7: it must be 5 or 8"),
+        ({"order": 7}, "order 7: choose from 5, 8"),
         ({"noise": 0.1, "estimate_error": True}, "estimate_error is True: with noise"),
         ({"noise": 0.1, "merge": 1e-10}, "merge is 1e-10: with noise"),
     ],

@@ -133,10 +133,10 @@ def test_arcs_on_the_circle_are_the_connected_components(n, angle, seed):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: nm.harmonic_power(np.eye(3), -1), "max_degree is -1"),
-        (lambda: nm.observables.harmonic_overlap(np.eye(3), np.eye(2), 1), "dim 3, others dim 2"),
-        (lambda: nm.cluster_labels(np.eye(3), angle=0.0), "angle is 0.0"),
-        (lambda: nm.cluster_labels(np.eye(3), min_mass=2.0), "min_mass is 2.0"),
+        (lambda: nm.harmonic_power(np.eye(3), -1), "max_degree -1: it must be a whole number >= 0"),
+        (lambda: nm.observables.harmonic_overlap(np.eye(3), np.eye(2), 1), "other: they have dim 2, tokens dim 3"),
+        (lambda: nm.cluster_labels(np.eye(3), angle=0.0), "angle 0.0: it must be finite, > 0"),
+        (lambda: nm.cluster_labels(np.eye(3), min_mass=2.0), "min_mass 2.0: it must be finite, >= 0 and <= 1"),
     ],
 )
 def test_bad_input_is_named(call, message):

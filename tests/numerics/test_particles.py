@@ -143,11 +143,11 @@ def test_interrupted_run_is_kept():
     [
         ({"model": "relu"}, "model is 'relu'"),
         ({"beta": np.nan}, "beta is nan"),
-        ({"t_end": -1.0}, "t_end is -1.0"),
+        ({"t_end": -1.0}, "t_end -1.0"),
         ({"save_at": [2.0]}, "within"),
         ({"method": "magic"}, "method is 'magic'"),
         ({"method": "circle"}, "dim is 3"),
-        ({"weights": [1.0]}, "weights have shape"),
+        ({"weights": [1.0]}, "weights: they have shape"),
         ({"observe": [nm.Energy(), nm.Energy()]}, "two observables of one name"),
         ({"observe": [nm.HarmonicAmplitude(2)]}, "HarmonicAmplitude needs dim 2"),
         ({"tokens": [[1.0, 1.0]]}, "row 0 has norm"),
@@ -162,5 +162,5 @@ def test_a_start_that_is_not_one_is_refused(change, message):
 
 @pytest.mark.parametrize("name", ["beta", "t_end", "rtol", "atol", "noise", "merge", "first_step", "step"])
 def test_what_is_not_a_number_is_refused_by_name(name):
-    with pytest.raises(ValueError, match=f"{name} is '1': it must be a number"):
+    with pytest.raises(ValueError, match=f"{name} 1: it must be a number"):
         nm.simulate([[1.0, 0.0]], **{"beta": 1.0, "t_end": 1.0, name: "1"})

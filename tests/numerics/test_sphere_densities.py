@@ -231,7 +231,7 @@ def test_a_normaliser_that_is_not_positive_stops():
 @pytest.mark.parametrize(
     ("density", "message"),
     [
-        (lambda points: 1 + 2 * points[:, 0], r"is -0.99.* at point \(-0.99.*\): it must not be negative"),
+        (lambda points: 1 + 2 * points[:, 0], r"is -0.99.* at point \(-0.99.*\), it must not be negative"),
         (lambda points: 1 + 1e-8 + 0 * points[:, 0], "has mass 1.00000001, not 1"),
         (lambda points: np.full(len(points), np.nan), "is nan at point"),
         (lambda points: 1 + 0.5 * np.sign(points[:, 2]), "not resolved by 512 degrees"),

@@ -271,23 +271,29 @@ NEGATIVE = CircleDensity(np.array([1.0, 0.0]))
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: wasserstein_distance(np.eye(2), np.eye(3)), "first has dim 2, second dim 3: they must agree"),
-        (lambda: wasserstein_distance(UNIFORM, np.eye(3)), "first has dim 2, second dim 3"),
+        (
+            lambda: wasserstein_distance(np.eye(2), np.eye(3)),
+            "second: it has dim 3 and first has dim 2, they must agree",
+        ),
+        (lambda: wasserstein_distance(UNIFORM, np.eye(3)), "second: it has dim 3 and first has dim 2"),
         (
             lambda: wasserstein_distance(ZonalDensity(np.zeros(1), 3), np.eye(3)),
-            "first is a ZonalDensity: a density must",
+            "first: it is a ZonalDensity, expected tokens or a density on the circle",
         ),
-        (lambda: wasserstein_distance(np.eye(2), 2 * np.eye(2)), "second: tokens: row 0 has norm 2"),
-        (lambda: wasserstein_distance(np.eye(2), "run.npz"), "second: tokens have dtype"),
-        (lambda: wasserstein_distance(np.eye(2), np.eye(2), first_weights=HALVES), "first: weights sum to 0.9"),
+        (lambda: wasserstein_distance(np.eye(2), 2 * np.eye(2)), "second: row 0 has norm 2"),
+        (lambda: wasserstein_distance(np.eye(2), "run.npz"), "second: it must be an array of real numbers"),
+        (lambda: wasserstein_distance(np.eye(2), np.eye(2), first_weights=HALVES), "first_weights: they sum to 0.9"),
         (
             lambda: wasserstein_distance(np.eye(2), UNIFORM, second_weights=[1.0]),
             "second_weights: they are for an array",
         ),
         (lambda: wasserstein_distance(np.eye(2), NEGATIVE), "it is -0.414214 at the angle 3.14159"),
-        (lambda: sliced_wasserstein_distance(UNIFORM, np.eye(2)), "nothing to slice"),
-        (lambda: sliced_wasserstein_distance(np.eye(2), np.eye(3)), "first has dim 2, second dim 3"),
-        (lambda: sliced_wasserstein_distance(np.eye(3), np.eye(3), slices=1), "slices is 1: a standard error needs"),
+        (lambda: sliced_wasserstein_distance(UNIFORM, np.eye(2)), "first: a density lives on the circle"),
+        (lambda: sliced_wasserstein_distance(np.eye(2), np.eye(3)), "second: it has dim 3 and first has dim 2"),
+        (
+            lambda: sliced_wasserstein_distance(np.eye(3), np.eye(3), slices=1),
+            "slices 1: it must be a whole number >= 2, for a standard error",
+        ),
     ],
 )
 def test_bad_input_is_named(call, words):

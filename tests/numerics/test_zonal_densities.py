@@ -1,5 +1,6 @@
 """Zonal densities in any dim, against mpmath's Bessel functions, scipy's polynomials, tokens, and symmetry."""
 
+from dataclasses import replace
 from math import comb, exp, sqrt
 
 import mpmath
@@ -164,7 +165,7 @@ def test_energy_never_falls(dim, beta, model, seed):
 def test_even_densities_stay_even(dim, beta, model, seed):
     """Both sides of the equator carry the same numbers, so that not even rounding breaks the symmetry."""
     density = positive(20, dim, seed)
-    density.coefficients[::2] = 0.0
+    density = replace(density, coefficients=density.coefficients * (np.arange(20) % 2))
     change = density.motion(beta, model)(density.coefficients)
     assert (change[::2] == 0).all()
     assert (change[1::2] != 0).any()
@@ -276,12 +277,12 @@ def test_a_normaliser_that_is_not_positive_stops():
 @pytest.mark.parametrize(
     ("density", "dim", "message"),
     [
-        (lambda t: 1 + 2 * t, 3, "is -1 at overlap -1: it must not be negative"),
+        (lambda t: 1 + 2 * t, 3, "is -1 at overlap -1, it must not be negative"),
         (lambda t: 1 + 1e-8 + 0 * t, 3, "has mass 1.00000001, not 1"),
         (lambda t: np.full_like(t, np.nan), 3, "is nan at overlap 1"),
         (lambda t: 1 + 0.5 * np.sign(t), 3, "not resolved by 1024 degrees"),
         (lambda t: 1.0, 3, r"maps 1001 overlaps to shape \(\)"),
-        (lambda t: 1 + t, 1, "dim is 1"),
+        (lambda t: 1 + t, 1, "dim 1: "),
     ],
 )
 def test_functions_that_are_no_density_are_refused(density, dim, message):
@@ -296,7 +297,7 @@ def test_coefficients_that_are_no_density_are_refused():
         ZonalDensity(np.zeros((2, 2)), 3)
     with pytest.raises(ValueError, match="finite"):
         ZonalDensity(np.array([np.inf]), 3)
-    with pytest.raises(ValueError, match="dim is 1"):
+    with pytest.raises(ValueError, match="dim 1: "):
         ZonalDensity(np.zeros(2), 1)
     with pytest.raises(ValueError, match="underflows"):
         gauss_rule(1000, 2000)
