@@ -1,6 +1,7 @@
 from .ensembles import emergences as emergences
 from .ensembles import first_crossing as first_crossing
 from .lagrangian import solve_quantiles as solve_quantiles
+from .loading import load as load
 from .meanfield import solve_density as solve_density
 from .particles import simulate as simulate
 from .plots import plot_density as plot_density
@@ -8,4 +9,3 @@ from .plots import plot_power as plot_power
 from .plots import plot_trajectories as plot_trajectories
 from .run import DensityRun as DensityRun
 from .run import Run as Run
-from .run import load as load

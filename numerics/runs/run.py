@@ -1,30 +1,38 @@
-"""What following tokens or a density returns: the run, its file and its table."""
+"""What following tokens or a density returns: the run, which is a value, prints, and saves itself."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.density import Density
-from gegenflow.numerics.densities.sphere import SphereDensity
-from gegenflow.numerics.densities.zonal import ZonalDensity
 from gegenflow.numerics.integrators.driver import Status
-from gegenflow.numerics.runs.archives import read_archive, write_archive
+from gegenflow.numerics.runs.archives import write_archive
+from gegenflow.numerics.runs.printing import as_html, as_text, number, summary
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.values import Value
 
-ARRAYS = ("t", "tokens", "radii", "trajectories", "weights", "merges")
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+RUN_ARRAYS = ("tokens", "t", "radii", "trajectories", "weights", "merges")
 DENSITY_ARRAYS = ("t", "coefficients", "minimum", "resolution")
+GROUPS = {"observable:": "observables", "parameter:": "parameters", "memory:": "memory", "event:": "events"}
+"""What the names of arrays in a file begin with, and the mapping that holds them."""
 
-Parameter = str | int | float | None
+Arrays = Mapping[str, NDArray[Any]]
+Parameter = str | int | float | bool | None | NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Run:
-    """Result of :func:`gegenflow.numerics.simulate`; prints as a table.
+class Run(Value):
+    """Result of :func:`gegenflow.numerics.simulate`: a value that prints as a table, in a notebook too.
 
     ``t`` shape=[times] are the saved times that were reached; ``tokens`` shape=[n, dim] the last state, at
     the end time if it was reached, and ``radii`` shape=[n] their lengths, one each but for Pre-LN and Peri-LN;
@@ -34,6 +42,10 @@ class Run:
     how far inexact sums may have moved a token by the end, the divergence of neighbouring paths aside, 0 for exact
     ones and None for a run with noise or one that ended early; ``error``,
     where asked for, is the largest distance of a token at the end from a run at a hundredth of the tolerances.
+
+    ``memory`` is what beside the state it takes to go on, ``events`` maps names to the times at which something was
+    seen to happen, and ``extra`` holds what else a file said.  Runs are equal if all but their ``seconds`` is, arrays
+    bit for bit.
     """
 
     t: Array
@@ -42,56 +54,77 @@ class Run:
     trajectories: Array
     weights: Array
     merges: Array
-    observables: Mapping[str, NDArray[Any]]
+    observables: Arrays
     status: Status
     evaluations: int
     field_error: float | None
     error: float | None
     parameters: Mapping[str, Parameter]
     version: str
-    seconds: float
+    seconds: float = field(compare=False)
+    memory: Arrays = field(default_factory=dict)
+    events: Arrays = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
+        return as_text(*self._table())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._table())
+
+    def _table(self) -> tuple[str, dict[str, object]]:
         facts = self.parameters
-        weight = _weight(facts)
-        scheme = facts.get("normalization", "post")
-        weight += "" if scheme == "post" else f", normalization {scheme}"
-        head = "{n} tokens, dim {dim}, {weight}, model {model}, {method} field".format(weight=weight, **facts)
-        steps = f"step {facts['step']}" if facts.get("noise") else f"order {facts['order']}, rtol {facts['rtol']}"
-        rows = {"status": self.status, "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, {steps}"}
+        n, dim = self.tokens.shape
+        scheme = facts.get("layer_norm", facts.get("normalization", "post"))
+        weight = _weight(facts) + ("" if scheme == "post" else f", layer_norm {scheme}")
+        title = f"Run: {n} tokens, dim {dim}, {weight}, model {facts.get('model')}, {facts.get('method')} field"
+        steps = (
+            f"step {facts.get('step')}"
+            if facts.get("noise")
+            else "order {order}, rtol {rtol}".format(order=facts.get("order"), rtol=facts.get("rtol"))
+        )
+        rows: dict[str, object] = {
+            "status": self.status,
+            "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, {steps}",
+        }
         if self.field_error or self.error is not None:
             measured = "" if self.error is None else f", {self.error:.1e} in all, measured by a second run"
             rows["error of a token"] = f"up to {self.field_error or 0.0:.1e} from the field{measured}"
         if len(self.merges):
             rows["clusters"] = f"{self.merges[-1, 1]:.0f} after {len(self.merges)} times of merging"
-        if len(self.t):
-            rows["saved times"] = f"{len(self.t)} from {self.t[0]:g} to {self.t[-1]:g}"
-            rows |= {name: _summary(values) for name, values in self.observables.items()}
-        return "\n".join([f"Run: {head}", *(f"  {name:<20}{row}" for name, row in rows.items())])
+        return title, rows | _in_time(self.t, self.observables)
 
     def save(self, path: str | Path) -> None:
-        """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back."""
-        facts = {
-            "status": asdict(self.status),
-            "evaluations": self.evaluations,
-            "field_error": self.field_error,
-            "error": self.error,
-            "parameters": dict(self.parameters),
-            "version": self.version,
-            "seconds": self.seconds,
-        }
-        write_archive(path, facts, {name: getattr(self, name) for name in ARRAYS}, self.observables)
+        """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back.
+
+        The file is written whole or not at all: until it is complete, one that was there stays.  Raises OSError, with
+        the path, where that fails, and ValueError for observables that are no arrays of numbers.
+        """
+        own = {"evaluations": self.evaluations, "field_error": self.field_error, "error": self.error}
+        write_archive(path, _facts(self) | own, _arrays(self, RUN_ARRAYS))
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The run as an ``xarray.Dataset`` over time, see :func:`gegenflow.numerics.runs.exports.dataset`."""
+        from gegenflow.numerics.runs.exports import run_dataset
+
+        return run_dataset(self)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The observables as a ``pandas.DataFrame``, one row a saved time, one column a number."""
+        from gegenflow.numerics.runs.exports import frame
+
+        return frame(self.t, self.observables)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DensityRun:
-    """Result of :func:`gegenflow.numerics.solve_density`; prints as a table.
+class DensityRun(Value):
+    """Result of :func:`gegenflow.numerics.solve_density`: a value that prints as a table, in a notebook too.
 
     ``density`` is the last one, at time ``reached``.  ``t`` shape=[times] are the saved times that were reached,
     ``coefficients`` shape=[times, modes] those of the density there, padded with zeros; ``minimum`` shape=[times] is
     its smallest value on a grid that resolves it, but for nodes of a weight below 1e-13, and ``resolution``
     shape=[times] the degree that it went up to; ``observables`` maps names to arrays shape=[times, ...];
-    ``evaluations`` of the drift.  Source: derived here.
+    ``evaluations`` of the drift; ``memory``, ``events`` and ``extra`` as of a :class:`Run`.  Source: derived here.
     """
 
     density: Density
@@ -100,12 +133,15 @@ class DensityRun:
     coefficients: Array
     minimum: Array
     resolution: NDArray[np.int64]
-    observables: Mapping[str, NDArray[Any]]
+    observables: Arrays
     status: Status
     evaluations: int
     parameters: Mapping[str, Parameter]
     version: str
-    seconds: float
+    seconds: float = field(compare=False)
+    memory: Arrays = field(default_factory=dict)
+    events: Arrays = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def densities(self) -> list[Density]:
@@ -114,72 +150,61 @@ class DensityRun:
         return [density.resized(int(top)) for density, top in zip(whole, self.resolution, strict=True)]
 
     def __repr__(self) -> str:
-        facts = self.parameters
-        rows = {
+        return as_text(*self._table())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._table())
+
+    def _table(self) -> tuple[str, dict[str, object]]:
+        facts, kind = self.parameters, type(self.density).__name__
+        title = f"DensityRun: {kind}, dim {self.density.dim}, {_weight(facts)}, model {facts.get('model')}"
+        rows: dict[str, object] = {
             "status": self.status,
-            "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, rtol {facts['rtol']}",
-            "resolution": f"degree {self.density.max_degree} at the end, of {facts['max_degree']} allowed",
+            "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, rtol {facts.get('rtol')}",
+            "resolution": f"degree {self.density.max_degree} at the end, of {facts.get('max_degree')} allowed",
         }
-        if len(self.t):
-            rows["saved times"] = f"{len(self.t)} from {self.t[0]:g} to {self.t[-1]:g}"
-            rows["minimum"] = _summary(self.minimum)
-            rows |= {name: _summary(values) for name, values in self.observables.items()}
-        head = f"{type(self.density).__name__}, dim {self.density.dim}, {_weight(facts)}, model {facts['model']}"
-        return "\n".join([f"DensityRun: {head}", *(f"  {name:<20}{row}" for name, row in rows.items())])
+        return title, rows | _in_time(self.t, {"minimum": self.minimum, **self.observables})
 
     def save(self, path: str | Path) -> None:
-        """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back."""
-        facts = {
-            "density": type(self.density).__name__,
-            "dim": self.density.dim,
-            "reached": self.reached,
-            "status": asdict(self.status),
-            "evaluations": self.evaluations,
-            "parameters": dict(self.parameters),
-            "version": self.version,
-            "seconds": self.seconds,
-        }
-        arrays = {name: getattr(self, name) for name in DENSITY_ARRAYS}
-        write_archive(path, facts, {**arrays, "last": self.density.coefficients}, self.observables)
+        """Write the run to exactly this path, as :meth:`Run.save` does; :func:`load` reads it back."""
+        own = {"density": type(self.density).__name__, "dim": self.density.dim, "reached": self.reached}
+        arrays = _arrays(self, DENSITY_ARRAYS) | {"last": self.density.coefficients}
+        write_archive(path, _facts(self) | own | {"evaluations": self.evaluations}, arrays)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The run as an ``xarray.Dataset`` over time, see :func:`gegenflow.numerics.runs.exports.dataset`."""
+        from gegenflow.numerics.runs.exports import density_dataset
+
+        return density_dataset(self)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Minimum, resolution and observables as a ``pandas.DataFrame``, one row a saved time."""
+        from gegenflow.numerics.runs.exports import frame
+
+        return frame(self.t, {"minimum": self.minimum, "resolution": self.resolution, **self.observables})
 
 
-def load(path: str | Path) -> "Run | DensityRun":
-    """Read a run that :meth:`Run.save` or :meth:`DensityRun.save` wrote.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> from gegenflow.numerics import simulate
-    >>> run = simulate([[1.0, 0.0], [0.0, 1.0]], beta=1.0, t_end=0.5)
-    >>> with TemporaryDirectory() as folder:
-    ...     run.save(f"{folder}/run.npz")
-    ...     back = load(f"{folder}/run.npz")
-    >>> bool((back.tokens == run.tokens).all()), back.parameters == run.parameters
-    (True, True)
-
-    Raises ValueError for a file that holds no run.
-    """
-    facts, arrays, observables = read_archive(path)
-    kind = facts.pop("density", None)
-    if missing := {*(DENSITY_ARRAYS if kind else ARRAYS)} - {*arrays}:
-        raise ValueError(f"{path} is not a saved run: it lacks {', '.join(sorted(missing))}")
-    facts["status"] = Status(**facts["status"])
-    if not kind:
-        return Run(**arrays, observables=observables, **facts)
-    density = _density(kind, facts.pop("dim"), arrays.pop("last"))
-    return DensityRun(density=density, **arrays, observables=observables, **facts)
+def _facts(run: Run | DensityRun) -> dict[str, object]:
+    parameters = {name: value for name, value in run.parameters.items() if not isinstance(value, np.ndarray)}
+    facts = {"status": asdict(run.status), "parameters": parameters, "version": run.version, "seconds": run.seconds}
+    return {**run.extra, **facts}
 
 
-def _density(kind: str, dim: int, coefficients: Array) -> Density:
-    if kind == "ZonalDensity":
-        return ZonalDensity(coefficients, dim)
-    return SphereDensity(coefficients) if kind == "SphereDensity" else CircleDensity(coefficients)
+def _arrays(run: Run | DensityRun, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {name: getattr(run, name) for name in names}
+    for prefix, group in GROUPS.items():
+        held = getattr(run, group)
+        arrays |= {prefix + name: array for name, array in held.items() if isinstance(array, np.ndarray)}
+    return arrays
 
 
 def _weight(facts: Mapping[str, Parameter]) -> str:
-    weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts['beta']}"
-    return weight + (f", noise {facts['noise']:g}" if facts.get("noise") else "")
+    weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts.get('beta')}"
+    return weight + (f", noise {number(facts['noise'])}" if facts.get("noise") else "")
 
 
-def _summary(values: NDArray[Any]) -> str:
-    if values.ndim == 1:
-        return f"{values[0]:.6g} -> {values[-1]:.6g}"
-    return f"shape {values.shape}"
+def _in_time(times: Array, observables: Arrays) -> dict[str, object]:
+    if not len(times):
+        return {}
+    rows: dict[str, object] = {"saved times": f"{len(times)} from {times[0]:g} to {times[-1]:g}"}
+    return rows | {name: summary(values) for name, values in observables.items()}

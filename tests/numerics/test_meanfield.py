@@ -19,8 +19,8 @@ from gegenflow.numerics.observables.tokens import (
     Periodicity,
 )
 from gegenflow.numerics.runs.lagrangian import solve_quantiles
+from gegenflow.numerics.runs.loading import load
 from gegenflow.numerics.runs.meanfield import solve_density
-from gegenflow.numerics.runs.run import load
 from gegenflow.numerics.tokens.geometry import uniform
 
 

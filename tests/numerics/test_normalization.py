@@ -120,7 +120,7 @@ def test_lengths_are_recorded_beside_directions_and_survive_saving(tmp_path):
         save_at=[0, 1, 2],
     )
     assert run.parameters["normalization"] == "pre"
-    assert repr(run).startswith("Run: 300 tokens, dim 3, beta 0.0, normalization pre, model sa, dense field")
+    assert repr(run).startswith("Run: 300 tokens, dim 3, beta 0.0, layer_norm pre, model sa, dense field")
     np.testing.assert_allclose(np.linalg.norm(run.tokens, axis=1), 1, rtol=1e-14)
     assert run.observables["radii"].shape == (3, 256)
     np.testing.assert_allclose(run.observables["radii"][0], radii[:256], rtol=1e-14)
