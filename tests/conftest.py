@@ -1,7 +1,8 @@
-"""Set-up shared by all tests: a numba cache that follows the source, and the hypothesis profiles."""
+"""Set-up shared by all tests: interrupts, a numba cache that follows the source, and the hypothesis profiles."""
 
 import hashlib
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,9 @@ DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SOURCE.glo
 os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"gegenflow-numba-{DIGEST[:16]}")
 
 matplotlib.use("Agg")
+
+# A background job inherits SIGINT as ignored, and then nothing could be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", deadline=None, max_examples=40, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=400)
