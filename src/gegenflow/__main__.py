@@ -2,7 +2,7 @@
 
 import sys
 
-from gegenflow.numerics.validation.command.cli import main
+from gegenflow.numerics.validation.command.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

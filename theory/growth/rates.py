@@ -25,6 +25,7 @@ from gegenflow.theory.exact.arguments import (
 )
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.enclosures import Values, enclose
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel, exponential
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import beta, d, k
@@ -67,14 +68,14 @@ def growth_rate(
     the noise: arXiv 2606.05140.
     """
     check_model(model)
-    named = f"beta {beta}" if kernel is None else f"kernel {kernel.weight}"
+    named = ("beta", beta) if kernel is None else ("kernel", kernel.weight)
     kernel, noise = exponential(beta) if kernel is None else kernel, check_noise(noise)
     degree, dim = check_degree(degree), check_dim(dim)
     if digits is not None:
         try:
             return certify(lambda: rate_ball(kernel, degree, dim, model, noise), digits)
         except ArithmeticError as error:
-            raise ValueError(f"{named}: {error}") from error
+            raise Refused(*named, str(error)) from error
     if model == "sa" and not kernel.symbols and not sp.sympify(dim).free_symbols:
         normaliser_ball(kernel, dim, None)
     rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
@@ -96,7 +97,7 @@ def normaliser_ball(kernel: Kernel, dim: int, values: Values | None) -> arb:
     """The mean w_0 of the weight, by which SA divides, or a ValueError where it is not positive."""
     normaliser: arb = kernel.ball(0, dim, values)
     if normaliser <= 0:
-        raise ValueError(f"kernel {kernel.weight}: SA divides by the mean of the weight, which must be positive")
+        raise Refused("kernel", kernel.weight, "SA divides by the mean of the weight, which must be positive")
     return normaliser
 
 

@@ -8,6 +8,7 @@ import sympy as sp
 from sympy.parsing.sympy_parser import parse_expr, rationalize, standard_transformations
 
 from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.terms import Term
 from gegenflow.theory.symbols import beta, t
 
@@ -23,16 +24,16 @@ def read_weight(text: str) -> Expr:
         or any("_" in name or name == "I" for name in names)
         or re.search(r"\.\s*[^\W\d]", text)
     ):
-        raise ValueError(f"kernel {text}: {allowed}")
+        raise Refused("kernel", text, allowed)
     known = {word: getattr(sp, word) for word in WORDS} | {"t": t, "beta": beta, "relu": lambda x: sp.Max(x, 0)}
     known |= {"pi": sp.pi, "E": sp.E}
     symbols = {name: sp.Symbol(name, real=True) for name in names - set(known)}
     try:
         weight = parse_expr(text, {**known, **symbols}, transformations=(*standard_transformations, rationalize))
     except Exception as error:
-        raise ValueError(f"kernel {text}: {allowed}") from error
+        raise Refused("kernel", text, allowed) from error
     if not isinstance(weight, sp.Expr) or weight.has(sp.nan, sp.zoo, sp.oo, sp.I):
-        raise ValueError(f"kernel {text}: {allowed}")
+        raise Refused("kernel", text, allowed)
     return weight
 
 

@@ -25,6 +25,7 @@ from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import Expr, check_noise, exact_fraction
 from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.phases.leaders import BITS, Scores, scores_of
 from gegenflow.theory.symbols import beta
@@ -91,9 +92,9 @@ def boundaries(
 
     Raises ValueError as :func:`leading_degree`, and for an interval that is none. Source: derived here.
     """
-    low, high = (exact_fraction(end, "interval", "its ends must be finite numbers") for end in between)
+    low, high = (exact_fraction(end, "between", "its ends must be finite numbers") for end in between)
     if not low < high:
-        raise ValueError(f"interval {low} to {high}: the first end must be below the second")
+        raise Refused("between", f"{low} to {high}", "the first end must be below the second")
     scores = scores_of(kernel, dim, parameter, noise, model, quantity, max_degree)
     edges: list[Boundary] = []
     unresolved: list[tuple[float, float]] = []

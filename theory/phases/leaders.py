@@ -19,6 +19,7 @@ import sympy as sp
 from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_model, check_noise, check_number
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import normaliser_ball
 from gegenflow.theory.kernels.kernel import Kernel, attention_kernel
 from gegenflow.theory.sphere import laplacian_eigenvalue
@@ -60,7 +61,7 @@ class Scores:
         values = {self.parameter: at}
         defined = self.softmax is None or bool(normaliser_ball(self.softmax, self.dim, values) > 0)
         if self.drag[0].ball(0, self.dim, values) < 0:
-            raise ValueError("noise: it must be >= 0 all over the interval")
+            raise Refused("noise", None, "it must be >= 0 all over the interval")
         return defined
 
     def tail(self, degree: int, at: arb) -> arb | None:
@@ -99,7 +100,7 @@ class Scores:
                 break
         else:
             if at.is_exact():
-                raise ValueError(_unbounded(self.drift[0], MOST_DEGREES))
+                raise _unbounded(self.drift[0], MOST_DEGREES)
             return [*scores]
         left = [degree for degree, score in scores.items() if not score < best and (degree == 0 or not score.is_zero())]
         if len(left) > 2 and not at.is_exact():
@@ -118,9 +119,9 @@ class Scores:
         return 0
 
 
-def _unbounded(kernel: Kernel, degree: int) -> str:
-    wanted = "give max_degree, the highest degree to compare"
-    return f"kernel {kernel.weight}: no bound rules out the degrees above {degree}; {wanted}"
+def _unbounded(kernel: Kernel, degree: int) -> Refused:
+    what = f"the highest degree to compare is needed, as no bound rules out those of {kernel.weight} above {degree}"
+    return Refused("max_degree", None, what)
 
 
 def scores_of(
@@ -130,15 +131,15 @@ def scores_of(
     dim, noise = check_number("dim", check_dim(dim)), check_noise(noise)
     check_model(model)
     if quantity not in ("growth", "threshold"):
-        raise ValueError(f"quantity {quantity}: choose growth or threshold")
+        raise Refused("quantity", quantity, "choose growth or threshold")
     if others := sorted(map(str, (kernel.symbols | sp.sympify(noise).free_symbols) - {parameter})):
-        raise ValueError(f"kernel {kernel.weight}: a number is needed for {', '.join(others)}; see Kernel.at")
+        raise Refused("kernel", kernel.weight, f"a number is needed for {', '.join(others)}; see Kernel.at")
     if quantity == "threshold" and noise != 0:
-        raise ValueError(f"noise {noise}: it has no part in the threshold, which is a noise itself; leave it out")
+        raise Refused("noise", noise, "it has no part in the threshold, which is a noise itself; leave it out")
     if max_degree is not None:
         check_degree(max_degree)
     if max_degree is None and not kernel.terms and kernel.weight != 0:
-        raise ValueError(_unbounded(kernel, 0))
+        raise _unbounded(kernel, 0)
     drift, drag = [kernel], [attention_kernel(noise * kernel.weight if model == "sa" else noise)]
     for _ in range(ORDER):
         drift.append(drift[-1].derivative(parameter))
@@ -178,4 +179,4 @@ def leading_degree(
             leaders = scores.leaders(arb(0)) if scores.is_defined(arb(0)) else []
         if len(leaders) == 1:
             return leaders[0]
-    raise ValueError(f"kernel {kernel.weight}: degrees {leaders} are too close to tell which leads")
+    raise Refused("kernel", kernel.weight, f"degrees {leaders} are too close to tell which leads")

@@ -1,119 +1,177 @@
-"""Reading the words of a command line: errors in one line, ranges, checked values."""
+"""Types of options: words of a command line become checked values, or say what is allowed in their place."""
 
 from __future__ import annotations
 
-import argparse
 import os
-import re
-from collections.abc import Callable
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Sequence
+from decimal import Context, Decimal
+from fractions import Fraction
+from itertools import chain
+from math import isfinite, nan
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NamedTuple, TypeVar
 
 LONGEST_RANGE = 1_000_000
+LARGEST_EXPONENT = 1000
+MOST_SHOWN = 120
+
+T = TypeVar("T")
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line and exits with 2; -1e5 and -inf are values, not options."""
+class Whole(NamedTuple):
+    """A whole number from ``least`` to ``most``, as an argument type; ``needed`` says of what.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, one_line(re.sub(r"^argument (\S+): ", r"\1 ", message)))
-
-
-def one_line(message: str) -> str:
-    r"""What a user sees of an error: one line, with the option that the message speaks of as it is typed.
-
-    >>> one_line('t_end is -1: it must be >= 0')
-    'gegenflow: --time -1: it must be >= 0\n'
-    """
-    message = re.sub(
-        r"^(amplitude|beta|digits|dim|degree|noise|rtol|runs|tokens|t_end|merge|method)( is)? (?=[^ ]+:)",
-        r"--\1 ",
-        message,
-    )
-    message = re.sub(r"^(kernel|interval) (?=[^:]+:)", r"--\1 ", message).replace("--interval", "--between")
-    message = (
-        message.replace("max_degree", "--max-degree")
-        .replace("--t_end", "--time")
-        .replace('model="sa"', "--model sa")
-        .replace("\n", "\\n")
-    )
-    return f"gegenflow: {message}\n"
-
-
-def checked(check: Callable[[Any], Any], name: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """An argument type whose errors are those of ``check``, less the name that the option says already.
-
-    >>> def check_dim(dim):
-    ...     if dim < 2:
-    ...         raise ValueError(f"dim {dim}: too small")
-    >>> checked(check_dim, "dim", int)("1")
-    Traceback (most recent call last):
-    argparse.ArgumentTypeError: 1: too small
+    >>> Whole("the degree must be an integer", 1, 8)("3")
+    3
     """
 
-    def parse(text: str) -> Any:
-        try:
-            value = convert(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text}: a whole number is needed") from error
-        try:
-            check(value)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{name} ")) from error
-        return value
+    needed: str
+    least: int
+    most: int
 
-    return parse
+    def __str__(self) -> str:
+        return f"{self.least:,} to {self.most:,}"
 
+    def __call__(self, text: str) -> int:
+        digits = text.removeprefix("-")
+        short = digits.isascii() and digits.isdigit() and len(digits.lstrip("0")) <= len(str(self.most))
+        if not (short and self.least <= int(text) <= self.most):
+            raise refused(text, f"{self.needed} from {self}")
+        return int(text)
 
-def integers(check: Callable[[int], Any], name: str) -> Callable[[str], list[int]]:
-    """An argument type for ``3`` or ``1:8``, both ends included, each value accepted by ``check``.
+    def range(self, text: str) -> list[int]:
+        """The values of ``3`` or ``1:8``, both ends included.
 
-    >>> integers(at_least(1), "degree")("2:4")
-    [2, 3, 4]
-    """
-
-    def parse(text: str) -> list[int]:
+        >>> Whole("the degree must be an integer", 1, 8).range("2:4")
+        [2, 3, 4]
+        """
         ends = text.split(":")
-        if len(ends) > 2 or not all(re.fullmatch(r"-?\d+", end) for end in ends):
-            raise argparse.ArgumentTypeError(f"{text}: a whole number or a range such as 1:8 is needed")
-        first, last = int(ends[0]), int(ends[-1])
-        if last - first >= LONGEST_RANGE:
-            raise argparse.ArgumentTypeError(f"{text}: a range holds at most {LONGEST_RANGE:,} values")
-        if first > last:
-            raise argparse.ArgumentTypeError(f"{text}: a range runs upwards, such as 1:8")
-        checked(check, name, int)(ends[0])
-        return list(range(first, last + 1))
+        if len(ends) > 2 or not all(end.removeprefix("-").isdigit() for end in ends):
+            raise refused(text, "a whole number or a range such as 1:8 is needed")
+        low, high = self(ends[0]), self(ends[-1])
+        if low > high:
+            raise refused(text, "a range runs upwards, such as 1:8")
+        return list(range(low, high + 1))
+
+
+DIM = Whole("the sphere S^{dim-1} needs an integer dim", 2, 1_000_000)
+DEGREE = Whole("the degree must be an integer", 1, 1_000_000)
+DIGITS = Whole("the number of significant digits must be an integer", 1, 100_000)
+SEED = Whole("the seed must be an integer", 0, 2**64 - 1)
+
+
+def exact(allowed: str) -> Callable[[str], str]:
+    """An argument type for a number >= 0, a decimal of any length or a fraction, kept as it was typed.
+
+    >>> exact("the noise")("1/3")
+    '1/3'
+    """
+
+    def parse(text: str) -> str:
+        try:
+            if not text.isascii():
+                raise ValueError
+            if "/" in text:
+                whole = len(text) <= LARGEST_EXPONENT and Fraction(text) >= 0
+            else:
+                number = Decimal(text)
+                whole = number.is_finite() and number >= 0 and abs(number.adjusted()) <= LARGEST_EXPONENT
+        except (ValueError, ArithmeticError):
+            whole = False
+        if not whole:
+            raise refused(text, f"{allowed} is 0 or a number from 1e-{LARGEST_EXPONENT} to 1e{LARGEST_EXPONENT}")
+        return text
 
     return parse
 
 
-def at_least(least: int) -> Callable[[int], None]:
-    """A check that a value is at least this."""
-
-    def check(value: int) -> None:
-        if value < least:
-            raise ValueError(f"{value}: a whole number >= {least} is needed")
-
-    return check
+BETA = exact("the inverse temperature")
+NOISE = exact("the noise 1/kappa")
 
 
-def output(*suffixes: str) -> Callable[[str], Path]:
+def betas(text: str) -> list[str]:
+    """The values of ``5``, of ``1:3`` in steps of one, or of ``0.5:2:0.25`` in steps of the third number, all exact.
+
+    >>> betas("1:3"), betas("0.5:1:0.25")
+    (['1', '2', '3'], ['0.5', '0.75', '1.00'])
+    """
+    if ":" not in text:
+        return [BETA(text)]
+    words = text.split(":")
+    try:
+        low, high, step = (Decimal(BETA(word)) for word in (words if len(words) > 2 else [*words, "1"]))
+    except (ArgumentTypeError, ValueError, ArithmeticError):
+        raise refused(text, "a range of decimals is needed, such as 1:3 or 0.5:2:0.25") from None
+    if low > high or step <= 0:
+        raise refused(text, "a range runs upwards, such as 1:3 or 0.5:2:0.25")
+    steps = (Fraction(high) - Fraction(low)) / Fraction(step)
+    if steps >= LONGEST_RANGE:
+        raise refused(text, f"a range holds at most {LONGEST_RANGE:,} values")
+    whole = Context(prec=len(text) + 2 * LARGEST_EXPONENT)
+    return [str(whole.add(low, whole.multiply(step, Decimal(number)))) for number in range(int(steps) + 1)]
+
+
+def real(allowed: str, accepts: Callable[[float], bool]) -> Callable[[str], float]:
+    """An argument type for a finite number in floating point.
+
+    >>> real("it must be > 0", lambda number: number > 0)("0.5")
+    0.5
+    """
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text) if text.isascii() else nan
+        except ValueError:
+            number = nan
+        if not (isfinite(number) and accepts(number)):
+            raise refused(text, allowed)
+        return number
+
+    return parse
+
+
+def source(text: str) -> Path:
+    """A file to read."""
+    if not text or "\0" in text:
+        raise refused(text, "the name of a file is needed")
+    return Path(text)
+
+
+def target(*suffixes: str) -> Callable[[str], Path]:
     """An argument type for a file that can be written, with one of these suffixes if there are any."""
 
     def parse(text: str) -> Path:
-        path = Path(text)
-        if not text or path.is_dir():
-            raise argparse.ArgumentTypeError(f"{text!r}: the name of a file is needed")
-        if not path.parent.is_dir():
-            raise argparse.ArgumentTypeError(f"{text}: there is no folder {path.parent}")
+        path = source(text)
+        try:
+            if path.is_dir():
+                raise refused(text, "it is a folder; the name of a file is needed")
+            if not path.parent.is_dir():
+                raise refused(text, f"there is no folder {path.parent}")
+            exists = path.exists()
+            if len(os.fsencode(path.name)) > os.pathconf(path.parent, "PC_NAME_MAX"):
+                raise refused(text, "the name is too long")
+        except OSError as error:
+            raise refused(text, str(error.strerror)) from error
         if suffixes and path.suffix not in suffixes:
-            raise argparse.ArgumentTypeError(f"{text}: the name must end in {', '.join(suffixes)}")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise argparse.ArgumentTypeError(f"{text}: it cannot be written")
+            raise refused(text, f"the name must end in {', '.join(suffixes)}")
+        if not os.access(path if exists else path.parent, os.W_OK):
+            raise refused(text, "it cannot be written")
         return path
 
     return parse
+
+
+def refused(text: str, allowed: str) -> ArgumentTypeError:
+    """What is wrong with the word that was typed.
+
+    >>> print(refused("", "a number is needed"))
+    '': a number is needed
+    """
+    shown = " ".join(text.split()) or repr(text)
+    return ArgumentTypeError(f"{shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + '...'}: {allowed}")
+
+
+def flat(lists: Sequence[Sequence[T]]) -> list[T]:
+    """The values of several ranges in one list."""
+    return list(chain.from_iterable(lists))

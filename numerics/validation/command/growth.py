@@ -1,0 +1,43 @@
+"""``gegenflow growth``: certified growth rates."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from itertools import product
+from typing import TYPE_CHECKING
+
+from gegenflow.numerics.validation.command.arguments import DEGREE, DIM, flat
+from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
+from gegenflow.numerics.validation.command.output import TABLES, provenance, show_table
+from gegenflow.numerics.validation.command.parser import add_betas, add_digits, add_list, add_model, subcommand
+
+if TYPE_CHECKING:
+    from gegenflow.numerics.validation.command.parser import Commands
+    from gegenflow.theory.exact.tables import Row
+
+
+def add(commands: Commands) -> None:
+    """The options of the subcommand."""
+    sub = subcommand(commands, "growth", run, "certified growth rates of the harmonics of the uniform state", TABLES)
+    add_list(sub, "--dim", DIM, "dimensions: 2 3 8 or 2:8", required=True)
+    add_list(sub, "--degree", DEGREE, "degrees: 1 2 or 1:8", required=True)
+    add_betas(sub)
+    add_model(sub)
+    add_interaction(sub)
+    add_digits(sub)
+
+
+def run(options: Namespace) -> int:
+    """Print a row for each dim, beta and degree."""
+    return show_table(_rows(options), options.format, provenance(options))
+
+
+def _rows(options: Namespace) -> Iterator[Row]:
+    from gegenflow.theory.phases.tables import growth_rows
+
+    kernel, degrees = kernel_of(options), flat(options.degree)
+    betas = flat(options.beta) if options.beta else [None]
+    facts = {"model": options.model, "kernel": kernel, "noise": options.noise or 0, "digits": options.digits}
+    for dim, beta in product(flat(options.dim), betas):
+        yield from growth_rows([dim], degrees, beta, **facts)

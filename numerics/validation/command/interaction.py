@@ -1,0 +1,43 @@
+"""The attention weight and the noise, which most subcommands take."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gegenflow import theory as th
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.validation.command.arguments import NOISE, flat
+from gegenflow.numerics.validation.command.parser import Parser
+
+if TYPE_CHECKING:
+    from gegenflow.theory.kernels.kernel import Kernel
+
+
+def add_interaction(sub: Parser) -> None:
+    """The attention weight and the noise."""
+    text = "attention weight, a formula in t = <x, y> and beta, such as 'relu(t)' or '1 + beta*t' (default exp(beta*t))"
+    sub.add_argument("--kernel", help=text)
+    text = "1/kappa of dX = drift dt + sqrt(2/kappa) dW, 0 to 1e1000, kept exact (default 0)"
+    sub.add_argument("--noise", type=NOISE, help=text)
+
+
+def kernel_of(options: Namespace) -> Kernel | None:
+    """The kernel, None for the exponential one; beta is given where it is held, and no other symbol is left."""
+    if options.kernel is None:
+        if options.beta is None:
+            raise Refused("beta", None, "the inverse temperature is needed")
+        return None
+    kernel = th.attention_kernel(options.kernel)
+    if others := sorted(str(symbol) for symbol in kernel.symbols - {th.beta}):
+        raise Refused("kernel", options.kernel, f"a number is needed in the place of {', '.join(others)}")
+    if th.beta in kernel.symbols and options.beta is None:
+        raise Refused("beta", None, f"the kernel {options.kernel} needs it")
+    if th.beta not in kernel.symbols and options.beta is not None:
+        raise Refused("beta", _typed(options.beta), f"the kernel {options.kernel} holds no beta; leave it out")
+    return kernel
+
+
+def _typed(beta: str | Sequence[Sequence[str]]) -> str:
+    return beta if isinstance(beta, str) else " ".join(flat(beta))

@@ -1,0 +1,80 @@
+"""What the command prints and writes: JSON, tables, files, each with what it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gegenflow
+from gegenflow import theory as th
+from gegenflow.numerics.validation.command.options import line
+
+TABLES = ("text", "json", "csv", "markdown", "latex")
+
+EXPONENTIAL = "exp(beta*t)"
+
+
+def provenance(options: Namespace) -> dict[str, Any]:
+    """What every result of these options holds: version, model, kernel, noise and, of certified ones, the digits."""
+    facts = {"version": gegenflow.__version__, "model": options.model}
+    facts |= {"kernel": options.kernel or EXPONENTIAL, "noise": options.noise or "0"}
+    return facts | ({"digits": options.digits} if hasattr(options, "digits") else {})
+
+
+def show(text: str) -> None:
+    """Print this now; a reader that has enough, such as head, stops the printing and nothing else."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be printed at exit
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def show_json(facts: Mapping[str, Any]) -> None:
+    """Print one JSON object, in strict JSON."""
+    show(json.dumps(facts, indent=2, allow_nan=False))
+
+
+def show_table(rows: Iterator[Mapping[str, Any]], form: str, facts: Mapping[str, Any]) -> int:
+    """Print the rows and what they hold; on an interrupt those computed so far. The exit status."""
+    done, status = [], 0
+    try:
+        for row in rows:
+            done.append(row)
+    except KeyboardInterrupt:
+        sys.stderr.write(line(f"interrupted after {len(done)} rows"))
+        status = 1
+    if form == "json":
+        show_json({**facts, "rows": [dict(row) for row in done]})
+    elif done:
+        show(th.Table(tuple(done)).to(form))
+    elif not status:
+        sys.stderr.write(line("no row to print: there is no such boundary"))
+    return status
+
+
+def keep(option: str, path: Path, write: Callable[[Path], object]) -> int:
+    """Write a file after its contents were printed: the exit status, 1 and a line where it cannot be written."""
+    try:
+        write(path)
+    except OSError as error:
+        sys.stderr.write(line(f"{option} {path}: {error.strerror or error}"))
+        return 1
+    return 0
+
+
+def short(value: Any) -> str:
+    """A value as text shows it.
+
+    >>> short(1 / 3), short(None)
+    ('0.333333', 'none')
+    """
+    if value is None:
+        return "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,86 @@
+"""The shape of a command line: errors of one line, and the options that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gegenflow.numerics.validation.command.arguments import BETA, DEGREE, DIGITS, DIM, SEED, Whole, betas
+from gegenflow.numerics.validation.command.options import line
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction["Parser"]
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line and exits with 2; -1e5 and -inf are values, not options."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, exit_on_error=False, **options)
+        self._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, line(message))
+
+    def understand(self, words: Sequence[str] | None) -> argparse.Namespace:
+        """The options of a command line; exits with 2 and a line that begins with the option that is wrong."""
+        try:
+            return self.parse_args(words)
+        except argparse.ArgumentError as error:
+            self.error(f"{error.argument_name or ''} {error.message}")
+
+
+def subcommand(commands: Commands, name: str, run: Run, help: str, formats: Sequence[str] = ("text", "json")) -> Parser:
+    """A subcommand that prints in one of these formats."""
+    sub = commands.add_parser(name, help=help, description=help)
+    sub.set_defaults(run=run)
+    sub.add_argument("--format", choices=formats, default="text", help="how to print it (default text)")
+    return sub
+
+
+def add_dim(sub: Parser, help: str, *, required: bool = False) -> None:
+    """One dimension."""
+    sub.add_argument("--dim", type=DIM, required=required, help=f"{help}, {DIM}")
+
+
+def add_list(sub: Parser, option: str, what: Whole, help: str, *, required: bool = False) -> None:
+    """Whole numbers, ranges of them, or both."""
+    text = f"{help}, {what}"
+    sub.add_argument(option, type=what.range, nargs="+", action="extend", required=required, help=text)
+
+
+def add_degree_limit(sub: Parser) -> None:
+    """The highest degree that is compared."""
+    text = f"highest degree to compare, for kernels without closed forms, {DEGREE}"
+    sub.add_argument("--max-degree", type=DEGREE, help=text)
+
+
+def add_model(sub: Parser, default: str | None = "usa") -> None:
+    """The model of attention."""
+    sub.add_argument("--model", choices=("usa", "sa"), default=default, help="unnormalised or softmax attention")
+
+
+def add_beta(sub: Parser, default: str | None = None) -> None:
+    """One inverse temperature."""
+    text = "inverse temperature, 0 to 1e1000, kept exact" + (f" (default {default})" if default else "")
+    sub.add_argument("--beta", type=BETA, default=default, help=text)
+
+
+def add_betas(sub: Parser) -> None:
+    """Inverse temperatures, ranges of them, or both."""
+    text = "inverse temperatures, 0 to 1e1000, kept exact: 5 7.5, 1:3 or, in steps, 0.5:2:0.25"
+    sub.add_argument("--beta", type=betas, nargs="+", action="extend", help=text)
+
+
+def add_digits(sub: Parser) -> None:
+    """The number of certified digits."""
+    sub.add_argument("--digits", type=DIGITS, default=15, help=f"significant digits, all proved, {DIGITS} (default 15)")
+
+
+def add_seed(sub: Parser, what: str) -> None:
+    """The seed of everything random."""
+    sub.add_argument("--rng", type=SEED, default=0, help=f"{what}, {SEED} (default 0)")

@@ -1,0 +1,129 @@
+"""``gegenflow phase``: which degree is selected."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from gegenflow import theory as th
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.validation.command.arguments import Whole, real
+from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
+from gegenflow.numerics.validation.command.output import provenance, show, show_json
+from gegenflow.numerics.validation.command.parser import (
+    add_beta,
+    add_degree_limit,
+    add_digits,
+    add_dim,
+    add_model,
+    subcommand,
+)
+
+if TYPE_CHECKING:
+    from gegenflow.numerics.validation.command.parser import Commands
+    from gegenflow.theory.kernels.kernel import Kernel
+
+TOKENS = Whole("the number of tokens must be an integer", 2, 10**30)
+AMPLITUDE = real("it must lie strictly between 0 and 1", lambda level: 0 < level < 1)
+
+
+def add(commands: Commands) -> None:
+    """The options of the subcommand."""
+    help = "the degree that grows fastest, from which beta to which, and which wins from finitely many tokens"
+    sub = subcommand(commands, "phase", run, help)
+    add_dim(sub, "dimension", required=True)
+    add_beta(sub)
+    add_model(sub)
+    add_interaction(sub)
+    add_degree_limit(sub)
+    sub.add_argument("--tokens", type=TOKENS, help="which degree wins from so many tokens? 2 to 1e30")
+    text = "with --tokens: level of A_k that counts as emerged, between 0 and 1 (default 0.3)"
+    sub.add_argument("--amplitude", type=AMPLITUDE, help=text)
+    add_digits(sub)
+
+
+def run(options: Namespace) -> int:
+    """Print the selected degree, its rate and its interval of beta, and the chances of all degrees."""
+    _check(options)
+    kernel = kernel_of(options)
+    facts = _selected(options, kernel)
+    if options.tokens:
+        facts |= _from_tokens(options, kernel)
+    if options.format == "json":
+        show_json(facts)
+    else:
+        show("\n".join(_lines(facts)))
+    return 0
+
+
+def _check(options: Namespace) -> None:
+    if options.amplitude is not None and not options.tokens:
+        raise Refused("amplitude", options.amplitude, "it goes with --tokens")
+    if options.tokens and Fraction(options.noise or 0) > 0:
+        raise Refused("tokens", options.tokens, "the law of finitely many tokens is for --noise 0")
+    if options.max_degree is not None and options.kernel is None and options.noise is None:
+        raise Refused("max_degree", options.max_degree, "it goes with --kernel or --noise")
+
+
+def _selected(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
+    held = kernel is None or th.beta in kernel.symbols
+    here = th.phase(
+        options.beta if held else 0,
+        options.dim,
+        model=options.model,
+        kernel=kernel,
+        noise=options.noise or 0,
+        digits=options.digits,
+        max_degree=options.max_degree,
+    )
+    lower = here.lower.value if here.lower else "0" if here.degree <= 1 and kernel is None else None
+    facts = {"dim": here.dim, "beta": options.beta, **provenance(options), "degree": here.degree}
+    facts |= {"rate": here.rate.value, "lower": lower, "upper": here.upper.value if here.upper else None}
+    return facts | {"max_degree": options.max_degree}
+
+
+def _from_tokens(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
+    law = th.finite_tokens.selection_law(
+        options.dim,
+        options.beta or 0,
+        options.tokens,
+        amplitude=0.3 if options.amplitude is None else options.amplitude,
+        model=options.model,
+        kernel=kernel and kernel.at({th.beta: options.beta or 0}),
+    )
+    facts = {"tokens": law.tokens, "amplitude": law.amplitude, "emergence_time": law.mean}
+    facts |= {"selection": {str(degree): chance for degree, chance in law.selection.items()}}
+    return facts | {"already": law.already, "error": law.error}
+
+
+def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    named = [f"{name} {facts[name]}" for name in ("dim", "beta", "kernel", "noise") if facts[name] is not None]
+    yield f"{', '.join(named)}, {facts['model'].upper()}"
+    compared = f" of degrees 1 to {facts['max_degree']}" if facts["max_degree"] else ""
+    if facts["degree"]:
+        yield f"degree {facts['degree']} grows fastest{compared}, at rate {facts['rate']}{_interval(facts)}"
+    elif compared:
+        yield f"none{compared} grows{_interval(facts)}; no higher one was looked at"
+    else:
+        yield f"the uniform state is stable{_interval(facts)}"
+    if "tokens" in facts:
+        yield from _chances(facts)
+
+
+def _interval(facts: Mapping[str, Any]) -> str:
+    """Where the same is said of beta; nothing where the kernel holds none."""
+    if facts["beta"] is None:
+        return ""
+    lower, upper = facts["lower"], facts["upper"]
+    ends = f"from {lower} to {upper}" if lower and upper else f"from {lower}" if lower else f"up to {upper}"
+    open_end = "" if lower and upper else ", and no boundary was found on the other side"
+    return f",\nas for beta {ends}{open_end}" if lower or upper else ", and no boundary in beta was found"
+
+
+def _chances(facts: Mapping[str, Any]) -> Iterator[str]:
+    yield f"from {facts['tokens']} uniform tokens the first degree to reach amplitude {facts['amplitude']:g} is"
+    chances = facts["selection"] | {"any, at the start already,": facts["already"]}
+    yield from (f"  {degree} with probability {chance:.4f}" for degree, chance in chances.items() if chance >= 5e-5)
+    yield f"after a mean time of {facts['emergence_time']:.6g}"

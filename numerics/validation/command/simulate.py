@@ -1,0 +1,160 @@
+"""``gegenflow simulate``: what tokens become."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from gegenflow import numerics as nm
+from gegenflow import theory as th
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.validation.command.arguments import Whole, real, source, target
+from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
+from gegenflow.numerics.validation.command.output import keep, provenance, short, show, show_json
+from gegenflow.numerics.validation.command.parser import add_beta, add_dim, add_model, add_seed, subcommand
+from gegenflow.numerics.validation.report import finite
+
+if TYPE_CHECKING:
+    from gegenflow.numerics.runs.run import Run
+    from gegenflow.numerics.tokens.geometry import Array
+    from gegenflow.numerics.validation.command.parser import Commands
+    from gegenflow.numerics.validation.prospects import Prospect
+    from gegenflow.theory.kernels.kernel import Kernel
+
+TOKENS = Whole("the number of tokens must be an integer", 1, 100_000_000)
+TIME = real("it must be a finite number >= 0", lambda time: time >= 0)
+RTOL = real("it must lie in [1e-13, 1)", lambda rtol: 1e-13 <= rtol < 1)
+MERGE = real("it must be a finite number > 0", lambda distance: distance > 0)
+METHODS = ("auto", "dense", "tiles", "circle", "cells", "sphere")
+
+
+def add(commands: Commands) -> None:
+    """The options of the subcommand."""
+    help = "follow tokens from a uniform start or a file; say what they become, and of a file what it holds"
+    sub = subcommand(commands, "simulate", run, help)
+    add_beta(sub)
+    add_model(sub)
+    add_interaction(sub)
+    add_dim(sub, "dimension of a uniform start (default 2)")
+    sub.add_argument("--tokens", type=TOKENS, help=f"tokens of a uniform start, {TOKENS} (default 2000)")
+    text = "your own tokens, one unit vector a row (.npy), or a saved run (.npz), which goes on where it ended"
+    sub.add_argument("--start", type=source, help=text)
+    sub.add_argument("--normalize", action="store_true", help="make the rows of --start unit vectors")
+    sub.add_argument("--time", type=TIME, default=1.0, help="how long to follow them, >= 0 (default 1)")
+    sub.add_argument("--rtol", type=RTOL, default=1e-8, help="tolerance a step, 1e-13 to 1 (default 1e-8)")
+    text = "how to take the sums (default auto, the fastest that the tolerance allows)"
+    sub.add_argument("--method", choices=METHODS, default="auto", help=text)
+    text = "tokens this close go on as one cluster, at most a tenth of --rtol: for very long times"
+    sub.add_argument("--merge", type=MERGE, help=text)
+    sub.add_argument("--estimate-error", action="store_true", help="measure the error by a second, more exact run")
+    add_seed(sub, "seed of the start and of the noise")
+    sub.add_argument("--out", type=target(), help="save the run here (npz; gegenflow.numerics.load reads it)")
+
+
+def run(options: Namespace) -> int:
+    """Follow the tokens; print what they held and became, and save the run."""
+    tokens, weights = _start(options)
+    plain = options.kernel is None
+    held = nm.prospects(tokens, options.beta, model=options.model) if options.start and plain else ()
+    try:
+        outcome, status = _follow(options, tokens, weights), 0
+    except KeyboardInterrupt as stop:
+        if (interrupted := getattr(stop, "run", None)) is None:
+            raise
+        outcome, status = interrupted, 1
+    facts = _outcome(options, outcome)
+    if options.format == "json":
+        degrees = [asdict(prospect) | {"emergence": finite(prospect.emergence)} for prospect in held]
+        show_json(facts | ({"degrees": degrees} if held else {}))
+    else:
+        show("\n".join([*_holdings(held), *(f"{name:<14}{short(value)}" for name, value in facts.items())]))
+    return max(status, int(not outcome.status.ok), keep("--out", options.out, outcome.save) if options.out else 0)
+
+
+def _start(options: Namespace) -> tuple[Array, Array | None]:
+    """The tokens to start from and their weights, None where all weigh the same."""
+    if not options.start:
+        if options.normalize:
+            raise Refused("normalize", None, "it goes with --start; a uniform start has unit vectors already")
+        return nm.uniform(options.tokens or 2000, options.dim or 2, rng=options.rng), None
+    tokens, weights = _read(options)
+    for name, asked, held in (("dim", options.dim, tokens.shape[1]), ("tokens", options.tokens, len(tokens))):
+        if asked not in (None, held):
+            raise Refused("start", options.start, f"it has {name} {held}, not {asked}; leave --{name} out")
+    return tokens, weights
+
+
+def _read(options: Namespace) -> tuple[Array, Array | None]:
+    try:
+        if options.start.suffix == ".npz":
+            saved = nm.load(options.start)
+            if not isinstance(saved, nm.Run):
+                raise Refused("start", options.start, "it holds the run of a density, not of tokens")
+            return saved.tokens, saved.weights
+        return nm.read_tokens(options.start, normalize=options.normalize), None
+    except Refused:
+        raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Refused("start", options.start, reason) from error
+
+
+def _follow(options: Namespace, tokens: Array, weights: Array | None) -> Run:
+    from gegenflow.numerics.validation.agreement import simulation_beta
+
+    kernel = kernel_of(options)
+    motion: dict[str, Any] = (
+        {"beta": simulation_beta(options.beta)} if kernel is None else {"kernel": _weight(options, kernel)}
+    )
+    motion |= {"model": options.model, "noise": float(options.noise or 0)}
+    accuracy = {"rtol": options.rtol, "atol": options.rtol / 100, "method": options.method, "merge": options.merge}
+    accuracy |= {"estimate_error": options.estimate_error}
+    return nm.simulate(
+        tokens, weights=weights, t_end=options.time, rng=_seed(options), progress=True, **motion, **accuracy
+    )
+
+
+def _weight(options: Namespace, kernel: Kernel) -> Callable[[Any], Any]:
+    """The attention weight as a function of an array of overlaps."""
+    import numpy as np
+
+    formula = kernel.function({} if options.beta is None else {th.beta: options.beta})
+
+    def weight(overlap: Any) -> Any:
+        return formula(overlap) + np.zeros_like(overlap)
+
+    weight.__name__ = options.kernel
+    return weight
+
+
+def _seed(options: Namespace) -> int | None:
+    return None if options.start and not options.noise else options.rng
+
+
+def _outcome(options: Namespace, run: Run) -> dict[str, Any]:
+    """What became of the tokens; the energy is None where it overflows, or is not known for a kernel."""
+    beta, (n, dim) = float(run.parameters["beta"] or 0), run.tokens.shape
+    try:
+        energy = None if options.kernel else nm.Energy()(run.tokens, run.weights, beta, options.model)
+    except ValueError:
+        energy = None
+    clusters = nm.Clusters()(run.tokens, run.weights, beta, options.model)
+    facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
+    facts |= {"start": str(options.start) if options.start else None, "normalize": options.normalize}
+    facts |= {name: run.parameters.get(name) for name in ("method", "rtol", "atol", "order", "step", "merge")}
+    facts |= {"rng": _seed(options), "energy": energy, "clusters": clusters, "status": str(run.status)}
+    facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
+    facts |= {"field_error": run.field_error, "error": run.error}
+    return facts | ({"out": str(options.out)} if options.out else {})
+
+
+def _holdings(held: Sequence[Prospect]) -> list[str]:
+    """What text says of the degrees that a start holds."""
+    if not held:
+        return []
+    rows = tuple({name: short(value) for name, value in asdict(prospect).items()} for prospect in held)
+    contained = ", ".join(str(p.degree) for p in sorted(held, key=lambda p: p.degree) if p.contained) or "none"
+    expected = f"the theory expects degree {held[0].degree} first\n"
+    return [str(th.Table(rows)), f"beyond the noise of uniform tokens they hold: {contained}", expected]
