@@ -598,7 +598,9 @@ def test_the_installed_command_exits_with_its_status(tmp_path):
     assert strict(fine.stdout)["rows"][0]["beta"].startswith("1.8161545")
     bad = process("critical", "--dim", "1", "--degree", "3")
     assert (bad.returncode, bad.stdout) == (2, "")
-    assert bad.stderr.splitlines() == ["gegenflow: --dim 1: the sphere S^{dim-1} needs an integer dim from 2 to 1,000,000"]
+    assert bad.stderr.splitlines() == [
+        "gegenflow: --dim 1: the sphere S^{dim-1} needs an integer dim from 2 to 1,000,000"
+    ]
     stopped = process("simulate", "--beta", "500", "--tokens", "20", "--format", "json")
     assert (stopped.returncode, stopped.stderr) == (1, "")
     assert strict(stopped.stdout)["ok"] is False

@@ -28,7 +28,7 @@ NAMES = {
 
 WITHOUT_EXAMPLES = {
     "gegenflow.numerics.runs.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
-    "gegenflow.numerics.validation.command.cli": "the console command: tests/house/test_command.py",
+    "gegenflow.numerics.validation.command.validate": "the console command: tests/house/test_command.py",
     "gegenflow.numerics.validation.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
     "gegenflow.theory.growth.proofs": "ways to check an equality: tests/theory/test_linearization.py breaks each",
     "gegenflow.theory.symbols": "the symbols alone",
@@ -118,7 +118,7 @@ def test_the_readme_gives_two_commands_from_nothing():
 
 def test_console_examples_in_the_readme_print_what_they_show(capsys):
     """Each ``$ gegenflow ...`` of a quick subcommand in a console block, compared with the text below it."""
-    from gegenflow.numerics.validation.command.cli import main
+    from gegenflow.numerics.validation.command.main import main
 
     for _, block in fenced():
         for command, shown in re.findall(r"^\$ gegenflow (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import chain
 from math import isfinite, nan
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 LONGEST_RANGE = 1_000_000
 LARGEST_EXPONENT = 1000
@@ -19,7 +20,8 @@ MOST_SHOWN = 120
 T = TypeVar("T")
 
 
-class Whole(NamedTuple):
+@dataclass(frozen=True)
+class Whole:
     """A whole number from ``least`` to ``most``, as an argument type; ``needed`` says of what.
 
     >>> Whole("the degree must be an integer", 1, 8)("3")
@@ -69,6 +71,7 @@ def exact(allowed: str) -> Callable[[str], str]:
     """
 
     def parse(text: str) -> str:
+        """The text, if it is such a number."""
         try:
             if not text.isascii():
                 raise ValueError
@@ -94,7 +97,7 @@ def betas(text: str) -> list[str]:
     """The values of ``5``, of ``1:3`` in steps of one, or of ``0.5:2:0.25`` in steps of the third number, all exact.
 
     >>> betas("1:3"), betas("0.5:1:0.25")
-    (['1', '2', '3'], ['0.5', '0.75', '1.00'])
+    (['1', '2', '3'], ['0.50', '0.75', '1.00'])
     """
     if ":" not in text:
         return [BETA(text)]
@@ -120,6 +123,7 @@ def real(allowed: str, accepts: Callable[[float], bool]) -> Callable[[str], floa
     """
 
     def parse(text: str) -> float:
+        """The number."""
         try:
             number = float(text) if text.isascii() else nan
         except ValueError:
@@ -142,6 +146,7 @@ def target(*suffixes: str) -> Callable[[str], Path]:
     """An argument type for a file that can be written, with one of these suffixes if there are any."""
 
     def parse(text: str) -> Path:
+        """The file."""
         path = source(text)
         try:
             if path.is_dir():

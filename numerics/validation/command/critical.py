@@ -1,4 +1,12 @@
-"""``gegenflow critical``: certified boundaries between the degrees."""
+"""``gegenflow critical``: certified boundaries between the degrees.
+
+>>> from gegenflow.numerics.validation.command.main import main
+>>> main("critical --dim 3 --degree 1:2 --digits 8".split())
+dim  degree  beta       error
+3    1       1.8161545  2.6e-8
+3    2       4.4252930  1.3e-8
+0
+"""
 
 from __future__ import annotations
 

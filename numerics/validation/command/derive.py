@@ -1,4 +1,12 @@
-"""``gegenflow derive``: where the growth rate comes from."""
+"""``gegenflow derive``: where the growth rate comes from.
+
+>>> from gegenflow.numerics.validation.command.main import main
+>>> main("derive --dim 3".split())  # doctest: +ELLIPSIS
+Linearised attention flow about the uniform measure, dim 3, USA
+...
+every step holds
+0
+"""
 
 from __future__ import annotations
 

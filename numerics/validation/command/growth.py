@@ -1,4 +1,12 @@
-"""``gegenflow growth``: certified growth rates."""
+"""``gegenflow growth``: certified growth rates.
+
+>>> from gegenflow.numerics.validation.command.main import main
+>>> main("growth --dim 2 --beta 5 6 --degree 3 --digits 8".split())
+dim  degree  beta  model  rate       error
+2    3       5     usa    18.596070  3.1e-7
+2    3       6     usa    45.225810  4.5e-7
+0
+"""
 
 from __future__ import annotations
 

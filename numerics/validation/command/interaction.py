@@ -24,7 +24,14 @@ def add_interaction(sub: Parser) -> None:
 
 
 def kernel_of(options: Namespace) -> Kernel | None:
-    """The kernel, None for the exponential one; beta is given where it is held, and no other symbol is left."""
+    """The kernel, None for the exponential one; beta is given where it is held, and no other symbol is left.
+
+    >>> print(kernel_of(Namespace(kernel="1 + t", beta=None)).weight)
+    t + 1
+    >>> kernel_of(Namespace(kernel="tanh(t)", beta="5"))
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: beta 5: the kernel tanh(t) holds no beta; leave it out
+    """
     if options.kernel is None:
         if options.beta is None:
             raise Refused("beta", None, "the inverse temperature is needed")

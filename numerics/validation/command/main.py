@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments (default: those of the process) and return its exit status."""
+    """Run the command with these arguments (default: those of the process) and return its exit status.
+
+    >>> main("critical --dim 3 --degree 1 --digits 8".split())
+    dim  degree  beta       error
+    3    1       1.8161545  2.6e-8
+    0
+    """
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:

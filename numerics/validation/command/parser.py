@@ -20,14 +20,18 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong with the arguments in one line and exits with 2; -1e5 and -inf are values, not options."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, exit_on_error=False, **options)
+        super().__init__(*arguments, **options | {"exit_on_error": False})
         self._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, line(message))
 
     def understand(self, words: Sequence[str] | None) -> argparse.Namespace:
-        """The options of a command line; exits with 2 and a line that begins with the option that is wrong."""
+        """The options of a command line; exits with 2 and a line that begins with the option that is wrong.
+
+        >>> Parser(prog="gegenflow").understand([])
+        Namespace()
+        """
         try:
             return self.parse_args(words)
         except argparse.ArgumentError as error:

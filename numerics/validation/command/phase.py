@@ -1,4 +1,11 @@
-"""``gegenflow phase``: which degree is selected."""
+"""``gegenflow phase``: which degree is selected.
+
+>>> from gegenflow.numerics.validation.command.main import main
+>>> main("phase --dim 3 --kernel relu(t) --digits 5".split())
+dim 3, kernel relu(t), noise 0, USA
+degree 2 grows fastest, at rate 0.20000
+0
+"""
 
 from __future__ import annotations
 
@@ -93,7 +100,7 @@ def _from_tokens(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
         model=options.model,
         kernel=kernel and kernel.at({th.beta: options.beta or 0}),
     )
-    facts = {"tokens": law.tokens, "amplitude": law.amplitude, "emergence_time": law.mean}
+    facts: dict[str, Any] = {"tokens": law.tokens, "amplitude": law.amplitude, "emergence_time": law.mean}
     facts |= {"selection": {str(degree): chance for degree, chance in law.selection.items()}}
     return facts | {"already": law.already, "error": law.error}
 

@@ -1,4 +1,12 @@
-"""``gegenflow simulate``: what tokens become."""
+"""``gegenflow simulate``: what tokens become.
+
+>>> from gegenflow.numerics.validation.command.main import main
+>>> main("simulate --beta 1 --tokens 20 --time 0".split())  # doctest: +ELLIPSIS
+dim           2
+beta          1
+...
+0
+"""
 
 from __future__ import annotations
 
