@@ -16,6 +16,7 @@ from gegenflow.numerics.densities.density import (
     check_values,
     coarser,
     function_values,
+    summary,
 )
 from gegenflow.numerics.fields.flow import Attention, velocity_unit
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
@@ -30,7 +31,7 @@ ROUNDING = 4e-16  # coefficients of a given function that are this far below its
 UNRESOLVED = 1e-6  # relative to the maximum, the least that a series through values may fall short of them
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CircleDensity(Value):
     r"""A density on the circle with respect to the uniform probability measure, of mass one.
 
@@ -51,6 +52,9 @@ class CircleDensity(Value):
     def __post_init__(self) -> None:
         found = check_coefficients(self.coefficients, "(2 K,), two of each degree", lambda count: count % 2 == 0)
         object.__setattr__(self, "coefficients", sealed(found))
+
+    def __repr__(self) -> str:
+        return summary(self)
 
     @property
     def dim(self) -> int:

@@ -131,3 +131,15 @@ def coarser(values: ArrayLike) -> float:
     """
     dtype = np.asarray(values).dtype
     return max(1.0, float(np.finfo(dtype).eps / np.finfo(np.float64).eps)) if dtype.kind == "f" else 1.0
+
+
+def summary(density: Density) -> str:
+    """One line on a density, however many coefficients it has.
+
+    >>> from gegenflow.numerics.densities.circle import CircleDensity
+    >>> summary(CircleDensity(np.array([0.5, 0.0])))
+    'CircleDensity: dim 2, degrees up to 1, |f - 1| = 0.5'
+    """
+    norm = float(np.linalg.norm(density.coefficients))
+    kind = type(density).__name__
+    return f"{kind}: dim {density.dim}, degrees up to {density.max_degree}, |f - 1| = {norm:.6g}"

@@ -16,6 +16,7 @@ from gegenflow.numerics.densities.density import (
     check_values,
     coarser,
     function_values,
+    summary,
 )
 from gegenflow.numerics.densities.sphere_grid import SphereGrid, harmonic_layout, packed
 from gegenflow.numerics.fields.flow import Attention, velocity_unit
@@ -30,7 +31,7 @@ LEAST_RINGS = 32
 ROUNDING = 1e-15  # coefficients this far below the norm, times the root of the number of rings, are noise
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SphereDensity(Value):
     r"""A density on :math:`S^2` with respect to the uniform probability measure, of mass one.
 
@@ -54,6 +55,9 @@ class SphereDensity(Value):
         shape = "((K + 1)^2 - 1,), 2 l + 1 of each degree l"
         found = check_coefficients(self.coefficients, shape, lambda count: isqrt(count + 1) ** 2 == count + 1)
         object.__setattr__(self, "coefficients", sealed(found))
+
+    def __repr__(self) -> str:
+        return summary(self)
 
     @property
     def dim(self) -> int:

@@ -13,6 +13,7 @@ from gegenflow.numerics.densities.density import (
     check_values,
     coarser,
     function_values,
+    summary,
 )
 from gegenflow.numerics.densities.zonal_harmonics import (
     expansion,
@@ -30,7 +31,7 @@ LEAST_SAMPLES = 64
 CHECKED = 1001  # overlaps, even in the angle and with both poles, at which a given function must not be negative
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ZonalDensity(Value):
     r"""A density on :math:`S^{d-1}` of mass one that depends on the overlap with one axis alone.
 
@@ -56,6 +57,9 @@ class ZonalDensity(Value):
         object.__setattr__(self, "dim", check_dim(self.dim))
         found = check_coefficients(self.coefficients, "(K,), one of each degree", lambda count: True)
         object.__setattr__(self, "coefficients", sealed(found))
+
+    def __repr__(self) -> str:
+        return summary(self)
 
     @property
     def max_degree(self) -> int:

@@ -12,10 +12,12 @@ SAFETY, MOST_SHRINKING, MOST_GROWTH = 0.85, 0.1, 10.0  # 0.9 has twice as many r
 
 @dataclass(frozen=True)
 class Status:
-    """Whether a computation reached its end, and if not what happened and what to do.
+    """Whether a computation reached its end, and if not what happened and what to do; true where it is ok.
 
     >>> print(Status(True, "reached t = 2"))
     reached t = 2
+    >>> bool(Status(False, "interrupted at t = 1"))
+    False
     """
 
     ok: bool
@@ -23,6 +25,9 @@ class Status:
 
     def __str__(self) -> str:
         return self.message
+
+    def __bool__(self) -> bool:
+        return self.ok
 
 
 @dataclass(frozen=True, eq=False)

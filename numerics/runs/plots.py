@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.runs.run import DensityRun, Run
+from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.clusters import cluster_labels
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.tokens.refusals import Refused
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +22,10 @@ def plot_trajectories(run: Run, *, ax: "Axes | None" = None, **kwargs: Any) -> "
 
     In dim 2 the angle in (-pi, pi], with a gap where it wraps around; in higher dims the overlap
     :math:`\langle x_i(t), m\rangle` with the mean direction m of the heaviest final cluster (of all tokens if
-    there is no cluster).  ``kwargs`` go to ``Axes.plot``.
+    there is no cluster).  ``kwargs`` go to ``Axes.plot``.  Raises ValueError for anything but a run of tokens.
     """
+    if not isinstance(run, Run):
+        raise Refused("run", None, f"it is a {type(run).__name__}, paths are those of the tokens of a Run")
     ax = ax or _current_axes()
     style: dict[str, Any] = {"color": "C0", "linewidth": 0.5, "alpha": 0.5} | kwargs
     if run.tokens.shape[1] == 2:
@@ -52,12 +57,15 @@ def plot_density(
         ax, angle = ax or _current_axes(), np.linspace(-np.pi, np.pi, 1001)
         ax.plot(angle, density.values(angle), **kwargs)
     elif isinstance(run, DensityRun):
-        raise ValueError(f"dim is {run.density.dim}: plot_density needs a density on the circle")
+        raise Refused("run", None, f"its density is of dim {run.density.dim}, only one on the circle can be drawn")
+    elif isinstance(run, Density):
+        raise Refused("run", None, f"it is a {type(run).__name__}, only a density on the circle can be drawn")
     else:
-        tokens = check_tokens(run.tokens if isinstance(run, Run) else run)  # type: ignore[arg-type]
+        tokens = check_tokens(run.tokens if isinstance(run, Run) else run, "run")
         weights = check_weights(run.weights if isinstance(run, Run) else None, len(tokens))
         if tokens.shape[1] != 2:
-            raise ValueError(f"dim is {tokens.shape[1]}: plot_density needs dim 2")
+            raise Refused("run", None, f"its tokens are of dim {tokens.shape[1]}, those of dim 2 can be drawn")
+        bins = check_whole("bins", bins, 1)
         ax, angle = ax or _current_axes(), np.arctan2(tokens[:, 1], tokens[:, 0])
         mass, edges = np.histogram(angle, bins=bins, range=(-np.pi, np.pi), weights=weights)
         ax.stairs(mass * bins, edges, **{"fill": True, "alpha": 0.7} | kwargs)
@@ -70,8 +78,8 @@ def plot_power(run: Run | DensityRun, *, ax: "Axes | None" = None, **kwargs: Any
 
     ``kwargs`` go to ``Axes.plot``.  Raises ValueError for a run that did not observe ``HarmonicPower``.
     """
-    if "harmonic_power" not in run.observables:
-        raise ValueError("the run has no harmonic_power: simulate with observe=[HarmonicPower(max_degree)]")
+    if not isinstance(run, Run | DensityRun) or "harmonic_power" not in run.observables:
+        raise Refused("run", None, "it has no harmonic_power: a run with observe=[HarmonicPower(max_degree)] has")
     ax = ax or _current_axes()
     for degree, power in enumerate(run.observables["harmonic_power"].T[1:], start=1):
         ax.plot(run.t, np.sqrt(power), **{"label": f"degree {degree}"} | kwargs)

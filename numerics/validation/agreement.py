@@ -20,9 +20,11 @@ import numpy as np
 from tqdm import tqdm
 
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import LARGEST_BETA, check_model
+from gegenflow.numerics.fields.flow import LARGEST_BETA, MODELS, check_model
 from gegenflow.numerics.observables.harmonics import harmonic_power
+from gegenflow.numerics.tokens.arguments import check_choice, check_dim, check_rng, check_whole
 from gegenflow.numerics.tokens.geometry import Array, uniform
+from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.measurements import (
     Unfinished,
     Unmeasurable,
@@ -49,7 +51,7 @@ def simulation_beta(beta: Any) -> float:
     try:
         return float(Fraction(int(exact.p), int(exact.q)))
     except OverflowError as error:
-        raise ValueError(f"beta {beta}: too large for a simulation in float64") from error
+        raise Refused("beta", beta, "it is too large for a simulation in float64") from error
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,12 @@ SECTIONS: tuple[Callable[[Case, int, int, np.random.Generator], Iterator[Check]]
 )
 
 
+def _several(name: str, given: Sequence[Any]) -> Sequence[Any]:
+    if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray) or len(given) == 0:
+        raise Refused(name, repr(given), "it must be a list of at least one")
+    return given
+
+
 def validate(
     *,
     dims: Sequence[int] = (2, 3),
@@ -172,13 +180,12 @@ def validate(
 
     Raises ValueError for bad input.
     """
-    cases = [Case(dim, beta, model) for dim, model in product(dict.fromkeys(dims), dict.fromkeys(models))]
-    if not cases:
-        raise ValueError(f"dims {list(dims)}, models {list(models)}: at least one of each is needed")
-    if tokens is not None and tokens < 100:
-        raise ValueError(f"tokens {tokens}: a validation needs at least 100 tokens")
-    if runs < 4:
-        raise ValueError(f"runs {runs}: error bars need at least 4 independent runs")
+    dims = tuple(dict.fromkeys(check_dim(dim) for dim in _several("dims", dims)))
+    models = tuple(dict.fromkeys(check_choice("models", model, MODELS) for model in _several("models", models)))
+    tokens = None if tokens is None else check_whole("tokens", tokens, 100)
+    runs = check_whole("runs", runs, 4, why=", for error bars")
+    check_rng(rng)
+    cases = [Case(dim, beta, model) for dim, model in product(dims, models)]
     clock, checks, notes, status = perf_counter(), list[Check](), list[str](), "complete"
     jobs = list(product(SECTIONS, cases))
     bar = tqdm(jobs, disable=None if progress else True, unit="part", leave=False)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gegenflow.numerics.runs.plots import _current_axes
+from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.report import BARS, Report
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ def plot_checks(report: Report, *, ax: "Axes | None" = None, **kwargs: Any) -> "
 
     ``kwargs`` go to ``Axes.errorbar``.
     """
+    if not isinstance(report, Report):
+        raise Refused("report", None, f"it is a {type(report).__name__}, checks are those of a Report")
     ax = ax or _current_axes()
     names = [f"{check.section}, {check.name}" for check in report.checks]
     off = [np.copysign(check.off_by, check.measured - check.predicted) for check in report.checks]

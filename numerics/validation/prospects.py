@@ -10,11 +10,12 @@ from scipy.stats import chi2
 
 from gegenflow import theory as th
 from gegenflow.numerics.tokens.geometry import check_tokens
+from gegenflow.numerics.tokens.values import Value
 from gegenflow.numerics.validation.agreement import Case
 
 
-@dataclass(frozen=True)
-class Prospect:
+@dataclass(frozen=True, eq=False)
+class Prospect(Value):
     """What tokens hold of a degree and what becomes of it: see :func:`prospects`."""
 
     degree: int

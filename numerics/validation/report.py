@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from itertools import groupby
 from math import inf, isfinite
 from typing import Any
 
+from gegenflow.numerics.tokens.values import Value
+
 BARS = 3.0
 WIDEST = 0.05
+MOST_SHOWN = 10
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, eq=False)
+class Check(Value):
     """One prediction against its measurement; passed if they differ by at most 3 error bars of at most 5 %.
 
     ``error`` is the error bar of the measurement. Too wide a bar is a failure too, as it would confirm anything:
@@ -50,14 +53,17 @@ class Check:
         return distance / self.error if self.error > 0 else inf if distance > 0 else 0.0
 
 
-@dataclass(frozen=True)
-class Report:
-    """The checks of one validation: prints as tables, ``passed`` if it was completed and every check agrees."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Value):
+    """The checks of one validation: prints as tables, ``passed`` if it was completed and every check agrees.
+
+    ``repr`` is its verdict and the checks that failed, at most ten of them.
+    """
 
     checks: tuple[Check, ...]
     parameters: Mapping[str, Any]
     status: str
-    seconds: float
+    seconds: float = field(compare=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -90,6 +96,11 @@ class Report:
             lines.append(f"{section:<{width + 2}}  {'predicted':<18}{'measured':<18}{'error bar':<11}off by")
             lines += [_line(check, width) for check in checks]
         return "\n".join([*lines, *self.notes, self._verdict()])
+
+    def __repr__(self) -> str:
+        failed = [check for check in self.checks if not check.passed]
+        rows = [f"  {check.section}, {check.name}: {check.verdict}" for check in failed[:MOST_SHOWN]]
+        return "\n".join([f"Report: {self._verdict()}", *rows])
 
     def _verdict(self) -> str:
         failed, count = sum(not check.passed for check in self.checks), f"{len(self.checks)} checks"

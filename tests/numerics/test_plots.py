@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gegenflow import numerics as nm
+from gegenflow.numerics.tokens.refusals import Refused
 
 
 @pytest.fixture
@@ -70,7 +71,17 @@ def test_power_is_drawn_as_amplitude(ax):
 
 def test_what_cannot_be_drawn_is_refused():
     """Every refusal says what is needed."""
-    with pytest.raises(ValueError, match="needs dim 2"):
+    with pytest.raises(ValueError, match="run: its tokens are of dim 3, those of dim 2 can be drawn"):
         nm.plot_density(np.eye(3))
     with pytest.raises(ValueError, match="HarmonicPower"):
         nm.plot_power(small_run(3))
+    density = nm.solve_density(nm.zonal_density(lambda t: 1 + 0.1 * t, dim=3), beta=1.0, t_end=0.0)
+    with pytest.raises(Refused, match="run: it is a DensityRun, paths are those of the tokens of a Run"):
+        nm.plot_trajectories(density)
+    for run in (density, density.density):
+        with pytest.raises(Refused, match=r"only .* on the circle can be drawn"):
+            nm.plot_density(run)
+    with pytest.raises(Refused, match="run: it has no harmonic_power"):
+        nm.plot_power(density)
+    with pytest.raises(Refused, match=r"bins 2.5: it must be a whole number >= 1"):
+        nm.plot_density(nm.lattice(3), bins=2.5)
