@@ -45,7 +45,12 @@ class Run(Value):
 
     ``memory`` is what beside the state it takes to go on, ``events`` maps names to the times at which something was
     seen to happen, and ``extra`` holds what else a file said.  Runs are equal if all but their ``seconds`` is, arrays
-    bit for bit.
+    bit for bit:
+
+    >>> from gegenflow.numerics import simulate
+    >>> first, second = (simulate([[1.0, 0.0], [0.0, 1.0]], beta=1.0, t_end=0.5) for _ in range(2))
+    >>> first == second, first is second
+    (True, False)
     """
 
     t: Array
