@@ -111,7 +111,7 @@ def main(quick=False, figure=FIGURE):
     fig, axes = plt.subplots(len(STATES), 2, figsize=(10, 7.5), layout="constrained")
     rng, transitions, orders = np.random.default_rng(0), [], []
     for (beta, published, starts), row in zip(STATES, axes, strict=True):
-        change, states, points = th.noise.transition(beta), th.noise.branch(beta, amplitudes=AMPLITUDES), []
+        change, states, points = th.noise.phase_transition(beta), th.noise.branch(beta, amplitudes=AMPLITUDES), []
         threshold = float(change.threshold)
         fold = f"{float(change.fold.coupling) / threshold:.5f}" if change.fold else "-"
         transitions.append(

@@ -10,7 +10,7 @@ from gegenflow.theory.clusters import circle as cl
 from gegenflow.theory.clusters import configurations as cf
 from gegenflow.theory.clusters.antipodal import antipodal_clusters, survival_beta
 from gegenflow.theory.clusters.escapes import escape_mode, escape_rate, lifetime
-from gegenflow.theory.clusters.spectra import spectrum
+from gegenflow.theory.clusters.spectra import cluster_spectrum
 from gegenflow.theory.clusters.vertices import cross_polytope, platonic, simplex
 
 MODELS = sampled_from(["usa", "sa"])
@@ -119,7 +119,7 @@ CONFIGURATIONS = [
     ("simplex in dim 5", simplex(5), lambda b, m: cf.simplex_spectrum(5, b, model=m)),
     ("cross-polytope in dim 4", cross_polytope(4), lambda b, m: cf.cross_polytope_spectrum(4, b, model=m)),
     *(
-        (solid, platonic(solid), lambda b, m, s=solid: spectrum(platonic(s), b, model=m))
+        (solid, platonic(solid), lambda b, m, s=solid: cluster_spectrum(platonic(s), b, model=m))
         for solid in ("octahedron", "cube", "icosahedron")
     ),
 ]

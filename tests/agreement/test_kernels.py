@@ -52,14 +52,16 @@ def test_any_polynomial_kernel_grows_at_the_rate_of_its_multipliers(coefficients
     def kernel(t):
         return scale * np.polynomial.polynomial.polyval(t, coefficients)
 
-    series = th.power_series([Rational(scale) * c for c in coefficients])
+    series = th.Kernel.series([Rational(scale) * c for c in coefficients])
     check_planted(kernel, predicted_rates(series, dim, model, len(coefficients)), dim, model, seed)
 
 
 @pytest.mark.parametrize(("dim", "model"), [(2, "usa"), (2, "sa"), (3, "usa"), (3, "sa"), (4, "usa")])
 def test_two_heads_grow_at_the_sum_of_their_rates(dim, model):
     """h = e^{2t} - e^{-t}/2, heads of either sign: planted harmonics against the certified rates of the mixture."""
-    check_planted(two_heads, predicted_rates(th.heads([1, "-0.5"], [2, -1], 1), dim, model, 3), dim, model, seed=dim)
+    check_planted(
+        two_heads, predicted_rates(th.Kernel.heads([1, "-0.5"], [2, -1], 1), dim, model, 3), dim, model, seed=dim
+    )
 
 
 @pytest.mark.parametrize(("dim", "model"), [(2, "sa"), (3, "usa")])
@@ -68,7 +70,7 @@ def test_relu_attention_grows_at_the_rate_of_its_multipliers(dim, model):
 
     False alarm rate: ten degrees at three standard errors, 3 % for a fresh seed; the seed is fixed.
     """
-    predicted = predicted_rates(th.relu(), dim, model, 5)
+    predicted = predicted_rates(th.Kernel.relu(), dim, model, 5)
     assert predicted[3] == pytest.approx(0, abs=1e-12)
     assert predicted[4] < 0
     window = 0.5 / predicted.max()

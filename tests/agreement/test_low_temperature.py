@@ -45,7 +45,7 @@ def test_attention_of_weighted_tokens_follows_the_velocity_series(dim, tilt, mod
     series = velocity_series(1 + tilt * th.t, dim, model=model, terms=3)
     factor = sp.lambdify(th.t, series.subs(th.beta, 200))(overlap) * np.ones(len(tokens))
     if model == "usa":
-        factor *= float(th.multiplier(0, dim, 200, digits=15))
+        factor *= float(th.funk_hecke(0, dim, 200, digits=15))
     pole = np.eye(dim)[0] - overlap[:, None] * tokens
     assert np.abs(field - factor[:, None] * pole).max() < 2e-5 * np.abs(factor).max()
 

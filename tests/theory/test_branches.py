@@ -14,7 +14,7 @@ from gegenflow.theory.growth.rates import noise_threshold
 from gegenflow.theory.noise.amplitudes import amplitude_equation, supercritical_beta
 from gegenflow.theory.noise.branches import branch
 from gegenflow.theory.noise.landau import landau_expansion, s
-from gegenflow.theory.noise.transitions import fold, transition
+from gegenflow.theory.noise.transitions import branch_fold, phase_transition
 from gegenflow.theory.symbols import kappa as noise
 
 POINTS, MODES = 256, 64
@@ -135,7 +135,7 @@ def test_narrow_states_at_large_beta_are_those_of_the_grid(beta, degree):
 
 def test_fold_at_large_beta_is_a_least_kappa_of_the_grid():
     """As above, at and beside the amplitude found."""
-    turn = fold(50, digits=8)
+    turn = branch_fold(50, digits=8)
     before, at, after = (state(float(turn.amplitude) * factor, 50)[0] for factor in (0.995, 1, 1.005))
     assert float(turn.kappa) == pytest.approx(at, rel=1e-7, abs=0)
     assert at < min(before, after)
@@ -145,7 +145,7 @@ def test_fold_at_large_beta_is_a_least_kappa_of_the_grid():
 @pytest.mark.parametrize("beta", [2.7, 3.5, 6.0])
 def test_fold_and_coexistence_are_those_of_the_solver_on_a_grid(beta):
     """The least kappa by Brent's method, equal free energies by bisection, in floats: no balls, no derivative."""
-    found = transition(beta, 12)
+    found = phase_transition(beta, 12)
     turn = minimize_scalar(lambda a: state(a, beta)[0], bracket=(0.15, float(found.fold.amplitude) * 1.01, 0.97))
     assert float(found.fold.kappa) == pytest.approx(turn.fun, rel=1e-9)
     assert float(found.fold.amplitude) == pytest.approx(turn.x, rel=1e-5)
@@ -159,7 +159,7 @@ def test_fold_and_coexistence_are_those_of_the_solver_on_a_grid(beta):
 )
 def test_table_of_critical_couplings(beta, ratio):
     """K_c/K_# computed before this package existed."""
-    found = transition(beta)
+    found = phase_transition(beta)
     assert f"{float(found.coupling) / float(found.threshold):.5f}"[1:] == ratio
     assert float(found.fold.coupling) < float(found.coupling) < float(found.threshold)
     if beta in ("3", "4"):
@@ -169,7 +169,7 @@ def test_table_of_critical_couplings(beta, ratio):
 @pytest.mark.parametrize(("beta", "digits"), [(2.5, 8), (4, 1), (6, 20)])
 def test_digits_are_those_of_a_longer_calculation(beta, digits):
     """Another precision, hence other modes, nodes and balls: the two agree within the bound."""
-    short, long = transition(beta, digits), transition(beta, digits + 8)
+    short, long = phase_transition(beta, digits), phase_transition(beta, digits + 8)
     for at in ("coexistence", "fold"):
         for name in ("amplitude", "kappa", "coupling"):
             few, many = (getattr(getattr(found, at), name) for found in (short, long))
@@ -182,7 +182,7 @@ def test_digits_are_those_of_a_longer_calculation(beta, digits):
 @given(beta=floats(0, 2.4469))
 def test_transition_is_continuous_up_to_the_tricritical_temperature(beta):
     """K_c = K_#, no fold; the states of the branch lie beyond the threshold, stable and of less free energy."""
-    found = transition(beta)
+    found = phase_transition(beta)
     assert found.fold is found.coexistence is None
     assert found.coupling == found.threshold
     states = branch(beta, amplitudes=[0.2, 0.5, 0.8])
@@ -206,15 +206,15 @@ def test_transition_is_continuous_up_to_the_tricritical_temperature(beta):
         (branch, (4, 1, ["a"]), r"amplitudes \['a'\]: a sequence of numbers"),
         (branch, (sp.sqrt(2),), r"beta sqrt\(2\): a rational number is needed"),
         (branch, (101,), "beta 101: branches are followed up to beta = 100"),
-        (fold, (1e5,), "beta 100000.0: branches"),
-        (transition, (500, 6), "beta 500: branches"),
-        (fold, (2,), "beta 2: the branch of degree 1 has a fold only above beta = 2.44692"),
-        (fold, (8, 2), "beta 8: the branch of degree 2 has a fold only above beta = 8.96678"),
-        (fold, (4, 0), "degree 0"),
-        (fold, (4, 1, 0), "digits 0"),
-        (transition, ("x",), "beta x"),
-        (transition, (4, -1), "digits -1"),
-        (transition, ("2.446919",), "beta 2.446919: too close"),
+        (branch_fold, (1e5,), "beta 100000.0: branches"),
+        (phase_transition, (500, 6), "beta 500: branches"),
+        (branch_fold, (2,), "beta 2: the branch of degree 1 has a fold only above beta = 2.44692"),
+        (branch_fold, (8, 2), "beta 8: the branch of degree 2 has a fold only above beta = 8.96678"),
+        (branch_fold, (4, 0), "degree 0"),
+        (branch_fold, (4, 1, 0), "digits 0"),
+        (phase_transition, ("x",), "beta x"),
+        (phase_transition, (4, -1), "digits -1"),
+        (phase_transition, ("2.446919",), "beta 2.446919: too close"),
     ],
 )
 def test_bad_arguments_are_named(function, arguments, named):
@@ -226,6 +226,6 @@ def test_bad_arguments_are_named(function, arguments, named):
 def test_degree_two_turns_just_above_its_switching_temperature():
     """Slightly above the switching temperature a fold of small amplitude, close below the threshold of degree 2."""
     beta = float(supercritical_beta(2)) * 1.01
-    turn = fold(beta, 2, 10)
+    turn = branch_fold(beta, 2, 10)
     assert 0 < float(turn.amplitude) < 0.3
     assert 0.99 < float(turn.kappa) / float(noise_threshold(2, 2, beta, digits=12)) < 1

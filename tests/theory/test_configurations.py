@@ -12,7 +12,7 @@ from hypothesis.strategies import floats, integers, lists, sampled_from, tuples
 from gegenflow import theory as th
 from gegenflow.theory.clusters import circle as cl
 from gegenflow.theory.clusters import configurations as cf
-from gegenflow.theory.clusters.spectra import _sorted, spectrum
+from gegenflow.theory.clusters.spectra import _sorted, cluster_spectrum
 from gegenflow.theory.clusters.vertices import SOLIDS, cross_polytope, platonic, simplex
 
 MODELS = sampled_from(["usa", "sa"])
@@ -91,7 +91,7 @@ def matches(spectrum, points, beta, model):
 def test_certified_spectrum_of_a_solid_is_that_of_the_flow(solid, beta, model):
     """The equation of motion differentiated in float64 and numpy's eigenvalues, against balls."""
     vertices = platonic(solid)
-    matches(spectrum(vertices, beta, model=model), units(vertices), beta, model)
+    matches(cluster_spectrum(vertices, beta, model=model), units(vertices), beta, model)
 
 
 @given(family=sampled_from(FAMILIES), dim=integers(2, 6), beta=floats(0.05, 15), model=MODELS)
@@ -120,7 +120,7 @@ def test_closed_spectrum_is_that_of_the_flow(family, dim, beta, model):
 def test_closed_and_certified_spectra_agree_to_every_digit(family, dim, beta, model):
     """Representation theory against Gershgorin discs at 25 digits, energy included."""
     vertices, closed = family
-    balls, forms = spectrum(vertices(dim), beta, model=model, digits=25), closed(dim, beta, model=model)
+    balls, forms = cluster_spectrum(vertices(dim), beta, model=model, digits=25), closed(dim, beta, model=model)
     for left, right in (
         (balls.inter, forms.inter),
         (balls.intra, forms.intra),
@@ -141,7 +141,7 @@ def test_closed_and_certified_spectra_agree_to_every_digit(family, dim, beta, mo
 def test_multiplicities_are_the_dimensions_of_irreducible_representations(solid, beta):
     """Character tables against eigenvalues that no ball separates; SA has the same, as its Z is one number."""
     for model in ("usa", "sa"):
-        here = spectrum(platonic(solid), beta, model=model, digits=6)
+        here = cluster_spectrum(platonic(solid), beta, model=model, digits=6)
         assert sorted(m for _, m in here.inter) == MULTIPLICITIES[solid]
         assert [m for value, m in here.inter if float(value) == 0] == [3]
         assert len(here.intra) == 1
@@ -151,7 +151,7 @@ def test_multiplicities_are_the_dimensions_of_irreducible_representations(solid,
 @settings(max_examples=30)
 def test_solids_hold_together_and_escape_at_every_temperature(solid, beta, model):
     """Certified signs, in support of the two proofs; no change of multiplicities with beta."""
-    here = spectrum(platonic(solid), beta, model=model, digits=1)
+    here = cluster_spectrum(platonic(solid), beta, model=model, digits=1)
     assert here.holds
     assert sorted(m for _, m in here.inter) == MULTIPLICITIES[solid]
     assert (
@@ -168,7 +168,7 @@ def test_rate_within_a_cluster_is_a_sum_of_growth_rates_of_the_uniform_state(sol
     rates = [float(th.growth_rate(int(n), 3, beta, digits=17)) for n in degrees]
     amplitudes = [np.polynomial.legendre.Legendre.basis(int(n))(points @ points.T).mean() for n in degrees]
     expected = -0.5 * np.sum((2 * degrees + 1) * rates * np.array(amplitudes))
-    (value, multiplicity), *_ = spectrum(platonic(solid), beta).intra
+    (value, multiplicity), *_ = cluster_spectrum(platonic(solid), beta).intra
     assert multiplicity == 2 * len(points)
     assert float(value) == pytest.approx(expected, rel=1e-9, abs=1e-13)
 
@@ -180,7 +180,7 @@ def test_moving_all_clusters_towards_one_side_is_an_eigenvector(solid, beta):
     points = units(platonic(solid))
     c = points @ points.T
     rate = (np.exp(beta * c) * (1 - c) * (1 - c + beta * (1 - c**2))).mean() / 2
-    triples = [float(value) for value, m in spectrum(platonic(solid), beta).inter if m >= 3]
+    triples = [float(value) for value, m in cluster_spectrum(platonic(solid), beta).inter if m >= 3]
     assert min(abs(value / rate - 1) for value in triples) < 1e-9
 
 
@@ -217,7 +217,7 @@ def test_second_variation_towards_all_sides_is_the_stated_sum(dim, count, beta, 
 def test_regular_polygons_have_the_modes_of_the_circle(clusters, beta, model):
     """Discs about eigenvectors against cosine sums, two modules."""
     angles = [2 * sp.pi * a / clusters for a in range(clusters)]
-    here = spectrum([[sp.cos(x), sp.sin(x)] for x in angles], beta, model=model)
+    here = cluster_spectrum([[sp.cos(x), sp.sin(x)] for x in angles], beta, model=model)
     modes = sorted(
         (float(cl.mode_rate(m, clusters, beta, model=model, digits=15)) for m in range(clusters)), reverse=True
     )
@@ -231,7 +231,7 @@ def test_regular_polygons_have_the_modes_of_the_circle(clusters, beta, model):
 def test_one_cluster_is_stable_and_contracts_at_the_known_rate():
     """A Dirac: rate exp(beta), 1 for SA; whole moves are rotations."""
     for model, rate in (("usa", np.exp(1.5)), ("sa", 1.0)):
-        here = spectrum([[0, 0, 5]], "1.5", model=model)
+        here = cluster_spectrum([[0, 0, 5]], "1.5", model=model)
         assert here.stable
         assert [(float(value), m) for value, m in here.inter] == [(0.0, 2)]
         ((value, multiplicity),) = here.intra
@@ -244,7 +244,7 @@ def test_clusters_that_are_not_alike_have_their_own_rates():
     root = sp.sqrt(3) / 2
     vertices = [[0, 0, 1], [0, 0, -1], [1, 0, 0], [-sp.Rational(1, 2), root, 0], [-sp.Rational(1, 2), -root, 0]]
     for model in ("usa", "sa"):
-        here = spectrum(vertices, 2, model=model)
+        here = cluster_spectrum(vertices, 2, model=model)
         matches(here, units(vertices), 2.0, model)
         assert len(here.intra) == 3
 
@@ -267,22 +267,22 @@ def test_enclosures_of_the_eigenvalues_do_not_overlap(discs):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: spectrum([], 1),
-        lambda: spectrum([[1]], 1),
-        lambda: spectrum(5, 1),
-        lambda: spectrum([5], 1),
-        lambda: spectrum([[1, 0], [None, 0]], 1),
+        lambda: cluster_spectrum([], 1),
+        lambda: cluster_spectrum([[1]], 1),
+        lambda: cluster_spectrum(5, 1),
+        lambda: cluster_spectrum([5], 1),
+        lambda: cluster_spectrum([[1, 0], [None, 0]], 1),
         lambda: platonic([]),
-        lambda: spectrum([[1, 0], [0, 1, 0]], 1),
-        lambda: spectrum([[0, 0, 0]], 1),
-        lambda: spectrum([[th.beta, 1]], 1),
-        lambda: spectrum([[sp.zeta(3), 1]], 1),
-        lambda: spectrum([[1, 0], [0, 1]], 1),
-        lambda: spectrum([[1, 0], [-1, 0]], 0),
-        lambda: spectrum([[1, 0], [-1, 0]], nan),
-        lambda: spectrum([[1, 0], [-1, 0]], th.beta),
-        lambda: spectrum([[1, 0], [-1, 0]], 1, model="softmax"),
-        lambda: spectrum([[1, 0], [-1, 0]], 1, digits=0),
+        lambda: cluster_spectrum([[1, 0], [0, 1, 0]], 1),
+        lambda: cluster_spectrum([[0, 0, 0]], 1),
+        lambda: cluster_spectrum([[th.beta, 1]], 1),
+        lambda: cluster_spectrum([[sp.zeta(3), 1]], 1),
+        lambda: cluster_spectrum([[1, 0], [0, 1]], 1),
+        lambda: cluster_spectrum([[1, 0], [-1, 0]], 0),
+        lambda: cluster_spectrum([[1, 0], [-1, 0]], nan),
+        lambda: cluster_spectrum([[1, 0], [-1, 0]], th.beta),
+        lambda: cluster_spectrum([[1, 0], [-1, 0]], 1, model="softmax"),
+        lambda: cluster_spectrum([[1, 0], [-1, 0]], 1, digits=0),
         lambda: platonic("sphere"),
         lambda: simplex(1),
         lambda: cross_polytope(th.d),

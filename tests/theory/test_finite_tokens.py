@@ -144,7 +144,7 @@ def test_survival_far_from_the_level_is_within_its_bound(dim, degree, offset, st
 def test_softmax_only_slows_the_race_down(dim, beta, tokens):
     """All rates of SA are those of USA over w_0, so the winners are the same and the times w_0 times as long."""
     usa, sa = (selection_law(dim, beta, tokens, model=model) for model in ("usa", "sa"))
-    slower = float(th.multiplier(0, dim, beta, digits=17))
+    slower = float(th.funk_hecke(0, dim, beta, digits=17))
     assert sa.selection == pytest.approx(usa.selection, abs=usa.error + sa.error)
     assert sa.mean == pytest.approx(slower * usa.mean, rel=1e-12)
     assert sa.median == pytest.approx(slower * usa.median, rel=1e-12)
@@ -161,7 +161,7 @@ def test_one_growing_degree_has_the_time_of_its_chi_square(tokens, p):
 
 def test_a_kernel_of_ones_own_races_its_own_degrees():
     """Linear attention h = 1 + 3 t on S^2: W = t + 3 t^2/2 moves degrees 1 and 2 at 2/3 and 6/5 (by hand)."""
-    law = selection_law(3, None, 2000, kernel=th.power_series([1, 3]))
+    law = selection_law(3, None, 2000, kernel=th.Kernel.series([1, 3]))
     assert {k: float(r) for k, r in law.rates.items()} == pytest.approx({1: 2 / 3, 2: 6 / 5})
     chances, mean = race_by_scipy(3, {1: 2 / 3, 2: 6 / 5}, 2000 * 0.3**2)
     assert law.selection == pytest.approx(chances, abs=1e-9)
@@ -210,7 +210,7 @@ def test_a_fast_degree_beyond_many_that_stand_still_wins(degree, model):
     By hand: W' = 100 T_{m-1} gives 100 (T_m/m - T_{m-2}/(m-2))/2, and the multiplier of T_m is 1/2.
     """
     weight = sp.Rational(1, 2) + th.t + 100 * sp.expand(sp.chebyshevt(degree - 1, th.t))
-    law = selection_law(2, None, 2000, kernel=th.attention_kernel(weight), model=model)
+    law = selection_law(2, None, 2000, kernel=th.Kernel(weight), model=model)
     assert float(law.rates[degree]) == pytest.approx(25 * degree * (1 if model == "usa" else 2), rel=1e-12)
     assert law.selection[degree] == pytest.approx(1, abs=1e-6)
     assert law.error < 1e-14
@@ -233,14 +233,14 @@ def half_wave(degree, dim):
 @pytest.mark.parametrize("dim", [2, 3])
 def test_the_race_of_a_kernel_with_a_kink_ends(dim):
     """ReLU, whose rates alternate in sign and fall like a power: all of the first 25 degrees by quadrature alone."""
-    law = selection_law(dim, 5, 2000, kernel=th.relu())
+    law = selection_law(dim, None, 2000, kernel=th.Kernel.relu())
     rates = {k: half_wave(k, dim) for k in range(1, 26)}
     chances, mean = race_by_scipy(dim, {k: r for k, r in rates.items() if r > 1e-12}, 2000 * 0.3**2)
     for k, chance in chances.items():
         assert law.selection.get(k, 0.0) == pytest.approx(chance, abs=1e-9)
     assert law.mean == pytest.approx(mean, rel=1e-9)
     assert law.error < 1e-14
-    assert selection_law(dim, 5, 12, kernel=th.relu()).error == 1
+    assert selection_law(dim, None, 12, kernel=th.Kernel.relu()).error == 1
 
 
 def test_text_and_fractions_are_numbers():
@@ -378,7 +378,7 @@ def test_survival_and_quantiles_are_inverse_to_each_other():
         (lambda: selection_law(2, 5, 100, amplitude=nan), "amplitude nan: it must lie strictly"),
         (lambda: selection_law(2, 5, 100, model="relu"), "model relu"),
         (
-            lambda: selection_law(2, 5, 100, kernel=th.power_series([-1, -1])),
+            lambda: selection_law(2, None, 100, kernel=th.Kernel.series([-1, -1])),
             "kernel: none of the degrees 1 to 2 grows",
         ),
         (lambda: selection_law(64, 600, 50), r"degree \d+, dim 64: \d+ harmonics emerge too sharply"),

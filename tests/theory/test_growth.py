@@ -196,7 +196,7 @@ def test_a_kernel_replaces_the_exponential(degree, dim, beta):
     """Linear attention 1 + b t by hand: W = t + b t^2/2, <t P_1> = 1/d, <t^2 P_2> = 2/(d (d+2)), Z = 1."""
     rates = {1: Fraction(dim - 1, dim), 2: 2 * dim * beta / 2 * Fraction(2, dim * (dim + 2))}
     expected = rates.get(degree, Fraction(0))
-    kernel = th.power_series([1, sp.Rational(beta.numerator, beta.denominator)])
+    kernel = th.Kernel.series([1, sp.Rational(beta.numerator, beta.denominator)])
     for model in ("usa", "sa"):
         assert th.growth_rate(degree, dim, kernel=kernel, model=model) == sp.Rational(expected)
         certified = th.growth_rate(degree, dim, kernel=kernel, model=model, digits=15)

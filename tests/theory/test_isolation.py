@@ -48,7 +48,7 @@ def test_no_boundary_of_a_mixture_is_missed(parameters, dim, quantity):
     """Leaders on 3,000 points by scipy must be those between the certified boundaries, wherever floats can tell."""
     values, scales = zip(*parameters, strict=True)
     assume(all(abs(s) > 0.05 for s in scales) and any(values) and len({abs(s) for s in scales}) == len(scales))
-    found = th.boundaries(th.heads(values, scales), dim, ("0.5", 4), quantity=quantity, digits=12)
+    found = th.boundaries(th.Kernel.heads(values, scales), dim, ("0.5", 4), quantity=quantity, digits=12)
     betas = np.linspace(0.5, 4, 3001)
     scores = rate_grid(values, scales, betas, dim, quantity)
     expected, resolved = leaders_at(found, betas)
@@ -61,7 +61,7 @@ def test_no_boundary_of_a_mixture_is_missed(parameters, dim, quantity):
 @settings(max_examples=8)
 def test_a_single_exponential_has_the_boundaries_of_the_phase_diagram(dim):
     """The unimodality argument and its Bessel ratios against a search that knows neither."""
-    found = th.boundaries(th.exponential(), dim, ("0.5", 15), digits=20)
+    found = th.boundaries(th.Kernel.exponential(), dim, ("0.5", 15), digits=20)
     assert found.complete
     known = [th.critical_beta(degree, dim, 20) for degree in range(1, 12)]
     inside = [edge for edge in known if 0.5 < float(edge) < 15]
@@ -72,7 +72,7 @@ def test_a_single_exponential_has_the_boundaries_of_the_phase_diagram(dim):
 
 def test_a_third_degree_can_be_skipped_and_a_degree_can_return():
     """For e^{bt} + v e^{-4bt} only odd degrees lead: with the float search as witness, each boundary to 12 digits."""
-    found = th.boundaries(th.heads([1, "0.5"], [1, -4]), 3, (1, 4), digits=12)
+    found = th.boundaries(th.Kernel.heads([1, "0.5"], [1, -4]), 3, (1, 4), digits=12)
     assert found.degrees == (3, 5)
 
     def rate(k, b):
@@ -88,11 +88,11 @@ def test_a_third_degree_can_be_skipped_and_a_degree_can_return():
 @settings(max_examples=8)
 def test_noise_passes_through_every_degree_down_to_stability(dim, beta, model):
     """Boundaries in the noise at fixed beta are where two lines cross, (g_l - g_k)/(L_l - L_k): the upper envelope."""
-    kernel = th.exponential(beta)
+    kernel = th.Kernel.exponential(beta)
     top = np.exp(float(beta)) if model == "usa" else 1.0
     found = th.boundaries(kernel, dim, (0, top), parameter=noise, noise=noise, model=model)
     rates = {0: 0.0} | {k: float(th.growth_rate(k, dim, beta, model=model, digits=17)) for k in range(1, 30)}
-    eigenvalue = {k: float(th.laplacian_eigenvalue(k, dim)) for k in rates}
+    eigenvalue = {k: float(th.sphere.laplacian_eigenvalue(k, dim)) for k in rates}
     grid = np.linspace(0, top, 2001)
     scores = np.array([[rates[k] - eigenvalue[k] * x for k in rates] for x in grid])
     ranked = np.sort(scores, axis=1)
@@ -120,14 +120,16 @@ def test_the_threshold_is_where_the_noisy_rate_vanishes(dim, beta, degree):
 
 def test_the_noise_is_that_of_the_certified_rate():
     """gamma_k - L_k/kappa, exactly, for symbols."""
-    difference = th.growth_rate(noise=noise) - th.growth_rate() + th.laplacian_eigenvalue() * noise
+    difference = th.growth_rate(noise=noise) - th.growth_rate() + th.sphere.laplacian_eigenvalue() * noise
     assert sp.simplify(difference) == 0
 
 
 def test_coexistence_lines_meet_the_axis_where_one_head_is_left():
     """At v = 0 the mixture is one exponential; from there the line between 2 and 3 falls with v, in small steps."""
     values = [sp.Rational(i, 2000) for i in range(6)]
-    cuts = th.coexistence(th.heads([1, v], [1, 2]), 2, across=(th.beta, "0.2", 4), along=(v, values), digits=10)
+    cuts = th.phases.coexistence(
+        th.Kernel.heads([1, v], [1, 2]), 2, across=(th.beta, "0.2", 4), along=(v, values), digits=10
+    )
     line = [float(edge.value) for cut in cuts.values() for edge in cut.boundaries if (edge.below, edge.above) == (2, 3)]
     assert line[0] == pytest.approx(float(th.critical_beta(2, 2)), abs=1e-9)
     assert len(line) == len(values)
@@ -140,7 +142,7 @@ def test_a_triple_point_is_reported_not_hidden():
     slopes = sp.expand(
         sum(sp.Rational(2 * k + 1, k * (k + 1)) * sp.diff(p[k], th.t) * c for k, c in ((1, 1), (2, m), (3, m**2)))
     )
-    found = th.boundaries(th.attention_kernel(slopes), 3, ("0.5", "1.7"), parameter=m)
+    found = th.boundaries(th.Kernel(slopes), 3, ("0.5", "1.7"), parameter=m)
     assert found.degrees == (1, 3)
     assert not found.complete
     assert all(low <= 1 <= high and high - low < 1e-12 for low, high in found.unresolved)
@@ -148,7 +150,7 @@ def test_a_triple_point_is_reported_not_hidden():
 
 def test_kernels_without_closed_form_have_boundaries_too():
     """tanh(beta t) among degrees up to 3 against quadrature, on both sides of a boundary or without one."""
-    found = th.boundaries(th.attention_kernel("tanh(beta*t)"), 2, (2, 4), max_degree=3, digits=4)
+    found = th.boundaries(th.Kernel("tanh(beta*t)"), 2, (2, 4), max_degree=3, digits=4)
     betas = [2.1, 3.9]
     angles = (np.arange(4000) + 0.5) * np.pi / 4000
 
@@ -158,32 +160,32 @@ def test_kernels_without_closed_form_have_boundaries_too():
 
     assert [leader(b) for b in betas] == [found.degrees[0], found.degrees[-1]]
     with pytest.raises(ValueError, match="max_degree"):
-        th.leading_degree(th.attention_kernel("tanh(3*t)"), 2)
+        th.selected_degree(None, 2, kernel=th.Kernel("tanh(3*t)"))
 
 
 def test_uniform_state_of_a_repulsive_kernel_is_stable():
     """-e^{bt} makes every degree decay, at any noise; e^{-bt} makes even degrees decay but odd ones grow."""
-    assert th.leading_degree(th.heads([-1], [1], 3), 2) == 0
-    assert th.leading_degree(th.heads([-1], [1], 3), 2, quantity="threshold") == 0
-    assert th.leading_degree(th.heads([1], [-1], 3), 2) % 2 == 1
+    assert th.selected_degree(None, 2, kernel=th.Kernel.heads([-1], [1], 3)) == 0
+    assert th.selected_degree(None, 2, kernel=th.Kernel.heads([-1], [1], 3), quantity="threshold") == 0
+    assert th.selected_degree(None, 2, kernel=th.Kernel.heads([1], [-1], 3)) % 2 == 1
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"between": (2, 1)}, "interval 2 to 1"),
-        ({"between": (1, "x")}, "interval x"),
+        ({"between": (2, 1)}, "between 2 to 1"),
+        ({"between": (1, "x")}, "between x"),
         ({"dim": 1}, "dim 1"),
         ({"noise": -1}, "noise -1"),
         ({"model": "x"}, "model x"),
         ({"quantity": "x"}, "quantity x"),
-        ({"kernel": th.heads([1, v], [1, 2])}, "needed for v"),
+        ({"kernel": th.Kernel.heads([1, v], [1, 2])}, "needed for v"),
         ({"digits": 0}, "digits 0"),
     ],
 )
 def test_bad_input_is_named(change, named):
     """One clear sentence with the value."""
-    options = {"kernel": th.exponential(), "dim": 2, "between": (1, 4)} | change
+    options = {"kernel": th.Kernel.exponential(), "dim": 2, "between": (1, 4)} | change
     with pytest.raises(ValueError, match=named):
         th.boundaries(options.pop("kernel"), options.pop("dim"), options.pop("between"), **options)
 
@@ -201,21 +203,21 @@ def test_leader_of_relu_by_quadrature(dim):
         return eval_gegenbauer(k, dim / 2 - 1, np.cos(angle)) / eval_gegenbauer(k, dim / 2 - 1, 1.0)
 
     scores = [k * (k + dim - 2) * (potential @ harmonic(k)) for k in range(1, 12)]
-    assert th.leading_degree(th.relu(), dim) == 1 + int(np.argmax(scores))
+    assert th.selected_degree(None, dim, kernel=th.Kernel.relu()) == 1 + int(np.argmax(scores))
 
 
 def chebyshev_kernel(scores):
     """The weight on the circle whose degrees have exactly these scores."""
     potential = sum(2 * score / sp.Integer(k) ** 2 * sp.chebyshevt(k, th.t) for k, score in scores.items())
-    return th.attention_kernel(sp.expand(sp.diff(potential, th.t)))
+    return th.Kernel(sp.expand(sp.diff(potential, th.t)))
 
 
 def test_roots_that_are_found_exactly_end_the_search():
     """Boundaries at dyadic numbers by hand: noisy Kuramoto at 1/2, linear attention at m = 0 and m = 1/2."""
     for kernel, between, at, value in (
-        (th.attention_kernel("1"), (0, 1), noise, 0.5),
-        (th.attention_kernel("1 + t"), (0, 1), noise, 0.5),
-        (th.attention_kernel("m*t"), (-1, 2), m, 0.0),
+        (th.Kernel("1"), (0, 1), noise, 0.5),
+        (th.Kernel("1 + t"), (0, 1), noise, 0.5),
+        (th.Kernel("m*t"), (-1, 2), m, 0.0),
     ):
         (edge,) = th.boundaries(kernel, 2, between, parameter=at, noise=noise if at == noise else 0).boundaries
         assert float(edge.value) == value
@@ -244,14 +246,14 @@ def test_pieces_stay_in_order_around_what_is_unresolved():
 )
 def test_leaders_of_kernels_that_mostly_decay(text, dim, leader):
     """Signs that no bound on absolute values tells, against quadrature of the weight in dim + 2."""
-    assert th.leading_degree(th.attention_kernel(text), dim) == leader
+    assert th.selected_degree(None, dim, kernel=th.Kernel(text)) == leader
     nodes, weights = np.polynomial.legendre.leggauss(400)
     angle, measure = [], []
     for low in (0, np.pi / 2):
         angle.append(low + (nodes + 1) * np.pi / 4)
         measure.append(weights * np.sin(angle[-1]) ** dim)
     angle, measure = np.concatenate(angle), np.concatenate(measure)
-    weight = sp.lambdify(th.t, th.attention_kernel(text).weight, "numpy")(np.cos(angle)) * np.ones_like(angle)
+    weight = sp.lambdify(th.t, th.Kernel(text).weight, "numpy")(np.cos(angle)) * np.ones_like(angle)
     scores = [0.0]
     for k in range(1, 30):
         harmonic = eval_gegenbauer(k - 1, dim / 2, np.cos(angle)) / eval_gegenbauer(k - 1, dim / 2, 1.0)
@@ -262,13 +264,13 @@ def test_leaders_of_kernels_that_mostly_decay(text, dim, leader):
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: th.leading_degree(th.exponential(5), 3, max_degree=0), "degree 0"),
-        (lambda: th.boundaries(th.exponential(5), 2, (-2, -1), parameter=noise, noise=noise), "noise"),
-        (lambda: th.boundaries(th.exponential(), 2, (1, 2), noise=1, quantity="threshold"), "noise 1"),
-        (lambda: th.growth_rate(1, 3, kernel=th.attention_kernel("-exp(t)"), model="sa"), "SA divides"),
-        (lambda: th.growth_rate(1, 3, kernel=th.attention_kernel("t"), model="sa"), "SA divides"),
-        (lambda: th.attention_kernel("sqrt(t)").ball(1, 3), "not real"),
-        (lambda: th.attention_kernel("I*t"), "a kernel is a formula"),
+        (lambda: th.selected_degree(None, 3, kernel=th.Kernel.exponential(5), max_degree=0), "degree 0"),
+        (lambda: th.boundaries(th.Kernel.exponential(5), 2, (-2, -1), parameter=noise, noise=noise), "noise"),
+        (lambda: th.boundaries(th.Kernel.exponential(), 2, (1, 2), noise=1, quantity="threshold"), "noise 1"),
+        (lambda: th.growth_rate(1, 3, kernel=th.Kernel("-exp(t)"), model="sa"), "SA divides"),
+        (lambda: th.growth_rate(1, 3, kernel=th.Kernel("t"), model="sa"), "SA divides"),
+        (lambda: th.Kernel("sqrt(t)").ball(1, 3), "not real"),
+        (lambda: th.Kernel("I*t"), "a kernel is a formula"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, named):
@@ -280,4 +282,4 @@ def test_what_makes_no_sense_is_refused(call, named):
 def test_an_integral_that_does_not_exist_is_no_zero_by_parity():
     """1/t^2 has the parity that would make degree 1 vanish, but no mean."""
     with pytest.raises(ArithmeticError, match="could not be enclosed"):
-        th.attention_kernel("1/t**2").ball(1, 3)
+        th.Kernel("1/t**2").ball(1, 3)

@@ -208,7 +208,7 @@ def test_bad_threshold_arguments_are_named(function, digits, arguments, named):
 @pytest.mark.parametrize("model", ["usa", "sa"])
 def test_a_degree_that_the_kernel_leaves_alone_has_no_threshold(model, digits):
     """By parity alone: 2 cosh(3t) is even, so its potential is odd and holds no harmonics of even degree."""
-    even = th.heads([1, 1], [1, -1], 3)
+    even = th.Kernel.heads([1, 1], [1, -1], 3)
     with pytest.raises(ValueError, match=r"^degree 2: no noise threshold, as the kernel .* leaves it alone in dim 3$"):
         noise_threshold(2, 3, model=model, kernel=even, digits=digits)
     assert float(noise_threshold(1, 3, model=model, kernel=even, digits=5)) > 0

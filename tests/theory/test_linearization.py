@@ -15,7 +15,7 @@ from gegenflow.theory.growth.proofs import r as overlap
 from gegenflow.theory.sphere import P
 from gegenflow.theory.symbols import d, k, t
 
-USUAL = th.exponential(2)
+USUAL = th.Kernel.exponential(2)
 TITLES = {
     "usa": ("interaction", "equation", "first order", "Funk-Hecke", "Laplacian", "powers", "multiplier", "rate"),
     "sa": (
@@ -24,13 +24,18 @@ TITLES = {
     ),
 }
 KERNELS = {
-    "exponential": th.exponential(),
+    "exponential": th.Kernel.exponential(),
     "number": USUAL,
-    "Kuramoto": th.exponential(0),
-    "linear": th.power_series([1, th.beta]),
-    "quartic": th.power_series([3, 1, 0, sp.Rational(1, 2), 2]),
+    "Kuramoto": th.Kernel.exponential(0),
+    "linear": th.Kernel.series([1, th.beta]),
+    "quartic": th.Kernel.series([3, 1, 0, sp.Rational(1, 2), 2]),
 }
 DERIVATIONS = {model: th.linearize(USUAL, 3, model=model) for model in TITLES}
+
+
+def patched(kernel, **parts):
+    """A kernel of the same weight, some parts of which are others."""
+    return type("Patched", (th.Kernel,), parts)(kernel.weight)
 
 
 def altered(derivation, number, **sides):
@@ -189,14 +194,14 @@ def test_a_derivation_for_another_dimension_is_noticed():
 @pytest.mark.parametrize(
     "change",
     [
-        lambda kernel: replace(kernel, multiplier=lambda degree, dim: 2 * kernel.multiplier(degree, dim)),
-        lambda kernel: replace(kernel, multiplier=lambda degree, dim: kernel.multiplier(degree + 1, dim)),
-        lambda kernel: replace(kernel, multiplier=lambda degree, dim: kernel.multiplier(degree, dim + 2)),
-        lambda kernel: replace(kernel, potential=2 * kernel.potential),
-        lambda kernel: replace(kernel, potential=kernel.potential + t),
-        lambda kernel: replace(kernel, weight=-kernel.weight),
+        lambda kernel: patched(kernel, multiplier=lambda self, degree, dim: 2 * kernel.multiplier(degree, dim)),
+        lambda kernel: patched(kernel, multiplier=lambda self, degree, dim: kernel.multiplier(degree + 1, dim)),
+        lambda kernel: patched(kernel, multiplier=lambda self, degree, dim: kernel.multiplier(degree, dim + 2)),
+        lambda kernel: patched(kernel, potential=2 * kernel.potential),
+        lambda kernel: patched(kernel, potential=kernel.potential + t),
+        lambda kernel: patched(kernel, potential=-kernel.potential),
     ],
-    ids=["multiplier doubled", "degree off", "dim off", "potential doubled", "potential off", "weight negated"],
+    ids=["multiplier doubled", "degree off", "dim off", "potential doubled", "potential off", "potential negated"],
 )
 @pytest.mark.parametrize(
     ("kernel", "model"), [(USUAL, "usa"), (KERNELS["quartic"], "sa")], ids=["exponential", "quartic"]
@@ -208,7 +213,7 @@ def test_a_wrong_kernel_is_noticed(kernel, change, model):
 
 def test_a_constant_in_the_potential_does_not_matter():
     """Only the gradient of W moves tokens: W + 1 gives the same rates and still checks."""
-    shifted_kernel = replace(USUAL, potential=USUAL.potential + 1)
+    shifted_kernel = patched(USUAL, potential=USUAL.potential + 1)
     derivation = th.linearize(shifted_kernel, 3)
     assert derivation.check()
     assert derivation.rate == DERIVATIONS["usa"].rate

@@ -86,7 +86,7 @@ def test_zonal_harmonic_solves_its_differential_equation(degree, dim):
     left = (1 - t**2) * sp.diff(p, t, 2) - (dim - 1) * t * sp.diff(p, t)
     assert sp.expand(left + degree * (degree + dim - 2) * p) == 0
     assert sp.expand(left + (degree + 1) * (degree + dim - 1) * p) != 0
-    assert sp.expand(th.sphere.zonal_laplacian(p, dim) + th.laplacian_eigenvalue(degree, dim) * p) == 0
+    assert sp.expand(th.sphere.zonal_laplacian(p, dim) + th.sphere.laplacian_eigenvalue(degree, dim) * p) == 0
 
 
 @given(integers(0, 12), dims)
@@ -168,7 +168,7 @@ def test_divergence_integrates_to_zero(coefficients, dim):
     assert mean(dim, zonal_divergence(flux, dim + 1)) == -surplus
 
 
-@pytest.mark.parametrize("function", [th.laplacian_eigenvalue, th.harmonic_dimension, th.gegenbauer])
+@pytest.mark.parametrize("function", [th.sphere.laplacian_eigenvalue, th.harmonic_dimension, th.gegenbauer])
 @pytest.mark.parametrize(
     ("degree", "dim", "named"),
     [
@@ -187,13 +187,13 @@ def test_bad_degrees_and_dimensions_are_named(function, degree, dim, named):
 def test_what_is_no_number_at_all_is_named_too(bad):
     """Text, None and complex numbers: a ValueError that names them, not one from inside int()."""
     with pytest.raises(ValueError, match=r"^degree .*the degree must be"):
-        th.laplacian_eigenvalue(bad, 3)
+        th.sphere.laplacian_eigenvalue(bad, 3)
     with pytest.raises(ValueError, match=r"^dim .*the sphere"):
-        th.laplacian_eigenvalue(3, bad)
+        th.sphere.laplacian_eigenvalue(3, bad)
 
 
 def test_whole_numbers_of_other_types_are_accepted():
     """numpy, sympy and whole floats mean the same degree."""
     for three in (np.int64(3), np.float64(3), 3.0, sp.Integer(3)):
-        assert th.laplacian_eigenvalue(three, 5) == 18
+        assert th.sphere.laplacian_eigenvalue(three, 5) == 18
         assert th.harmonic_dimension(three, 3) == 7

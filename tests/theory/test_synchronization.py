@@ -11,7 +11,7 @@ from hypothesis.strategies import floats, integers, just, sampled_from
 from scipy.integrate import solve_ivp
 
 from gegenflow.theory.clusters.variations import energy_curvature, energy_slope
-from gegenflow.theory.kernels.kernel import attention_kernel
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.symbols import t
 from gegenflow.theory.synchronization.contraction import dirac_rate, kuramoto_lojasiewicz, lojasiewicz_constant
 from gegenflow.theory.synchronization.kuramoto import pair_angle, poisson_resultant
@@ -224,7 +224,7 @@ def test_slope_along_the_gradient_is_its_dissipation(seed, dim):
     """dE = sum w |v|^2 for v the projected gradient, of any matrix and a general kernel, by plain numpy; for a
     symmetric matrix v is attention with that matrix for values."""
     x, _, weights, m = random_problem(seed, dim, 3, True)
-    kernel = attention_kernel(1 + t + t**2)
+    kernel = Kernel(1 + t + t**2)
     for form in (m, m + m.T):
         tokens, masses, matrix = (np.array(z, dtype=float) for z in (x, weights, form.tolist()))
         overlaps = tokens @ matrix @ tokens.T
@@ -277,7 +277,7 @@ def test_pair_closes_as_stated_whatever_the_masses(angle, elapsed, mass):
     [
         (lambda: dirac_rate(nan), "beta nan"),
         (lambda: dirac_rate(1, model="relu"), "model relu"),
-        (lambda: dirac_rate(model="sa", kernel=attention_kernel(1 - t)), "kernel 1 - t"),
+        (lambda: dirac_rate(model="sa", kernel=Kernel(1 - t)), "kernel 1 - t"),
         (lambda: dirac_rate(digits=3), "beta: a number is needed"),
         (lambda: dirac_rate(1, digits=0), "digits 0"),
         (lambda: lojasiewicz_constant(0, 1), "overlap 0"),

@@ -12,7 +12,7 @@ from .escapes import escape_asymptote as escape_asymptote
 from .escapes import escape_mode as escape_mode
 from .escapes import escape_rate as escape_rate
 from .escapes import lifetime as lifetime
-from .spectra import spectrum as spectrum
+from .spectra import cluster_spectrum as cluster_spectrum
 from .variations import energy_curvature as energy_curvature
 from .variations import energy_slope as energy_slope
 from .vertices import cross_polytope as cross_polytope

@@ -33,7 +33,7 @@ from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import Expr, check_model, check_rational, exact_number
 from gegenflow.theory.exact.certified import Certified, certify
-from gegenflow.theory.kernels.kernel import exponential
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.symbols import beta, t
 
 
@@ -50,7 +50,7 @@ def inverse_temperature(beta: Expr) -> Expr:
     >>> inverse_temperature("0.3"), inverse_temperature(beta)
     (3/10, beta)
     """
-    value = sp.diff(exponential(beta).weight, t).subs(t, 0)
+    value = sp.diff(Kernel.exponential(beta).weight, t).subs(t, 0)
     if value == 0:
         raise ValueError(f"beta {beta}: clusters need beta > 0; at 0 all modes but one are neutral")
     return value

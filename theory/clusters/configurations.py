@@ -41,7 +41,8 @@ class ClusterSpectrum:
 
     ``inter`` are the d-1 directions of each cluster as a whole, rotations included, ``intra`` the d-1 directions of a
     token within each cluster; ``unstable`` counts the growing directions of ``inter``, ``holds`` says whether all of
-    ``intra`` contract. Source: derived in the closed forms below and in :func:`~gegenflow.theory.clusters.spectrum`.
+    ``intra`` contract. Source: derived in the closed forms below and in
+    :func:`~gegenflow.theory.clusters.cluster_spectrum`.
     """
 
     dim: Expr

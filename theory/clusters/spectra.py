@@ -26,7 +26,7 @@ SEPARATING_BITS = 256
 """Spent so that eigenvalues which agree to few digits are told apart from one multiple eigenvalue."""
 
 
-def spectrum(vertices: Vertices, beta: Expr, *, model: str = "usa", digits: int = 15) -> ClusterSpectrum:
+def cluster_spectrum(vertices: Vertices, beta: Expr, *, model: str = "usa", digits: int = 15) -> ClusterSpectrum:
     r"""Certified energy and spectrum of equal clusters in the directions ``vertices``, shape=[clusters, dim].
 
     Coordinates are exact: integers, fractions, roots and other sympy numbers; rows of any length but 0. Eigenvalues
@@ -34,10 +34,10 @@ def spectrum(vertices: Vertices, beta: Expr, *, model: str = "usa", digits: int 
     of the rotations are exactly 0.
 
     >>> from gegenflow.theory.clusters.vertices import platonic
-    >>> solid = spectrum(platonic("cube"), 4, digits=6)
+    >>> solid = cluster_spectrum(platonic("cube"), 4, digits=6)
     >>> solid.inter[0], solid.unstable, solid.holds
     (([5.40969 +/- 3.3e-6], 2), 11, True)
-    >>> [multiplicity for _, multiplicity in spectrum(platonic("icosahedron"), 4, digits=6).inter]
+    >>> [multiplicity for _, multiplicity in cluster_spectrum(platonic("icosahedron"), 4, digits=6).inter]
     [4, 5, 3, 4, 5, 3]
 
     The platonic solids, in the order of :data:`~gegenflow.theory.clusters.vertices.SOLIDS`, have 5, 9, 11, 21 and 29

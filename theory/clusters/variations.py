@@ -19,7 +19,7 @@ from typing import Any
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, check_beta
-from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.symbols import beta, t
 
 Vectors = Sequence[Sequence[Any]]
@@ -32,7 +32,7 @@ def energy_slope(
     *,
     weights: Sequence[Any] | None = None,
     matrix: Vectors | None = None,
-    kernel: Kernel | None = None,
+    kernel: KernelLike | None = None,
 ) -> Expr:
     r"""First variation of the energy of tokens that move at the given tangent velocities.
 
@@ -60,7 +60,7 @@ def energy_curvature(
     *,
     weights: Sequence[Any] | None = None,
     matrix: Vectors | None = None,
-    kernel: Kernel | None = None,
+    kernel: KernelLike | None = None,
 ) -> Expr:
     r"""Second variation of the energy along the geodesics of the given tangent velocities.
 
@@ -86,7 +86,7 @@ def _pairs(
     beta: Expr,
     weights: Sequence[Any] | None,
     matrix: Vectors | None,
-    kernel: Kernel | None,
+    kernel: KernelLike | None,
 ) -> tuple[Expr, list[tuple[Expr, Expr, Expr, Expr]]]:
     """The attention weight, and for every pair its mass, c and the first and second derivative of c."""
     try:
@@ -106,7 +106,7 @@ def _pairs(
     overlaps, mixed, second = x * m * x.T, xi * m * x.T, xi * m * xi.T
     first = mixed + x * m * xi.T
     speeds = [xi.row(i).dot(xi.row(i)) for i in range(count)]
-    h = sp.exp(check_beta(beta) * t) if kernel is None else kernel.weight
+    h = sp.exp(check_beta(beta) * t) if kernel is None else attention(beta, kernel).weight
     return h, [
         (
             masses[i] * masses[j],

@@ -7,7 +7,7 @@ from flint import arb
 from gegenflow.theory.exact.arguments import exact_number
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.growth.rates import rate_ball
-from gegenflow.theory.kernels.kernel import exponential
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.phases.diagram import selected_degree
 
 
@@ -32,7 +32,7 @@ def competition_exponent(beta: Any, *, digits: int = 15) -> Certified:
     degree = selected_degree(beta, 2)
     if degree == 1:
         raise ValueError(f"beta {beta}: degree 1 is selected, and every density has its period")
-    kernel = exponential(exact)
+    kernel = Kernel.exponential(exact)
 
     def exponent() -> arb:
         first, *others = (rate_ball(kernel, k, 2, "usa") for k in (degree, degree - 1, degree + 1))

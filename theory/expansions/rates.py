@@ -18,8 +18,8 @@ from gegenflow.theory.sphere import laplacian_eigenvalue
 def exact_growth(degree: int, dim: int, model: str, kernel: Kernel, noise: Expr) -> Expr:
     r"""The growth rate :math:`\gamma_k` as an expression, also where the kernel leaves the degree alone by parity.
 
-    >>> from gegenflow.theory.kernels.kernel import attention_kernel
-    >>> exact_growth(1, 3, "usa", attention_kernel("atan(t)"), sp.Rational(1, 10))
+    >>> from gegenflow.theory.kernels.kernel import Kernel
+    >>> exact_growth(1, 3, "usa", Kernel("atan(t)"), sp.Rational(1, 10))
     -1/5
     """
     if weight_parity(kernel.weight) == (-1) ** degree:
@@ -30,8 +30,8 @@ def exact_growth(degree: int, dim: int, model: str, kernel: Kernel, noise: Expr)
 def exact_normaliser(degree: int, dim: int, kernel: Kernel) -> Expr:
     r"""The ratio :math:`\rho_k = w_k/w_0` of the multipliers of the attention weight, by which SA divides.
 
-    >>> from gegenflow.theory.kernels.kernel import exponential
-    >>> sp.simplify(exact_normaliser(1, 3, exponential(2)) - sp.cosh(2) / sp.sinh(2))
+    >>> from gegenflow.theory.kernels.kernel import Kernel
+    >>> sp.simplify(exact_normaliser(1, 3, Kernel.exponential(2)) - sp.cosh(2) / sp.sinh(2))
     -1/2
     """
     if weight_parity(kernel.weight) == -((-1) ** degree):
@@ -42,9 +42,9 @@ def exact_normaliser(degree: int, dim: int, kernel: Kernel) -> Expr:
 def symbolic_rates(dim: int, model: str, kernel: Kernel, noise: Expr) -> Rates:
     r"""Symbols gamma_k and rho_k, or the number itself where it is rational: there resonances occur.
 
-    >>> from gegenflow.theory.kernels.kernel import exponential
-    >>> rates = symbolic_rates(2, "usa", exponential(0), sp.Integer(0))      # Kuramoto: degree 2 stands still
-    >>> rates.gap((1, 2), 1), symbolic_rates(2, "usa", exponential(), sp.Integer(0)).gap((1, 2), 1)
+    >>> from gegenflow.theory.kernels.kernel import Kernel
+    >>> rates = symbolic_rates(2, "usa", Kernel.exponential(0), sp.Integer(0))      # Kuramoto: degree 2 stands still
+    >>> rates.gap((1, 2), 1), symbolic_rates(2, "usa", Kernel.exponential(), sp.Integer(0)).gap((1, 2), 1)
     (0, gamma_2)
     """
 
@@ -75,8 +75,8 @@ def symbolic_rates(dim: int, model: str, kernel: Kernel, noise: Expr) -> Rates:
 def ball_rates(dim: int, model: str, kernel: Kernel, noise: Expr) -> Rates:
     """The numbers at the current precision; a resonance is looked for where the balls leave room for one.
 
-    >>> from gegenflow.theory.kernels.kernel import exponential
-    >>> ball_rates(2, "usa", exponential(1), sp.Integer(0)).growth(1).overlaps(arb(1).bessel_i(1))
+    >>> from gegenflow.theory.kernels.kernel import Kernel
+    >>> ball_rates(2, "usa", Kernel.exponential(1), sp.Integer(0)).growth(1).overlaps(arb(1).bessel_i(1))
     True
 
     Raises ValueError where the kernel or the noise holds a symbol.

@@ -35,10 +35,10 @@ from gegenflow.theory.exact.tables import Table
 from gegenflow.theory.expansions.evaluation import at_time, first_time, late_term, looks, resolve
 from gegenflow.theory.expansions.rates import ball_rates, exact_growth, exact_normaliser, symbolic_rates
 from gegenflow.theory.expansions.recurrence import Modes, Rates, recurrence
-from gegenflow.theory.growth.rates import normaliser_ball
-from gegenflow.theory.kernels.kernel import Kernel, exponential
+from gegenflow.theory.growth.rates import check_normaliser
+from gegenflow.theory.kernels.attention import KernelLike, attention
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import harmonic_dimension
-from gegenflow.theory.symbols import beta as BETA
 
 time = sp.Symbol("t", nonnegative=True)
 PRECISION = 256
@@ -179,7 +179,7 @@ def expansion(
     dim: int = 2,
     beta: Expr | None = None,
     *,
-    kernel: Kernel | None = None,
+    kernel: KernelLike | None = None,
     model: str = "usa",
     noise: Expr = 0,
 ) -> Expansion:
@@ -204,18 +204,16 @@ def expansion(
     >>> expansion(3, degree=1, beta=0).coefficient(3, 1)
     t*exp(t/2)/8 - exp(3*t/2)/8 + exp(t/2)/8
 
-    Raises ValueError for order < 1, degree < 1 or dim < 2, a symbol for one of them, beta together with a kernel, an
-    unknown model, a negative noise, or SA with a kernel whose mean is not positive. Source: derived here; the phases
-    that the orders are for are those of arXiv 2410.23228.
+    Raises ValueError for order < 1, degree < 1 or dim < 2, a symbol for one of them, beta beside a kernel that holds
+    none, an unknown model, a negative noise, or SA with a kernel whose mean is not positive. Source: derived here; the
+    phases that the orders are for are those of arXiv 2410.23228.
     """
-    if kernel is not None and beta is not None:
-        raise ValueError(f"beta {beta}: a kernel has its own parameters, which Kernel.at sets")
-    kernel = exponential(BETA if beta is None else beta) if kernel is None else kernel
+    weight = attention(beta, kernel)
     order, degree = _whole("order", order), _whole("degree", degree)
     dim, noise = _whole("dim", check_dim(dim)), sp.sympify(check_noise(noise))
-    if check_model(model) == "sa" and not kernel.symbols:
-        normaliser_ball(kernel, dim, None)
-    return Expansion(order, degree, dim, check_model(model), kernel, noise)
+    if check_model(model) == "sa":
+        check_normaliser(weight, dim)
+    return Expansion(order, degree, dim, check_model(model), weight, noise)
 
 
 def _whole(name: str, value: Any, low: int = 1, high: float = inf) -> int:

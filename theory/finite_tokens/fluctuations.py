@@ -9,7 +9,7 @@ from flint import arb
 from gegenflow.theory.exact.arguments import check_model, exact_fraction, exact_number
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.growth.rates import normaliser_ball, rate_ball
-from gegenflow.theory.kernels.kernel import exponential
+from gegenflow.theory.kernels.kernel import Kernel
 
 
 def mean_field_distance(time: Any, beta: Any, *, model: str = "usa", digits: int = 15) -> Certified:
@@ -30,7 +30,7 @@ def mean_field_distance(time: Any, beta: Any, *, model: str = "usa", digits: int
     derived here.
     """
     moment = exact_fraction(time, "time", "the time must be a finite number >= 0", least=0)
-    kernel = exponential(exact_number(beta))
+    kernel = Kernel.exponential(exact_number(beta))
     check_model(model)
 
     def total() -> arb:

@@ -24,6 +24,7 @@ from flint import arb
 
 from gegenflow.theory.exact.arguments import check_dim, check_number
 from gegenflow.theory.exact.certified import Certified
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.finite_tokens.emergence import (
     Racer,
     fastest,
@@ -34,7 +35,8 @@ from gegenflow.theory.finite_tokens.emergence import (
 )
 from gegenflow.theory.finite_tokens.races import PRECISION, line_up, run_race
 from gegenflow.theory.growth.rates import growth_rate, normaliser_ball
-from gegenflow.theory.kernels.kernel import Kernel, exponential
+from gegenflow.theory.kernels.attention import KernelLike, as_kernel, attention
+from gegenflow.theory.kernels.kernel import Kernel
 
 FASTEST = 1e290
 BETWEEN = "it must lie strictly between 0 and 1"
@@ -54,7 +56,7 @@ class SelectionLaw:
     ``selection`` maps each degree of the race to the probability that it is first; ``already`` is the probability that
     one of them has that amplitude at the start (T = 0, no degree is selected; small where N a^2 is large): together
     they are 1. ``error`` bounds the error of each. ``mean`` is that of T, ``rates`` are the growth rates of the race.
-    ``beta`` is None where a ``kernel`` takes its place.
+    ``beta`` is None where a ``kernel`` without beta takes its place; a kernel with one holds its value.
 
     Source: derived here.
     """
@@ -111,7 +113,7 @@ class SelectionLaw:
 
 
 def selection_law(
-    dim: int, beta: Any, tokens: int, *, amplitude: float = 0.3, model: str = "usa", kernel: Kernel | None = None
+    dim: int, beta: Any, tokens: int, *, amplitude: float = 0.3, model: str = "usa", kernel: KernelLike | None = None
 ) -> SelectionLaw:
     r"""Probability that each degree is the first to reach an amplitude from independent uniform tokens, and when.
 
@@ -124,7 +126,8 @@ def selection_law(
     the start (of all of them where their rates fall faster than any power). It rests on :meth:`Kernel.tail`, a proved
     bound on the rates. A ``kernel`` of which none is known (neither powers nor exponentials) is assumed to have no fast
     degree after eight negligible ones in a row. For a kernel with a kink and N a^2 below about 75 on the circle no
-    search of the degrees ends, and the error may be as large as 1. ``kernel`` replaces ``beta``.
+    search of the degrees ends, and the error may be as large as 1. ``beta`` is put
+    into a kernel that holds one, and None beside any other.
 
     On the circle :math:`P(T_k > t) = 1 - \exp(-N a^2 e^{-2\gamma_k t})`; the fastest degree wins in 61 % of all runs:
 
@@ -138,14 +141,15 @@ def selection_law(
     degrees of too many harmonics for the quadrature, and as :func:`growth_rate`. Source: derived here.
     """
     dim, strength = check_number("dim", check_dim(dim)), token_strength(tokens, amplitude)
-    rates, tail = _rates(dim, beta, model, kernel)
+    weight = attention(beta, kernel)
+    rates, tail = _rates(dim, weight, model, _named(beta, kernel))
     with flint.ctx.workprec(PRECISION):
         race, rest = line_up(dim, rates, tail, arb(strength))
         outcome = run_race(race)
     return SelectionLaw(
         dim,
-        beta if kernel is None else None,
-        kernel,
+        beta,
+        None if kernel is None else weight,
         model,
         int(tokens),
         unit_interval(amplitude, "amplitude", BETWEEN),
@@ -164,7 +168,7 @@ def tokens_needed(
     *,
     amplitude: float = 0.3,
     model: str = "usa",
-    kernel: Kernel | None = None,
+    kernel: KernelLike | None = None,
 ) -> int:
     r"""Least number of tokens from which the fastest degree emerges first with this probability.
 
@@ -188,7 +192,8 @@ def tokens_needed(
     dim, wanted = check_number("dim", check_dim(dim)), check_probability(probability)
     if 1 - wanted < RESOLVED:
         raise ValueError(f"probability {probability}: it must be less than 1 by {RESOLVED:g} at least")
-    rates, tail = _rates(dim, beta, model, kernel)
+    named = _named(beta, kernel)
+    rates, tail = _rates(dim, attention(beta, kernel), model, named)
 
     def excess(tokens: int) -> float:
         with flint.ctx.workprec(PRECISION):
@@ -201,8 +206,8 @@ def tokens_needed(
     below = above = excess(2)
     while above < 0:
         if high > MOST_TOKENS:
-            where = f"beta {beta}" if kernel is None else f"kernel {kernel.weight}"
-            raise ValueError(f"probability {probability}: more than 1e1000 tokens are needed at {where}")
+            where = " ".join(map(str, named))
+            raise Refused("probability", probability, f"more than 1e1000 tokens are needed at {where}")
         low, high, below = high, high**2, above
         above = excess(high)
     while (step := 1 + low // DISTINCT) < high - low:
@@ -237,20 +242,22 @@ def _between(low: int, high: int, share: float) -> int:
         return int(str((arb(low).log() + share * (arb(high) / low).log()).exp().mid().floor().unique_fmpz()))
 
 
+def _named(beta: Any, kernel: KernelLike | None) -> tuple[str, Any]:
+    """What a refusal names: the argument that chose the weight, and its value."""
+    return ("beta", beta) if kernel is None else ("kernel", as_kernel(kernel).weight)
+
+
 def _rates(
-    dim: int, beta: Any, model: str, kernel: Kernel | None
+    dim: int, kernel: Kernel, model: str, named: tuple[str, Any]
 ) -> tuple[Callable[[int], Certified], Callable[[int], arb | None] | None]:
     """The growth rates, and the bound on those of a degree and all later ones where the kernel has one."""
-    named = f"beta {beta}" if kernel is None else f"kernel {kernel.weight}"
-    kernel = exponential(beta) if kernel is None else kernel
 
     @cache
     def rate(degree: int) -> Certified:
-        certified = growth_rate(degree, dim, beta, model=model, kernel=kernel, digits=25)
+        certified = growth_rate(degree, dim, kernel=kernel, model=model, digits=25)
         if abs(certified.ball) > FASTEST:
-            raise ValueError(
-                f"{named}: the rate {certified.value} of degree {degree} is too large for times in float64"
-            )
+            allowed = f"the rate {certified.value} of degree {degree} is too large for times in float64"
+            raise Refused(*named, allowed)
         return certified
 
     @cache

@@ -18,7 +18,8 @@ import sympy as sp
 from gegenflow.theory.exact.arguments import Expr, Model, check_dim, check_model
 from gegenflow.theory.growth.proofs import PROOFS, r
 from gegenflow.theory.growth.rates import growth_rate
-from gegenflow.theory.kernels.kernel import Kernel, exponential
+from gegenflow.theory.kernels.attention import KernelLike, attention
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.kernels.series import j
 from gegenflow.theory.kernels.terms import power_multiplier
 from gegenflow.theory.sphere import P, laplacian_eigenvalue, zonal_divergence, zonal_laplacian, zonal_weight
@@ -97,11 +98,11 @@ class Derivation:
         return "\n".join((head, *rows))
 
 
-def linearize(kernel: Kernel | None = None, dim: Expr = d, *, model: str = "usa") -> Derivation:
+def linearize(kernel: KernelLike | None = None, dim: Expr = d, *, model: str = "usa") -> Derivation:
     r"""Derive the growth rate of degree k from the mean-field equation, for any kernel, in any dimension.
 
-    ``kernel`` is :func:`~gegenflow.theory.kernels.exponential` with a symbolic beta unless given; ``dim`` may stay a
-    symbol.
+    ``kernel`` is :meth:`~gegenflow.theory.kernels.Kernel.exponential` with a symbolic beta unless given; ``dim`` may
+    stay a symbol.
 
     >>> derivation = linearize(dim=3)
     >>> derivation.rate
@@ -109,24 +110,24 @@ def linearize(kernel: Kernel | None = None, dim: Expr = d, *, model: str = "usa"
     >>> derivation.check()
     True
 
-    Raises ValueError for dim < 2 or an unknown model. Source: arXiv 2410.23228 for the result, derived here.
+    Raises Refused for dim < 2 or an unknown model. Source: arXiv 2410.23228 for the result, derived here.
     """
-    kernel, dim, model = exponential() if kernel is None else kernel, check_dim(dim), check_model(model)
+    weight, dim, model = attention(None, kernel), check_dim(dim), check_model(model)
     equation = _equation(dim, model)
     first_order = _first_order(equation, model)
-    laplacian, multiplier = _laplacian(first_order), _multiplier(kernel, dim)
-    normaliser = _normaliser(kernel, dim) if model == "sa" else None
+    laplacian, multiplier = _laplacian(first_order), _multiplier(weight, dim)
+    normaliser = _normaliser(weight, dim) if model == "sa" else None
     rate = Step(
         "rate",
         r"$\partial_t f = \gamma_k f$ with $\gamma_k = L_k w_k/Z_0$" if normaliser else r"$\gamma_k = L_k w_k$",
         _assemble(laplacian, multiplier, normaliser),
-        growth_rate(k, dim, kernel=kernel, model=model),
+        growth_rate(k, dim, kernel=weight, model=model),
         "symbolically",
         dim,
     )
-    flow = (_interaction(kernel, dim), equation, first_order)
+    flow = (_interaction(weight, dim), equation, first_order)
     spectrum = (_funk_hecke(dim), laplacian, _powers(dim), multiplier, *([normaliser] if normaliser else []))
-    return Derivation(kernel, dim, model, (*flow, *spectrum, rate))
+    return Derivation(weight, dim, model, (*flow, *spectrum, rate))
 
 
 def _plain(words: str) -> str:

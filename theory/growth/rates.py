@@ -10,8 +10,6 @@ Near the uniform measure each harmonic of degree k evolves on its own, :math:`\d
 
 from __future__ import annotations
 
-from typing import Any
-
 import sympy as sp
 from flint import arb
 
@@ -26,9 +24,12 @@ from gegenflow.theory.exact.arguments import (
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.enclosures import Values, enclose
 from gegenflow.theory.exact.refusals import Refused
-from gegenflow.theory.kernels.kernel import Kernel, exponential
+from gegenflow.theory.kernels.attention import KernelLike, attention
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import beta, d, k
+
+POSITIVE_MEAN = "SA divides by the mean of the weight, which must be positive"
 
 
 def growth_rate(
@@ -37,7 +38,7 @@ def growth_rate(
     beta: Expr = beta,
     *,
     model: str = "usa",
-    kernel: Kernel | None = None,
+    kernel: KernelLike | None = None,
     noise: Expr = 0,
     digits: int | None = None,
 ) -> Expr | Certified:
@@ -47,8 +48,9 @@ def growth_rate(
 
     for USA and the exponential kernel; SA divides by :math:`w_0 = \Gamma(d/2)(2/\beta)^{d/2-1} I_{d/2-1}(\beta)`.
     Exact in whatever is left symbolic; with ``digits`` a certified decimal. ``beta`` = 0 is the Kuramoto limit, where
-    only degree 1 grows, at (d-1)/d. ``kernel`` replaces the exponential one (and ``beta``). ``noise``
-    = :math:`1/\kappa`, of tokens that follow :math:`dX = v\,dt + \sqrt{2/\kappa}\,dW`, takes :math:`L_k/\kappa` away.
+    only degree 1 grows, at (d-1)/d. ``kernel`` replaces the exponential one; ``beta`` beside it is put in for its
+    own. ``noise`` = :math:`1/\kappa`, of tokens that follow :math:`dX = v\,dt + \sqrt{2/\kappa}\,dW`, takes
+    :math:`L_k/\kappa` away.
 
     >>> growth_rate()
     2**(d/2)*k*(d + k - 2)*besseli(d/2 + k - 1, beta)*gamma(d/2)/(2*beta**(d/2))
@@ -62,28 +64,32 @@ def growth_rate(
     ([18.5960703045 +/- 2.8e-11], [17.6960703045 +/- 2.8e-11])
     >>> growth_rate(1, 2, 0), growth_rate(1, 3, 0, digits=5)
     (1/2, [0.66667 +/- 3.4e-6])
+    >>> growth_rate(2, 3, kernel="relu(t)"), growth_rate(2, 3, 4, kernel="1 + beta*t")
+    (1/5, 8/5)
 
-    Raises ValueError for degree < 1, dim < 2, beta or noise negative or not finite, an unknown model, digits < 1, or
-    digits with a symbol. Source: arXiv 2410.23228; the factor against the equation as written there is derived here;
-    the noise: arXiv 2606.05140.
+    Raises Refused for degree < 1, dim < 2, beta or noise negative or not finite, beta beside a kernel that holds none,
+    SA with a kernel whose mean is not positive, an unknown model, digits < 1, or digits with a symbol. Source: arXiv
+    2410.23228; the factor against the equation as written there is derived here; the noise: arXiv 2606.05140.
     """
     check_model(model)
-    named = ("beta", beta) if kernel is None else ("kernel", kernel.weight)
-    kernel, noise = exponential(beta) if kernel is None else kernel, check_noise(noise)
+    weight, noise = attention(beta, kernel), check_noise(noise)
     degree, dim = check_degree(degree), check_dim(dim)
     if digits is not None:
         try:
-            return certify(lambda: rate_ball(kernel, degree, dim, model, noise), digits)
+            return certify(lambda: rate_ball(weight, degree, dim, model, noise), digits)
         except ArithmeticError as error:
+            named = ("beta", beta) if kernel is None else ("kernel", weight.weight)
             raise Refused(*named, str(error)) from error
-    if model == "sa" and not kernel.symbols and not sp.sympify(dim).free_symbols:
-        normaliser_ball(kernel, dim, None)
-    rate = laplacian_eigenvalue(degree, dim) * kernel.potential_multiplier(degree, dim)
-    drift = sp.powsimp(rate / kernel.multiplier(0, dim)) if model == "sa" else rate
-    return drift - noise * laplacian_eigenvalue(degree, dim)
+    rate = laplacian_eigenvalue(degree, dim) * weight.potential_multiplier(degree, dim)
+    if model == "sa":
+        check_normaliser(weight, dim)
+        rate = sp.powsimp(rate / weight.multiplier(0, dim))
+    return rate - noise * laplacian_eigenvalue(degree, dim)
 
 
-def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str, noise: Expr = 0, values: Values | None = None) -> arb:
+def rate_ball(
+    kernel: Kernel, degree: Expr, dim: Expr, model: str, noise: Expr = 0, values: Values | None = None
+) -> arb:
     """The growth rate as a ball at the current precision, for parameters anywhere in the balls ``values``."""
     degree, dim = check_number("degree", degree), check_number("dim", dim)
     drift: arb = kernel.ball(degree - 1, dim + 2, values) / dim
@@ -94,11 +100,25 @@ def rate_ball(kernel: Kernel, degree: Any, dim: Any, model: str, noise: Expr = 0
 
 
 def normaliser_ball(kernel: Kernel, dim: int, values: Values | None) -> arb:
-    """The mean w_0 of the weight, by which SA divides, or a ValueError where it is not positive."""
+    """The mean w_0 of the weight, by which SA divides; Refused where it is not positive."""
     normaliser: arb = kernel.ball(0, dim, values)
     if normaliser <= 0:
-        raise Refused("kernel", kernel.weight, "SA divides by the mean of the weight, which must be positive")
+        raise Refused("kernel", kernel.weight, POSITIVE_MEAN)
     return normaliser
+
+
+def check_normaliser(kernel: Kernel, dim: Expr) -> None:
+    """Refuse a kernel whose mean is not positive, or, while it holds symbols, vanishes identically.
+
+    >>> check_normaliser(Kernel.heads([1, -1], [1, -1]), 3)
+    Traceback (most recent call last):
+    gegenflow.theory.exact.refusals.Refused: kernel exp(beta*t) - exp(-beta*t): SA divides by the mean of the weight, \
+which must be positive
+    """
+    if not kernel.symbols and not sp.sympify(dim).free_symbols:
+        normaliser_ball(kernel, int(dim), None)
+    elif kernel.parity == -1 or kernel.multiplier(0, dim) == 0:
+        raise Refused("kernel", kernel.weight, POSITIVE_MEAN)
 
 
 def noise_threshold(
@@ -107,7 +127,7 @@ def noise_threshold(
     beta: Expr = beta,
     *,
     model: str = "usa",
-    kernel: Kernel | None = None,
+    kernel: KernelLike | None = None,
     digits: int | None = None,
 ) -> Expr | Certified:
     r"""The inverse noise :math:`\kappa_k` above which the uniform state is unstable to degree k.
@@ -126,20 +146,24 @@ def noise_threshold(
     >>> abs(float(growth_rate(2, 3, 4, noise=1 / sp.Rational(threshold.value), digits=5))) < 1e-10
     True
 
-    Raises ValueError for bad degree, dim, beta, model or digits, or a degree that the kernel leaves alone, such as
+    Raises Refused for bad degree, dim, beta, kernel, model or digits, or a degree that the kernel leaves alone, such as
     degree > 1 at beta = 0. Source: arXiv 2606.05140 for degree 1; derived here.
     """
     check_model(model)
-    kernel = exponential(beta) if kernel is None else kernel
+    weight = attention(beta, kernel)
     degree, dim = check_degree(degree), check_dim(dim)
     if digits is not None:
         try:
-            return certify(lambda: threshold_ball(kernel, degree, dim, model), digits)
+            return certify(lambda: threshold_ball(weight, degree, dim, model), digits)
         except ArithmeticError as error:
-            raise ValueError(f"kernel {kernel.weight}, degree {degree}, dim {dim}: no threshold, {error}") from error
-    multiplier = kernel.potential_multiplier(degree, dim)
-    _check_acts(multiplier == 0, kernel, degree, dim)
-    return sp.powsimp(kernel.multiplier(0, dim) / multiplier) if model == "sa" else 1 / multiplier
+            allowed = f"no noise threshold of degree {degree} in dim {dim}, {error}"
+            raise Refused("kernel", weight.weight, allowed) from error
+    multiplier = weight.potential_multiplier(degree, dim)
+    _check_acts(multiplier == 0, weight, degree, dim)
+    if model == "sa":
+        check_normaliser(weight, dim)
+        return sp.powsimp(weight.multiplier(0, dim) / multiplier)
+    return 1 / multiplier
 
 
 def threshold_ball(kernel: Kernel, degree: Expr, dim: Expr, model: str = "usa") -> arb:
@@ -152,6 +176,5 @@ def threshold_ball(kernel: Kernel, degree: Expr, dim: Expr, model: str = "usa") 
 
 def _check_acts(vanishes: bool, kernel: Kernel, degree: Expr, dim: Expr) -> None:
     if vanishes:
-        raise ValueError(
-            f"degree {degree}: no noise threshold, as the kernel {kernel.weight} leaves it alone in dim {dim}"
-        )
+        allowed = f"no noise threshold, as the kernel {kernel.weight} leaves it alone in dim {dim}"
+        raise Refused("degree", degree, allowed)

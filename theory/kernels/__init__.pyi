@@ -1,9 +1,5 @@
+from .attention import KernelLike as KernelLike
+from .attention import funk_hecke as funk_hecke
 from .kernel import Kernel as Kernel
-from .kernel import attention_kernel as attention_kernel
-from .kernel import exponential as exponential
-from .kernel import heads as heads
-from .kernel import multiplier as multiplier
-from .kernel import relu as relu
-from .series import power_series as power_series
 from .terms import half_power_multiplier as half_power_multiplier
 from .terms import power_multiplier as power_multiplier

@@ -13,28 +13,55 @@ from gegenflow.theory.kernels.terms import Term
 from gegenflow.theory.symbols import beta, t
 
 WORDS = ("exp", "sin", "cos", "sinh", "cosh", "tanh", "atan", "erf", "log", "sqrt", "Max", "Min", "Abs", "Heaviside")
+ALLOWED = f"a kernel is a formula in t and parameters, of {', '.join(WORDS)}, relu(t)"
+OWN = {"t": t, "beta": beta}
+"""The symbols that a weight shares with the rest of the theory, by name."""
 
 
 def read_weight(text: str) -> Expr:
     """A formula typed by a user: numbers stay exact, only known words have a meaning."""
-    allowed = f"a kernel is a formula in t and parameters, of {', '.join(WORDS)}, relu(t)"
     names = set(re.findall(r"[^\W\d]\w*", text))
     if (
         not re.fullmatch(r"[\w\s.+\-*/(),]*", text)
         or any("_" in name or name == "I" for name in names)
         or re.search(r"\.\s*[^\W\d]", text)
     ):
-        raise Refused("kernel", text, allowed)
-    known = {word: getattr(sp, word) for word in WORDS} | {"t": t, "beta": beta, "relu": lambda x: sp.Max(x, 0)}
-    known |= {"pi": sp.pi, "E": sp.E}
+        raise Refused("kernel", text, ALLOWED)
+    known = {word: getattr(sp, word) for word in WORDS} | OWN | {"pi": sp.pi, "E": sp.E}
+    known["relu"] = lambda x: sp.Max(x, 0)
     symbols = {name: sp.Symbol(name, real=True) for name in names - set(known)}
     try:
         weight = parse_expr(text, {**known, **symbols}, transformations=(*standard_transformations, rationalize))
     except Exception as error:
-        raise Refused("kernel", text, allowed) from error
+        raise Refused("kernel", text, ALLOWED) from error
     if not isinstance(weight, sp.Expr) or weight.has(sp.nan, sp.zoo, sp.oo, sp.I):
-        raise Refused("kernel", text, allowed)
+        raise Refused("kernel", text, ALLOWED)
     return weight
+
+
+def with_own_symbols(weight: sp.Expr | float) -> sp.Expr:
+    """An expression whose symbols named t and beta, whatever is assumed of them, are those of the theory.
+
+    >>> with_own_symbols(sp.exp(sp.Symbol("t"))) == sp.exp(t)
+    True
+
+    Raises Refused for what is no expression.
+    """
+    try:
+        expression = sp.sympify(weight, strict=True)
+    except sp.SympifyError as error:
+        raise Refused("kernel", weight, ALLOWED) from error
+    if not isinstance(expression, sp.Expr) or expression.has(sp.nan, sp.zoo):
+        raise Refused("kernel", weight, ALLOWED)
+    foreign = {symbol: OWN[symbol.name] for symbol in expression.free_symbols if symbol.name in OWN}
+    return expression.xreplace(foreign)
+
+
+def stays_symbolic(beta: Expr) -> bool:
+    """Whether beta holds a symbol or is an irrational number >= 0, such as sqrt(2)."""
+    if not isinstance(beta, sp.Expr) or beta.is_Rational or beta.is_Float:
+        return False
+    return bool(beta.is_nonnegative or (beta.free_symbols and beta.is_nonnegative is not False))
 
 
 def weight_terms(weight: Expr) -> tuple[Term, ...] | None:

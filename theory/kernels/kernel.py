@@ -13,234 +13,283 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import (
-    Expr,
-    check_degree,
-    check_dim,
-    exact_number,
-    exact_parameter,
-)
-from gegenflow.theory.exact.certified import Certified, certify
-from gegenflow.theory.exact.enclosures import Values, enclose
-from gegenflow.theory.kernels.formulas import read_weight, weight_parity, weight_terms
+from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, exact_number, exact_parameter
+from gegenflow.theory.exact.enclosures import Values
+from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.kernels.formulas import read_weight, stays_symbolic, weight_parity, weight_terms, with_own_symbols
+from gegenflow.theory.kernels.functions import overlap_function
 from gegenflow.theory.kernels.integrals import zonal_integral
+from gegenflow.theory.kernels.series import remainder_of, series_ball, series_multiplier, series_of
+from gegenflow.theory.kernels.tails import tail_of
 from gegenflow.theory.kernels.terms import Term
 from gegenflow.theory.sphere import P, gegenbauer, zonal_weight
 from gegenflow.theory.symbols import beta, d, k, t
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 COARSE = 30
 """Bits that tell whether an integral exists."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Kernel:
-    """An attention weight h(t), its potential W(t) with W' = h, and the multipliers w_k[h].
+    r"""An attention weight h(t): a sympy expression in t and parameters, or its text. Equal weights are equal kernels.
 
-    ``multiplier(degree, dim)`` is the exact expression; ``ball(degree, dim, values)`` encloses the number in a
-    ``flint.arb`` at the current precision, each symbol of the weight within the ball that ``values`` gives it (else
-    ValueError). ``terms`` are those of a weight made of powers and exponentials, empty for any other.
+    Sums of :math:`c\,t^n e^{at}` and :math:`c\,t_+^n` have exact multipliers (:mod:`gegenflow.theory.kernels.terms`);
+    those of any other weight stay integrals, with certified digits by integration in balls. Symbols named t and beta
+    are those of the theory. ``remainder`` is for :meth:`series` alone.
+
+    >>> Kernel("1 + beta*t").multiplier(1, 3)                           # linear attention
+    beta/3
+    >>> Kernel(t * sp.exp(t)).multiplier(0, 2)                          # the mean of t e^t is I_0'(1)
+    besseli(1, 1)
+    >>> Kernel("tanh(3*t)").ball(1, 3).overlaps(-Kernel("-tanh(3*t)").ball(1, 3))
+    True
+    >>> Kernel("exp(2*t)") == Kernel.exponential(2) == Kernel("exp(beta*t)").at(beta=2)
+    True
+
+    A kernel is a function of an array of overlaps as soon as its parameters are numbers:
+
+    >>> Kernel("relu(t) + beta*t").at(beta="2.5")([0.5, -0.5]).tolist()
+    [1.75, -1.25]
+
+    Raises Refused for a text that is no formula in t, parameters and the functions of
+    :data:`~gegenflow.theory.kernels.formulas.WORDS`. Source: derived here.
     """
 
-    weight: Expr
-    potential: Expr
-    multiplier: Callable[[Expr, Expr], Expr] = field(repr=False)
-    ball: Callable[..., arb] = field(repr=False)
-    terms: tuple[Term, ...] = field(default=(), repr=False)
+    weight: sp.Expr
+    remainder: sp.Expr | None = field(default=None, repr=False)
 
-    def potential_multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
-        """The multiplier w_k[W] of the potential, degree >= 1.
+    def __init__(self, weight: sp.Expr | str | float, remainder: sp.Expr | None = None) -> None:
+        expression = read_weight(weight) if isinstance(weight, str) else with_own_symbols(weight)
+        object.__setattr__(self, "weight", expression)
+        object.__setattr__(self, "remainder", remainder)
 
-        >>> exponential().potential_multiplier(3, 2)
-        besseli(3, beta)/beta
+    def __reduce__(self) -> tuple[type[Kernel], tuple[sp.Expr, sp.Expr | None]]:
+        return type(self), (self.weight, self.remainder)
+
+    # ways to make one
+
+    @classmethod
+    def exponential(cls, beta: Expr = beta) -> Kernel:
+        r"""Softmax attention, :math:`h(t) = e^{\beta t}`, :math:`W = e^{\beta t}/\beta`.
+
+        .. math:: w_k = \Gamma(d/2)\,(2/\beta)^{d/2-1}\, I_{k+d/2-1}(\beta)
+
+        and at ``beta`` = 0, the Kuramoto limit, h = 1 and W = t: only w_0 = 1 is left.
+
+        >>> Kernel.exponential().multiplier(3, 2), Kernel.exponential().multiplier(0, 3)
+        (besseli(3, beta), sinh(beta)/beta)
+        >>> Kernel.exponential("0.3").weight                # decimals stay exact
+        exp(3*t/10)
+
+        Raises Refused for beta negative, infinite or not a number. Source: arXiv 2410.23228; DLMF 10.32.2, by parts.
         """
-        raised = self.multiplier(check_degree(degree) - 1, check_dim(dim) + 2)
-        return sp.Add(*(term / dim for term in sp.Add.make_args(raised)))
+        if not stays_symbolic(beta):
+            exact = exact_number(beta)
+            beta = sp.Rational(int(exact.p), int(exact.q))
+        return cls(sp.exp(beta * t))
 
-    def function(self, values: Mapping[sp.Symbol, object]) -> Callable[[Any], Any]:
-        """The attention weight as a function of an array of overlaps, its symbols replaced by numbers.
+    @classmethod
+    def heads(cls, values: Sequence[Any], scales: Sequence[Any], beta: Expr = beta) -> Kernel:
+        r"""Isotropic heads, :math:`h(t) = \sum_h v_h e^{\beta m_h t}`.
 
-        >>> float(attention_kernel("relu(t) + beta*t").function({beta: "2.5"})(0.5))
-        1.75
+        .. math:: W(t) = \sum_h \frac{v_h}{\beta m_h}\, e^{\beta m_h t}
+
+        Head h has key-query matrix :math:`m_h I` (``scales``) and value matrix :math:`v_h I` (``values``), both of
+        either sign; :math:`v_h = m_h` is the gradient flow of arXiv 2605.04279. Numbers stay exact, symbols stay free,
+        and the growth rates of the heads add up.
+
+        >>> Kernel.heads([1, "-0.5"], [1, 2]).weight
+        -exp(2*beta*t)/2 + exp(beta*t)
+        >>> Kernel.heads([1, 1], [1, -1]).multiplier(1, 3)             # an even weight has no odd degrees
+        0
+
+        Raises Refused unless there are as many values as scales, at least one. Source: arXiv 2605.04279 for the heads.
         """
-        numbers = {symbol: sp.Rational(str(value)) for symbol, value in values.items()}
-        function: Callable[[Any], Any] = sp.lambdify(t, self.weight.subs(numbers), "numpy")
-        return function
+        if len(values) != len(scales) or not len(values):
+            raise Refused("values", values, f"one is needed for each of the {len(scales)} scales, at least one")
+        rate = exact_parameter(beta)
+        parameters = [(exact_parameter(v), exact_parameter(m)) for v, m in zip(values, scales, strict=True)]
+        return cls(sp.Add(*(v * sp.exp(rate * m * t) for v, m in parameters)))
+
+    @classmethod
+    def relu(cls, power: int = 1) -> Kernel:
+        r"""Rectified attention, :math:`h(t) = \max(t, 0)^n`: 0 beyond a half sphere; n = 1 is ReLU, n = 0 a step.
+
+        .. math:: w_k = \frac{n!\;\Gamma(d/2)}{2^{n+1}\,\Gamma(1+(n-k)/2)\,\Gamma((n+k+d)/2)}
+
+        >>> [Kernel.relu().multiplier(k, 2) for k in range(5)]        # Fourier series of a rectified cosine
+        [1/pi, 1/4, 1/(3*pi), 0, -1/(15*pi)]
+
+        Raises Refused unless n is an integer >= 0. Source: DLMF 18.5.5 (Rodrigues), see
+        :func:`~gegenflow.theory.kernels.half_power_multiplier`.
+        """
+        if isinstance(power, bool) or not isinstance(power, int) or power < 0:
+            raise Refused("power", power, "the power of a rectified kernel must be an integer >= 0")
+        return cls(sp.Max(t, 0) ** power if power else sp.Heaviside(t))
+
+    @classmethod
+    def series(
+        cls,
+        coefficients: Sequence[Expr] | Callable[[sp.Symbol], Expr],
+        tail: Callable[[sp.Symbol], Expr] | None = None,
+    ) -> Kernel:
+        r"""Any attention weight with a power series, :math:`h(t) = \sum_n a_n t^n`, through the series formula.
+
+        .. math:: w_k = \Gamma(d/2) \sum_{j \ge 0} \frac{a_{k+2j}\,(k+2j)!}{2^{k+2j}\, j!\; \Gamma(k+j+d/2)}
+
+        ``coefficients`` is a finite sequence a_0, a_1, ... (a polynomial, e.g. linear attention ``[1, beta]``) or a
+        function n -> a_n. Certified digits of an infinite series also need ``tail(n)``, a number that bounds
+        :math:`\sum_{m \ge n} |a_m|`: as :math:`|P_k| \le 1`, it bounds what is left out after n terms. Both functions
+        are called once, with a symbol n; cases are told by ``sp.Piecewise``.
+
+        >>> Kernel.series([0, 0, 1]).multiplier(2, 3)              # t^2 = 1/3 + (2/3) P_2, and P_2 has norm 1/5
+        2/15
+        >>> series = Kernel.series(lambda n: 2**n / sp.factorial(n), tail=lambda n: 8 * 2**n / sp.factorial(n))
+        >>> series.ball(1, 2).overlaps(arb(2).bessel_i(1)), series.ball(1, 2).rad() < 1e-14
+        (True, True)
+
+        Raises Refused for a function that cannot be called with a symbol, and, where certified digits are asked for,
+        for an infinite series without ``tail`` or with parameters. Source: arXiv 2410.23228 for the expansion; the
+        formula is derived here.
+        """
+        if callable(coefficients):
+            return cls(series_of(coefficients), None if tail is None else remainder_of(tail))
+        return cls(sp.Add(*(exact_parameter(a) * t**n for n, a in enumerate(coefficients))))
+
+    # what it is
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms of a weight made of powers and exponentials, empty for 0 and for any other weight."""
+        return self._terms or ()
+
+    @cached_property
+    def _terms(self) -> tuple[Term, ...] | None:
+        return weight_terms(self.weight)
+
+    @cached_property
+    def parity(self) -> int:
+        """1 for an even weight, -1 for an odd one, else 0."""
+        return weight_parity(self.weight)
+
+    @cached_property
+    def potential(self) -> sp.Expr:
+        """An antiderivative W of the weight."""
+        if self._terms is not None:
+            return sp.Add(*(term.potential for term in self._terms))
+        if isinstance(self.weight, sp.Sum):
+            return self.weight.func(sp.integrate(self.weight.function, t), *self.weight.limits)
+        s = sp.Dummy("s", real=True)
+        return sp.Integral(self.weight.subs(t, s), (s, 0, t))
 
     @property
     def symbols(self) -> set[sp.Symbol]:
         """The parameters that are still symbols."""
         return set(self.weight.free_symbols) - {t}
 
-    def at(self, values: Mapping[sp.Symbol, Any]) -> Kernel:
-        """The kernel with numbers, kept exact, or expressions in the place of symbols.
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters that are still symbols, sorted.
 
-        >>> heads([1, sp.Symbol("v")], [1, -1]).at({sp.Symbol("v"): "0.1", beta: 2}).weight
-        exp(2*t) + exp(-2*t)/10
+        >>> Kernel("v*exp(beta*t)").parameters
+        ('beta', 'v')
         """
-        return attention_kernel(self.weight.subs({symbol: exact_parameter(value) for symbol, value in values.items()}))
+        return tuple(sorted({symbol.name for symbol in self.symbols}))
 
-    def derivative(self, parameter: sp.Symbol) -> Kernel:
-        """The kernel whose multipliers are the derivatives of these in a parameter.
+    # numbers of it
 
-        >>> exponential().derivative(beta).weight
-        t*exp(beta*t)
+    def multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
+        """The Funk-Hecke multiplier w_k[h], exactly; degree and dimension may be symbols."""
+        degree, dim = sp.sympify(check_degree(degree, 0)), check_dim(dim)
+        if self._terms is not None:
+            return sp.Add(*(term.multiplier(degree, dim) for term in self._terms))
+        if isinstance(self.weight, sp.Sum):
+            return series_multiplier(self.weight, degree, dim)
+        harmonic = gegenbauer(int(degree), dim) if degree.is_Integer else P(degree, t)
+        return sp.Integral(self.weight * harmonic * zonal_weight(dim), (t, -1, 1))
+
+    def potential_multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
+        """The multiplier w_k[W] of the potential, degree >= 1.
+
+        >>> Kernel.exponential().potential_multiplier(3, 2)
+        besseli(3, beta)/beta
         """
-        return attention_kernel(sp.diff(self.weight, parameter))
+        raised = self.multiplier(check_degree(degree) - 1, check_dim(dim) + 2)
+        return sp.Add(*(term / dim for term in sp.Add.make_args(raised)))
+
+    def ball(self, degree: int, dim: int, values: Values | None = None) -> arb:
+        """The multiplier w_k[h] in a ball at the current precision, each symbol of the weight within its own ball.
+
+        Raises Refused for a symbol without one; ValueError or ArithmeticError where there is no finite number.
+        """
+        vanishes = self.parity == -((-1) ** degree)
+        if self._terms is None and vanishes:
+            with flint.ctx.workprec(COARSE):
+                self._integral(degree, dim, values)  # it must exist
+        if vanishes:
+            return arb(0)
+        if self._terms is None:
+            return self._integral(degree, dim, values)
+        return arb(sum((term.ball(degree, dim, values or {}) for term in self._terms), fmpq(0)))
+
+    def _integral(self, degree: int, dim: int, values: Values | None) -> arb:
+        if isinstance(self.weight, sp.Sum):
+            return series_ball(self.weight, self.remainder, degree, dim)
+        return zonal_integral(self.weight, degree, dim, values)
 
     def tail(self, degree: int, dim: int, values: Values) -> arb | None:
         r"""A bound from above on :math:`L_j w_j[W]` for all j >= ``degree``; None where none is known.
 
-        The sum of the bounds of the terms; or 0 where the steepest exponential, with a negative coefficient, outweighs
-        the others: :math:`w_j[e^{at}]/w_j[e^{bt}]`, 0 < a < b, decreases in j, so it does so for all higher degrees.
+        See :func:`~gegenflow.theory.kernels.tails.tail_of`.
         """
-        if self.weight == 0:
-            return arb(0)
-        bounds = [bound for term in self.terms if (bound := term.tail(degree, dim, values)) is not None]
-        if not bounds or len(bounds) < len(self.terms):
-            return None
-        return arb(0) if self._decays(degree, dim, values) else sum(bounds, arb(0))
+        return arb(0) if self.weight == 0 else tail_of(self.terms, degree, dim, values)
 
-    def _decays(self, degree: int, dim: int, values: Values) -> bool:
-        """Whether the steepest exponential, with a negative coefficient, outweighs the others."""
-        if any(term.power or term.half for term in self.terms):
-            return False
-        rates = [enclose(term.rate, values) for term in self.terms]
-        sizes = [abs(arb(term.ball(degree - 1, dim + 2, values))) for term in self.terms]
-        first = max(range(len(rates)), key=lambda i: float(rates[i].mid()))
-        others = [i for i in range(len(rates)) if i != first]
-        steepest = rates[first] > 0 and all(abs(rates[i]) <= rates[first] for i in others)
-        negative = enclose(self.terms[first].coefficient, values) < 0
-        return bool(steepest and negative and sum((sizes[i] for i in others), arb(0)) < sizes[first])
+    # other kernels, and the function
+
+    def at(self, values: Mapping[sp.Symbol | str, Any] | None = None, /, **named: Any) -> Kernel:
+        """The kernel with numbers, kept exact, or expressions in the place of parameters, which are told by name.
+
+        >>> Kernel.heads([1, sp.Symbol("v")], [1, -1]).at({sp.Symbol("v"): "0.1"}, beta=2).weight
+        exp(2*t) + exp(-2*t)/10
+
+        Raises Refused for a parameter that the kernel does not hold.
+        """
+        given = {str(name): value for name, value in (values or {}).items()} | named
+        for name in given.keys() - set(self.parameters):
+            held = f"only {', '.join(self.parameters)}" if self.parameters else "and no other parameter"
+            raise Refused(name, given[name], f"the kernel {self.weight} holds no {name}, {held}")
+        known = {symbol: exact_parameter(given[symbol.name]) for symbol in self.symbols if symbol.name in given}
+        rest = None if self.remainder is None else self.remainder.subs(known, simultaneous=True)
+        return Kernel(self.weight.subs(known, simultaneous=True), rest)
+
+    def derivative(self, parameter: sp.Symbol) -> Kernel:
+        """The kernel whose multipliers are the derivatives of these in a parameter.
+
+        >>> Kernel.exponential().derivative(beta).weight
+        t*exp(beta*t)
+        """
+        return Kernel(sp.diff(self.weight, parameter))
+
+    def __call__(self, overlaps: ArrayLike) -> NDArray[np.float64]:
+        """The weight at each of an array of overlaps, in floats; Refused while a parameter is a symbol."""
+        if self.parameters:
+            raise Refused("kernel", self.weight, f"a number is needed for {', '.join(self.parameters)}; see Kernel.at")
+        return self._function(overlaps)
+
+    @cached_property
+    def _function(self) -> Callable[[ArrayLike], NDArray[np.float64]]:
+        return overlap_function(self.weight)
 
     def _repr_latex_(self) -> str:
         return f"$h(t) = {sp.latex(self.weight)}$"
-
-
-def attention_kernel(weight: Expr | str) -> Kernel:
-    r"""The kernel of any attention weight h(t): a sympy expression in t and parameters, or its text.
-
-    Sums of :math:`c\,t^n e^{at}` and :math:`c\,t_+^n` have exact multipliers (:mod:`gegenflow.theory.kernels.terms`);
-    those of any other weight stay integrals, with certified digits by integration in balls.
-
-    >>> attention_kernel("1 + beta*t").multiplier(1, 3)                 # linear attention
-    beta/3
-    >>> attention_kernel(t * sp.exp(t)).multiplier(0, 2)                # the mean of t e^t is I_0'(1)
-    besseli(1, 1)
-    >>> certify(lambda: attention_kernel("tanh(3*t)").ball(1, 3), digits=10)
-    [0.4552702386 +/- 2.4e-11]
-
-    Raises ValueError for a text that is no formula in t, parameters and the functions of
-    :data:`~gegenflow.theory.kernels.formulas.WORDS`. Source: derived here.
-    """
-    weight = read_weight(weight) if isinstance(weight, str) else sp.sympify(weight)
-    terms, parity = weight_terms(weight), weight_parity(weight)
-
-    def multiplier(degree: Expr, dim: Expr) -> Expr:
-        degree, dim = sp.sympify(check_degree(degree, 0)), check_dim(dim)
-        if terms is not None:
-            return sp.Add(*(term.multiplier(degree, dim) for term in terms))
-        harmonic = gegenbauer(int(degree), dim) if degree.is_Integer else P(degree, t)
-        return sp.Integral(weight * harmonic * zonal_weight(dim), (t, -1, 1))
-
-    def ball(degree: int, dim: int, values: Values | None = None) -> arb:
-        vanishes = parity == -((-1) ** degree)
-        if terms is None and vanishes:
-            with flint.ctx.workprec(COARSE):
-                zonal_integral(weight, degree, dim, values)  # it must exist
-        if vanishes:
-            return arb(0)
-        if terms is not None:
-            return arb(sum((term.ball(degree, dim, values or {}) for term in terms), fmpq(0)))
-        return zonal_integral(weight, degree, dim, values)
-
-    s = sp.Dummy("s", real=True)
-    closed = terms is not None
-    potential = sp.Add(*(x.potential for x in terms or ())) if closed else sp.Integral(weight.subs(t, s), (s, 0, t))
-    return Kernel(weight, potential, multiplier, ball, terms or ())
-
-
-def exponential(beta: Expr = beta) -> Kernel:
-    r"""Softmax attention, :math:`h(t) = e^{\beta t}`, :math:`W = e^{\beta t}/\beta`.
-
-    .. math:: w_k = \Gamma(d/2)\,(2/\beta)^{d/2-1}\, I_{k+d/2-1}(\beta)
-
-    and at ``beta`` = 0, the Kuramoto limit, h = 1 and W = t: only w_0 = 1 is left.
-
-    >>> exponential().multiplier(3, 2), exponential().multiplier(0, 3)
-    (besseli(3, beta), sinh(beta)/beta)
-    >>> exponential("0.3").weight                       # decimals stay exact
-    exp(3*t/10)
-
-    Raises ValueError for beta negative, infinite or not a number. Source: arXiv 2410.23228; DLMF 10.32.2, by parts.
-    """
-    if not _stays_symbolic(beta):
-        exact = exact_number(beta)
-        beta = sp.Rational(int(exact.p), int(exact.q))
-    return attention_kernel(sp.exp(beta * t))
-
-
-def _stays_symbolic(beta: Expr) -> bool:
-    """Whether beta holds a symbol or is an irrational number >= 0, such as sqrt(2)."""
-    if not isinstance(beta, sp.Expr) or beta.is_Rational or beta.is_Float:
-        return False
-    return bool(beta.is_nonnegative or (beta.free_symbols and beta.is_nonnegative is not False))
-
-
-def heads(values: Sequence[Any], scales: Sequence[Any], beta: Expr = beta) -> Kernel:
-    r"""Isotropic heads, :math:`h(t) = \sum_h v_h e^{\beta m_h t}`.
-
-    .. math:: W(t) = \sum_h \frac{v_h}{\beta m_h}\, e^{\beta m_h t}
-
-    Head h has key-query matrix :math:`m_h I` (``scales``) and value matrix :math:`v_h I` (``values``), both of either
-    sign; :math:`v_h = m_h` is the gradient flow of arXiv 2605.04279. Numbers stay exact, symbols stay free, and the
-    growth rates of the heads add up.
-
-    >>> heads([1, "-0.5"], [1, 2]).weight
-    -exp(2*beta*t)/2 + exp(beta*t)
-    >>> heads([1, 1], [1, -1]).multiplier(1, 3)                    # an even weight has no odd degrees
-    0
-
-    Raises ValueError unless there are as many values as scales, at least one. Source: arXiv 2605.04279 for the heads.
-    """
-    if len(values) != len(scales) or not len(values):
-        raise ValueError(f"values {values}: one is needed for each of the {len(scales)} scales, at least one")
-    parameters = [(exact_parameter(v), exact_parameter(m)) for v, m in zip(values, scales, strict=True)]
-    return attention_kernel(sp.Add(*(v * sp.exp(exact_parameter(beta) * m * t) for v, m in parameters)))
-
-
-def relu(power: int = 1) -> Kernel:
-    r"""Rectified attention, :math:`h(t) = \max(t, 0)^n`: 0 beyond a half sphere; n = 1 is ReLU, n = 0 a step.
-
-    .. math:: w_k = \frac{n!\;\Gamma(d/2)}{2^{n+1}\,\Gamma(1+(n-k)/2)\,\Gamma((n+k+d)/2)}
-
-    >>> [relu().multiplier(k, 2) for k in range(5)]               # Fourier series of a rectified cosine
-    [1/pi, 1/4, 1/(3*pi), 0, -1/(15*pi)]
-
-    Raises ValueError unless n is an integer >= 0. Source: DLMF 18.5.5 (Rodrigues), see
-    :func:`~gegenflow.theory.kernels.half_power_multiplier`.
-    """
-    if isinstance(power, bool) or not isinstance(power, int) or power < 0:
-        raise ValueError(f"power {power}: the power of a rectified kernel must be an integer >= 0")
-    return attention_kernel(sp.Max(t, 0) ** power if power else sp.Heaviside(t))
-
-
-def multiplier(degree: Expr = k, dim: Expr = d, beta: Expr = beta, *, digits: int | None = None) -> Expr | Certified:
-    r"""Funk-Hecke multiplier :math:`w_k` of the attention weight :math:`e^{\beta t}` (see :func:`exponential`).
-
-    Exact; with ``digits`` a certified number. Source: arXiv 2410.23228; DLMF 10.32.2, by parts.
-
-    >>> multiplier()
-    2**(d/2 - 1)*beta**(1 - d/2)*besseli(d/2 + k - 1, beta)*gamma(d/2)
-    >>> multiplier(1, 3, 2, digits=20)
-    [0.97438274358006103786 +/- 4.1e-21]
-    """
-    kernel = exponential(beta)
-    if digits is None:
-        return kernel.multiplier(degree, dim)
-    return certify(lambda: kernel.ball(check_degree(degree, 0), check_dim(dim)), digits)

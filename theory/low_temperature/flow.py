@@ -29,7 +29,7 @@ from __future__ import annotations
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, check_dim, check_model, check_terms
-from gegenflow.theory.kernels.kernel import exponential
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import zonal_laplacian, zonal_weight
 from gegenflow.theory.symbols import beta, d, t
 
@@ -131,7 +131,7 @@ def diffusion_time(dim: Expr = d, beta: Expr = beta, *, model: str = "sa") -> Ex
     Raises ValueError for dim < 2, beta < 0 or not finite, or an unknown model. Source: arXiv 2605.10931 for SA; the
     power of beta and the constant of USA are derived here from DLMF 10.40.1.
     """
-    kernel, dim = exponential(beta), check_dim(dim)
+    kernel, dim = Kernel.exponential(beta), check_dim(dim)
     scale = sp.diff(kernel.weight, t).subs(t, 0)
     return scale if check_model(model) == "sa" else scale / kernel.multiplier(0, dim)
 

@@ -9,5 +9,5 @@ from .landau import landau_expansion as landau_expansion
 from .landau import tricritical_beta as tricritical_beta
 from .transitions import BranchPoint as BranchPoint
 from .transitions import Transition as Transition
-from .transitions import fold as fold
-from .transitions import transition as transition
+from .transitions import branch_fold as branch_fold
+from .transitions import phase_transition as phase_transition

@@ -14,7 +14,7 @@ from flint import fmpq
 
 from gegenflow.theory.exact.arguments import Expr, check_degree, check_number, exact_fraction
 from gegenflow.theory.exact.certified import Certified, certify
-from gegenflow.theory.kernels.kernel import exponential
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.noise.landau import bessel_quotient_root
 from gegenflow.theory.symbols import beta, k, kappa
 
@@ -59,7 +59,7 @@ def amplitude_equation(degree: Expr = k, beta: Expr = beta, kappa: Expr = kappa)
     Raises ValueError for degree < 1, a bad beta, or a kappa that is not > 0. Source: derived here.
     """
     kappa = check_kappa(kappa)
-    w = {m: exponential(beta).potential_multiplier(abs(m) * check_degree(degree), 2) for m in (-2, -1, 1, 2)}
+    w = {m: Kernel.exponential(beta).potential_multiplier(abs(m) * check_degree(degree), 2) for m in (-2, -1, 1, 2)}
     a, conjugate, b = sp.symbols("A Abar B")
     q = {0: sp.Integer(1), 1: a, -1: conjugate, 2: b}
 

@@ -22,7 +22,7 @@ from flint import arb, fmpq
 from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_number
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.growth.rates import noise_threshold, threshold_ball
-from gegenflow.theory.kernels.kernel import exponential
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import gegenbauer
 from gegenflow.theory.symbols import beta, d, t
 
@@ -45,7 +45,7 @@ def coupling_threshold(
     """
     if digits is None:
         return sp.sympify(noise_threshold(degree, dim, beta)) / 2
-    kernel, degree, dim = exponential(beta), check_degree(degree), check_dim(dim)
+    kernel, degree, dim = Kernel.exponential(beta), check_degree(degree), check_dim(dim)
     return certify(lambda: threshold_ball(kernel, degree, dim) / 2, digits)
 
 

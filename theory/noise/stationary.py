@@ -25,7 +25,7 @@ from functools import lru_cache
 import flint
 from flint import arb, arb_mat, fmpq
 
-from gegenflow.theory.kernels.kernel import exponential
+from gegenflow.theory.kernels.kernel import Kernel
 
 HEIGHTS = (fmpq(1, 8), fmpq(1, 4), fmpq(1, 2), fmpq(1), fmpq(2))
 
@@ -93,7 +93,7 @@ def around_zero(bound: arb) -> arb:
     return arb(0, bound.abs_upper())
 
 
-_kernel = lru_cache(maxsize=64)(exponential)
+_kernel = lru_cache(maxsize=64)(Kernel.exponential)
 
 
 def circle_multiplier(beta: fmpq, order: int) -> arb:

@@ -33,7 +33,7 @@ from gegenflow.theory.noise.stationary import (
 class BranchPoint:
     """A distinguished state of a branch: its amplitude a_1, its ``kappa`` and its ``coupling`` K = kappa/2.
 
-    Source: derived in :func:`fold` and :func:`transition`.
+    Source: derived in :func:`branch_fold` and :func:`phase_transition`.
     """
 
     amplitude: Certified
@@ -47,7 +47,7 @@ class Transition:
 
     ``threshold`` is the linear :math:`K_\#`, beyond which the uniform state is unstable. A continuous transition is
     there, and ``coexistence`` and ``fold`` are None. In a discontinuous one a state of the unimodal branch has the free
-    energy of the uniform one already at ``coexistence``, and exists from ``fold`` on. Source: :func:`transition`.
+    energy of the uniform one already at ``coexistence``, and exists from ``fold`` on. Source: :func:`phase_transition`.
     """
 
     beta: fmpq
@@ -61,12 +61,12 @@ class Transition:
         return self.threshold if self.coexistence is None else self.coexistence.coupling
 
 
-def fold(beta: Any, degree: int = 1, digits: int = 15) -> BranchPoint:
+def branch_fold(beta: Any, degree: int = 1, digits: int = 15) -> BranchPoint:
     r"""The first turning point along a subcritical branch on the circle: kappa and the amplitude there.
 
     At a fold kappa falls before the ball of amplitudes and rises after it, proved through the sign of d kappa/d a_1.
 
-    >>> turn = fold(4, digits=8)
+    >>> turn = branch_fold(4, digits=8)
     >>> turn.amplitude, turn.coupling
     ([0.54712795 +/- 6.1e-11], [0.19353450 +/- 2.1e-9])
 
@@ -80,7 +80,7 @@ def fold(beta: Any, degree: int = 1, digits: int = 15) -> BranchPoint:
     return _point(exact, degree, StationaryEquations.slope, digits)
 
 
-def transition(beta: Any, digits: int = 15) -> Transition:
+def phase_transition(beta: Any, digits: int = 15) -> Transition:
     r"""The phase transition on the circle: the coupling K_c at which the uniform state loses to the unimodal one.
 
     .. math:: K_c = K_\# \;(\beta \le \beta_*), \qquad F_{K_c}[q] = F_{K_c}[1] \;(\beta > \beta_*)
@@ -89,10 +89,10 @@ def transition(beta: Any, digits: int = 15) -> Transition:
     end of the ball returned a state of lower free energy than the uniform one is proved to exist: it bounds the true
     :math:`K_c` from above, and is :math:`K_c` itself unless another state does better.
 
-    >>> jump = transition(4, digits=8)
+    >>> jump = phase_transition(4, digits=8)
     >>> jump.coupling, jump.threshold
     ([0.19573755 +/- 4.2e-10], [0.20492926 +/- 2.9e-9])
-    >>> transition(2, digits=8).fold is None
+    >>> phase_transition(2, digits=8).fold is None
     True
 
     Raises ValueError for digits < 1, or a beta that is bad, above 100, or above the tricritical one by less than about
@@ -102,7 +102,7 @@ def transition(beta: Any, digits: int = 15) -> Transition:
     threshold = coupling_threshold(1, 2, exact, digits=digits)
     if not _is_subcritical(exact, 1):
         return Transition(exact, threshold, None, None)
-    return Transition(exact, threshold, _point(exact, 1, _advantage, digits), fold(exact, 1, digits))
+    return Transition(exact, threshold, _point(exact, 1, _advantage, digits), branch_fold(exact, 1, digits))
 
 
 def _is_subcritical(beta: fmpq, degree: int) -> bool:

@@ -12,6 +12,5 @@ from .isolation import Boundaries as Boundaries
 from .isolation import Boundary as Boundary
 from .isolation import boundaries as boundaries
 from .isolation import coexistence as coexistence
-from .leaders import leading_degree as leading_degree
 from .tables import critical_table as critical_table
 from .tables import growth_table as growth_table

@@ -28,14 +28,23 @@ from typing import Any
 import flint
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import check_degree, check_dim, check_noise, check_number, exact_number
+from gegenflow.theory.exact.arguments import (
+    Expr,
+    check_degree,
+    check_dim,
+    check_model,
+    check_noise,
+    check_number,
+    exact_number,
+)
 from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import growth_rate
-from gegenflow.theory.kernels.kernel import Kernel, exponential
+from gegenflow.theory.kernels.attention import KernelLike, attention
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.phases.isolation import boundaries
-from gegenflow.theory.phases.leaders import leading_degree
+from gegenflow.theory.phases.leaders import Comparison, leader
 from gegenflow.theory.sphere import laplacian_eigenvalue
-from gegenflow.theory.symbols import beta as BETA
 
 
 def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
@@ -50,7 +59,7 @@ def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
     >>> rates[0] < rates[1] < rates[0] * (1 + 1e-11)              # 3 has just overtaken 2
     True
 
-    Raises ValueError for degree < 1, dim < 2 or digits < 1. Source: arXiv 2410.23228; enclosure derived here.
+    Raises Refused for degree < 1, dim < 2 or digits < 1. Source: arXiv 2410.23228; enclosure derived here.
     """
     degree, dim = check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim))
     return certify(lambda: _enclose_root(degree, dim), digits)
@@ -68,7 +77,7 @@ def critical_beta_bounds(degree: int, dim: int) -> tuple[float, float]:
     >>> lower < float(critical_beta(3, dim=8)) < upper, upper / lower < 1.06
     (True, True)
 
-    Raises ValueError for degree < 1 or dim < 2. Source: the bounds of Amos 1974, solved here.
+    Raises Refused for degree < 1 or dim < 2. Source: the bounds of Amos 1974, solved here.
     """
     with flint.ctx.workprec(64):
         lower, upper = _amos_bracket(check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim)))
@@ -136,11 +145,11 @@ class Phase:
     """Where a temperature lies in the phase diagram: the degree that grows fastest, its rate, its interval of beta.
 
     Degree 0, of rate 0, means that the uniform state is stable. ``lower`` and ``upper`` are None where there is no
-    boundary, or none that was found (:func:`phase`).
+    boundary, or none that was found (:func:`phase`); ``beta`` is None where a kernel without beta takes its place.
     """
 
     dim: int
-    beta: fmpq
+    beta: fmpq | None
     model: str
     degree: int
     rate: Certified
@@ -148,26 +157,66 @@ class Phase:
     upper: Certified | None
 
 
-def selected_degree(beta: Any, dim: int) -> int:
-    r"""Degree :math:`k_{\max}(\beta, d) = 1 + \#\{k : \beta_k(d) < \beta\}` of largest growth rate, proved.
+def selected_degree(
+    beta: Any,
+    dim: int,
+    *,
+    kernel: KernelLike | None = None,
+    noise: Expr = 0,
+    model: str = "usa",
+    quantity: str = "growth",
+    max_degree: int | None = None,
+) -> int:
+    r"""The degree of largest growth rate, proved; 0 where the uniform state is stable.
+
+    .. math:: k_{\max}(\beta, d) = 1 + \#\{k : \beta_k(d) < \beta\}
+
+    for the exponential kernel without noise, at any beta. Otherwise the rates of all degrees are compared: those up to
+    ``max_degree``, which is needed only where the weight is not made of powers and exponentials, whose higher degrees
+    a bound rules out. ``beta`` is put into a ``kernel`` that holds one, and None beside any other. ``quantity``
+    "threshold" asks which degree is the first to be unstable as the noise decreases, 0 if none is at any noise.
 
     >>> selected_degree(5, dim=3)                                 # between the boundaries 4.425 and 7.962
     3
     >>> [selected_degree(b, dim=2) for b in (0, 1.0444, 1.0445, 5, 7, 10**6)]
     [1, 1, 2, 3, 4, 1414]
+    >>> selected_degree(None, 3, kernel="relu(t)"), selected_degree(2, 2, kernel="exp(beta*t) + exp(-5*t)", model="sa")
+    (2, 3)
+    >>> [selected_degree(5, 2, noise=noise) for noise in (2, 4, 5)]
+    [2, 1, 0]
 
-    Raises ValueError for dim < 2, beta negative or not finite. Source: arXiv 2410.23228; completeness derived here.
+    Raises Refused for dim < 2, beta negative or not finite, a bad noise, model or quantity, a kernel that holds
+    a symbol, degrees that cannot be ruled out, and rates too close to tell apart. Source: arXiv 2410.23228;
+    completeness, other kernels and noise derived here.
     """
-    exact, dim = exact_number(beta), check_number("dim", check_dim(dim))
-    if exact > fmpq(10) ** 1000:
-        raise ValueError(f"beta {beta}: the selected degree is computed up to beta = 1e1000")
+    weight = attention(exact_number(beta) if kernel is None else beta, kernel)
+    fast = check_noise(noise) == 0 and quantity == "growth" and max_degree is None
+    if fast and (steepness := _steepness(weight)) is not None:
+        check_model(model)
+        return _selected(steepness, check_number("dim", check_dim(dim)))
+    return leader(weight, dim, noise=noise, model=model, quantity=quantity, max_degree=max_degree)
+
+
+def _steepness(kernel: Kernel) -> fmpq | None:
+    """The rate a >= 0 of a weight c e^{at}, c > 0, both rational; None for any other."""
+    if len(kernel.terms) != 1 or kernel.terms[0].power or kernel.terms[0].half:
+        return None
+    coefficient, rate = kernel.terms[0].coefficient, kernel.terms[0].rate
+    simple = coefficient.is_Rational and rate.is_Rational and coefficient > 0 and rate >= 0
+    return fmpq(int(rate.p), int(rate.q)) if simple else None
+
+
+def _selected(beta: fmpq, dim: int) -> int:
+    """The selected degree of the exponential kernel: the boundaries below beta are counted by bisection."""
+    if beta > fmpq(10) ** 1000:
+        raise Refused("beta", beta, "the selected degree is computed up to beta = 1e1000")
     beyond = 1
-    while _is_above(exact, beyond, dim):
+    while _is_above(beta, beyond, dim):
         beyond *= 2
     low, high = beyond // 2, beyond
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _is_above(exact, middle, dim) else (low, middle)
+        low, high = (middle, high) if _is_above(beta, middle, dim) else (low, middle)
     return high
 
 
@@ -196,16 +245,17 @@ def phase(
     dim: int,
     *,
     model: str = "usa",
-    kernel: Kernel | None = None,
-    noise: Any = 0,
+    kernel: KernelLike | None = None,
+    noise: Expr = 0,
     digits: int = 15,
     max_degree: int | None = None,
 ) -> Phase:
     r"""The selected degree at ``beta``, its growth rate, and the neighbouring boundaries (no ``lower`` at degree 1).
 
-    ``kernel`` is one in the symbol :data:`~gegenflow.theory.kernels.formulas.beta`, ``noise`` = :math:`1/\kappa`; with
-    either, boundaries come from :func:`~gegenflow.theory.phases.boundaries` (``max_degree`` is explained there), the
-    upper one if it lies below 2 beta + 10.
+    ``kernel`` is one in :data:`~gegenflow.theory.symbols.beta`, or in no symbol, and then ``beta`` is None and there
+    are no boundaries; ``noise`` = :math:`1/\kappa`. With either, boundaries come from
+    :func:`~gegenflow.theory.phases.boundaries` (``max_degree`` is explained there), the upper one if it lies below
+    2 beta + 10.
 
     >>> here = phase(5, dim=2, digits=6)
     >>> here.degree, here.rate, here.lower, here.upper
@@ -214,33 +264,37 @@ def phase(
     >>> noisy.degree, noisy.rate, noisy.lower, noisy.upper
     (2, [10.0045 +/- 8.1e-6], [3.66437 +/- 2.9e-6], [5.07082 +/- 4.0e-6])
 
-    Raises ValueError as :func:`selected_degree`, :func:`growth_rate` and
-    :func:`~gegenflow.theory.phases.leading_degree`. Source: arXiv 2410.23228; other kernels and noise derived here.
+    Raises Refused as :func:`selected_degree` and :func:`growth_rate`. Source: arXiv 2410.23228; other kernels and noise
+    derived here.
     """
-    exact, dim = exact_number(beta), check_number("dim", check_dim(dim))
+    exact = None if beta is None and kernel is not None else exact_number(beta)
+    dim, here = check_number("dim", check_dim(dim)), attention(exact, kernel)
+    options: Comparison = {"noise": noise, "model": model, "max_degree": max_degree}
+    degree = selected_degree(None, dim, kernel=here, **options)
+    rate = certify(arb, digits)
+    if degree:
+        rate = growth_rate(degree, dim, kernel=here, model=model, noise=noise, digits=digits)
+    edges: tuple[Certified | None, Certified | None] = (None, None)
     if kernel is None and check_noise(noise) == 0:
-        degree = selected_degree(beta, dim)
-        rate = growth_rate(degree, dim, beta, model=model, digits=digits)
-        lower = critical_beta(degree - 1, dim, digits) if degree > 1 else None
-        return Phase(dim, exact, model, degree, rate, lower, critical_beta(degree, dim, digits))
-    kernel = exponential() if kernel is None else kernel
-    here, options = kernel.at({BETA: exact}), {"noise": noise, "model": model, "max_degree": max_degree}
-    degree = leading_degree(here, dim, **options)
-    still = certify(arb, digits)
-    rate = growth_rate(degree, dim, kernel=here, model=model, noise=noise, digits=digits) if degree else still
-    edges: list[Certified | None] = [None, None]
-    if BETA in kernel.symbols:
-        edges = [_nearest(kernel, dim, exact, degree, up, digits=digits, **options) for up in (False, True)]
+        edges = critical_beta(degree - 1, dim, digits) if degree > 1 else None, critical_beta(degree, dim, digits)
+    elif exact is not None:
+        own = attention(None, kernel)
+        edges = (
+            _nearest(own, dim, exact, degree, False, digits, options),
+            _nearest(own, dim, exact, degree, True, digits, options),
+        )
     return Phase(dim, exact, model, degree, rate, *edges)
 
 
-def _nearest(kernel: Kernel, dim: int, here: fmpq, degree: int, up: bool, **options: Any) -> Certified | None:
+def _nearest(
+    kernel: Kernel, dim: int, here: fmpq, degree: int, up: bool, digits: int, options: Comparison
+) -> Certified | None:
     """The next boundary of a degree on one side, searched in growing intervals down to 0 or up to 2 beta + 10."""
     last = 2 * here + 10 if up else fmpq(0)
     start, width = here, (here + 1) / 16
     while start != last:
         end = min(start + width, last) if up else max(start - width, last)
-        found = boundaries(kernel, dim, (min(start, end), max(start, end)), **options)
+        found = boundaries(kernel, dim, (min(start, end), max(start, end)), digits=digits, **options)
         if found.boundaries or not found.complete:
             edge = found.boundaries[0 if up else -1] if found.boundaries else None
             return edge.value if edge and degree == (edge.below if up else edge.above) else None

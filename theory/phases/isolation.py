@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import flint
 import sympy as sp
@@ -26,8 +26,10 @@ from flint import arb, fmpq
 from gegenflow.theory.exact.arguments import Expr, check_noise, exact_fraction
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.kernels.attention import KernelLike, as_kernel
+from gegenflow.theory.kernels.formulas import with_own_symbols
 from gegenflow.theory.kernels.kernel import Kernel
-from gegenflow.theory.phases.leaders import BITS, Scores, scores_of
+from gegenflow.theory.phases.leaders import BITS, Comparison, Scores, scores_of
 from gegenflow.theory.symbols import beta
 
 MOST_PIECES = 2000
@@ -67,35 +69,37 @@ class Boundaries:
 
 
 def boundaries(
-    kernel: Kernel,
+    kernel: KernelLike,
     dim: int,
     between: tuple[Any, Any],
     *,
     parameter: sp.Symbol = beta,
-    noise: Expr = 0,
-    model: str = "usa",
-    quantity: str = "growth",
     digits: int = 15,
-    max_degree: int | None = None,
+    **options: Unpack[Comparison],
 ) -> Boundaries:
     r"""All values of a parameter in an interval at which the leading degree changes, certified.
 
-    ``parameter`` is the one symbol left in ``kernel`` and ``noise``; ``between`` are the ends of the interval.
+    ``parameter`` is the one symbol left in ``kernel`` and ``noise``, told by its name; ``between`` are the ends of the
+    interval; ``noise``, ``model``, ``quantity`` and ``max_degree`` as for
+    :func:`~gegenflow.theory.phases.selected_degree`.
 
-    >>> from gegenflow.theory.kernels.kernel import exponential, heads
-    >>> found = boundaries(exponential(), 2, (1, 7), digits=8)
+    >>> from gegenflow.theory.kernels.kernel import Kernel
+    >>> found = boundaries("exp(beta*t)", 2, (1, 7), digits=8)
     >>> found.degrees, [edge.value for edge in found.boundaries], found.complete
     ((1, 2, 3, 4), [[1.0444569 +/- 3.8e-8], [3.1654344 +/- 4.3e-8], [6.2112984 +/- 2.1e-8]], True)
-    >>> found = boundaries(heads([1, "0.5"], [1, -4]), 3, (1, 4), digits=5)       # odd degrees only: 4 is skipped
+    >>> found = boundaries(Kernel.heads([1, "0.5"], [1, -4]), 3, (1, 4), digits=5)  # odd degrees only: 4 is skipped
     >>> found.degrees
     (3, 5)
 
-    Raises ValueError as :func:`leading_degree`, and for an interval that is none. Source: derived here.
+    Raises Refused as :func:`~gegenflow.theory.phases.selected_degree`, for an interval that is none, and for a
+    parameter that neither the kernel nor the noise holds. Source: derived here.
     """
-    low, high = (exact_fraction(end, "between", "its ends must be finite numbers") for end in between)
+    low, high = (exact_fraction(end, "between", "the ends of the interval must be finite numbers") for end in between)
     if not low < high:
         raise Refused("between", f"{low} to {high}", "the first end must be below the second")
-    scores = scores_of(kernel, dim, parameter, noise, model, quantity, max_degree)
+    parameter = with_own_symbols(parameter)
+    kernel, options["noise"] = _put(parameter, parameter, as_kernel(kernel), check_noise(options.get("noise", 0)))
+    scores = scores_of(kernel, dim, parameter, **options)
     edges: list[Boundary] = []
     unresolved: list[tuple[float, float]] = []
     degrees: list[int] = []
@@ -175,39 +179,44 @@ def _leader_between(scores: Scores, low: fmpq, high: fmpq) -> int:
     return scores.leaders(arb(arb((low + high) / 2).mid()))[0]
 
 
+def _put(symbol: sp.Symbol, value: Expr, kernel: Kernel, noise: Expr) -> tuple[Kernel, Expr]:
+    """The kernel and the noise with a value in the place of every symbol of this name; Refused where there is none."""
+    held = [own for own in sp.sympify(noise).free_symbols if own.name == symbol.name]
+    if symbol.name not in kernel.parameters and not held:
+        raise Refused("parameter", symbol, f"neither the kernel {kernel.weight} nor the noise {noise} holds it")
+    here = kernel.at({symbol: value}) if symbol.name in kernel.parameters else kernel
+    return here, sp.sympify(noise).subs(dict.fromkeys(held, value))
+
+
 def coexistence(
-    kernel: Kernel,
+    kernel: KernelLike,
     dim: int,
     across: tuple[sp.Symbol, Any, Any],
     along: tuple[sp.Symbol, Iterable[Any]],
     *,
-    noise: Expr = 0,
-    model: str = "usa",
-    quantity: str = "growth",
     digits: int = 15,
-    max_degree: int | None = None,
+    **options: Unpack[Comparison],
 ) -> dict[Any, Boundaries]:
     r"""Coexistence lines in the plane of two parameters: all boundaries in one of them, for each value of the other.
 
-    Returns {value along: :class:`Boundaries` across}; the points with the same two degrees make up a line.
+    Returns {value along: :class:`Boundaries` across}; the points with the same two degrees make up a line. Options as
+    for :func:`boundaries`.
 
-    >>> from gegenflow.theory.kernels.kernel import heads
+    >>> from gegenflow.theory.kernels.kernel import Kernel
     >>> v = sp.Symbol("v", real=True)
-    >>> lines = coexistence(heads([1, v], [1, 2]), 2, across=(beta, 1, 3), along=(v, [0, 1]), digits=5)
+    >>> lines = coexistence(Kernel.heads([1, v], [1, 2]), 2, across=(beta, 1, 3), along=(v, [0, 1]), digits=5)
     >>> [[edge.value for edge in lines[value].boundaries if (edge.below, edge.above) == (1, 2)] for value in (0, 1)]
     [[[1.0445 +/- 4.4e-5]], []]
 
-    Raises ValueError as :func:`boundaries`. Source: derived here.
+    Raises Refused as :func:`boundaries`. Source: derived here.
     """
     symbol, values = along
     parameter, low, high = across
-    options: dict[str, Any] = {"model": model, "quantity": quantity, "digits": digits, "max_degree": max_degree}
-    fixed = check_noise(noise)
+    noise = check_noise(options.pop("noise", 0))
 
     def cut(value: Any) -> Boundaries:
         exact = exact_fraction(value, str(symbol), "a finite number is needed")
-        number = sp.Rational(int(exact.p), int(exact.q))
-        here = kernel.at({symbol: number})
-        return boundaries(here, dim, (low, high), parameter=parameter, noise=fixed.subs(symbol, number), **options)
+        here, still = _put(symbol, sp.Rational(int(exact.p), int(exact.q)), as_kernel(kernel), noise)
+        return boundaries(here, dim, (low, high), parameter=parameter, noise=still, digits=digits, **options)
 
     return {value: cut(value) for value in values}

@@ -13,6 +13,7 @@ here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import flint
 import sympy as sp
@@ -21,13 +22,22 @@ from flint import arb, fmpq
 from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_model, check_noise, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import normaliser_ball
-from gegenflow.theory.kernels.kernel import Kernel, attention_kernel
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import laplacian_eigenvalue
 
 BITS = 128
 ORDER = 4
 """Scores are compared by their Taylor polynomials on a piece, with a remainder of this order."""
 MOST_DEGREES = 400
+
+
+class Comparison(TypedDict, total=False):
+    """Which scores are compared: the options that all searches for a leader share."""
+
+    noise: Expr
+    model: str
+    quantity: str
+    max_degree: int | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class Scores:
     def is_defined(self, at: arb) -> bool:
         """Whether the mean of the weight, by which SA divides, is known to be positive all over a ball.
 
-        Raises ValueError where it is not positive, or the noise negative.
+        Refused where it is not positive, or the noise negative.
         """
         values = {self.parameter: at}
         defined = self.softmax is None or bool(normaliser_ball(self.softmax, self.dim, values) > 0)
@@ -125,7 +135,14 @@ def _unbounded(kernel: Kernel, degree: int) -> Refused:
 
 
 def scores_of(
-    kernel: Kernel, dim: int, parameter: sp.Symbol, noise: Expr, model: str, quantity: str, max_degree: int | None
+    kernel: Kernel,
+    dim: int,
+    parameter: sp.Symbol,
+    *,
+    noise: Expr = 0,
+    model: str = "usa",
+    quantity: str = "growth",
+    max_degree: int | None = None,
 ) -> Scores:
     """The scores of a kernel with at most one symbol, which is the parameter; input is checked here."""
     dim, noise = check_number("dim", check_dim(dim)), check_noise(noise)
@@ -140,7 +157,7 @@ def scores_of(
         check_degree(max_degree)
     if max_degree is None and not kernel.terms and kernel.weight != 0:
         raise _unbounded(kernel, 0)
-    drift, drag = [kernel], [attention_kernel(noise * kernel.weight if model == "sa" else noise)]
+    drift, drag = [kernel], [Kernel(noise * kernel.weight if model == "sa" else noise)]
     for _ in range(ORDER):
         drift.append(drift[-1].derivative(parameter))
         drag.append(drag[-1].derivative(parameter))
@@ -148,32 +165,13 @@ def scores_of(
     return Scores(tuple(drift), tuple(drag), dim, parameter, quantity, max_degree, softmax)
 
 
-def leading_degree(
-    kernel: Kernel,
-    dim: int,
-    *,
-    noise: Expr = 0,
-    model: str = "usa",
-    quantity: str = "growth",
-    max_degree: int | None = None,
-) -> int:
-    r"""The degree that grows fastest, or is the first to be unstable as the noise decreases (``quantity`` "threshold").
+def leader(kernel: Kernel, dim: int, **options: Unpack[Comparison]) -> int:
+    """The degree of largest score, 0 where the uniform state is stable (at any noise, for "threshold").
 
-    0 where the uniform state is stable (at any noise, for "threshold").
-
-    For a kernel without symbols. ``max_degree`` is the highest degree to compare, needed only where the weight is not
-    made of powers and exponentials, whose higher degrees are ruled out by a bound.
-
-    >>> from gegenflow.theory.kernels.kernel import attention_kernel, relu
-    >>> leading_degree(attention_kernel("exp(5*t)"), 2), leading_degree(relu(), 3)
+    >>> leader(Kernel("exp(5*t)"), 2), leader(Kernel.relu(), 3)
     (3, 2)
-    >>> [leading_degree(attention_kernel("exp(5*t)"), 2, noise=noise) for noise in (2, 4, 5)]
-    [2, 1, 0]
-
-    Raises ValueError for bad dim, noise, model or quantity, a kernel that holds a symbol, degrees that cannot be ruled
-    out, and scores too close to tell apart. Source: derived here.
     """
-    scores = scores_of(kernel, dim, sp.Dummy("none"), noise, model, quantity, max_degree)
+    scores = scores_of(kernel, dim, sp.Dummy("none"), **options)
     for bits in (BITS, 4 * BITS, 16 * BITS):
         with flint.ctx.workprec(bits):
             leaders = scores.leaders(arb(0)) if scores.is_defined(arb(0)) else []

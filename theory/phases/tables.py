@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.exact.tables import Row, Table
 from gegenflow.theory.growth.rates import growth_rate
-from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.kernels.attention import KernelLike, as_kernel
 from gegenflow.theory.phases.diagram import critical_beta
 from gegenflow.theory.phases.isolation import boundaries
-from gegenflow.theory.symbols import beta as BETA
+from gegenflow.theory.phases.leaders import Comparison
 
 
 def critical_rows(dims: Iterable[int], degrees: Sequence[int], digits: int = 15) -> Iterator[Row]:
@@ -21,20 +22,26 @@ def critical_rows(dims: Iterable[int], degrees: Sequence[int], digits: int = 15)
         yield {"dim": int(dim), "degree": int(degree), "beta": boundary.value, "error": boundary.error}
 
 
-def boundary_rows(dims: Iterable[int], kernel: Kernel, between: tuple[Any, Any], **options: Any) -> Iterator[Row]:
+def boundary_rows(
+    dims: Iterable[int],
+    kernel: KernelLike,
+    between: tuple[Any, Any],
+    digits: int = 15,
+    **options: Unpack[Comparison],
+) -> Iterator[Row]:
     """All boundaries of any kernel in an interval, by :func:`~gegenflow.theory.phases.boundaries` (its options).
 
     ``degree`` leads below a boundary, ``next`` above it, 0 is a stable uniform state. A piece of the interval that
     could not be resolved has its ends in the place of the number.
 
-    >>> from gegenflow.theory.kernels.kernel import exponential
-    >>> print(Table(tuple(boundary_rows([2], exponential(), (1, 5), noise=1, digits=6))))
+    >>> from gegenflow.theory.kernels.attention import KernelLike, as_kernel
+    >>> print(Table(tuple(boundary_rows([2], "exp(beta*t)", (1, 5), noise=1, digits=6))))
     dim  degree  next  beta     error
     2    0       1     2.48684  2.4e-6
     2    1       2     3.66437  2.9e-6
     """
     for dim in dims:
-        found = boundaries(kernel, dim, between, **options)
+        found = boundaries(kernel, dim, between, digits=digits, **options)
         cuts: list[tuple[float, str, str]] = [
             *((float(edge.value), edge.value.value, edge.value.error) for edge in found.boundaries),
             *((low, f"{low:.9g} to {high:.9g}", "unresolved") for low, high in found.unresolved),
@@ -43,42 +50,44 @@ def boundary_rows(dims: Iterable[int], kernel: Kernel, between: tuple[Any, Any],
             yield {"dim": int(dim), "degree": below, "next": above, str(found.parameter): value, "error": error}
 
 
+class Growth(TypedDict, total=False):
+    """The options of :func:`~gegenflow.theory.growth.growth_rate`."""
+
+    model: str
+    kernel: KernelLike | None
+    noise: Expr
+    digits: int
+
+
 def growth_rows(
-    dims: Iterable[int],
-    degrees: Sequence[int],
-    beta: Any = None,
-    *,
-    model: str = "usa",
-    kernel: Kernel | None = None,
-    noise: Any = 0,
-    digits: int = 15,
+    dims: Iterable[int], degrees: Sequence[int], beta: Any = None, **options: Unpack[Growth]
 ) -> Iterator[Row]:
     """Rows of :func:`growth_table`, one at a time."""
-    fixed = None if kernel is None else kernel if beta is None else kernel.at({BETA: beta})
-    more = ({"kernel": str(kernel.weight)} if kernel else {}) | ({"noise": str(noise)} if noise else {})
+    options = {"model": "usa", "digits": 15, **options}
+    kernel, noise = options.get("kernel"), options.get("noise", 0)
+    more = {"kernel": str(as_kernel(kernel).weight)} if kernel is not None else {}
+    more |= {"noise": str(noise)} if noise else {}
     for dim, degree in product(dims, degrees):
-        rate = growth_rate(degree, dim, beta, model=model, kernel=fixed, noise=noise, digits=digits)
-        facts = {"dim": int(dim), "degree": int(degree), "beta": str(beta), "model": model}
-        if beta is None:
-            del facts["beta"]
-        yield {**facts, **more, "rate": rate.value, "error": rate.error}
+        rate = growth_rate(degree, dim, beta, **options)
+        facts = {"dim": int(dim), "degree": int(degree)} | ({} if beta is None else {"beta": str(beta)})
+        yield {**facts, "model": options["model"], **more, "rate": rate.value, "error": rate.error}
 
 
 def critical_table(dims: Iterable[int], degrees: Sequence[int], digits: int = 15) -> Table:
     r"""Boundaries :math:`\beta_k(d)` between degrees k and k+1 (:func:`~gegenflow.theory.phases.critical_beta`).
 
-    Raises ValueError for dim < 2, degree < 1 or digits < 1.
+    Raises Refused for dim < 2, degree < 1 or digits < 1.
     """
     return Table(tuple(critical_rows(dims, degrees, digits)))
 
 
-def growth_table(dims: Iterable[int], degrees: Sequence[int], beta: Any = None, **options: Any) -> Table:
+def growth_table(dims: Iterable[int], degrees: Sequence[int], beta: Any = None, **options: Unpack[Growth]) -> Table:
     """Growth rates (:func:`~gegenflow.theory.growth.growth_rate`, its options), with beta as it was given.
 
     >>> print(growth_table([2], [3], "5", digits=12))
     dim  degree  beta  model  rate           error
     2    3       5     usa    18.5960703045  2.8e-11
 
-    Raises ValueError for dim < 2, degree < 1, digits < 1, beta negative or not finite, or an unknown model.
+    Raises Refused for dim < 2, degree < 1, digits < 1, beta negative or not finite, or an unknown model.
     """
     return Table(tuple(growth_rows(dims, degrees, beta, **options)))

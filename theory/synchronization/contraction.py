@@ -18,12 +18,13 @@ import sympy as sp
 from gegenflow.theory.exact.arguments import Expr, check_beta, check_model, check_overlap, check_real, check_tokens
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
-from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.symbols import beta, t
 
 
 def dirac_rate(
-    beta: Expr = beta, *, model: str = "usa", kernel: Kernel | None = None, digits: int | None = None
+    beta: Expr = beta, *, model: str = "usa", kernel: KernelLike | None = None, digits: int | None = None
 ) -> Expr | Certified:
     r"""Rate at which tokens near one point contract: :math:`W_2(\mu_t, \delta) \sim e^{-rt}`.
 
@@ -43,11 +44,11 @@ def dirac_rate(
     Raises ValueError for beta not finite, an unknown model, SA with h(1) = 0, digits < 1, or digits with a symbol.
     Source: derived here; arXiv 2504.14697 for the question.
     """
-    weight = sp.exp(check_beta(beta) * t) if kernel is None else kernel.weight
-    rate = weight.subs(t, 1)
+    weight = sp.exp(check_beta(beta) * t) if kernel is None else attention(beta, kernel).weight
+    rate = weight.subs(t, 1).doit()
     if check_model(model) == "sa":
         if rate == 0:
-            raise ValueError(f"kernel {weight}: SA divides by the weight at overlap 1, which is 0")
+            raise Refused("kernel", weight, "SA divides by the weight at overlap 1, which is 0")
         rate = sp.Integer(1)
     return rate if digits is None else certify_at(beta, lambda: enclose(rate), digits)
 

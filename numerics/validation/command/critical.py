@@ -76,8 +76,8 @@ def _found(options: Namespace) -> Iterator[Row]:
     if not options.between:
         allowed = "the ends of an interval of beta are needed with --kernel or --noise, such as 1 8"
         raise Refused("between", None, allowed)
-    kernel = th.exponential() if options.kernel is None else th.attention_kernel(options.kernel)
-    if th.beta not in kernel.symbols:
+    kernel = th.Kernel.exponential() if options.kernel is None else th.Kernel(options.kernel)
+    if "beta" not in kernel.parameters:
         raise Refused("kernel", options.kernel, "it holds no beta, so no boundary in beta")
     facts = {"model": options.model, "noise": options.noise or 0, "digits": options.digits}
     rows = boundary_rows(flat(options.dim), kernel, tuple(options.between), max_degree=options.max_degree, **facts)

@@ -36,12 +36,12 @@ def kernel_of(options: Namespace) -> Kernel | None:
         if options.beta is None:
             raise Refused("beta", None, "the inverse temperature is needed")
         return None
-    kernel = th.attention_kernel(options.kernel)
-    if others := sorted(str(symbol) for symbol in kernel.symbols - {th.beta}):
+    kernel = th.Kernel(options.kernel)
+    if others := [name for name in kernel.parameters if name != "beta"]:
         raise Refused("kernel", options.kernel, f"a number is needed in the place of {', '.join(others)}")
-    if th.beta in kernel.symbols and options.beta is None:
+    if "beta" in kernel.parameters and options.beta is None:
         raise Refused("beta", None, f"the kernel {options.kernel} needs it")
-    if th.beta not in kernel.symbols and options.beta is not None:
+    if "beta" not in kernel.parameters and options.beta is not None:
         raise Refused("beta", _typed(options.beta), f"the kernel {options.kernel} holds no beta; leave it out")
     return kernel
 

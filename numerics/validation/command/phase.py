@@ -75,9 +75,8 @@ def _check(options: Namespace) -> None:
 
 
 def _selected(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
-    held = kernel is None or th.beta in kernel.symbols
     here = th.phase(
-        options.beta if held else 0,
+        options.beta,
         options.dim,
         model=options.model,
         kernel=kernel,
@@ -94,11 +93,11 @@ def _selected(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
 def _from_tokens(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
     law = th.finite_tokens.selection_law(
         options.dim,
-        options.beta or 0,
+        options.beta,
         options.tokens,
         amplitude=0.3 if options.amplitude is None else options.amplitude,
         model=options.model,
-        kernel=kernel and kernel.at({th.beta: options.beta or 0}),
+        kernel=kernel,
     )
     facts: dict[str, Any] = {"tokens": law.tokens, "amplitude": law.amplitude, "emergence_time": law.mean}
     facts |= {"selection": {str(degree): chance for degree, chance in law.selection.items()}}

@@ -11,7 +11,7 @@ beta          1
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gegenflow.numerics.tokens.geometry import Array
     from gegenflow.numerics.validation.command.parser import Commands
     from gegenflow.numerics.validation.prospects import Prospect
-    from gegenflow.theory.kernels.kernel import Kernel
 
 TOKENS = Whole("the number of tokens must be an integer", 1, 100_000_000)
 TIME = real("it must be a finite number >= 0", lambda time: time >= 0)
@@ -113,28 +112,15 @@ def _follow(options: Namespace, tokens: Array, weights: Array | None) -> Run:
     from gegenflow.numerics.validation.agreement import simulation_beta
 
     kernel = kernel_of(options)
-    motion: dict[str, Any] = (
-        {"beta": simulation_beta(options.beta)} if kernel is None else {"kernel": _weight(options, kernel)}
-    )
+    motion: dict[str, Any] = {"beta": simulation_beta(options.beta)} if kernel is None else {"kernel": kernel}
+    if kernel is not None and options.beta is not None:
+        motion["kernel"] = kernel.at(beta=options.beta)
     motion |= {"model": options.model, "noise": float(options.noise or 0)}
     accuracy = {"rtol": options.rtol, "atol": options.rtol / 100, "method": options.method, "merge": options.merge}
     accuracy |= {"estimate_error": options.estimate_error}
     return nm.simulate(
         tokens, weights=weights, t_end=options.time, rng=_seed(options), progress=True, **motion, **accuracy
     )
-
-
-def _weight(options: Namespace, kernel: Kernel) -> Callable[[Any], Any]:
-    """The attention weight as a function of an array of overlaps."""
-    import numpy as np
-
-    formula = kernel.function({} if options.beta is None else {th.beta: options.beta})
-
-    def weight(overlap: Any) -> Any:
-        return formula(overlap) + np.zeros_like(overlap)
-
-    weight.__name__ = options.kernel
-    return weight
 
 
 def _seed(options: Namespace) -> int | None:
