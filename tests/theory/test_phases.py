@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import fractions, integers, sampled_from
 
 from gegenflow import theory as th
-from gegenflow.theory.phases.diagram import _ratio_bend
+from gegenflow.theory.phases.critical import _ratio_bend
 
 degrees, dims = integers(1, 25), integers(2, 64)
 

@@ -19,7 +19,7 @@ from flint import arb, fmpq
 from gegenflow.theory.exact.arguments import check_degree, check_dim, check_number, exact_number
 from gegenflow.theory.exact.certified import certify
 from gegenflow.theory.finite_tokens.emergence import token_strength
-from gegenflow.theory.phases.diagram import bessel_ratio, critical_beta
+from gegenflow.theory.phases.critical import bessel_ratio, critical_beta
 from gegenflow.theory.sphere import harmonic_dimension, laplacian_eigenvalue
 
 UNDERFLOW = 745

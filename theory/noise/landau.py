@@ -126,7 +126,7 @@ def tricritical_beta(dim: int, digits: int = 15) -> Certified:
     in :mod:`gegenflow.theory.phases.diagram`), so there is exactly one. On the sphere in dim 3 it is also where degree
     2 begins to grow faster than degree 1 without noise, since :math:`L_1/L_2 = 1/3`:
 
-    >>> from gegenflow.theory.phases.diagram import critical_beta
+    >>> from gegenflow.theory.phases.critical import critical_beta
     >>> tricritical_beta(3, digits=30) == critical_beta(1, 3, digits=30)
     True
     >>> tricritical_beta(2, digits=20)

@@ -3,9 +3,9 @@ from .asymptotics import inverse_ratio_series as inverse_ratio_series
 from .asymptotics import largest_rate_series as largest_rate_series
 from .asymptotics import selected_degree_series as selected_degree_series
 from .bounds import critical_beta_sharp_bounds as critical_beta_sharp_bounds
+from .critical import critical_beta as critical_beta
+from .critical import critical_beta_bounds as critical_beta_bounds
 from .diagram import Phase as Phase
-from .diagram import critical_beta as critical_beta
-from .diagram import critical_beta_bounds as critical_beta_bounds
 from .diagram import phase as phase
 from .diagram import selected_degree as selected_degree
 from .isolation import Boundaries as Boundaries

@@ -10,7 +10,7 @@ from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.exact.tables import Row, Table
 from gegenflow.theory.growth.rates import growth_rate
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
-from gegenflow.theory.phases.diagram import critical_beta
+from gegenflow.theory.phases.critical import critical_beta
 from gegenflow.theory.phases.isolation import boundaries
 from gegenflow.theory.phases.leaders import Comparison
 
