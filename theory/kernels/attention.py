@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_number
@@ -10,7 +12,7 @@ from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.symbols import beta as BETA
 from gegenflow.theory.symbols import d, k
 
-KernelLike = Kernel | sp.Expr | str
+KernelLike: TypeAlias = Kernel | sp.Expr | str
 """What is taken for ``kernel=``: a kernel, or the formula or the text of its weight."""
 
 

@@ -212,11 +212,12 @@ def coexistence(
     """
     symbol, values = along
     parameter, low, high = across
-    noise = check_noise(options.pop("noise", 0))
+    noise = check_noise(options.get("noise", 0))
 
     def cut(value: Any) -> Boundaries:
         exact = exact_fraction(value, str(symbol), "a finite number is needed")
         here, still = _put(symbol, sp.Rational(int(exact.p), int(exact.q)), as_kernel(kernel), noise)
-        return boundaries(here, dim, (low, high), parameter=parameter, noise=still, digits=digits, **options)
+        held: Comparison = {**options, "noise": still}
+        return boundaries(here, dim, (low, high), parameter=parameter, digits=digits, **held)
 
     return {value: cut(value) for value in values}
