@@ -21,8 +21,8 @@ from gegenflow.theory.sphere import laplacian_eigenvalue
 def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
     r"""Inverse temperature :math:`\beta_k` at which degree k+1 overtakes degree k, certified.
 
-    The root of :math:`R_\nu(b) = L_k/L_{k+1}` (see :mod:`gegenflow.theory.phases.diagram` for why there is exactly one), enclosed by
-    ball Newton steps from :func:`critical_beta_bounds`.
+    The root of :math:`R_\nu(b) = L_k/L_{k+1}` (:mod:`gegenflow.theory.phases.diagram` says why there is exactly one),
+    enclosed by ball Newton steps from :func:`critical_beta_bounds`.
 
     >>> critical_beta(2, dim=3, digits=20)
     [4.4252930123955991963 +/- 4.5e-20]
