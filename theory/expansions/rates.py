@@ -10,8 +10,8 @@ from flint import arb
 from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.expansions.recurrence import Degrees, Rates
 from gegenflow.theory.growth.rates import growth_rate, normaliser_ball, rate_ball
-from gegenflow.theory.kernels.formulas import weight_parity
 from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.kernels.weights import weight_parity
 from gegenflow.theory.sphere import laplacian_eigenvalue
 
 

@@ -23,12 +23,13 @@ from flint import arb, fmpq
 from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, exact_number, exact_parameter
 from gegenflow.theory.exact.enclosures import Values
 from gegenflow.theory.exact.refusals import Refused
-from gegenflow.theory.kernels.formulas import read_weight, stays_symbolic, weight_parity, weight_terms, with_own_symbols
+from gegenflow.theory.kernels.formulas import read_weight
 from gegenflow.theory.kernels.functions import overlap_function
 from gegenflow.theory.kernels.integrals import zonal_integral
 from gegenflow.theory.kernels.series import remainder_of, series_ball, series_multiplier, series_of
 from gegenflow.theory.kernels.tails import tail_of
 from gegenflow.theory.kernels.terms import Term
+from gegenflow.theory.kernels.weights import stays_symbolic, weight_parity, weight_terms, with_own_symbols
 from gegenflow.theory.sphere import P, gegenbauer, zonal_weight
 from gegenflow.theory.symbols import beta, d, k, t
 
@@ -63,7 +64,7 @@ class Kernel:
     [1.75, -1.25]
 
     Raises Refused for a text that is no formula in t, parameters and the functions of
-    :data:`~gegenflow.theory.kernels.formulas.WORDS`. Source: derived here.
+    :data:`~gegenflow.theory.kernels.formulas.FUNCTIONS`. Source: derived here.
     """
 
     weight: sp.Expr

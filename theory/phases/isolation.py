@@ -27,8 +27,8 @@ from gegenflow.theory.exact.arguments import Expr, check_noise, exact_fraction
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
-from gegenflow.theory.kernels.formulas import with_own_symbols
 from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.kernels.weights import with_own_symbols
 from gegenflow.theory.phases.leaders import BITS, Comparison, Scores, scores_of
 from gegenflow.theory.symbols import beta
 
