@@ -11,6 +11,10 @@ from .densities import quantiles as quantiles
 from .densities import sphere_density as sphere_density
 from .densities import wasserstein_distance as wasserstein_distance
 from .densities import zonal_density as zonal_density
+from .fields import Causal as Causal
+from .fields import Flow as Flow
+from .fields import Head as Head
+from .fields import RandomLayers as RandomLayers
 from .fields import attention_field as attention_field
 from .observables import Clusters as Clusters
 from .observables import Dissipation as Dissipation

@@ -53,7 +53,7 @@ def simulate(case, law, runs, executor=None):
         "t_end": 2 * law.quantile(0.999),
     }
     return nm.runs.emergences(
-        dim, float(beta), tokens=tokens, runs=runs, rtol=1e-5, rng=1, executor=executor, **options
+        dim, beta=float(beta), tokens=tokens, runs=runs, rtol=1e-5, rng=1, executor=executor, **options
     )
 
 

@@ -137,7 +137,7 @@ def pair_overlaps(beta, clock):
 
     def field(state, out):
         gap = np.sum((state[0] - state[1]) ** 2) / 2
-        out[:] = nm.attention_field(nm.normalize(state), beta, model="sa") * np.exp(beta * gap)
+        out[:] = nm.attention_field(nm.normalize(state), beta=beta, model="sa") * np.exp(beta * gap)
 
     integrate(field, start, t_end=clock[-1], save_at=clock, on_save=lambda _, x: overlaps.append(x[0] @ x[1]))
     return np.array(overlaps)

@@ -34,7 +34,7 @@ def growth(beta, degrees, runs):
     predicted = [th.growth_rate(k, 2, beta, digits=10) for k in degrees]
     window = 0.5 / max(map(float, predicted))
     options = {"max_degree": len(degrees), "window": window, "tokens": TOKENS, "runs": runs}
-    measured, errors = nm.uniform_rates(2, beta, rng=0, **options)
+    measured, errors = nm.uniform_rates(2, beta=beta, rng=0, **options)
     return [
         {
             "beta": beta,
@@ -51,7 +51,7 @@ def growth(beta, degrees, runs):
 def clusters(beta, start, run):
     """Table rows of predicted and measured cluster angles, and the degree."""
     degree = nm.prospects(start, beta)[0].degree
-    phase = np.angle(nm.HarmonicAmplitude(degree)(start, run.weights, beta, "usa")[degree])
+    phase = np.angle(nm.HarmonicAmplitude(degree)(start, run.weights, nm.Flow(beta=beta))[degree])
     predicted = np.sort((2 * np.pi * np.arange(degree) - phase) / degree % (2 * np.pi))
     labels = nm.cluster_labels(run.tokens)
     centres = np.arctan2(*nm.tokens.cluster_centres(run.tokens, labels).T[::-1]) % (2 * np.pi)

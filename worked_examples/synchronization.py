@@ -109,7 +109,7 @@ def schemes(n, beta, t_end):
             np.eye(n),
             beta=beta,
             model="sa",
-            normalization=scheme,
+            layer_norm=scheme,
             t_end=t_end,
             save_at=times,
             rtol=1e-11,

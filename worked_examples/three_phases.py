@@ -82,7 +82,7 @@ def contraction(beta, degree, rate):
     n, t_end = 40 * degree, 30 / abs(rate)
     run = nm.solve_quantiles(
         lambda angle: 1 + 0.3 * np.cos(degree * angle - 1),
-        n,
+        n=n,
         beta=beta,
         t_end=t_end,
         save_at=t_end * np.array([0, 0.6, 0.7]),
@@ -139,7 +139,7 @@ def follow(case, degree):
     options = {"beta": beta, "observe": [nm.HarmonicPower(6), nm.Periodicity(degree)]}
     start, times = white_noise(AMPLITUDE, 0), np.union1d(np.linspace(0, t_end, 201), pictures)
     spectral = nm.solve_density(start, t_end=t_end, save_at=times, **options)
-    late = nm.solve_quantiles(start, QUANTILES, t_end=t_end, save_at=times, **options)
+    late = nm.solve_quantiles(start, n=QUANTILES, t_end=t_end, save_at=times, **options)
     return start, spectral, late
 
 

@@ -18,7 +18,7 @@ from gegenflow.numerics.densities.density import (
     function_values,
     summary,
 )
-from gegenflow.numerics.fields.flow import Attention, velocity_unit
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.tokens.arguments import check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array, mass_tolerance
@@ -97,7 +97,7 @@ class CircleDensity(Value):
         points = next_fast_len(max(64, 4 * self.max_degree), real=True)
         return irfft(self.spectrum(), points, norm="forward"), np.full(points, 1 / points)
 
-    def multipliers(self, attention: Attention) -> tuple[Array, Array]:
+    def multipliers(self, flow: Flow) -> tuple[Array, Array]:
         r"""Funk-Hecke multipliers of the kernel h and of its potential W, W' = h, each shape=[K + 1].
 
         .. math:: h(\cos\varphi) = \sum_k w_k e^{ik\varphi}, \qquad
@@ -105,10 +105,11 @@ class CircleDensity(Value):
 
         in units of :math:`e^\beta` for the exponential kernel; :math:`\lambda_0`, which moves nothing, is put to zero.
 
-        >>> value, potential = CircleDensity(np.zeros(4)).multipliers(2.0)
+        >>> value, potential = CircleDensity(np.zeros(4)).multipliers(Flow(beta=2))
         >>> bool(np.allclose(value[1:], 2.0 * potential[1:], rtol=1e-12))  # W = h / beta
         True
         """
+        attention = flow.attention
         modes = circle_modes(lambda gap: attention(1 - gap)) if callable(attention) else exponential_modes(attention)
         value, potential = np.zeros(self.max_degree + 1), np.zeros(self.max_degree + 1)
         known = min(len(modes.value), len(value))
@@ -118,7 +119,7 @@ class CircleDensity(Value):
         potential[1:known] = modes.force[1:known] / (2 * np.arange(1, known))
         return value, potential
 
-    def motion(self, attention: Attention, model: str) -> Callable[[Array], Array]:
+    def motion(self, flow: Flow) -> Callable[[Array], Array]:
         r"""The time derivative of coefficients, shape=[2 K], under attention without noise, as a function of them.
 
         .. math:: \dot f = -\partial_\theta (f v), \qquad
@@ -131,22 +132,22 @@ class CircleDensity(Value):
         The first degree of Kuramoto's model (``beta`` = 0) grows at the rate 1/2:
 
         >>> density = CircleDensity(np.array([1e-9, 0.0]))
-        >>> (density.motion(0.0, "usa")(density.coefficients) / 1e-9).round(12) + 0.0
+        >>> (density.motion(Flow(beta=0))(density.coefficients) / 1e-9).round(12) + 0.0
         array([0.5, 0. ])
 
         Source: arXiv 2410.23228.
         """
         top, degree = self.max_degree, np.arange(self.max_degree + 1)
-        value, potential = self.multipliers(attention)
+        value, potential = self.multipliers(flow)
         force = 1j * degree * potential
-        scale = velocity_unit(attention, model)
+        scale = flow.unit
         slope = -1j * scale * degree * (degree % max(self.period, 1) == 0)
-        points = next_fast_len((3 if model == "usa" else 4) * top + 1, real=True)
+        points = next_fast_len((3 if flow.model == "usa" else 4) * top + 1, real=True)
 
         def rate(coefficients: Array) -> Array:
             spectrum = _spectrum(coefficients)
             flux = irfft(spectrum, points, norm="forward") * irfft(force * spectrum, points, norm="forward")
-            if model == "sa":
+            if flow.model == "sa":
                 normalizer = irfft(value * spectrum, points, norm="forward")
                 if normalizer.min() <= 0:
                     raise FloatingPointError("the normaliser is not positive")

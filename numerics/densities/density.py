@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.fields.flow import Attention
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_array, check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension
 from gegenflow.numerics.tokens.refusals import Refused
@@ -46,9 +46,9 @@ class Density(Protocol):
 
     def samples(self) -> tuple[Array, Array]: ...
 
-    def multipliers(self, attention: Attention) -> tuple[Array, Array]: ...
+    def multipliers(self, flow: Flow) -> tuple[Array, Array]: ...
 
-    def motion(self, attention: Attention, model: str) -> Callable[[Array], Array]: ...
+    def motion(self, flow: Flow) -> Callable[[Array], Array]: ...
 
 
 def density_power(density: Density, max_degree: int) -> Array:

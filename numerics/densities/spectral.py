@@ -15,7 +15,7 @@ from gegenflow.numerics.densities.mode_steps import (
     explicit_step,
     exponential_step,
 )
-from gegenflow.numerics.fields.flow import Attention, velocity_unit
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import (
     MOST_GROWTH,
     MOST_SHRINKING,
@@ -57,10 +57,8 @@ class Unresolved(FloatingPointError):
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
 def follow_modes(
     start: Density,
-    attention: Attention,
+    flow: Flow,
     *,
-    model: str,
-    noise: float,
     t_end: float,
     save_at: Array,
     on_save: Callable[[float, Density], object],
@@ -82,14 +80,14 @@ def follow_modes(
 
     >>> from gegenflow.numerics.densities.circle import circle_density
     >>> start = circle_density(lambda angle: 1 + 1e-6 * np.cos(angle))
-    >>> end = follow_modes(start, 0.0, model="usa", noise=0.25, t_end=2.0, save_at=np.array([]), on_save=print,
+    >>> end = follow_modes(start, Flow(beta=0, noise=0.25), t_end=2.0, save_at=np.array([]), on_save=print,
     ...                    rtol=1e-10, atol=0.0, max_degree=64)
     >>> bool(np.isclose(end.density.coefficients[0] / start.coefficients[0], np.exp(2 * (0.5 - 0.25)), rtol=1e-8))
     True
     """
     density = start.resized(max(start.max_degree, min(LEAST_DEGREE, max_degree)))
-    unit = min(velocity_unit(attention, model), LONGEST / max(1.0, t_end))
-    system, clock, growth = _System(density, attention, model, noise, unit), 0.0, MOST_GROWTH
+    unit = min(flow.unit, LONGEST / max(1.0, t_end))
+    system, clock, growth = _System(density, flow, unit), 0.0, MOST_GROWTH
     evaluations, steps, saved, paced = 0, 0, 0, 0.0
     bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
     try:
@@ -123,7 +121,7 @@ def follow_modes(
             if np.linalg.norm(tried.state[system.highest]) > tail or size * system.left_out(tried.state) > tail:
                 density = _more_degrees(density, max_degree)
                 evaluations += system.evaluations
-                system = _System(density, attention, model, noise, unit)
+                system = _System(density, flow, unit)
                 slope = system.drift(density.coefficients)
                 continue
             while saved < len(save_at) and save_at[saved] <= later:
@@ -152,13 +150,13 @@ def follow_modes(
 
 class _System:
     # The equation at one resolution, in a unit of time, which counts the calls of its drift.
-    def __init__(self, density: Density, attention: Attention, model: str, noise: float, unit: float) -> None:
-        self.rate, self.evaluations, self.unit = density.motion(attention, model), 0, unit
+    def __init__(self, density: Density, flow: Flow, unit: float) -> None:
+        self.rate, self.evaluations, self.unit = density.motion(flow), 0, unit
         self.highest = density.degrees > HIGHEST * density.max_degree
-        self.decay = noise / unit * density.degrees * (density.degrees + density.dim - 2.0)
+        self.decay = flow.noise / unit * density.degrees * (density.degrees + density.dim - 2.0)
         wide = density.resized(2 * density.max_degree)
-        self.wide_rate, self.beyond = wide.motion(attention, model), len(wide.coefficients) - len(density.coefficients)
-        self.order = EXPONENTIAL_ORDER if noise else EXPLICIT_ORDER
+        self.wide_rate, self.beyond = wide.motion(flow), len(wide.coefficients) - len(density.coefficients)
+        self.order = EXPONENTIAL_ORDER if flow.noise else EXPLICIT_ORDER
 
     def drift(self, coefficients: Array) -> Array:
         self.evaluations += 1

@@ -19,7 +19,7 @@ from gegenflow.numerics.densities.density import (
     summary,
 )
 from gegenflow.numerics.densities.sphere_grid import SphereGrid, harmonic_layout, packed
-from gegenflow.numerics.fields.flow import Attention, velocity_unit
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.legendre import FINEST_EPSILON, exponential_sphere_modes, sphere_modes
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, mass_tolerance
@@ -96,7 +96,7 @@ class SphereDensity(Value):
         values = grid.values(self.coefficients, 1.0)
         return values.ravel(), np.repeat(grid.weights, values.shape[1])
 
-    def multipliers(self, attention: Attention) -> tuple[Array, Array]:
+    def multipliers(self, flow: Flow) -> tuple[Array, Array]:
         r"""Funk-Hecke multipliers of the kernel h and of its potential W, W' = h, each shape=[K + 1].
 
         .. math:: w_l = \tfrac12 \int_{-1}^{1} h(t) P_l(t)\,dt, \qquad
@@ -104,10 +104,11 @@ class SphereDensity(Value):
 
         in units of :math:`e^\beta` for the exponential kernel; :math:`\lambda_0`, which moves nothing, is put to zero.
 
-        >>> value, potential = SphereDensity(np.zeros(8)).multipliers(2.0)
+        >>> value, potential = SphereDensity(np.zeros(8)).multipliers(Flow(beta=2))
         >>> bool(np.allclose(value[1:], 2.0 * potential[1:], rtol=1e-12))  # W = h / beta
         True
         """
+        attention = flow.attention
         if callable(attention):
             modes = sphere_modes(lambda gap: attention(1 - gap))
         else:
@@ -118,7 +119,7 @@ class SphereDensity(Value):
         value, potential = result / (2 * np.arange(self.max_degree + 1) + 1)
         return value, potential
 
-    def motion(self, attention: Attention, model: str) -> Callable[[Array], Array]:
+    def motion(self, flow: Flow) -> Callable[[Array], Array]:
         r"""The time derivative of coefficients under attention without noise, as a function of them.
 
         .. math:: \dot a_i = \int \nabla\phi_i \cdot v f\,d\sigma, \qquad v = \nabla(W*f), \quad W' = h
@@ -130,7 +131,7 @@ class SphereDensity(Value):
         The first degree at ``beta`` = 0 grows at the rate 2/3:
 
         >>> start = np.array([0.0, 1e-9, 0.0])
-        >>> (SphereDensity(start).motion(0.0, "usa")(start) / 1e-9).round(8) + 0.0
+        >>> (SphereDensity(start).motion(Flow(beta=0))(start) / 1e-9).round(8) + 0.0
         array([0.        , 0.66666667, 0.        ])
 
         Source: arXiv 2410.23228 for the equation, derived here for the weak form.
@@ -138,19 +139,19 @@ class SphereDensity(Value):
         top = self.max_degree
         if top == 0:
             return np.zeros_like
-        value, potential = self.multipliers(attention)
+        value, potential = self.multipliers(flow)
         reach = int(np.flatnonzero((value != 0) | (potential != 0)).max(initial=0))
         kept = slice((reach + 1) ** 2 - 1)
         mean, force = value[self.degrees[kept]], potential[self.degrees[kept]]
-        scale = velocity_unit(attention, model)
+        scale = flow.unit
         allowed = scale * _symmetric(self.coefficients, top)
-        rings = 3 * top // 2 + 1 if model == "usa" else max(16, 2 * top + 1)
+        rings = 3 * top // 2 + 1 if flow.model == "usa" else max(16, 2 * top + 1)
         grid, smooth = SphereGrid(rings, top), SphereGrid(rings, reach)
 
         def rate(coefficients: Array) -> Array:
             flux = smooth.gradient(force * coefficients[kept])
             flux *= grid.values(coefficients, 1.0) * grid.weights[:, None]
-            if model == "sa":
+            if flow.model == "sa":
                 normalizer = smooth.values(mean * coefficients[kept], float(value[0]))
                 if not normalizer.min() > 0:
                     raise FloatingPointError("the normaliser is not positive")

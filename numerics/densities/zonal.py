@@ -21,7 +21,7 @@ from gegenflow.numerics.densities.zonal_harmonics import (
     gauss_rule,
     zonal_polynomials,
 )
-from gegenflow.numerics.fields.flow import Attention, velocity_unit
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_dim, check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array, mass_tolerance
 from gegenflow.numerics.tokens.refusals import Refused
@@ -88,7 +88,7 @@ class ZonalDensity(Value):
         overlaps, weights = gauss_rule(self.dim, max(LEAST_SAMPLES, 2 * self.max_degree + 2))
         return self.values(overlaps), weights
 
-    def multipliers(self, attention: Attention) -> tuple[Array, Array]:
+    def multipliers(self, flow: Flow) -> tuple[Array, Array]:
         r"""Funk-Hecke multipliers of the kernel h and of its potential W, W' = h, each shape=[K + 1].
 
         .. math:: w_k = c_d \int_{-1}^{1} h(t) P_k(t) (1-t^2)^{(d-3)/2}\,dt, \qquad
@@ -97,17 +97,18 @@ class ZonalDensity(Value):
         in units of :math:`e^\beta` for the exponential kernel: those of W are those of its derivative two dimensions
         up.  :math:`\lambda_0`, which moves nothing, is put to zero.
 
-        >>> value, potential = ZonalDensity(np.zeros(4), dim=5).multipliers(2.0)
+        >>> value, potential = ZonalDensity(np.zeros(4), dim=5).multipliers(Flow(beta=2))
         >>> bool(np.allclose(value[1:], 2.0 * potential[1:], rtol=1e-12))  # W = h / beta
         True
 
         Source: derived here (integration by parts against :math:`P_k'`).
         """
+        attention = flow.attention
         kernel = attention if callable(attention) else lambda t: np.exp(attention * (t - 1))
         slope = funk_hecke(kernel, self.dim + 2, max(self.max_degree, 1))[: self.max_degree]
         return funk_hecke(kernel, self.dim, self.max_degree), np.concatenate([[0.0], slope / self.dim])
 
-    def motion(self, attention: Attention, model: str) -> Callable[[Array], Array]:
+    def motion(self, flow: Flow) -> Callable[[Array], Array]:
         r"""The time derivative of coefficients, shape=[K], under attention without noise, as a function of them.
 
         .. math:: \dot a_k = \int \nabla\phi_k \cdot v f\,d\sigma
@@ -120,15 +121,15 @@ class ZonalDensity(Value):
 
         The first degree at ``beta`` = 0 grows at the rate (d - 1)/d:
 
-        >>> ZonalDensity(np.zeros(1), dim=4).motion(0.0, "usa")(np.array([1e-9])) / 1e-9
+        >>> ZonalDensity(np.zeros(1), dim=4).motion(Flow(beta=0))(np.array([1e-9])) / 1e-9
         array([0.75])
 
         Source: arXiv 2410.23228 for the equation, derived here for the weak form.
         """
         top, dim = self.max_degree, self.dim
-        value, potential = self.multipliers(attention)
-        scale = velocity_unit(attention, model)
-        half = (3 * top) // 4 + 1 if model == "usa" else max(16, top)
+        value, potential = self.multipliers(flow)
+        scale = flow.unit
+        half = (3 * top) // 4 + 1 if flow.model == "usa" else max(16, top)
         overlaps, weights = (part[half:] for part in gauss_rule(dim + 2, 2 * half))
         phi = zonal_polynomials(dim, top, overlaps)
         root = np.sqrt(self.degrees * (self.degrees + dim - 2.0))
@@ -142,7 +143,7 @@ class ZonalDensity(Value):
             pull = potential[1:] * coefficients
             flux = both_sides(1 + coefficients[1::2] @ phi_even, coefficients[::2] @ phi_odd) * weights
             flux *= both_sides(pull[::2] @ psi_even, pull[1::2] @ psi_odd)
-            if model == "sa":
+            if flow.model == "sa":
                 mean = value[1:] * coefficients
                 normalizer = both_sides(value[0] + mean[1::2] @ phi_even, mean[::2] @ phi_odd)
                 if not normalizer.min() > 0:

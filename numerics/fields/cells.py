@@ -14,7 +14,7 @@ from numba import njit, prange
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.cell_vectors import add_powers, two_polynomials
+from gegenflow.numerics.fields.compiled.cell_vectors import add_powers, two_polynomials
 from gegenflow.numerics.fields.elementary import angle
 from gegenflow.numerics.fields.fourier import circle_modes, room_for_sums
 from gegenflow.numerics.tokens.geometry import Array

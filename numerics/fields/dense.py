@@ -8,9 +8,11 @@ keys and values are not the tokens themselves.
 
 import numpy as np
 
-from gegenflow.numerics.fields.flow import OVERLAPS, Attention
 from gegenflow.numerics.fields.pairs import pair_sums
+from gegenflow.numerics.fields.weights import Attention
 from gegenflow.numerics.tokens.geometry import Array
+
+OVERLAPS = 2**17  # overlaps held at once for a kernel: one megabyte
 
 
 def dense_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Array, Array]:
@@ -32,7 +34,7 @@ def dense_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Arr
 
 
 def kernel_sums(
-    tokens: Array, weights: Array, attention: Attention, *, form: Array | None = None, values: Array | None = None
+    tokens: Array, weights: Array, attention: Attention, *, query_key: Array | None = None, value: Array | None = None
 ) -> tuple[Array, Array]:
     r"""The two sums of attention for any kernel, queries, keys and values, over all pairs; arguments already checked.
 
@@ -49,41 +51,41 @@ def kernel_sums(
 
     Raises FloatingPointError where the kernel is not finite.
     """
-    output, normalizer = attention_output(tokens, weights, attention, form=form, values=values)
+    output, normalizer = attention_output(tokens, weights, attention, query_key=query_key, value=value)
     return output - np.einsum("id,id->i", output, tokens)[:, None] * tokens, normalizer
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite is refused
 def attention_output(
-    tokens: Array, weights: Array, attention: Attention, *, form: Array | None = None, values: Array | None = None
+    tokens: Array, weights: Array, attention: Attention, *, query_key: Array | None = None, value: Array | None = None
 ) -> tuple[Array, Array]:
     r"""What attention writes to each token before any projection, and its normaliser; arguments already checked.
 
     .. math:: A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j, \qquad
               Z_i = \sum_j w_j h(\langle x_i, B x_j\rangle)
 
-    with B = ``form`` and V = ``values``, each shape=[dim, dim] and the identity by default, and ``attention`` a kernel
-    h or beta, for :math:`h(s) = e^{\beta(s-1)}`, in units of :math:`e^\beta`.  Returns A, shape=[n, dim], and Z,
-    shape=[n], by matrix products of blocks of rows, accurate relative to the largest term.
+    with B = ``query_key`` and V = ``value``, each shape=[dim, dim] and the identity by default, and ``attention`` a
+    kernel h or beta, for :math:`h(s) = e^{\beta(s-1)}`, in units of :math:`e^\beta`.  Returns A, shape=[n, dim], and
+    Z, shape=[n], by matrix products of blocks of rows, accurate relative to the largest term.
 
     >>> quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
-    >>> attention_output(np.eye(2), np.array([0.25, 0.75]), lambda s: 1 + s, values=quarter)[0]
+    >>> attention_output(np.eye(2), np.array([0.25, 0.75]), lambda s: 1 + s, value=quarter)[0]
     array([[-0.75,  0.5 ],
            [-1.5 ,  0.25]])
 
     Raises FloatingPointError where the kernel is not finite.  Source: arXiv 2312.10794, its self-attention.
     """
     n, dim = tokens.shape
-    keys = tokens if form is None else tokens @ form.T
-    sources = np.column_stack([weights[:, None] * (tokens if values is None else tokens @ values.T), weights])
+    keys = tokens if query_key is None else tokens @ query_key.T
+    sources = np.column_stack([weights[:, None] * (tokens if value is None else tokens @ value.T), weights])
     sums = np.empty((n, dim + 1))
     rows = max(1, OVERLAPS // n)
     for first in range(0, n, rows):
         score = tokens[first : first + rows] @ keys.T
-        if form is None:
+        if query_key is None:
             np.clip(score, -1.0, 1.0, out=score)
-        value = attention(score) if callable(attention) else np.exp(attention * (score - 1))
-        np.matmul(value, sources, out=sums[first : first + rows])
+        factor = attention(score) if callable(attention) else np.exp(attention * (score - 1))
+        np.matmul(factor, sources, out=sums[first : first + rows])
     if not np.isfinite(sums).all():
         raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
     return sums[:, :dim], sums[:, dim]

@@ -1,94 +1,198 @@
-"""What moves the tokens: the attention weight, the model, and the unit in which a velocity is summed."""
+"""What moves the tokens, once: a flow, its short form as keywords, and what a solver takes of it."""
 
-from collections.abc import Callable
-from math import exp, isfinite
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import TypedDict
 
+from numpy.typing import ArrayLike
+
+from gegenflow.numerics.fields.equation import equation
+from gegenflow.numerics.fields.parts import Causal, Head, RandomLayers
+from gegenflow.numerics.fields.weights import (
+    LARGEST_BETA,
+    SMALLEST_BETA,
+    Attention,
+    Kernel,
+    Number,
+    attention_of,
+    is_given,
+    matrix_parts,
+    short_repr,
+    weight_parts,
+)
+from gegenflow.numerics.tokens.arguments import check_choice, check_number
 from gegenflow.numerics.tokens.geometry import Array
-
-Kernel = Callable[[Array], Array]
-"""An attention weight h: an array of overlaps t in [-1, 1] in, its values out, finite and of the same shape."""
-
-Attention = float | Kernel
-"""What weighs the tokens: beta, for the weight exp(beta t), or a kernel."""
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import Value
 
 MODELS = ("usa", "sa")
 
-LARGEST_BETA = 700.0  # exp(beta) overflows float64 just above 709
+LAYER_NORMS = ("post", "pre", "peri")
 
-SMALLEST_BETA = -150.0  # squares of sums in units of exp(beta), up to exp(-4 beta), fit into float64
-
-OVERLAPS = 2**17  # overlaps held at once for a kernel: one megabyte
+DEFAULTS: dict[str, object] = {"noise": 0.0, "model": "usa", "layer_norm": "post"}
 
 
-def velocity_unit(attention: Attention, model: str) -> float:
-    r"""What a velocity from sums in units of :math:`e^\beta` is multiplied by: that in USA, one in SA and for a kernel.
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Flow(Value):
+    r"""The motion of tokens under attention, as a value: checked when it is made, equal when equal, picklable.
 
-    >>> velocity_unit(1.0, "usa"), velocity_unit(5.0, "sa"), velocity_unit(np.tanh, "usa")
-    (2.718281828459045, 1.0, 1.0)
-    """
-    return exp(attention) if model == "usa" and not callable(attention) else 1.0
+    .. math:: dx_i = v_i\,dt + \sqrt{2\nu}\,dW_i, \qquad v_i = P_{x_i} A_i \ \text{(USA)}, \quad
+              P_{x_i} A_i / Z_i \ \text{(SA)}, \qquad A_i = \sum_j w_j h(s_{ij}) V x_j, \quad
+              Z_i = \sum_j w_j h(s_{ij}), \quad s_{ij} = \langle x_i, B x_j\rangle
 
+    Parameters: ``beta`` >= -150 (USA: <= 700) for the weight :math:`h = e^{\beta t}`, below zero if the farthest tokens
+    pull the most, or ``kernel``, any other weight: a function that maps an array of overlaps to finite h(t) of the same
+    shape; beside a kernel with beta among its ``parameters``, ``beta`` is put in its place.  ``query_key`` B and
+    ``value`` V, shape=[dim, dim], the identity by default: queries Q and keys K, shape=[m, dim], have B = ``Q.T @ K``,
+    and tokens repel where V = -I.  ``noise`` :math:`\nu = 1/\kappa \ge 0`, under which degree k decays at
+    :math:`\nu k(k+d-2)`.  ``model`` "usa" or "sa".  ``layer_norm`` "pre" or "peri" lets tokens keep a length r while
+    attention A (of SA divided by Z) sees their directions:
 
-def check_model(
-    beta: float | None, model: str, kernel: Kernel | None = None, *, smallest_beta: float = 0.0
-) -> Attention:
-    """The attention weight; refuses a model, an inverse temperature or a kernel for which no velocity can be given.
+    .. math:: \dot x = P_x A \ \text{("post", the default)}, \qquad \dot x = P_x A/s,\quad
+              \dot r = \langle x, A\rangle\, r/s, \qquad s = r \ \text{("pre")}, \quad s = r|A| \ \text{("peri")}
 
-    ``smallest_beta`` is the least beta that the caller takes, such as ``SMALLEST_BETA``.
+    ``heads``, several :class:`Head` in place of one weight and its matrices, ``causal``, a :class:`Causal` mask, and
+    ``random_layers``, a :class:`RandomLayers`, describe systems that no solver takes so far.
 
-    >>> check_model(1e4, "usa")
+    >>> Flow(beta=5, noise=0.1), Flow(beta=5) == Flow(beta=5.0), Flow(beta=5).attention
+    (Flow(beta=5.0, noise=0.1), True, 5.0)
+    >>> Flow(beta=1e4)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: beta is 10000: USA overflows float64 above beta = 700; model="sa" is safe at any beta
+    gegenflow.numerics.tokens.refusals.Refused: beta 10000.0: USA overflows float64 above beta = 700; model="sa" ...
+
+    Raises ValueError, naming the part, for a value out of its range, for both or neither of beta and a kernel without
+    it, and for heads beside a weight or a matrix.  Source: arXiv 2410.23228 for the models, 2312.10794 for the
+    matrices, 2604.16288 for the noise, 2510.22026 for the layer norms.
     """
-    if model not in MODELS:
-        raise ValueError(f'model is {model!r}: it must be "usa" or "sa"')
-    if beta is None:
-        if kernel is None:
-            raise ValueError("neither beta nor kernel is given: the attention weight is exp(beta t) or the kernel")
-        check_kernel(kernel)
-        return kernel
-    if kernel is not None:
-        raise ValueError(f"beta is {beta} and kernel is given too: the attention weight is exp(beta t) or the kernel")
-    if not (isfinite(beta) and beta >= smallest_beta):
-        raise ValueError(f"beta is {beta}: beta must be finite and >= {smallest_beta:g}")
-    if model == "usa" and beta > LARGEST_BETA:
-        raise ValueError(
-            f'beta is {beta:g}: USA overflows float64 above beta = {LARGEST_BETA:g}; model="sa" is safe at any beta'
-        )
-    return beta
+
+    beta: float | None
+    kernel: Kernel | None
+    query_key: Array | None
+    value: Array | None
+    noise: float
+    model: str
+    layer_norm: str
+    heads: tuple[Head, ...]
+    causal: Causal | None
+    random_layers: RandomLayers | None
+
+    def __init__(
+        self,
+        beta: Number | None = None,
+        kernel: Kernel | None = None,
+        query_key: ArrayLike | None = None,
+        value: ArrayLike | None = None,
+        noise: Number = 0.0,
+        model: str = "usa",
+        layer_norm: str = "post",
+        heads: Sequence[Head] = (),
+        causal: Causal | None = None,
+        random_layers: RandomLayers | None = None,
+    ) -> None:
+        heads = _heads(heads, beta=beta, kernel=kernel, query_key=query_key, value=value)
+        weight = {"beta": None, "kernel": None} if heads else weight_parts(beta, kernel)
+        self.__dict__.update(heads=heads, **weight, **matrix_parts(query_key, value))
+        self.__dict__["noise"] = check_number("noise", noise, least=0.0)
+        self.__dict__["model"] = check_choice("model", model, MODELS)
+        self.__dict__["layer_norm"] = check_choice("layer_norm", layer_norm, LAYER_NORMS)
+        steepest = max((part.beta for part in (self, *self.heads) if part.beta is not None), default=0.0)
+        if model == "usa" and steepest > LARGEST_BETA:
+            what = f'USA overflows float64 above beta = {LARGEST_BETA:g}; model="sa" is safe at any beta'
+            raise Refused("beta", steepest, what)
+        for name, part, kind in (("causal", causal, Causal), ("random_layers", random_layers, RandomLayers)):
+            if part is not None and not isinstance(part, kind):
+                raise Refused(name, repr(part), f"it must be a {kind.__name__}")
+        self.__dict__.update(causal=causal, random_layers=random_layers)
+
+    @property
+    def attention(self) -> Attention:
+        """What weighs the tokens: beta or the kernel; refused where heads have one each."""
+        return attention_of(self.beta, self.kernel)
+
+    @property
+    def unit(self) -> float:
+        r"""What sums in units of :math:`e^\beta` are multiplied by: that in USA, one in SA and for a kernel.
+
+        >>> Flow(beta=1).unit, Flow(beta=5, model="sa").unit
+        (2.718281828459045, 1.0)
+        """
+        return exp(self.beta) if self.model == "usa" and self.beta is not None else 1.0
+
+    @property
+    def plain(self) -> bool:
+        """Whether tokens are queries, keys and values themselves."""
+        return self.query_key is None and self.value is None
+
+    def __repr__(self) -> str:
+        return short_repr(self, DEFAULTS)
+
+    def _repr_latex_(self) -> str:
+        return f"${equation(self)}$"
 
 
-def check_kernel(kernel: Kernel) -> None:
-    """Refuse a kernel that does not map an array of overlaps in [-1, 1] to finite values of the same shape.
+class FlowParts(TypedDict, total=False):
+    """The parts of a :class:`Flow` as keywords, its short form."""
 
-    >>> check_kernel(lambda t: 1.0)
+    beta: Number | None
+    kernel: Kernel | None
+    query_key: ArrayLike | None
+    value: ArrayLike | None
+    noise: Number
+    model: str
+    layer_norm: str
+    heads: Sequence[Head]
+    causal: Causal | None
+    random_layers: RandomLayers | None
+
+
+def flow_of(flow: Flow | None, short: FlowParts) -> Flow:
+    """The flow that is given, or the one whose parts are given in its place; never both.
+
+    >>> flow_of(None, {"beta": 2})
+    Flow(beta=2.0)
+    >>> flow_of(Flow(beta=2), {"model": "sa"})
     Traceback (most recent call last):
-    ValueError: kernel <lambda> maps overlaps of shape (2, 101) to shape (): each overlap needs its value
+    gegenflow.numerics.tokens.refusals.Refused: model sa: give a flow or its parts as keywords, not both
+
+    Raises TypeError for a keyword that is no part of a flow.
     """
-    overlap = np.linspace(-1, 1, 202).reshape(2, 101)
-    try:
-        with np.errstate(all="ignore"):
-            value = np.asarray(kernel(overlap.copy()), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"kernel {kernel_name(kernel)} does not take an array of overlaps: {error}") from error
-    if value.shape != overlap.shape:
-        raise ValueError(
-            f"kernel {kernel_name(kernel)} maps overlaps of shape {overlap.shape} to shape {value.shape}: "
-            "each overlap needs its value"
-        )
-    if not np.isfinite(value).all():
-        bad = overlap[~np.isfinite(value)][0]
-        raise ValueError(
-            f"kernel {kernel_name(kernel)} is not finite at overlap {bad:.3g}: it must be on all of [-1, 1]"
-        )
+    for name in short:
+        if name not in FlowParts.__annotations__:
+            raise TypeError(f"{name}: there is no such argument, nor is it a part of a flow")
+    if flow is None:
+        return Flow(**short)
+    if not isinstance(flow, Flow):
+        raise Refused("flow", repr(flow), "it must be a Flow; its parts are keywords, such as beta=5")
+    for name, part in short.items():
+        raise Refused(name, part, "give a flow or its parts as keywords, not both")
+    return flow
 
 
-def kernel_name(kernel: Kernel) -> str:
-    """What a run records of a kernel: its name as a function, or else its repr.
+def check_parts(flow: Flow, solver: str, *taken: str, smallest_beta: float = SMALLEST_BETA) -> None:
+    """Refuse a flow with a part beyond its weight and model that a solver does not take, or with a smaller beta.
 
-    >>> kernel_name(np.tanh)
-    'tanh'
+    >>> check_parts(Flow(beta=1, noise=0.1), "attention_field", "query_key", "value")
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: noise 0.1: attention_field takes no flow with this part
     """
-    return str(getattr(kernel, "__name__", None) or repr(kernel))
+    for name in ("heads", "causal", "random_layers", "layer_norm", "noise", "query_key", "value"):
+        part = getattr(flow, name)
+        if name not in taken and is_given(part, DEFAULTS.get(name)):
+            shown = part if isinstance(part, str | float) else None
+            raise Refused(name, shown, f"{solver} takes no flow with this part")
+    if flow.beta is not None and flow.beta < smallest_beta:
+        raise Refused("beta", flow.beta, f"it must be >= {smallest_beta:g} for {solver}")
+
+
+def _heads(heads: Sequence[Head], **single: object) -> tuple[Head, ...]:
+    found = tuple(heads)
+    for head in found:
+        if not isinstance(head, Head):
+            raise Refused("heads", repr(head), "each must be a Head")
+    for name, part in single.items() if found else ():
+        if part is not None:
+            raise Refused(name, None, "each of the heads has its own; give it to a Head")
+    return found

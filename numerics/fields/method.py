@@ -5,10 +5,10 @@ tolerance that can be asked for.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import floor, inf, log10, sqrt
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,12 +16,14 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.fields.cells import cell_angle_sums, cell_kernel, cell_sums, exponential_cells
 from gegenflow.numerics.fields.circle import circle_angle_sums, circle_sums
 from gegenflow.numerics.fields.dense import dense_sums, kernel_sums
-from gegenflow.numerics.fields.flow import SMALLEST_BETA, Attention, Kernel, check_model, velocity_unit
+from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.fields.legendre import exponential_sphere_modes, sphere_modes
 from gegenflow.numerics.fields.sphere import sphere_sums
 from gegenflow.numerics.fields.tiles import check_exponents, tile_sums
+from gegenflow.numerics.fields.weights import Attention, check_fit
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.tokens.refusals import Refused
 
 Pair = tuple[Array, Array]
 Sums = Callable[..., Pair]
@@ -106,39 +108,37 @@ class Field:
 def prepare_field(
     tokens: Array,
     weights: Array,
-    attention: Attention,
+    flow: Flow,
     *,
-    model: str = "usa",
     method: str = "auto",
     accuracy: float = 0.0,
-    form: Array | None = None,
-    values: Array | None = None,
 ) -> Field:
     r"""The field of tokens like the given ones, by a method, to an accuracy of the velocity; arguments already checked.
 
     "auto" takes the fastest sums whose :meth:`Field.velocity_error` at ``tokens`` is at most ``accuracy``: in dim 2 the
     circle and, for more tokens, its cells; in dim 3 the sphere; in higher dim the tiles; and "dense" for few tokens,
     for a kernel that is not smooth, and for an accuracy that the others miss.  A named method comes as near as it can;
-    ``accuracy`` 0 asks for the finest modes and refuses none.  With a ``form`` B, shape=[dim, dim], the overlaps are
-    :math:`\langle x_i, B x_j\rangle`, and the tiles serve at any size; with ``values`` V, shape=[dim, dim], tokens are
-    pulled towards :math:`V x_j` in place of :math:`x_j`, and the dense sums serve.
+    ``accuracy`` 0 asks for the finest modes and refuses none.  For a flow with a query_key the tiles serve at any size,
+    for one with values the dense sums.
 
     >>> circle = [np.array([[np.cos(a), np.sin(a)] for a in np.arange(n)]) for n in (9, 500, 5000)]
-    >>> [prepare_field(tokens, np.full(len(tokens), 1 / len(tokens)), 5.0).method for tokens in circle]
+    >>> [prepare_field(tokens, np.full(len(tokens), 1 / len(tokens)), Flow(beta=5)).method for tokens in circle]
     ['dense', 'circle', 'cells']
     >>> weights = np.full(500, 1 / 500)
-    >>> prepare_field(circle[1], weights, lambda t: np.maximum(t, 0)).method, prepare_field(
-    ...     circle[1], weights, 5.0, accuracy=1e-16).method
+    >>> prepare_field(circle[1], weights, Flow(kernel=lambda t: np.maximum(t, 0))).method, prepare_field(
+    ...     circle[1], weights, Flow(beta=5), accuracy=1e-16).method
     ('dense', 'dense')
 
     Raises ValueError as :func:`check_method` does, and for a named method that the kernel is too rough for.
     """
     n, dim = tokens.shape
-    check_method(method, dim, form, values)
-    build = partial(_field, model=model, attention=attention, weights=weights, form=form, values=values)
-    if form is not None or values is not None:
-        return build("tiles" if values is None else "dense")
-    for name in _candidates(n, dim, attention) if method == "auto" else (method,):
+    check_method(method, dim, flow)
+    if flow.layer_norm != "post" and flow.value is None:  # the length of the output counts, too
+        flow = replace(flow, value=np.eye(dim))
+    build = partial(_field, flow=flow, weights=weights)
+    if not flow.plain:
+        return build("tiles" if flow.value is None else "dense")
+    for name in _candidates(n, dim, flow.attention) if method == "auto" else (method,):
         try:
             field, wanted = build(name), FINEST
             if accuracy and field.error:
@@ -149,48 +149,40 @@ def prepare_field(
                         break
         except ValueError as error:
             if method != "auto":
-                raise ValueError(f'method is "{method}": {error}; "dense" takes any kernel') from None
+                raise Refused("method", method, f'{error}; "dense" takes any kernel') from None
             continue
         if method != "auto" or not accuracy or field.error <= wanted:
             return field
     return build("dense")
 
 
-def check_method(method: str, dim: int, form: Array | None = None, values: Array | None = None) -> None:
-    """Refuse an unknown method, one in a ``dim`` not its own, and any that does not take the form or the values.
+def check_method(method: str, dim: int, flow: Flow) -> None:
+    """Refuse an unknown method, one in a ``dim`` not its own, and any that does not take the matrices of the flow.
 
-    >>> check_method("circle", 3)
+    >>> check_method("circle", 3, Flow(beta=1))
     Traceback (most recent call last):
-    ValueError: method is "circle" but dim is 3: it needs dim 2; "dense" takes any
+    gegenflow.numerics.tokens.refusals.Refused: method circle: it needs dim 2, not 3; "dense" takes any
     """
     if method not in METHODS:
-        raise ValueError(f"method is {method!r}: choose from {', '.join(METHODS)}")
+        raise Refused("method", method, f"choose from {', '.join(METHODS)}")
     if method in DIMS and dim != DIMS[method]:
-        raise ValueError(f'method is "{method}" but dim is {dim}: it needs dim {DIMS[method]}; "dense" takes any')
-    for name, matrix in (("form", form), ("values", values)):
+        raise Refused("method", method, f'it needs dim {DIMS[method]}, not {dim}; "dense" takes any')
+    for name, matrix in (("query_key", flow.query_key), ("value", flow.value)):
         if matrix is None:
             continue
-        takes = "tiles" if values is None else "dense"
+        takes = "tiles" if flow.value is None else "dense"
         if method not in ("auto", takes):
-            raise ValueError(
-                f'method is "{method}": with {"a " * (name == "form")}{name} it must be "auto" or "{takes}"'
-            )
-        if np.shape(matrix) != (dim, dim):
-            raise ValueError(f"{name} has shape {np.shape(matrix)}: it must be ({dim}, {dim}) for tokens of dim {dim}")
-        if not np.isfinite(matrix).all():
-            raise ValueError(f"{name} has an entry that is not finite: each must be a number")
+            raise Refused("method", method, f'with a {name} it must be "auto" or "{takes}"')
+        check_fit(name, matrix, dim)
 
 
 def attention_field(
     tokens: ArrayLike,
-    beta: float | None = None,
+    flow: Flow | None = None,
     *,
-    model: str = "usa",
     weights: ArrayLike | None = None,
-    kernel: Kernel | None = None,
-    form: ArrayLike | None = None,
-    values: ArrayLike | None = None,
     method: str = "dense",
+    **short: Unpack[FlowParts],
 ) -> Array:
     r"""Velocity of every token under attention, shape=[n, dim].
 
@@ -199,12 +191,10 @@ def attention_field(
               s_{ij} = \langle x_i, B x_j\rangle
 
     with :math:`P_x y = y - \langle x, y\rangle x`, :math:`Z_i = \sum_j w_j h(s_{ij})`, the self term included,
-    ``tokens`` shape=[n, dim], ``weights`` :math:`w_j` shape=[n], 1/n by default, either ``beta``,
-    :math:`h(t) = e^{\beta t}`, or any ``kernel`` h, a vectorised function of the overlap, and matrices B = ``form``,
-    such as :math:`Q^T K`, and V = ``values``, shape=[dim, dim], the identity by default.  Where ``beta`` < 0
-    the farthest tokens pull the most; tokens repel where V = -I.  ``method`` "dense" is the reference, "auto" the
-    fastest; see :func:`gegenflow.numerics.simulate`.  With a form and no values the sums are those of the tiles.
-    "tiles" keep tokens of float32 in float32; all else is float64.
+    ``tokens`` shape=[n, dim], ``weights`` :math:`w_j` shape=[n], 1/n by default, and the weight h, the model and the
+    matrices B and V of a :class:`Flow`, or these as keywords.  ``method`` "dense" is the reference, "auto" the fastest;
+    see :func:`gegenflow.numerics.simulate`.  With a query_key and no values the sums are those of the tiles.  "tiles"
+    keep tokens of float32 in float32; all else is float64.
 
     Two orthogonal tokens turn towards each other at speed 1/2 (USA) or :math:`1/(1 + e^\beta)` (SA):
 
@@ -220,40 +210,39 @@ def attention_field(
     >>> attention_field([[1.0, 0.0], [-0.6, 0.8], [0.8, 0.6]], kernel=lambda t: np.maximum(t, 0))[0].round(15)
     array([0.  , 0.16])
 
-    Raises ValueError for bad tokens or weights, for ``beta`` < -150 or not finite, for USA with ``beta`` > 700, where
-    :math:`e^\beta` overflows, for both or neither of ``beta`` and ``kernel``, for a kernel that is not finite or
-    changes the shape, for SA where :math:`Z_i \le 0`, and as :func:`check_method` does.  Source: arXiv 2410.23228, its
-    USA and SA models; 2312.10794 for the form and the values.
+    Raises ValueError for bad tokens or weights, as :class:`Flow` does, for a flow with noise, several heads, a mask,
+    random layers or a layer norm other than "post", for SA where :math:`Z_i \le 0`, and as :func:`check_method` does.
+    Source: arXiv 2410.23228, its USA and SA models; 2312.10794 for the matrices.
     """
-    attention = check_model(beta, model, kernel, smallest_beta=SMALLEST_BETA)
+    flow = flow_of(flow, short)
+    check_parts(flow, "attention_field", "query_key", "value")
     rows = check_tokens(tokens)
     if method == "tiles" and np.asarray(tokens).dtype == np.float32:
-        if model == "usa" and not callable(attention) and attention > LARGEST_BETA_FLOAT32:
-            raise ValueError(f"beta is {attention:g}: USA overflows float32 above beta = {LARGEST_BETA_FLOAT32:g}")
-        if not callable(attention) and attention < SMALLEST_BETA_FLOAT32:
-            raise ValueError(f"beta is {attention:g}: in float32 it must be at least {SMALLEST_BETA_FLOAT32:g}")
+        if flow.model == "usa" and flow.beta is not None and flow.beta > LARGEST_BETA_FLOAT32:
+            raise Refused("beta", flow.beta, f"USA overflows float32 above beta = {LARGEST_BETA_FLOAT32:g}")
+        if flow.beta is not None and flow.beta < SMALLEST_BETA_FLOAT32:
+            raise Refused("beta", flow.beta, f"in float32 it must be at least {SMALLEST_BETA_FLOAT32:g}")
         rows = rows.astype(np.float32)
-    scores, pulls = (None if matrix is None else np.array(matrix, dtype=np.float64) for matrix in (form, values))
-    method = "tiles" if scores is not None and pulls is None and method == "dense" else method
+    method = "tiles" if flow.query_key is not None and flow.value is None and method == "dense" else method
     out = np.empty_like(rows)
     try:
         masses = check_weights(weights, len(rows))
-        prepare_field(rows, masses, attention, model=model, method=method, form=scores, values=pulls)(rows, out)
+        prepare_field(rows, masses, flow, method=method)(rows, out)
     except FloatingPointError as problem:
-        raise ValueError(str(problem)) from None
+        raise Refused("tokens", None, str(problem)) from None
     return out
 
 
-def attention_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Array, Array]:
+def attention_sums(tokens: Array, weights: Array, flow: Flow) -> tuple[Array, Array]:
     r"""Drift, shape=[n, dim], and normaliser, shape=[n], by the fastest method, in units of :math:`e^\beta`.
 
     See :func:`gegenflow.numerics.fields.dense.dense_sums`; the sums of a kernel are in units of one.
 
-    >>> drift, normalizer = attention_sums(np.eye(2), np.array([0.25, 0.75]), 2.0)
+    >>> drift, normalizer = attention_sums(np.eye(2), np.array([0.25, 0.75]), Flow(beta=2))
     >>> (drift[0] * np.exp(2)).round(11)
     array([0.  , 0.75])
     """
-    sums: tuple[Array, Array] = prepare_field(tokens, weights, attention).sums(tokens, weights)
+    sums: tuple[Array, Array] = prepare_field(tokens, weights, flow).sums(tokens, weights)
     return sums
 
 
@@ -273,13 +262,11 @@ def _field(
     method: str,
     tol: float = FINEST,
     *,
-    model: str,
-    attention: Attention,
+    flow: Flow,
     weights: Array,
-    form: Array | None,
-    values: Array | None,
 ) -> Field:
-    scaled = weights * velocity_unit(attention, model)
+    attention, model, form, values = flow.attention, flow.model, flow.query_key, flow.value
+    scaled = weights * flow.unit
     reach = 1.0 if form is None else float(np.linalg.norm(form, 2))
     force, value, slope, own = _largest(attention, form is None, reach)
     if method in HARMONICS:
@@ -294,10 +281,10 @@ def _field(
 
     def sums_of_pairs(tokens: Array, weights: Array, out: object = None, *, normalizer: bool = True) -> Pair:
         if values is not None:
-            return kernel_sums(tokens, weights, attention, form=form, values=values)
+            return kernel_sums(tokens, weights, attention, query_key=form, value=values)
         if method == "dense":
             return dense_sums(tokens, weights, attention)
-        return tile_sums(tokens, weights, attention, form=form)
+        return tile_sums(tokens, weights, attention, query_key=form)
 
     exact = method == "dense" and values is None and not callable(attention)
     error = 0.0 if exact else ROUNDING * (value + reach * slope) / max(force if values is None else value, 1e-300)

@@ -6,9 +6,9 @@ spherical-harmonic transforms of ducc0 take over, whose cost hardly depends on t
 largest force, so exponentially small forces between separated clusters need the dense field.
 """
 
+from gegenflow.numerics.fields.compiled.sphere_polynomials import direct_sums
+from gegenflow.numerics.fields.compiled.sphere_transforms import transform_sums
 from gegenflow.numerics.fields.legendre import DIRECT_TO, SphereModes
-from gegenflow.numerics.fields.sphere_polynomials import direct_sums
-from gegenflow.numerics.fields.sphere_transforms import transform_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 
 from gegenflow.numerics.fields.elementary import LOG2_E, exp2
-from gegenflow.numerics.fields.flow import Attention
+from gegenflow.numerics.fields.weights import Attention
+from gegenflow.numerics.tokens.refusals import Refused
 
 Real = NDArray[Any]
 """An array of float64, or of float32 for half the time and half the digits."""
@@ -46,13 +47,13 @@ _library = ctypes.CDLL(cython_blas.__file__)
 _library_lock = Lock()
 
 
-def tile_sums(tokens: Real, weights: Real, attention: Attention, *, form: Real | None = None) -> tuple[Real, Real]:
+def tile_sums(tokens: Real, weights: Real, attention: Attention, *, query_key: Real | None = None) -> tuple[Real, Real]:
     r"""The two sums of attention in units of :math:`e^\beta`, as :func:`dense_sums`, many tokens at a time.
 
     .. math:: F_i = P_{x_i}\sum_j w_j e^{\beta(s_{ij} - 1)} x_j, \qquad Z_i = \sum_j w_j e^{\beta(s_{ij} - 1)},
               \qquad s_{ij} = \langle x_i, B x_j\rangle
 
-    with B = ``form``, shape=[dim, dim], such as :math:`Q^T K`, the identity by default; ``attention`` is beta or a
+    with B = ``query_key``, shape=[dim, dim], such as :math:`Q^T K`, the identity by default; ``attention`` is beta or a
     kernel h, which stands for :math:`e^{\beta(s-1)}` and then is in units of one.  ``tokens`` shape=[n, dim] unit rows
     of float64 or float32, which is also the precision of the result, and ``weights`` shape=[n], already checked.
     Returns the drift F, shape=[n, dim], and the normaliser Z, shape=[n].
@@ -64,20 +65,20 @@ def tile_sums(tokens: Real, weights: Real, attention: Attention, *, form: Real |
     >>> bool(np.allclose(drift / np.exp(-2), [[0, 0.75], [0.25, 0]], rtol=1e-14))
     True
     >>> turn = np.array([[0.0, -1.0], [1.0, 0.0]])  # the second token scores -1 for the first, and 1 the other way
-    >>> drift, _ = tile_sums(np.eye(2), np.array([0.25, 0.75]), 2.0, form=turn)
+    >>> drift, _ = tile_sums(np.eye(2), np.array([0.25, 0.75]), 2.0, query_key=turn)
     >>> bool(np.allclose(drift, [[0, 0.75 * np.exp(-4)], [0.25, 0]], rtol=1e-14))
     True
 
-    Raises ValueError for tokens of another type, a form of another shape, and a form whose exponents may leave
+    Raises ValueError for tokens of another type, a query_key of another shape, and one whose exponents may leave
     [-599, 599] (float64) or [-85, 85] (float32); FloatingPointError where a kernel is not finite.
     """
     tokens = np.ascontiguousarray(tokens)
     if tokens.dtype.name not in GEMM:
-        raise ValueError(f"tokens are {tokens.dtype}: the tiles take float64 or float32")
+        raise Refused("tokens", None, f"they are {tokens.dtype}, the tiles take float64 or float32")
     n, dim = tokens.shape
-    keys = tokens if form is None else _keys(tokens, form)
-    weigh = _weigher(attention, keys, form is None)
-    own = np.ones((1, n), tokens.dtype) if form is None else np.einsum("id,id->i", tokens, keys)[None]
+    keys = tokens if query_key is None else _keys(tokens, query_key)
+    weigh = _weigher(attention, keys, query_key is None)
+    own = np.ones((1, n), tokens.dtype) if query_key is None else np.einsum("id,id->i", tokens, keys)[None]
     weigh(own)
     sources = np.empty((n, dim + 1), tokens.dtype)
     np.multiply(weights[:, None], tokens, out=sources[:, :dim], casting="same_kind")
@@ -91,9 +92,9 @@ def tile_sums(tokens: Real, weights: Real, attention: Attention, *, form: Real |
         scratch = np.empty((workers, max(b.stop - b.start for b in blocks) ** 2), tokens.dtype)
 
         def share(worker: int, stopped: Event) -> None:
-            tiles = islice(_tiles(blocks, form is None), worker, None, workers)
+            tiles = islice(_tiles(blocks, query_key is None), worker, None, workers)
             running = takewhile(lambda _: not stopped.is_set(), tiles)
-            _add_tiles(running, tokens, keys, sources, weigh, form is None, sums[worker], scratch[worker])
+            _add_tiles(running, tokens, keys, sources, weigh, query_key is None, sums[worker], scratch[worker])
 
         _in_parallel(share, workers)
     drift, normalizer = np.empty_like(tokens), np.empty(n, tokens.dtype)
@@ -104,24 +105,22 @@ def tile_sums(tokens: Real, weights: Real, attention: Attention, *, form: Real |
 
 
 def check_exponents(attention: Attention, reach: float, dtype: str) -> None:
-    """Refuse a beta for which exponents leave the range, where a form turns tokens into ones of a length, the reach.
+    """Refuse a beta for which exponents leave the range, where query_key turns tokens into ones of a length, the reach.
 
     >>> check_exponents(9.0, 400.0, "float64")
     Traceback (most recent call last):
-    ValueError: form makes tokens 400 long at beta = 9: |beta| times (1 + length) must be at most 599 in float64
+    gegenflow.numerics.tokens.refusals.Refused: query_key: it makes tokens 400 long at beta 9, beyond exp of 599
     """
     if not callable(attention) and not abs(attention) * (1 + reach) <= LARGEST_EXPONENT[dtype]:
-        raise ValueError(
-            f"form makes tokens {reach:.3g} long at beta = {attention:g}: |beta| times (1 + length) must be at most "
-            f"{LARGEST_EXPONENT[dtype]:g} in {dtype}"
-        )
+        most = f"beyond exp of {LARGEST_EXPONENT[dtype]:g}"
+        raise Refused("query_key", None, f"it makes tokens {reach:.3g} long at beta {attention:g}, {most}")
 
 
-def _keys(tokens: Real, form: Real) -> Real:
+def _keys(tokens: Real, query_key: Real) -> Real:
     dim = tokens.shape[1]
-    if np.shape(form) != (dim, dim):
-        raise ValueError(f"form has shape {np.shape(form)}: for tokens of dim {dim} it must be ({dim}, {dim})")
-    return np.ascontiguousarray(tokens @ np.asarray(form, tokens.dtype).T)
+    if np.shape(query_key) != (dim, dim):
+        raise Refused("query_key", None, f"it has shape {np.shape(query_key)}, tokens need ({dim}, {dim})")
+    return np.ascontiguousarray(tokens @ np.asarray(query_key, tokens.dtype).T)
 
 
 def _weigher(attention: Attention, keys: Real, symmetric: bool) -> Callable[[Real], None]:

@@ -16,8 +16,9 @@ from scipy.integrate import DOP853
 from tqdm import tqdm
 
 from gegenflow.numerics.fields.elementary import LOG2_E, exp2
-from gegenflow.numerics.fields.flow import SMALLEST_BETA, check_model
+from gegenflow.numerics.fields.flow import Flow, check_parts
 from gegenflow.numerics.fields.pairs import _few_sums
+from gegenflow.numerics.fields.weights import SMALLEST_BETA
 from gegenflow.numerics.integrators.driver import PACED, Integration, Status, broken_off, check_pace
 from gegenflow.numerics.integrators.runge_kutta import ORDER_8
 from gegenflow.numerics.tokens.arguments import check_steps, check_times
@@ -109,7 +110,7 @@ def integrate_few(
     Raises ValueError for bad tokens, weights, model, times or tolerances, and for a ``t_end`` beyond :math:`10^{240}`
     in units of :math:`e^{-\beta}` (USA) or one (SA).  Source: Hairer, Norsett, Wanner, Solving ODEs I, II.4 to II.10.
     """
-    check_model(beta, model, smallest_beta=0.0 if merge else SMALLEST_BETA)
+    check_parts(Flow(beta=beta, model=model), "merge", smallest_beta=0.0 if merge else SMALLEST_BETA)
     start = check_tokens(tokens)
     masses = check_weights(weights, len(start))
     times = check_times(save_at, t_end, t_start)

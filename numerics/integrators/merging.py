@@ -22,7 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from gegenflow.numerics.fields.flow import check_model
+from gegenflow.numerics.fields.flow import Flow, check_parts
 from gegenflow.numerics.integrators.driver import Status, broken_off
 from gegenflow.numerics.integrators.few_tokens import _watch, integrate_few
 from gegenflow.numerics.tokens.arguments import check_times
@@ -90,7 +90,7 @@ def integrate_merging(
     Raises ValueError for a bad ``merge`` and all that :func:`gegenflow.numerics.integrators.few_tokens.integrate_few`
     refuses. Source: derived here.
     """
-    check_model(beta, model)
+    check_parts(Flow(beta=beta, model=model), "merge", smallest_beta=0.0)
     start = check_tokens(tokens)
     masses = check_weights(weights, len(start))
     times = check_times(save_at, t_end)

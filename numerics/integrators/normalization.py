@@ -13,25 +13,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.dense import attention_output
-from gegenflow.numerics.fields.flow import Attention, velocity_unit
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.adaptive import integrate
 from gegenflow.numerics.integrators.driver import Integration, Status
 from gegenflow.numerics.integrators.runge_kutta import Velocity
 from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL
 from gegenflow.numerics.tokens.geometry import Array
 
-NORMALIZATIONS = ("post", "pre", "peri")
 SHORTEST = 100  # tolerances of a step: a shorter token has lost its direction
 
 
 def stream_velocity(
     weights: Array,
-    attention: Attention,
-    *,
-    normalization: str,
-    model: str = "usa",
-    form: Array | None = None,
-    values: Array | None = None,
+    flow: Flow,
 ) -> Velocity:
     r"""The velocity of tokens with a length under Pre-LN or Peri-LN, as a field of flat lines of n times dim numbers.
 
@@ -40,32 +34,33 @@ def stream_velocity(
 
     A divided by its normaliser in SA; in terms of directions and lengths r
     :math:`\dot\theta = P_\theta A/s`, :math:`\dot r = \langle\theta, A\rangle\, r/s` with s = r (Pre), r\|A\| (Peri).
-    Arguments as those of :func:`gegenflow.numerics.fields.dense.attention_output`.
+    ``weights`` shape=[n]; B and V are those of the flow.
 
     A lone token of length 2 only grows, at the rate :math:`e^\beta` (USA) or one (Peri-LN):
 
-    >>> for normalization in ("pre", "peri"):
+    >>> for scheme in ("pre", "peri"):
     ...     speed = np.empty(2)
-    ...     stream_velocity(np.ones(1), 3.0, normalization=normalization)(np.array([0.0, 2.0]), speed)
-    ...     bool(np.allclose(speed, [0.0, np.exp(3) if normalization == "pre" else 1.0], rtol=1e-14))
+    ...     stream_velocity(np.ones(1), Flow(beta=3, layer_norm=scheme))(np.array([0.0, 2.0]), speed)
+    ...     bool(np.allclose(speed, [0.0, np.exp(3) if scheme == "pre" else 1.0], rtol=1e-14))
     True
     True
 
     The field raises FloatingPointError for an SA normaliser that is not positive and a Peri-LN output of length zero.
     Source: arXiv 2510.22026, its normalisation schemes.
     """
-    unit = velocity_unit(attention, model)
+    attention, unit = flow.attention, flow.unit
+    matrices = {"query_key": flow.query_key, "value": flow.value}
 
     def velocity(line: Array, out: Array) -> None:
         directions = unit_rows(line.reshape(len(weights), -1))[0]
-        output, normalizer = attention_output(directions, weights, attention, form=form, values=values)
-        scale = normalizer if model == "sa" else np.full(len(weights), 1 / unit)
+        output, normalizer = attention_output(directions, weights, attention, **matrices)
+        scale = normalizer if flow.model == "sa" else np.full(len(weights), 1 / unit)
         if not (scale > 0).all():
             row = int(np.flatnonzero(~(scale > 0))[0])
             raise FloatingPointError(
                 f"the normaliser of token {row} is {scale[row]:.3g}: SA divides by it and needs it positive"
             )
-        if normalization == "peri":
+        if flow.layer_norm == "peri":
             scale = np.linalg.norm(output, axis=1)
             if not (scale > 0).all():
                 row = int(np.flatnonzero(~(scale > 0))[0])
@@ -93,7 +88,7 @@ def integrate_stream(
     unit vectors. A token that shrinks to a hundred times that has lost its direction, and ends the run with a
     ``status`` to say so.
 
-    >>> field = stream_velocity(np.ones(1), 0.0, normalization="pre")
+    >>> field = stream_velocity(np.ones(1), Flow(beta=0, layer_norm="pre"))
     >>> integrate_stream(field, np.array([[0.0, 2.0]]), rtol=1e-8, atol=0.0, t_end=3.0, save_at=[]).tokens.round(12)
     array([[0., 5.]])
 
@@ -128,24 +123,19 @@ def unit_rows(rows: Array) -> tuple[Array, Array]:
     return rows / radii[:, None], radii
 
 
-def check_radii(radii: ArrayLike | None, n: int, normalization: str) -> Array:
-    """Lengths of the tokens at the start, shape=[n], one each by default; refuses an unknown scheme.
+def check_radii(radii: ArrayLike | None, n: int, layer_norm: str) -> Array:
+    """Lengths of the tokens at the start, shape=[n], one each by default.
 
     >>> check_radii([1.0, 0.0], 2, "pre")
     Traceback (most recent call last):
     ValueError: radii: entry 1 is 0; lengths must be positive and finite
 
-    Raises ValueError for any other scheme than "post", "pre" and "peri", for radii with "post", which keeps none, of a
-    wrong shape, or not positive and finite.
+    Raises ValueError for radii with "post", which keeps none, of a wrong shape, or not positive and finite.
     """
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(f'normalization is {normalization!r}: it must be "post", "pre" or "peri"')
     if radii is None:
         return np.ones(n)
-    if normalization == "post":
-        raise ValueError(
-            'radii are given: with normalization "post" tokens are unit vectors; "pre" and "peri" take radii'
-        )
+    if layer_norm == "post":
+        raise ValueError('radii are given: with layer_norm "post" tokens are unit vectors; "pre" and "peri" take radii')
     lengths = np.array(radii, dtype=np.float64)
     if lengths.shape != (n,):
         raise ValueError(f"radii have shape {lengths.shape}: {n} tokens need shape ({n},)")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from gegenflow.numerics.fields.flow import Attention
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import Integration, Status, broken_off
 from gegenflow.numerics.integrators.runge_kutta import Velocity
 from gegenflow.numerics.tokens.arguments import check_times
@@ -123,7 +123,7 @@ def drift_step(field: Velocity, tokens: Array, step: float) -> Array:
     return _unit(tokens + step * total)
 
 
-def default_step(noise: float, dim: int, model: str, attention: Attention) -> float:
+def default_step(flow: Flow, dim: int) -> float:
     r"""A step that resolves both the noise and the fastest motion that the attention weight allows.
 
     .. math:: h = \frac{0.1}{\max(\nu(d-1),\,\lambda)}, \qquad \lambda = \max_t|h(t)| \ \text{(USA)}, \quad
@@ -132,11 +132,12 @@ def default_step(noise: float, dim: int, model: str, attention: Attention) -> fl
     For the exponential :math:`\lambda = e^{|\beta|}` and :math:`1 + |\beta|`; for :math:`\beta \ge 0` tokens contract
     into a cluster at rate :math:`e^\beta` (USA) or 1 (SA), and its width under noise is then right to 0.2 %.
 
-    >>> default_step(0.01, 3, "usa", 0.0), default_step(1.0, 11, "sa", 9.0)
+    >>> default_step(Flow(beta=0, noise=0.01), 3), default_step(Flow(beta=9, noise=1, model="sa"), 11)
     (0.1, 0.01)
 
     Source: derived here.
     """
+    attention, model = flow.attention, flow.model
     if callable(attention):
         overlap = np.linspace(-1, 1, 2001)
         value = attention(overlap)
@@ -145,7 +146,7 @@ def default_step(noise: float, dim: int, model: str, attention: Attention) -> fl
             rate = 1 + np.abs(np.gradient(value, overlap)).max() / (rate or 1)
     else:
         rate = np.exp(abs(attention)) if model == "usa" else 1 + abs(attention)
-    return STEP_FRACTION / float(max(noise * (dim - 1), rate))
+    return STEP_FRACTION / float(max(flow.noise * (dim - 1), rate))
 
 
 def check_noise(noise: float, step: float) -> None:

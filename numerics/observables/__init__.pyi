@@ -1,8 +1,8 @@
+from .energy import Dissipation as Dissipation
+from .energy import Energy as Energy
 from .harmonics import harmonic_overlap as harmonic_overlap
 from .harmonics import harmonic_power as harmonic_power
 from .tokens import Clusters as Clusters
-from .tokens import Dissipation as Dissipation
-from .tokens import Energy as Energy
 from .tokens import Entropy as Entropy
 from .tokens import HarmonicAmplitude as HarmonicAmplitude
 from .tokens import HarmonicPower as HarmonicPower

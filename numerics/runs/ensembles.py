@@ -2,12 +2,12 @@
 
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.flow import check_model
+from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.observables.tokens import HarmonicPower
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.tokens.arguments import check_times
@@ -19,17 +19,17 @@ TIMES = 32  # recorded in each piece
 
 def emergences(
     dim: int,
-    beta: float,
+    flow: Flow | None = None,
     *,
     tokens: int,
     runs: int,
     amplitude: float,
     max_degree: int,
     t_end: float,
-    model: str = "usa",
     rtol: float = 1e-6,
     rng: int | np.random.Generator | None = None,
     executor: Executor | None = None,
+    **short: Unpack[FlowParts],
 ) -> tuple[NDArray[np.int64], Array]:
     r"""First degree to reach an amplitude in each of many runs from uniform tokens, and when, both shape=[runs].
 
@@ -40,20 +40,22 @@ def emergences(
     interpolated linearly. A degree with that amplitude at the start has emerged at time 0 (of several the largest). A
     run in which none emerges by ``t_end``, or that stops early, is degree 0 at time nan.
 
-    ``rtol`` is the tolerance of a step (``atol`` a hundredth of it). Run r draws from the r-th child of ``rng``, so the
-    result is the same bit for bit whatever the ``executor``. It may be any of processes; with one thread in each:
+    ``flow`` is a :class:`Flow` with a weight and a model alone, or these as keywords; ``rtol`` is the tolerance of a
+    step (``atol`` a hundredth of it). Run r draws from the r-th child of ``rng``, so the result is the same bit for bit
+    whatever the ``executor``. It may be any of processes; with one thread in each:
     ``ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=numba.set_num_threads, initargs=(1,))``.
 
     Kuramoto on the circle (beta = 0) lets the mean alone grow, and synchronises:
 
-    >>> degrees, times = emergences(2, 0.0, tokens=50, runs=3, amplitude=0.9, max_degree=1, t_end=20.0, rng=0)
+    >>> degrees, times = emergences(2, beta=0, tokens=50, runs=3, amplitude=0.9, max_degree=1, t_end=20.0, rng=0)
     >>> degrees, bool(((times > 1) & (times < 20)).all())
     (array([1, 1, 1]), True)
 
     Raises ValueError for dim < 2, tokens < 1, runs < 1, max_degree < 1, an amplitude outside (0, 1), a bad t_end or
     tolerance, and as :func:`simulate`. Source: derived here.
     """
-    check_model(beta, model)
+    flow = flow_of(flow, short)
+    check_parts(flow, "emergences", smallest_beta=0.0)
     check_times(None, t_end)
     if t_end == 0:
         raise ValueError(f"t_end is {t_end:g}: it must be > 0")
@@ -62,7 +64,7 @@ def emergences(
     for name, value in {"runs": runs, "max_degree": max_degree}.items():
         if value < 1:
             raise ValueError(f"{name} is {value}: it must be >= 1")
-    options = {"beta": beta, "model": model, "rtol": rtol, "atol": rtol / 100, "observe": [HarmonicPower(max_degree)]}
+    options = {"flow": flow, "rtol": rtol, "atol": rtol / 100, "observe": [HarmonicPower(max_degree)]}
     follow = partial(_emergence, dim, tokens, amplitude, t_end / PIECES, options)
     streams = np.random.default_rng(rng).spawn(runs)
     found = list((map if executor is None else executor.map)(follow, streams))

@@ -11,16 +11,19 @@ from gegenflow.numerics.densities.circle import CircleDensity, circle_density
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.distribution import quantiles
 from gegenflow.numerics.fields.circle import circle_points
+from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 
 def solve_quantiles(
     density: CircleDensity | Callable[[Array], Array] | ArrayLike,
-    n: int = 4096,
+    flow: Flow | None = None,
     *,
+    n: int = 4096,
     rtol: float = 1e-8,
     atol: float = 1e-10,
     estimate_error: bool = False,
@@ -32,40 +35,42 @@ def solve_quantiles(
               \int_0^{X(u, 0)} f\,\frac{d\theta}{2\pi} = u
 
     the mean-field equation for the inverse distribution function (USA; SA divides by the normaliser), with labels u =
-    i/n.  The sum over labels converges faster than any power of 1/n as long as X is smooth and resolved, see
+    i/n, n = ``n``.  The sum over labels converges faster than any power of 1/n as long as X is smooth and resolved, see
     :func:`density_at_quantiles`; where the density parts into clusters, the mass of each is right to 1/n, exactly where
     a period of the density divides n.
 
-    ``density`` is what :func:`circle_density` makes or takes; the other ``options`` are those of
-    :func:`gegenflow.numerics.simulate`, whose run this is: its ``tokens`` are the quantiles, its observables those of n
-    tokens.  ``estimate_error`` puts into ``error`` the root mean square distance at the end from a run with half as
-    many quantiles at a hundredth of the tolerances: what their number and the steps change, weighted by mass.
+    ``density`` is what :func:`circle_density` makes or takes; ``flow`` is a :class:`Flow` with a weight and a model
+    alone, or these as keywords; the other ``options`` are those of :func:`gegenflow.numerics.simulate`, whose run this
+    is: its ``tokens`` are the quantiles, its observables those of n tokens.  ``estimate_error`` puts into ``error`` the
+    root mean square distance at the end from a run with half as many quantiles at a hundredth of the tolerances: what
+    their number and the steps change, weighted by mass.
 
     Three equal bumps become three clusters, whose moment of degree 3 is one:
 
     >>> from gegenflow.numerics.observables.tokens import HarmonicPower
-    >>> run = solve_quantiles(lambda angle: 1 + 0.1 * np.sin(3 * angle), 300, beta=5.0, t_end=0.6,
+    >>> run = solve_quantiles(lambda angle: 1 + 0.1 * np.sin(3 * angle), n=300, beta=5.0, t_end=0.6,
     ...                       observe=[HarmonicPower(3)])
     >>> run.observables["harmonic_power"][-1].round(6)
     array([1., 0., 0., 1.])
 
-    Raises ValueError for a bad density, ``n`` < 8, noise, under which masses do not move with the flow, weights, which
-    are equal, and whatever :func:`gegenflow.numerics.simulate` refuses.  Source: derived here.
+    Raises ValueError for a bad density, ``n`` < 8, noise, under which masses do not move with the flow, matrices,
+    weights, which are equal, and whatever :func:`gegenflow.numerics.simulate` refuses.  Source: derived here.
     """
     if isinstance(density, Density) and not isinstance(density, CircleDensity):
-        raise ValueError(f"density is a {type(density).__name__}: quantiles need one on the circle")
+        raise Refused("density", None, f"it is a {type(density).__name__}, quantiles need one on the circle")
     start = density if isinstance(density, CircleDensity) else circle_density(density)
     if not isinstance(n, int | np.integer) or n < 8:
-        raise ValueError(f"n is {n}: a whole number of at least 8 quantiles is needed")
-    for name in ("noise", "weights", "form"):
-        if options.get(name) is not None and np.any(options[name]):
-            raise ValueError(f"{name} is {options[name]}: equal masses that move with the flow of a density have none")
+        raise Refused("n", n, "a whole number of at least 8 quantiles is needed")
+    flow = flow_of(flow, {name: options.pop(name) for name in FlowParts.__annotations__ if name in options})
+    check_parts(flow, "solve_quantiles")
+    if options.get("weights") is not None:
+        raise Refused("weights", None, "quantiles have equal masses")
     if estimate_error and n % 2:
-        raise ValueError(f"n is {n}: estimate_error needs an even number of quantiles")
-    run = simulate(circle_points(quantiles(start, n)), rtol=rtol, atol=atol, **options)
+        raise Refused("n", n, "estimate_error needs an even number of quantiles")
+    run = simulate(circle_points(quantiles(start, n)), flow, rtol=rtol, atol=atol, **options)
     if not (estimate_error and run.status.ok):
         return run
     finer = {"rtol": max(rtol / 100, SMALLEST_RTOL), "atol": atol / 100, "observe": [], "save_at": []}
-    half = simulate(circle_points(quantiles(start, n // 2)), **{**options, **finer})
+    half = simulate(circle_points(quantiles(start, n // 2)), flow, **{**options, **finer})
     distance = np.linalg.norm(run.tokens[::2] - half.tokens, axis=1)
     return replace(run, error=float(np.sqrt(np.mean(distance**2))), seconds=run.seconds + half.seconds)

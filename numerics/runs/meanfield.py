@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed_version
 from time import perf_counter
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,8 +12,8 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.densities.circle import circle_density
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.spectral import follow_modes, negative_mass
-from gegenflow.numerics.fields.flow import Kernel, check_model, kernel_name
-from gegenflow.numerics.integrators.stochastic import check_noise
+from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.observables.tokens import DensityObservable
 from gegenflow.numerics.runs.run import DensityRun
 from gegenflow.numerics.tokens.arguments import check_numbers, check_steps, check_times
@@ -25,11 +26,8 @@ MOST_DEGREES = {"CircleDensity": 2048, "ZonalDensity": 512, "SphereDensity": 128
 
 def solve_density(
     density: Density | Callable[[Array], Array] | ArrayLike,
+    flow: Flow | None = None,
     *,
-    beta: float | None = None,
-    kernel: Kernel | None = None,
-    noise: float | None = None,
-    model: str = "usa",
     t_end: float,
     observe: Sequence[DensityObservable] = (),
     rtol: float = 1e-9,
@@ -38,6 +36,7 @@ def solve_density(
     first_step: float | None = None,
     save_at: ArrayLike | None = None,
     progress: bool = False,
+    **short: Unpack[FlowParts],
 ) -> DensityRun:
     r"""Follow a density under attention from t = 0 to ``t_end``, right to the last digit while it is smooth.
 
@@ -47,9 +46,9 @@ def solve_density(
 
     Main arguments: ``density`` f with respect to the uniform probability measure: one made by :func:`circle_density`,
     :func:`zonal_density` (any dim >= 3) or :func:`sphere_density` (dim 3), or what the first of these takes, a function
-    of the angle or values at equispaced angles; ``beta``, ``kernel``, ``noise`` :math:`\nu` and ``model`` as for
-    :func:`gegenflow.numerics.simulate`; ``observe`` observables recorded at each time of ``save_at`` (sorted, within
-    [0, t_end], default 101 equispaced).
+    of the angle or values at equispaced angles; ``flow``, a :class:`gegenflow.numerics.Flow` with beta >= 0 or a
+    kernel, noise :math:`\nu` and a model, or these as keywords; ``observe`` observables recorded at each time of
+    ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
 
     Accuracy: the series of f is multiplied out without aliasing, mass is exact, and ``rtol`` |f - 1| + ``atol``, in the
     norm of :math:`L^2(\sigma)`, bounds the error of a step, in time and from the degrees that are left out: they are
@@ -68,10 +67,9 @@ def solve_density(
     2410.23228 for the models, 2604.16288 for the noise; the Galerkin form is derived here.
     """
     clock = perf_counter()
-    optional = {"beta": beta, "max_degree": max_degree, "first_step": first_step}
-    noise = 0.0 if noise is None else noise
-    check_numbers(optional, t_end=t_end, rtol=rtol, atol=atol, noise=noise)
-    attention = check_model(beta, model, kernel)
+    flow = flow_of(flow, short)
+    check_parts(flow, "solve_density", "noise", smallest_beta=0.0)
+    check_numbers({"max_degree": max_degree, "first_step": first_step}, t_end=t_end, rtol=rtol, atol=atol)
     if hasattr(density, "density"):
         raise ValueError(f"density is a {type(density).__name__}: pass its .density on")
     start = density if isinstance(density, Density) else circle_density(density)
@@ -79,7 +77,6 @@ def solve_density(
         raise ValueError(f"the negative part of the density has mass {mass:.2g}: it must not be negative")
     times = check_times(save_at, t_end)
     check_steps(rtol, atol, first_step=first_step, span=t_end)
-    check_noise(noise, 1.0)
     _check_observables(observe)
     most = MOST_DEGREES[type(start).__name__] if max_degree is None else max_degree
     if not isinstance(most, int | np.integer) or most < 1:
@@ -94,15 +91,13 @@ def solve_density(
         states.append(state)
         least.append(_minimum(state))
         for values, observable in zip(records, observe, strict=True):
-            values.append(observable.of_density(state, attention, model))
+            values.append(observable.of_density(state, flow))
 
     for observable in observe:
-        observable.of_density(start, attention, model)  # one that the density does not have is refused here
+        observable.of_density(start, flow)  # one that the density does not have is refused here
     end = follow_modes(
         start,
-        attention,
-        model=model,
-        noise=noise,
+        flow,
         t_end=t_end,
         save_at=times,
         on_save=record,
@@ -129,10 +124,10 @@ def solve_density(
         status=end.status,
         evaluations=end.evaluations,
         parameters={
-            "beta": None if beta is None else float(beta),
-            "kernel": None if kernel is None else kernel_name(kernel),
-            "noise": float(noise),
-            "model": model,
+            "beta": flow.beta,
+            "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
+            "noise": flow.noise,
+            "model": flow.model,
             "t_end": float(t_end),
             "rtol": float(rtol),
             "atol": float(atol),

@@ -1,20 +1,20 @@
 """One entry point to follow tokens under attention."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version as installed_version
 from secrets import randbits
 from time import perf_counter
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.circle import circle_points
-from gegenflow.numerics.fields.flow import SMALLEST_BETA, Attention, Kernel, check_model, kernel_name
+from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.method import DIMS, HARMONICS, Field, check_method, prepare_field
+from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.integrators.adaptive import integrate
 from gegenflow.numerics.integrators.driver import Integration, Status
 from gegenflow.numerics.integrators.few_tokens import integrate_few
@@ -25,6 +25,7 @@ from gegenflow.numerics.observables.tokens import Observable
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL, check_numbers, check_steps, check_times
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights, span_basis
+from gegenflow.numerics.tokens.refusals import Refused
 
 MOST_TRACKED = 256
 MOST_TRACKED_NUMBERS = 4_000_000
@@ -39,16 +40,10 @@ WIDE = 4  # dims per token from which tokens are followed in the space that they
 
 def simulate(
     tokens: ArrayLike,
+    flow: Flow | None = None,
     *,
-    beta: float | None = None,
-    kernel: Kernel | None = None,
-    form: ArrayLike | None = None,
-    values: ArrayLike | None = None,
-    noise: float = 0.0,
-    model: str = "usa",
-    normalization: str = "post",
-    radii: ArrayLike | None = None,
     t_end: float,
+    radii: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     method: str = "auto",
     merge: float | None = None,
@@ -62,6 +57,7 @@ def simulate(
     rng: int | np.random.Generator | None = None,
     estimate_error: bool = False,
     progress: bool = False,
+    **short: Unpack[FlowParts],
 ) -> Run:
     r"""Follow tokens under attention from t = 0 to ``t_end`` and record observables on the way.
 
@@ -70,21 +66,13 @@ def simulate(
               \quad \text{divided by } Z_i = \sum_j w_j h(s_{ij}) \ \text{(SA)},
               \qquad s_{ij} = \langle x_i, B x_j\rangle
 
-    Main arguments: ``tokens`` shape=[n, dim] unit rows; ``beta`` >= -150 for the weight :math:`h = e^{\beta t}`, below
-    zero if the farthest tokens pull the most, or ``kernel`` for any other, a function that maps an array of overlaps t
-    to finite h(t); ``form`` B and ``values`` V, shape=[dim, dim], the identity by default: queries Q and keys K,
-    shape=[m, dim], have the form ``Q.T @ K``, and tokens repel where V = -I; ``noise``
-    :math:`\nu = 1/\kappa \ge 0`, under which degree k decays at :math:`\nu k(k+d-2)`; ``observe`` observables recorded
-    at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
+    Main arguments: ``tokens`` shape=[n, dim] unit rows; ``flow`` a :class:`gegenflow.numerics.Flow`, with a weight h, a
+    model, matrices B and V, noise :math:`\nu` and a layer norm, or these parts as keywords; ``observe`` observables
+    recorded at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
 
-    ``normalization`` "pre" or "peri" lets tokens keep a length r, from ``radii`` shape=[n] on, one by default, while
-    attention A (of SA divided by Z) sees their directions:
-
-    .. math:: \dot x = P_x A \ \text{("post")}, \qquad \dot x = P_x A/s,\quad \dot r = \langle x, A\rangle\, r/s, \qquad
-              s = r \ \text{("pre")}, \quad s = r|A| \ \text{("peri")}
-
-    The run has the lengths at the end in ``radii`` and those of the tracked tokens at every saved time, shape=[times,
-    tracked], among its observables as "radii".
+    With ``layer_norm`` "pre" or "peri" tokens have lengths, from ``radii`` shape=[n] on, one by default.  The run has
+    the lengths at the end in ``radii`` and those of the tracked tokens at every saved time, shape=[times, tracked],
+    among its observables as "radii".
 
     Accuracy: ``rtol`` + ``atol`` bounds the root mean square over tokens of the error of a step, to be set 10 to 1000
     times below the error wanted, and below the size of any small perturbation that matters. ``method`` "dense" gives
@@ -95,7 +83,7 @@ def simulate(
     that is beyond a hundred; ``estimate_error`` runs a second time at a hundredth of the tolerances (``rtol`` at least
     1e-13, and at least ten times tighter in all) and puts the largest distance at the end in ``error``.
 
-    Without noise, form and values, tokens in a dim at least four times their number are followed in the space that they
+    Without noise and matrices, tokens in a dim at least four times their number are followed in the space that they
     span, unless ``method`` is bound to a dim.
 
     Other arguments: ``merge``, the distance, at most a tenth of ``rtol`` + ``atol``, below which contracting tokens go
@@ -116,20 +104,19 @@ def simulate(
     True
 
     Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead.  Source: arXiv
-    2410.23228 for the models, 2312.10794 for form and values, 2604.16288 for the noise, 2510.22026 for normalization.
+    2410.23228 for the models, 2312.10794 for the matrices, 2604.16288 for the noise, 2510.22026 for the layer norms.
     """
     clock = perf_counter()
-    optional = {"beta": beta, "merge": merge, "first_step": first_step, "step": step}
-    check_numbers(optional, t_end=t_end, rtol=rtol, atol=atol, noise=noise)
-    attention = check_model(beta, model, kernel, smallest_beta=SMALLEST_BETA)
+    flow = flow_of(flow, short)
+    check_parts(flow, "simulate", "query_key", "value", "noise", "layer_norm")
+    noise, streaming = flow.noise, flow.layer_norm != "post"
+    check_numbers({"merge": merge, "first_step": first_step, "step": step}, t_end=t_end, rtol=rtol, atol=atol)
     start = check_tokens(tokens)
     n, dim = start.shape
     masses = check_weights(weights, n)
     times = check_times(save_at, t_end)
-    lengths = check_radii(radii, n, normalization)
-    streaming = normalization != "post"
-    scores, pulls = (None if matrix is None else np.array(matrix, dtype=np.float64) for matrix in (form, values))
-    check_method(method, dim, scores, pulls)
+    lengths = check_radii(radii, n, flow.layer_norm)
+    check_method(method, dim, flow)
     if order is None and not noise:
         order = 5 if n > FEW and rtol + atol > COARSE else 8
     _check_noise(noise, step, first_step=first_step, order=order, merge=merge, estimate_error=estimate_error or None)
@@ -137,16 +124,15 @@ def simulate(
         check_steps(rtol, atol, order or 8, first_step, t_end)
     finer = max(TIGHTER * rtol, SMALLEST_RTOL), TIGHTER * atol
     if estimate_error and sum(finer) > 0.1 * (rtol + atol):
-        raise ValueError(f"estimate_error needs rtol + atol >= 1e-12, but they are {rtol:g} + {atol:g}")
-    plain = scores is None and pulls is None
-    _check_normalization(normalization, noise, merge, method)
-    _check_merge(merge, n, rtol + atol, attention, method, plain, order)
-    _check_observables(observe, plain, normalization)
+        raise Refused("estimate_error", None, f"it needs rtol + atol >= 1e-12, but they are {rtol:g} + {atol:g}")
+    _check_layer_norm(flow, merge, method)
+    _check_merge(merge, n, rtol + atol, flow, method, order)
+    _check_observables(observe, flow)
     tracked = max(1, min(n, MOST_TRACKED, MOST_TRACKED_NUMBERS // (dim * max(1, len(times)))))
     records: dict[str, list[object]] = {"radii": []} if streaming else {}
     records |= {observable.name: [] for observable in observe}
     paths: list[Array] = []
-    basis = span_basis(start) if plain and not noise and method not in DIMS and dim >= WIDE * max(n, 2) else None
+    basis = span_basis(start) if flow.plain and not noise and method not in DIMS and dim >= WIDE * max(n, 2) else None
 
     def split(x: Array) -> tuple[Array, Array]:
         return unit_rows(x) if streaming else (x, np.ones(n))
@@ -162,15 +148,13 @@ def simulate(
         if observe:
             rows = whole(rows)
         for observable in observe:
-            records[observable.name].append(observable(rows, masses, attention, model))
+            records[observable.name].append(observable(rows, masses, flow))
 
     rng = randbits(63) if noise and rng is None else rng
-    step = default_step(noise, dim, model, attention) if noise and step is None else step
-    what: dict[str, Any] = {"model": model, "form": scores, "values": pulls, "noise": noise, "t_end": t_end}
-    what["normalization"] = normalization
-    steps: dict[str, Any] = {"order": order, "first_step": first_step, "step": step, "rng": rng}
+    step = default_step(flow, dim) if noise and step is None else step
+    steps: dict[str, Any] = {"order": order, "first_step": first_step, "step": step, "rng": rng, "t_end": t_end}
     first = lengths[:, None] * (start if basis is None else start @ basis)
-    follow: Any = partial(_follow, first, masses, attention, **what, **steps)
+    follow: Any = partial(_follow, first, masses, flow, **steps)
     end, used, field_error = follow(method, rtol, atol, merge, save_at=times, on_save=record, progress=progress)
     seconds, error = perf_counter() - clock, None
     if estimate_error and end.status.ok:
@@ -195,13 +179,13 @@ def simulate(
         field_error=field_error,
         error=error,
         parameters={
-            "beta": None if beta is None else float(beta),
-            "kernel": None if kernel is None else kernel_name(kernel),
-            "form": None if scores is None else json.dumps(scores.tolist()),
-            "values": None if pulls is None else json.dumps(pulls.tolist()),
-            "noise": float(noise),
-            "model": model,
-            "normalization": normalization,
+            "beta": flow.beta,
+            "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
+            "query_key": flow.query_key,
+            "value": flow.value,
+            "noise": flow.noise,
+            "model": flow.model,
+            "layer_norm": flow.layer_norm,
             "t_end": float(t_end),
             "method": used,
             **(
@@ -221,17 +205,12 @@ def simulate(
 def _follow(
     start: Array,
     weights: Array,
-    attention: Attention,
+    flow: Flow,
     method: str,
     rtol: float,
     atol: float,
     merge: float | None,
     *,
-    model: str,
-    form: Array | None,
-    values: Array | None,
-    normalization: str,
-    noise: float,
     t_end: float,
     order: int,
     first_step: float | None,
@@ -241,20 +220,16 @@ def _follow(
 ) -> tuple[Integration | Merging, str, float | None]:
     """The end of a run, the method of its field, and how far the error of that may have moved a token."""
     tolerances: dict[str, Any] = {"rtol": rtol, "atol": atol, "t_end": t_end, "first_step": first_step}
-    streaming = normalization != "post"
-    moulded = form is not None or values is not None or streaming
-    if not (noise or callable(attention) or moulded) and method in ("auto", "dense"):
-        options: dict[str, Any] = {"model": model, **tolerances, **saving}
+    noise, streaming = flow.noise, flow.layer_norm != "post"
+    if not noise and flow.beta is not None and flow.plain and not streaming and method in ("auto", "dense"):
+        options: dict[str, Any] = {"model": flow.model, **tolerances, **saving}
         if merge is not None:
-            return integrate_merging(start, weights, attention, merge=merge, **options), "dense", 0.0
+            return integrate_merging(start, weights, flow.beta, merge=merge, **options), "dense", 0.0
         if len(start) <= FEW and order == 8:
-            return integrate_few(start, weights, attention, **options), "dense", 0.0
+            return integrate_few(start, weights, flow.beta, **options), "dense", 0.0
     moved = CHOSEN_WITH_NOISE if noise else CHOSEN * (rtol + atol)
     accuracy = moved / t_end if t_end > 0 else 0.0
-    sums: dict[str, Any] = {"model": model, "form": form, "values": values}
-    if streaming and values is None:
-        sums["values"] = np.eye(start.shape[1])
-    field = prepare_field(start, weights, attention, method=method, accuracy=accuracy, **sums)
+    field = prepare_field(start, weights, flow, method=method, accuracy=accuracy)
     if noise:
         stream = np.random.default_rng(rng).spawn(1)[0]
         return (
@@ -263,10 +238,7 @@ def _follow(
             None,
         )
     if streaming:
-        velocity = stream_velocity(
-            weights, attention, normalization=normalization, model=model, form=form, values=values
-        )
-        end = integrate_stream(velocity, start, order=order, **tolerances, **saving)
+        end = integrate_stream(stream_velocity(weights, flow), start, order=order, **tolerances, **saving)
     else:
         run = integrate if field.angle_sums is None else _integrate_angles
         end = run(field, start, order=order, **tolerances, **saving)
@@ -295,56 +267,55 @@ def _integrate_angles(
 
 
 def _check_noise(noise: float, step: float | None, **without_noise: object) -> None:
-    given = [f"{name} is {value}" for name, value in without_noise.items() if value is not None]
+    given = [(name, value) for name, value in without_noise.items() if value is not None]
     if noise and given:
-        raise ValueError(f"{given[0]}: with noise the steps are fixed, step sets their size")
+        raise Refused(*given[0], "with noise the steps are fixed, step sets their size")
     if not noise and step is not None:
-        raise ValueError(f"step is {step}: without noise the steps follow rtol and atol")
+        raise Refused("step", step, "without noise the steps follow rtol and atol")
 
 
-def _check_normalization(normalization: str, noise: float, merge: float | None, method: str) -> None:
-    given = (("noise", noise or None), ("merge", merge), ("method", None if method in ("auto", "dense") else method))
-    for name, value in given if normalization != "post" else ():
+def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
+    given = (
+        ("noise", flow.noise or None),
+        ("merge", merge),
+        ("method", None if method in ("auto", "dense") else method),
+    )
+    for name, value in given if flow.layer_norm != "post" else ():
         if value is not None:
-            raise ValueError(
-                f'{name} is {value}: normalization "{normalization}" goes with dense sums, without noise or merge'
-            )
+            what = f'layer_norm "{flow.layer_norm}" goes with dense sums, without noise or merge'
+            raise Refused(name, value, what)
 
 
 def _check_merge(
     merge: float | None,
     n: int,
     tolerance: float,
-    attention: Attention,
+    flow: Flow,
     method: str,
-    plain: bool,
     order: int | None,
 ) -> None:
     if merge is None:
         return
-    if callable(attention) or not plain or method not in ("auto", "dense") or order == 5:
-        what = 'beta, no kernel or form or values, method "dense" or "auto", and order 8'
-        raise ValueError(f"merge is {merge}: it needs {what}")
-    if attention < 0:
-        raise ValueError(f"merge is {merge}: it needs beta >= 0, but beta is {attention:g}")
+    if flow.beta is None or not flow.plain or method not in ("auto", "dense") or order == 5:
+        what = 'it needs beta, no kernel or query_key or value, method "dense" or "auto", and order 8'
+        raise Refused("merge", merge, what)
+    if flow.beta < 0:
+        raise Refused("merge", merge, f"it needs beta >= 0, but beta is {flow.beta:g}")
     check_merge(merge, n, tolerance)
 
 
-def _check_observables(observe: Sequence[Observable], plain: bool, normalization: str) -> None:
+def _check_observables(observe: Sequence[Observable], flow: Flow) -> None:
     wrong = (
         [item for item in observe if isinstance(item, type) or not callable(item)]
         if isinstance(observe, Sequence)
         else observe
     )
     if wrong:
-        raise ValueError(f"observe holds {wrong!r}: it must be a list of observables such as [Energy()]")
+        raise Refused("observe", repr(wrong), "it must be a list of observables such as [Energy()]")
     names = [observable.name for observable in observe]
     if len(set(names)) < len(names):
-        raise ValueError(f"observe holds two observables of one name: {', '.join(names)}")
-    if not plain and (energies := {"energy", "dissipation"} & {*names}):
-        raise ValueError(
-            f"observe holds the {energies.pop()}: with a form or values there is none that the flow ascends"
-        )
-    if normalization != "post" and (taken := {"radii", "dissipation"} & {*names}):
-        what = f'with normalization "{normalization}" there is no such observable'
-        raise ValueError(f"observe holds the {taken.pop()}: {what}")
+        raise Refused("observe", ", ".join(names), "two of them have one name")
+    for observable in observe:
+        getattr(observable, "check", lambda flow: None)(flow)
+    if flow.layer_norm != "post" and "radii" in names:
+        raise Refused("observe", "radii", f'the run with layer_norm "{flow.layer_norm}" has one of this name already')

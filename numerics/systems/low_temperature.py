@@ -12,32 +12,32 @@ LARGEST_EXPONENT = 700.0
 
 
 def zero_temperature_field(
-    tokens: ArrayLike, *, form: ArrayLike | None = None, values: ArrayLike | None = None
+    tokens: ArrayLike, *, query_key: ArrayLike | None = None, value: ArrayLike | None = None
 ) -> Array:
     r"""Velocity of tokens under SA as beta goes to infinity, among tokens that are everywhere, shape=[n, dim].
 
     .. math:: v(x) = P_x V \frac{B^T x}{|B^T x|}
 
     as the softmax of :math:`\beta\langle x, By\rangle` over y concentrates where y is the direction of :math:`B^T x`;
-    ``form`` B and ``values`` V, shape=[dim, dim], are the identity by default, under which nothing moves.
+    ``query_key`` B and ``value`` V, shape=[dim, dim], are the identity by default, under which nothing moves.
 
-    >>> zero_temperature_field([[0.6, 0.8]], values=[[1, 0], [0, 0]])[0].round(12)  # towards the first axis
+    >>> zero_temperature_field([[0.6, 0.8]], value=[[1, 0], [0, 0]])[0].round(12)  # towards the first axis
     array([ 0.384, -0.288])
 
     Raises ValueError for bad tokens or matrices, and for a token that B^T maps to zero.  Source: arXiv 2605.10931.
     """
     state = check_tokens(tokens)
-    scores = state @ _matrix("form", form, state.shape[1])
+    scores = state @ _matrix("query_key", query_key, state.shape[1])
     reach = np.linalg.norm(scores, axis=1)
     if not reach.all():
-        raise Refused("tokens", None, f"row {int(np.argmin(reach))} has no direction under the form, a map to zero")
-    pull = (scores / reach[:, None]) @ _matrix("values", values, state.shape[1]).T
+        raise Refused("tokens", None, f"row {int(np.argmin(reach))} has no direction, as query_key maps it to zero")
+    pull = (scores / reach[:, None]) @ _matrix("value", value, state.shape[1]).T
     velocity: Array = pull - np.einsum("id,id->i", pull, state)[:, None] * state
     return velocity
 
 
 def linear_flow(
-    tokens: ArrayLike, time: float, *, form: ArrayLike | None = None, values: ArrayLike | None = None
+    tokens: ArrayLike, time: float, *, query_key: ArrayLike | None = None, value: ArrayLike | None = None
 ) -> Array:
     r"""Where the zero-temperature flow has taken tokens in its own, linear time, shape=[n, dim].
 
@@ -45,7 +45,7 @@ def linear_flow(
 
     Each token moves along its orbit under :func:`zero_temperature_field` with a clock of its own.
 
-    >>> linear_flow([[0.6, 0.8]], 1.0, values=[[1, 0], [0, 0]])[0].round(6)  # e : 1 in favour of the first axis
+    >>> linear_flow([[0.6, 0.8]], 1.0, value=[[1, 0], [0, 0]])[0].round(6)  # e : 1 in favour of the first axis
     array([0.897811, 0.440381])
 
     Raises ValueError for bad tokens or matrices, and a time that is not finite or in which e^{700} is passed.  Source:
@@ -53,7 +53,7 @@ def linear_flow(
     """
     state = check_tokens(tokens)
     dim = state.shape[1]
-    generator = _matrix("values", values, dim) @ _matrix("form", form, dim).T
+    generator = _matrix("value", value, dim) @ _matrix("query_key", query_key, dim).T
     time = check_number("time", time)
     if abs(time) * np.linalg.norm(generator, 2) > LARGEST_EXPONENT:
         raise Refused("time", time, f"its product with |V B^T| must be at most {LARGEST_EXPONENT:g}")

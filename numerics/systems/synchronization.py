@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gegenflow.numerics.densities.density import Density, density_power
-from gegenflow.numerics.fields.flow import OVERLAPS, Attention
+from gegenflow.numerics.fields.dense import OVERLAPS
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array
 
 
@@ -16,7 +17,7 @@ class Resultant:
 
     .. math:: R = \Big|\sum_i w_i x_i\Big| = A_1
 
-    >>> round(Resultant()(np.eye(2), np.array([0.6, 0.4]), 0.0, "usa") ** 2, 12)
+    >>> round(Resultant()(np.eye(2), np.array([0.6, 0.4]), Flow(beta=0)) ** 2, 12)
     0.52
 
     Source: arXiv 2504.14697, :math:`R_0` at the start; the Kuramoto order parameter in dim 2.
@@ -24,10 +25,10 @@ class Resultant:
 
     name: ClassVar[str] = "resultant"
 
-    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> float:
+    def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         return float(np.linalg.norm(weights @ tokens))
 
-    def of_density(self, density: Density, attention: Attention, model: str) -> float:
+    def of_density(self, density: Density, flow: Flow) -> float:
         return float(np.sqrt(density_power(density, 1)[1]))
 
 
@@ -42,7 +43,7 @@ class DiracDistance:
     :math:`e^{-e^\beta t}` (USA) or :math:`e^{-t}` (SA); angles keep their digits down to rounding.
 
     >>> pair = np.array([[1.0, 1e-9], [1.0, -1e-9]])
-    >>> bool(np.isclose(DiracDistance()(pair, np.array([0.5, 0.5]), 1.0, "usa"), 1e-9, rtol=1e-12))
+    >>> bool(np.isclose(DiracDistance()(pair, np.array([0.5, 0.5]), Flow(beta=1)), 1e-9, rtol=1e-12))
     True
 
     Raises ValueError where the mean is exactly zero and has no direction.  Source: arXiv 2504.14697.
@@ -50,7 +51,7 @@ class DiracDistance:
 
     name: ClassVar[str] = "dirac_distance"
 
-    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> float:
+    def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         mean = weights @ tokens
         length = np.linalg.norm(mean)
         if length == 0:
@@ -68,7 +69,7 @@ class SmallestOverlap:
 
     In time O(n^2 dim) and memory O(n); right to the last digits also near one.
 
-    >>> SmallestOverlap()(np.eye(3), np.full(3, 1 / 3), 1.0, "usa")
+    >>> SmallestOverlap()(np.eye(3), np.full(3, 1 / 3), Flow(beta=1))
     0.0
 
     Source: arXiv 2312.10794, whose equiangular tokens have but one overlap.
@@ -76,7 +77,7 @@ class SmallestOverlap:
 
     name: ClassVar[str] = "smallest_overlap"
 
-    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> float:
+    def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         rows = max(1, OVERLAPS // len(tokens))
         least, pair = np.inf, (0, 0)
         for first in range(0, len(tokens), rows):

@@ -20,7 +20,8 @@ import numpy as np
 from tqdm import tqdm
 
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import LARGEST_BETA, MODELS, check_model
+from gegenflow.numerics.fields.flow import MODELS, Flow
+from gegenflow.numerics.fields.weights import LARGEST_BETA
 from gegenflow.numerics.observables.harmonics import harmonic_power
 from gegenflow.numerics.tokens.arguments import check_choice, check_dim, check_rng, check_whole
 from gegenflow.numerics.tokens.geometry import Array, uniform
@@ -64,7 +65,7 @@ class Case:
 
     def __post_init__(self) -> None:
         th.growth_rate(1, self.dim, self.beta, model=self.model, digits=1)
-        check_model(self.value, self.model)
+        self.flow  # noqa: B018  (refused here where there is none)
 
     def __str__(self) -> str:
         return f"dim {self.dim} {self.model.upper()}"
@@ -73,6 +74,11 @@ class Case:
     def value(self) -> float:
         """The temperature as a number for the simulation."""
         return simulation_beta(self.beta)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """What moves the tokens of the simulation."""
+        return Flow(beta=self.value, model=self.model)
 
     @cached_property
     def selected(self) -> int:
@@ -99,14 +105,14 @@ class Case:
 def planted_modes(case: Case, tokens: int, runs: int, rng: np.random.Generator) -> Iterator[Check]:
     """Rates of harmonics planted on an exact start, of the degrees whose growth shows beside the fastest."""
     options: dict[str, Any] = {"max_degree": len(case.rates), "window": 1 / case.rates.max(), "rng": rng}
-    measured = planted_rates(case.dim, case.value, model=case.model, **options)
+    measured = planted_rates(case.dim, case.flow, **options)
     yield from _rate_checks("planted modes", case, *measured, slowest=1e-6)
 
 
 def uniform_tokens(case: Case, tokens: int, runs: int, rng: np.random.Generator) -> Iterator[Check]:
     """Rates from independent uniform tokens, of the degrees that grow at least a fifth as fast as the fastest."""
     options: dict[str, Any] = {"tokens": tokens, "runs": runs, "window": 0.25 / case.rates.max(), "rng": rng}
-    measured = uniform_rates(case.dim, case.value, model=case.model, max_degree=len(case.rates), **options)
+    measured = uniform_rates(case.dim, case.flow, max_degree=len(case.rates), **options)
     yield from _rate_checks("uniform tokens", case, *measured, slowest=0.2)
 
 
@@ -122,7 +128,7 @@ def energy_balance(case: Case, tokens: int, runs: int, rng: np.random.Generator)
         raise Unmeasurable(f"{case}: energy and dissipation at beta {case.beta} are out of reach of float64")
     start = uniform(tokens, case.dim, rng=rng)
     t_end = max(case.emergence_times(case.amplitudes(start)).min(), 0.1 / case.rates.max())
-    yield Check("energy balance", f"{case}", *energy_gain(start, case.value, t_end=t_end, model=case.model))
+    yield Check("energy balance", f"{case}", *energy_gain(start, case.flow, t_end=t_end))
 
 
 def emerging_clusters(case: Case, tokens: int, runs: int, rng: np.random.Generator) -> Iterator[Check]:
@@ -138,7 +144,7 @@ def emerging_clusters(case: Case, tokens: int, runs: int, rng: np.random.Generat
         t_end = case.emergence_times(case.amplitudes(start)).min() + 8 / case.rates.max()
         expected = (2 * np.pi * np.arange(k) - phase) / k % (2 * np.pi)
         predicted.append(expected[np.abs(expected - np.pi).argmin()])
-        angles = cluster_angles(start, case.value, model=case.model, t_end=t_end, min_mass=0.3 / k)
+        angles = cluster_angles(start, case.flow, t_end=t_end, min_mass=0.3 / k)
         measured.append(angles[np.abs(angles - predicted[-1]).argmin()])
     error = np.std(np.subtract(measured, predicted), ddof=1) / len(measured) ** 0.5 * few_runs(len(measured))
     yield Check("cluster angles", f"{case} degree {k}", *map(float, (np.mean(predicted), np.mean(measured), error)))

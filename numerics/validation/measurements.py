@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from scipy.integrate import simpson
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from gegenflow.numerics.fields.flow import Attention, Kernel, check_model, kernel_name
+from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.method import attention_sums
+from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile
-from gegenflow.numerics.observables.tokens import Dissipation, Energy
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.tokens.clusters import cluster_centres, cluster_labels
@@ -46,19 +47,18 @@ class Profile:
     max_degree: int
     name: str = "profile"
 
-    def __call__(self, tokens: Array, weights: Array, attention: Attention, model: str) -> Array:
+    def __call__(self, tokens: Array, weights: Array, flow: Flow) -> Array:
         return harmonic_overlap(tokens, self.pole, self.max_degree, weights)[1:]
 
 
 def planted_rates(
     dim: int,
-    beta: float | None = None,
+    flow: Flow | None = None,
     *,
     max_degree: int,
     window: float,
-    model: str = "usa",
-    kernel: Kernel | None = None,
     rng: Any = None,
+    **short: Unpack[FlowParts],
 ) -> tuple[Array, Array]:
     r"""Growth rates of small harmonics planted on quadrature nodes, and their error bars, each shape=[max_degree].
 
@@ -70,17 +70,18 @@ def planted_rates(
 
     At beta = 0 only the mean moves, at rate 1/2 on the circle (Kuramoto):
 
-    >>> rates, errors = planted_rates(2, 0.0, max_degree=1, window=1.0, rng=0)
+    >>> rates, errors = planted_rates(2, beta=0, max_degree=1, window=1.0, rng=0)
     >>> bool(abs(rates[0] - 0.5) < 3 * errors[0] < 1e-6)
     True
 
     Raises ValueError (Unmeasurable) where an exact start needs more than 10,000 tokens, as for every ``kernel`` that is
     not smooth; :func:`uniform_rates` takes any. Source: derived here.
     """
-    attention = check_model(beta, "sa", kernel)  # where USA overflows, the number of tokens is the better refusal
-    degree = max_degree + len(_modes(attention).force)
+    flow = flow_of(flow, short)
+    check_parts(flow, "planted_rates", smallest_beta=0.0)
+    degree = max_degree + len(_modes(flow).force)
     if (count := (degree + 1) * (degree // 2 + 1) ** (dim - 2)) > MOST_NODES:
-        where = f"kernel {kernel_name(attention)}" if callable(attention) else f"beta {attention:g}"
+        where = f"beta {flow.beta:g}" if flow.kernel is None else f"kernel {kernel_name(flow.kernel)}"
         raise Unmeasurable(f"dim {dim}: an exact start needs {count} tokens at {where}, allowed are {MOST_NODES}")
     nodes, weights = quadrature(dim, degree)
     profile = Profile(uniform(1, dim, rng=rng), max_degree)
@@ -89,7 +90,7 @@ def planted_rates(
     options: dict[str, Any] = {"observe": [profile], "save_at": times, "rtol": 1e-13, "atol": 0.0}
     options["first_step"] = window / 50  # motion of the size of the tilt would pass whole windows in one step
     plus, minus = (
-        follow(nodes, beta, model, window, weights=weights * factor / (weights @ factor), kernel=kernel, **options)
+        follow(nodes, flow, window, weights=weights * factor / (weights @ factor), **options)
         for factor in (1 + tilt, 1 - tilt)
     )
     logs = np.log(np.abs(plus.observables["profile"] - minus.observables["profile"]))
@@ -98,8 +99,9 @@ def planted_rates(
     return rates, np.abs(parts - rates).max(axis=0) + 10 * TILT**2 * np.abs(rates).max()
 
 
-def _modes(attention: Attention) -> CircleModes:
+def _modes(flow: Flow) -> CircleModes:
     """The modes above 1e-11 of the attention weight."""
+    attention = flow.attention
     if not callable(attention):
         return exponential_modes(float(attention), 1e-11)
     try:
@@ -110,16 +112,14 @@ def _modes(attention: Attention) -> CircleModes:
 
 def uniform_rates(
     dim: int,
-    beta: float | None = None,
+    flow: Flow | None = None,
     *,
     max_degree: int,
     window: float,
     tokens: int,
     runs: int,
-    model: str = "usa",
-    kernel: Kernel | None = None,
-    noise: float = 0.0,
     rng: Any = None,
+    **short: Unpack[FlowParts],
 ) -> tuple[Array, Array]:
     r"""Growth rates from independent uniform tokens, and their standard errors, each shape=[max_degree].
 
@@ -134,21 +134,23 @@ def uniform_rates(
     Raises :class:`Unfinished` where a token makes up more than 3 % of its own normaliser, so that terms of order 1/n^2
     would show.
 
-    >>> rates, errors = uniform_rates(2, 0.0, max_degree=1, window=0.5, tokens=1000, runs=8, rng=0)
+    >>> rates, errors = uniform_rates(2, beta=0, max_degree=1, window=0.5, tokens=1000, runs=8, rng=0)
     >>> bool(abs(rates[0] - 0.5) < 3 * errors[0] < 0.05)
     True
 
     Source: derived here.
     """
 
-    options: dict[str, Any] = {"kernel": kernel, "save_at": []}
-    if noise:
-        options |= {"noise": noise, "step": window / STEPS_WITH_NOISE}
+    flow = flow_of(flow, short)
+    check_parts(flow, "uniform_rates", "noise", smallest_beta=0.0)
+    options: dict[str, Any] = {"save_at": []}
+    if flow.noise:
+        options |= {"step": window / STEPS_WITH_NOISE}
     else:
         options |= {"rtol": 1e-6, "atol": 1e-8, "first_step": window}
 
     def regression(start: Array, stream: np.random.Generator) -> Array:
-        end = follow(start, beta, model, window, rng=stream, **options).tokens
+        end = follow(start, flow, window, rng=stream, **options).tokens
         return np.array([harmonic_overlap(start, end, max_degree)[1:], harmonic_power(start, max_degree)[1:]])
 
     def slope(sums: Array) -> Array:
@@ -156,8 +158,8 @@ def uniform_rates(
         difference: Array = 2 * slopes[..., 0, :] - slopes[..., 1, :]
         return difference
 
-    if model == "sa":
-        _check_neighbours(uniform(tokens, dim, rng=rng), check_model(beta, model, kernel))
+    if flow.model == "sa":
+        _check_neighbours(uniform(tokens, dim, rng=rng), flow)
     samples = []
     for stream in np.random.default_rng(rng).spawn(runs):
         start = uniform(tokens, dim, rng=stream)
@@ -168,10 +170,10 @@ def uniform_rates(
     return slope(sums.sum(axis=0)), np.sqrt((runs - 1) * left_out.var(axis=0)) * few_runs(runs)
 
 
-def _check_neighbours(start: Array, attention: Attention) -> None:
+def _check_neighbours(start: Array, flow: Flow) -> None:
     """Refuse a SA start whose tokens see little but themselves."""
-    _, normaliser = attention_sums(start, np.full(len(start), 1 / len(start)), attention)
-    own = float(attention(np.ones(1))[0]) if callable(attention) else 1.0
+    _, normaliser = attention_sums(start, np.full(len(start), 1 / len(start)), flow)
+    own = 1.0 if flow.kernel is None else float(flow.kernel(np.ones(1))[0])
     share = own / (len(start) * normaliser.mean())
     if share > MOST_OWN_SHARE:
         enough = int(np.ceil(len(start) * share / MOST_OWN_SHARE))
@@ -189,7 +191,9 @@ def few_runs(runs: int) -> float:
     return float(student_t.isf(norm.sf(3), runs - 1)) / 3
 
 
-def energy_gain(start: Array, beta: float, *, t_end: float, model: str = "usa") -> tuple[float, float, float]:
+def energy_gain(
+    start: Array, flow: Flow | None = None, *, t_end: float, **short: Unpack[FlowParts]
+) -> tuple[float, float, float]:
     r"""Integral of the dissipation along a run, the gain of energy, and the error bar of their comparison.
 
     .. math:: \int_0^T \frac{dE}{dt}\,dt = E(T) - E(0)
@@ -197,24 +201,28 @@ def energy_gain(start: Array, beta: float, *, t_end: float, model: str = "usa") 
     The error bar is the change of Simpson's rule on halving its step, plus the tolerance of the run and the rounding of
     the energy (which holds the constant 1/(2 beta)).
 
-    >>> integral, gain, error = energy_gain(uniform(50, dim=3, rng=0), 2.0, t_end=1.0)
+    >>> integral, gain, error = energy_gain(uniform(50, dim=3, rng=0), beta=2, t_end=1.0)
     >>> bool(abs(integral - gain) < 3 * error < 1e-3 * gain)
     True
     """
+    flow = flow_of(flow, short)
+    check_parts(flow, "energy_gain", "query_key", "value")
     times = np.linspace(0, t_end, 65)
-    run = follow(start, beta, model, t_end, observe=[Energy(), Dissipation()], save_at=times, rtol=1e-9)
+    run = follow(start, flow, t_end, observe=[Energy(), Dissipation()], save_at=times, rtol=1e-9)
     energy, dissipation = run.observables["energy"], run.observables["dissipation"].astype(float)
     fine, coarse = float(simpson(dissipation, x=times)), float(simpson(dissipation[::2], x=times[::2]))
     gain = float(energy[-1] - energy[0])
     return fine, gain, abs(fine - coarse) + 1e-7 * abs(gain) + 1e-13 * float(abs(energy[-1]))
 
 
-def cluster_angles(start: Array, beta: float, *, t_end: float, min_mass: float, model: str = "usa") -> Array:
+def cluster_angles(
+    start: Array, flow: Flow | None = None, *, t_end: float, min_mass: float, **short: Unpack[FlowParts]
+) -> Array:
     """Angles in [0, 2 pi] of the clusters that tokens on the circle, shape=[n, 2], have formed by ``t_end``.
 
     Raises :class:`Unfinished` if there is no cluster of at least ``min_mass`` by then.
     """
-    run = follow(start, beta, model, t_end, save_at=[], rtol=1e-7)
+    run = follow(start, flow_of(flow, short), t_end, save_at=[], rtol=1e-7)
     labels = cluster_labels(run.tokens, min_mass=min_mass)
     if labels.max() < 0:
         raise Unfinished(f"no clusters after t = {t_end:.3g}")
@@ -243,9 +251,9 @@ def nudged_starts(
         yield np.column_stack([np.cos(angle), np.sin(angle)]), float(np.angle(np.exp(-1j * degree * angle).mean()))
 
 
-def follow(start: Array, beta: float | None, model: str, t_end: float, **options: Any) -> Run:
+def follow(start: Array, flow: Flow, t_end: float, **options: Any) -> Run:
     """A run that reached its end, or :class:`Unfinished`; an interrupt goes on."""
-    run = simulate(start, beta=beta, model=model, t_end=t_end, **options)
+    run = simulate(start, flow, t_end=t_end, **options)
     if run.status.message.startswith("interrupted"):
         raise KeyboardInterrupt
     if not run.status.ok:

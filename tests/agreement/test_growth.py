@@ -22,7 +22,7 @@ def predicted_rates(dim, beta, model, count):
 
 def planted(dim, beta, model, count, seed):
     window = 1 / predicted_rates(dim, beta, model, count).max()
-    return nm.planted_rates(dim, beta, max_degree=count, window=window, model=model, rng=seed)
+    return nm.planted_rates(dim, beta=beta, max_degree=count, window=window, model=model, rng=seed)
 
 
 def agrees(predicted, measured, error):
@@ -73,7 +73,7 @@ def test_wrong_predictions_are_refuted(dim, beta, seed):
 @pytest.mark.parametrize("model", ["usa", "sa"])
 def test_kuramoto_limit_moves_the_mean_alone(dim, model):
     """At beta = 0 a small mean grows at (d-1)/d, the average of 1 - <x, e>^2, and degree 2 at no first order."""
-    (rate,), (error,) = nm.planted_rates(dim, 0.0, max_degree=1, window=1.0, model=model, rng=dim)
+    (rate,), (error,) = nm.planted_rates(dim, beta=0.0, max_degree=1, window=1.0, model=model, rng=dim)
     assert error < 1e-6
     assert abs(rate - (dim - 1) / dim) < 3 * error
     assert rate == pytest.approx(float(th.growth_rate(1, dim, 0, model=model, digits=17)), abs=3 * error)
@@ -156,7 +156,7 @@ def test_uniform_tokens_grow_at_the_certified_rate(dim, beta, model, tokens, run
     predicted = predicted_rates(dim, beta, model, th.selected_degree(beta, dim))
     rates, errors = nm.uniform_rates(
         dim,
-        beta,
+        beta=beta,
         max_degree=len(predicted),
         window=0.5 / predicted.max(),
         tokens=tokens,
@@ -210,7 +210,9 @@ def test_among_equal_amplitudes_the_selected_degree_wins(dim, degree, side, mode
 def test_energy_gained_is_the_integral_of_the_dissipation(dim, beta, model, seed):
     """Simpson's rule over |v|^2 (Z |v|^2 for SA) against the difference of two double sums."""
     t_end = 0.5 / predicted_rates(dim, beta, model, th.selected_degree(beta, dim)).max()
-    integral, gain, error = nm.validation.energy_gain(nm.uniform(60, dim, rng=seed), beta, t_end=t_end, model=model)
+    integral, gain, error = nm.validation.energy_gain(
+        nm.uniform(60, dim, rng=seed), beta=beta, t_end=t_end, model=model
+    )
     assert gain > 0
     assert abs(integral - gain) <= 3 * error <= 0.01 * gain
 

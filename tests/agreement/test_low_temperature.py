@@ -10,6 +10,7 @@ from support.examples import load_example
 from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.densities.circle import CircleDensity, circle_density
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.theory.clusters.escapes import lifetime
 from gegenflow.theory.low_temperature.flow import diffusion, diffusion_time, drift_speed, velocity_series
 from gegenflow.theory.low_temperature.pairing import pairing_overlap, pairing_time
@@ -41,7 +42,7 @@ def test_attention_of_weighted_tokens_follows_the_velocity_series(dim, tilt, mod
     tokens, weights = nm.tokens.quadrature(dim, 200 if dim == 2 else 130)
     overlap = tokens[:, 0]
     masses = weights * (1 + tilt * overlap)
-    field = nm.attention_field(tokens, 200.0, model=model, weights=masses / masses.sum(), method="auto")
+    field = nm.attention_field(tokens, beta=200.0, model=model, weights=masses / masses.sum(), method="auto")
     series = velocity_series(1 + tilt * th.t, dim, model=model, terms=3)
     factor = sp.lambdify(th.t, series.subs(th.beta, 200))(overlap) * np.ones(len(tokens))
     if model == "usa":
@@ -61,7 +62,7 @@ def test_modes_of_a_density_grow_by_the_laplacian_on_the_time_of_diffusion(degre
     wave[-2:] = 1e-7, -2e-7
     rates = []
     for beta in (200, 400):
-        motion = CircleDensity(wave).motion(float(beta), model)(wave)
+        motion = CircleDensity(wave).motion(Flow(float(beta), model=model))(wave)
         assert motion[-1] == pytest.approx(-2 * motion[-2], rel=1e-5)
         rates.append(motion[-2] / wave[-2] * float(diffusion_time(2, beta, model=model)))
     assert 2 * rates[1] - rates[0] == pytest.approx(degree**2, rel=0.01)
@@ -75,7 +76,7 @@ def test_densities_far_from_uniform_follow_the_limit_equation(first, second, mod
     angles = np.linspace(0.1, 3.0, 9)
     moved = []
     for beta in (350, 700):
-        slope = CircleDensity(start.motion(float(beta), model)(start.coefficients)).values(angles) - 1
+        slope = CircleDensity(start.motion(Flow(float(beta), model=model))(start.coefficients)).values(angles) - 1
         moved.append(slope * float(diffusion_time(2, beta, model=model)))
     equation = diffusion(1 + first * th.t + second * (2 * th.t**2 - 1), 2, model=model)
     expected = [float(equation.subs(th.t, np.cos(angle))) for angle in angles]
@@ -89,7 +90,7 @@ def test_a_density_leaves_its_place_at_the_drift_speed(model):
     speeds = []
     for beta in (200, 400):
         time = 1e-4 * float(diffusion_time(2, beta, model=model))
-        motion = start.motion(float(beta), model)(start.coefficients)
+        motion = start.motion(Flow(float(beta), model=model))(start.coefficients)
         speeds.append(nm.wasserstein_distance(start, CircleDensity(start.coefficients + time * motion)) / 1e-4)
     density = 1 + th.t / 2 + (2 * th.t**2 - 1) / 5
     assert 2 * speeds[1] - speeds[0] == pytest.approx(float(drift_speed(density, 2, model=model).evalf()), rel=1e-3)

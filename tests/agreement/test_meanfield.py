@@ -119,7 +119,7 @@ def test_a_periodic_density_ends_in_as_many_clusters_that_contract_at_their_rate
     t_end = 30 / abs(predicted)
     run = nm.solve_quantiles(
         lambda angle: 1 + 0.3 * np.cos(degree * angle - 1),
-        n,
+        n=n,
         beta=float(beta),
         model=model,
         t_end=t_end,

@@ -22,7 +22,7 @@ def test_noise_lowers_every_rate_by_the_eigenvalue_of_the_laplacian(dim, model, 
         for nu in (noise, 0)
     )
     rates, errors = nm.uniform_rates(
-        dim, 5.0, max_degree=4, window=1 / without.max(), tokens=tokens, runs=runs, model=model, noise=noise, rng=0
+        dim, beta=5.0, max_degree=4, window=1 / without.max(), tokens=tokens, runs=runs, model=model, noise=noise, rng=0
     )
     assert (errors < 0.05 * without).all()
     assert (abs(rates - noisy) < 3 * errors).all()

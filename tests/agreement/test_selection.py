@@ -11,7 +11,7 @@ from gegenflow.theory.finite_tokens.selection import selection_law
 def observed(dim, beta, tokens, amplitude, runs, model):
     law = selection_law(dim, beta, tokens, amplitude=amplitude, model=model)
     options = {"amplitude": amplitude, "max_degree": 8, "t_end": 6 * law.quantile(0.999), "rtol": 1e-4, "rng": 11}
-    return law, *emergences(dim, beta, tokens=tokens, runs=runs, model=model, **options)
+    return law, *emergences(dim, beta=beta, tokens=tokens, runs=runs, model=model, **options)
 
 
 def p_of_degrees(law, degrees):

@@ -74,7 +74,7 @@ def test_normalisations_slow_the_approach_as_their_law_says(scheme):
         np.eye(6),
         beta=1.0,
         model="sa",
-        normalization=scheme,
+        layer_norm=scheme,
         t_end=time,
         save_at=[time],
         rtol=1e-11,

@@ -28,6 +28,7 @@ from peers import PEERS, exact_sums, lax_friedrichs
 
 from gegenflow.numerics.densities.circle import circle_density
 from gegenflow.numerics.densities.distribution import density_at_quantiles
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_sums, prepare_field
 from gegenflow.numerics.runs.lagrangian import solve_quantiles
 from gegenflow.numerics.runs.meanfield import solve_density
@@ -138,7 +139,7 @@ def compare(case: Case, machine: Machine) -> list[Row]:
     """Our sums and those of every peer: milliseconds, errors, and the part of the machine's limit that ours reach."""
     tokens = uniform(case.n, case.dim, rng=0).astype(case.dtype)
     weights, targets = np.full(case.n, 1 / case.n), np.random.default_rng(0).choice(case.n, TARGETS)
-    field = prepare_field(tokens, weights, case.beta, model="sa", method=case.method)
+    field = prepare_field(tokens, weights, Flow(beta=case.beta, model="sa"), method=case.method)
     ours = field.method
     runs = {ours: lambda: field.sums(tokens, weights)}
     runs |= {name: lambda name=name: PEERS[name][1](tokens, case.beta) for name in case.peers if installed(name)}
@@ -196,7 +197,7 @@ def growth(machine: Machine, quick: bool) -> list[Row]:
         seconds = []
         for n in sizes:
             tokens, weights = uniform(n, dim, rng=0), np.full(n, 1 / n)
-            run = partial(prepare_field(tokens, weights, 5.0, method=method).sums, tokens, weights)
+            run = partial(prepare_field(tokens, weights, Flow(beta=5), method=method).sums, tokens, weights)
             run()
             seconds.append(alternate({method: run}, budget=SECONDS / 4)[method])
         slope = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
@@ -216,12 +217,12 @@ def memory(machine: Machine, quick: bool) -> list[Row]:
 
 def peak_growth(n: int, dim: int, beta: float) -> float:
     """Megabytes that a call takes beside its arguments."""
-    attention_sums(uniform(50_000, dim, rng=1), np.full(50_000, 1 / 50_000), beta)
+    attention_sums(uniform(50_000, dim, rng=1), np.full(50_000, 1 / 50_000), Flow(beta=beta))
     tokens, weights = uniform(n, dim, rng=0), np.full(n, 1 / n)
     give_back_freed()
     reset_peak()
     before = resident("VmRSS")
-    attention_sums(tokens, weights, beta)
+    attention_sums(tokens, weights, Flow(beta=beta))
     return resident("VmHWM") - before
 
 
@@ -270,7 +271,7 @@ def euler(machine: Machine, quick: bool) -> list[Row]:
 
     weights, moved = np.full(EULER_TOKENS, 1 / EULER_TOKENS), tokens
     for _ in range(0 if quick else steps):
-        moved = step(lambda x: attention_sums(x, weights, 5.0), moved)
+        moved = step(lambda x: attention_sums(x, weights, Flow(beta=5)), moved)
     peers = [name for name in ("numpy", "torch") if installed(name)]
     dense = alternate({name: lambda name=name: step(lambda x: PEERS[name][1](x, 5.0), small) for name in peers})
     scale = steps * (EULER_TOKENS / few) ** 2
@@ -295,7 +296,7 @@ def density(machine: Machine, quick: bool) -> list[Row]:
     points, t_end, rows = 1000 if quick else 10_000, 0.2, list[Row]()
     start = circle_density(lambda angle: 1 + 0.01 * (np.sin(3 * angle) + np.cos(2 * angle)))
     angle = 2 * np.pi * np.arange(points) / points
-    moved = solve_quantiles(start, 2048, beta=5.0, t_end=t_end, rtol=1e-13, atol=1e-14, save_at=[]).tokens
+    moved = solve_quantiles(start, n=2048, beta=5.0, t_end=t_end, rtol=1e-13, atol=1e-14, save_at=[]).tokens
     places = np.unwrap(np.arctan2(moved[:, 1], moved[:, 0]))
     exact, _ = density_at_quantiles(places)
 

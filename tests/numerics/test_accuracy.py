@@ -15,12 +15,12 @@ from hypothesis.strategies import booleans, floats, integers, sampled_from
 
 from gegenflow.numerics.fields.cells import cell_sums, exponential_cells
 from gegenflow.numerics.fields.circle import circle_sums, fourier_moments
+from gegenflow.numerics.fields.compiled.sphere_polynomials import direct_sums
+from gegenflow.numerics.fields.compiled.sphere_transforms import transform_sums
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.fourier import exponential_modes
 from gegenflow.numerics.fields.legendre import DIRECT_TO, exponential_sphere_modes
 from gegenflow.numerics.fields.sphere import sphere_sums
-from gegenflow.numerics.fields.sphere_polynomials import direct_sums
-from gegenflow.numerics.fields.sphere_transforms import transform_sums
 from gegenflow.numerics.fields.tiles import tile_sums
 from gegenflow.numerics.tokens.geometry import normalize, uniform
 

@@ -13,9 +13,10 @@ from scipy.stats import special_ortho_group
 
 from gegenflow.numerics.fields.circle import circle_sums, fourier_moments
 from gegenflow.numerics.fields.dense import dense_sums
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.fields.method import attention_field
-from gegenflow.numerics.observables.tokens import Dissipation, Energy
+from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.tokens.geometry import normalize, uniform
 
 models = sampled_from(["usa", "sa"])
@@ -43,7 +44,7 @@ def test_dense_field_is_the_definition(n, dim, beta, model, seed):
     tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
     exact = naive_field(tokens, weights, beta, model)
     scale = 1.0 if model == "sa" else np.exp(beta)
-    field = attention_field(tokens, beta, model=model, weights=weights)
+    field = attention_field(tokens, beta=beta, model=model, weights=weights)
     assert np.abs(field - exact).max() < 1e-14 * scale * (1 + beta)
 
 
@@ -55,8 +56,8 @@ def test_circle_field_is_the_dense_field(n, beta, model, seed):
     modes = exponential_modes(beta)
     for fast, exact in zip(circle_sums(tokens, weights, modes), dense, strict=True):
         assert np.abs(fast - exact).max() < 2e-13
-    fast = attention_field(tokens, beta, model=model, weights=weights, method="circle")
-    exact = attention_field(tokens, beta, model=model, weights=weights)
+    fast = attention_field(tokens, beta=beta, model=model, weights=weights, method="circle")
+    exact = attention_field(tokens, beta=beta, model=model, weights=weights)
     scale = np.exp(beta) if model == "usa" else 1 / dense[1].min()
     assert np.abs(fast - exact).max() < 1e-12 * scale
 
@@ -89,12 +90,12 @@ def test_circle_takes_any_kernel():
 def test_rotation_and_permutation_equivariance_and_tangency(n, dim, beta, model, seed):
     """Symmetries of the model, which no formula of the code mentions."""
     tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
-    field = attention_field(tokens, beta, model=model, weights=weights)
+    field = attention_field(tokens, beta=beta, model=model, weights=weights)
     close = 1e-14 * (1 + beta) * np.exp(beta if model == "usa" else 0)
     rotation = special_ortho_group.rvs(dim, random_state=seed)
-    turned = attention_field(tokens @ rotation, beta, model=model, weights=weights)
+    turned = attention_field(tokens @ rotation, beta=beta, model=model, weights=weights)
     order = np.random.default_rng(seed).permutation(n)
-    shuffled = attention_field(tokens[order], beta, model=model, weights=weights[order])
+    shuffled = attention_field(tokens[order], beta=beta, model=model, weights=weights[order])
     assert np.abs(turned - field @ rotation).max() < close
     assert np.abs(shuffled - field[order]).max() < close
     assert np.abs((field * tokens).sum(axis=1)).max() < close
@@ -105,8 +106,8 @@ def test_weights_are_repeated_tokens(n, dim, beta, model, seed):
     """Unweighted field of a longer list of tokens."""
     tokens = uniform(n, dim, rng=seed)
     copies = np.random.default_rng(seed).integers(1, 5, n)
-    weighted = attention_field(tokens, beta, model=model, weights=copies / copies.sum())
-    repeated = attention_field(np.repeat(tokens, copies, axis=0), beta, model=model)
+    weighted = attention_field(tokens, beta=beta, model=model, weights=copies / copies.sum())
+    repeated = attention_field(np.repeat(tokens, copies, axis=0), beta=beta, model=model)
     close = 1e-14 * (1 + beta) * np.exp(beta if model == "usa" else 0)
     assert np.abs(np.repeat(weighted, copies, axis=0) - repeated).max() < close
 
@@ -114,7 +115,7 @@ def test_weights_are_repeated_tokens(n, dim, beta, model, seed):
 def test_forces_between_merged_tokens_keep_their_relative_accuracy():
     """Two tokens 1e-9 apart: force e^beta sin(1e-9)/2 in closed form; inner products would lose it."""
     tokens = np.array([[1.0, 0.0], [np.cos(1e-9), np.sin(1e-9)]])
-    assert attention_field(tokens, 3.0)[0, 1] == pytest.approx(np.exp(3.0) * 5e-10, rel=1e-12)
+    assert attention_field(tokens, beta=3.0)[0, 1] == pytest.approx(np.exp(3.0) * 5e-10, rel=1e-12)
 
 
 @pytest.mark.parametrize("method", ["dense", "circle", "cells"])
@@ -122,7 +123,7 @@ def test_sa_is_finite_at_any_beta(method):
     """Sharp softmax: a lone token does not move, a near pair attracts as SA of two tokens in closed form."""
     tokens = np.array([[1.0, 0.0], [np.cos(0.01), np.sin(0.01)], [-1.0, 0.0]])
     weight = np.exp(1e4 * (np.cos(0.01) - 1))
-    velocity = attention_field(tokens, 1e4, model="sa", method=method)
+    velocity = attention_field(tokens, beta=1e4, model="sa", method=method)
     assert velocity[0, 1] == pytest.approx(weight * np.sin(0.01) / (1 + weight), rel=1e-9)
     assert np.abs(velocity[2]).max() < 1e-12
 
@@ -132,27 +133,27 @@ def test_sa_is_finite_at_any_beta(method):
     ("beta", "model", "message"),
     [
         (701.0, "usa", 'overflows float64 above beta = 700; model="sa" is safe'),
-        (-151.0, "sa", "beta is -151.0: beta must be finite and >= -150"),
-        (np.nan, "usa", "beta is nan"),
-        (1.0, "softmax", "model is 'softmax'"),
+        (-151.0, "sa", "beta -151.0: it must be finite, >= -150"),
+        (np.nan, "usa", "beta nan"),
+        (1.0, "softmax", "model softmax"),
     ],
 )
 def test_impossible_fields_are_refused(method, beta, model, message):
     """Every refusal names the value and what is allowed."""
     with pytest.raises(ValueError, match=message):
-        attention_field([[1.0, 0.0]], beta, model=model, method=method)
+        attention_field([[1.0, 0.0]], beta=beta, model=model, method=method)
 
 
 def test_circle_refuses_what_it_cannot_do():
     """Another dimension, a kernel with a jump, a kernel that overflows, a method nobody knows."""
-    with pytest.raises(ValueError, match=r'method is "circle" but dim is 3'):
-        attention_field(uniform(3, 3, rng=0), 1.0, method="circle")
+    with pytest.raises(ValueError, match=r"method circle: it needs dim 2, not 3"):
+        attention_field(uniform(3, 3, rng=0), beta=1.0, method="circle")
     with pytest.raises(ValueError, match="needs more than"):
         circle_modes(lambda gap: np.sign(gap - 0.9))
     with pytest.raises(ValueError, match="not finite"):
         circle_modes(lambda gap: np.full_like(gap, np.inf))
-    with pytest.raises(ValueError, match=r"method is 'fast'"):
-        attention_field(uniform(3, 2, rng=0), 1.0, method="fast")
+    with pytest.raises(ValueError, match=r"method fast"):
+        attention_field(uniform(3, 2, rng=0), beta=1.0, method="fast")
 
 
 def gathered(n, dim, gap, seed):
@@ -259,7 +260,7 @@ def test_fourier_moments_are_sums_of_exponentials(n, degree, seed):
 def test_dissipation_is_the_slope_of_the_energy_along_the_field(n, dim, beta, model, seed):
     """Central difference of E over displacements of 1e-5 along the velocity, and E against its double sum."""
     tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
-    field = attention_field(tokens, beta, model=model, weights=weights)
+    field = attention_field(tokens, beta=beta, model=model, weights=weights)
     step = 1e-5 / np.abs(field).max()
 
     def energy(x):
@@ -269,9 +270,9 @@ def test_dissipation_is_the_slope_of_the_energy_along_the_field(n, dim, beta, mo
 
     ahead, behind = normalize(tokens + step * field), normalize(tokens - step * field)
     slope = (energy(ahead) - energy(behind)) / (2 * step)
-    dissipation = Dissipation()(tokens, weights, beta, model)
+    dissipation = Dissipation()(tokens, weights, Flow(beta, model=model))
     constant = 1 / (2 * beta) if beta > 0 else 0.0
-    assert Energy()(tokens, weights, beta, model) == pytest.approx(energy(tokens) + constant, rel=1e-11)
+    assert Energy()(tokens, weights, Flow(beta, model=model)) == pytest.approx(energy(tokens) + constant, rel=1e-11)
     assert dissipation >= 0
     assert dissipation == pytest.approx(slope, rel=1e-4, abs=1e-9 / step * abs(energy(tokens)) * 1e-6)
 
@@ -280,6 +281,6 @@ def test_energy_and_dissipation_refuse_to_overflow():
     """Numbers beyond float64 are an error, not infinity."""
     tokens, weights = np.eye(2), np.array([0.5, 0.5])
     with pytest.raises(ValueError, match="energy overflows"):
-        Energy()(tokens, weights, 701.0, "sa")
+        Energy()(tokens, weights, Flow(701.0, model="sa"))
     with pytest.raises(ValueError, match="dissipation overflows"):
-        Dissipation()(tokens, weights, 400.0, "usa")
+        Dissipation()(tokens, weights, Flow(400.0))

@@ -8,6 +8,7 @@ from scipy.integrate import quad
 
 from gegenflow.numerics.densities.circle import CircleDensity, circle_density
 from gegenflow.numerics.fields.dense import dense_sums
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.geometry import lattice
 
 
@@ -35,7 +36,7 @@ def strong_form(density, attention, model, points=512):
 def test_motion_is_the_transport_by_the_sums_over_tokens(rng, beta, model):
     """Fourier products on one side, dense sums over 512 weighted tokens on the other."""
     density = smooth(rng).resized(24)
-    ours = density.motion(beta, model)(density.coefficients)
+    ours = density.motion(Flow(beta, model=model))(density.coefficients)
     theirs = strong_form(density, beta, model)
     assert np.abs(ours - theirs).max() < 1e-11 * np.abs(theirs).max() + 1e-13 * (np.exp(beta) if model == "usa" else 1)
 
@@ -45,14 +46,14 @@ def test_any_kernel_moves_a_density_as_it_moves_tokens(model):
     """The same for a kernel that is no exponential, and one that no multiplier formula here knows."""
     density = smooth(1).resized(24)
     kernel = lambda t: 2 + np.tanh(3 * t)  # noqa: E731
-    ours = density.motion(kernel, model)(density.coefficients)
+    ours = density.motion(Flow(kernel=kernel, model=model))(density.coefficients)
     assert np.allclose(ours, strong_form(density, kernel, model), rtol=0, atol=1e-12)
 
 
 @given(beta=floats(0.1, 30), degree=integers(0, 12))
 def test_multipliers_are_the_integrals_they_stand_for(beta, degree):
     """Adaptive quadrature of the kernel and of its potential exp(beta (cos - 1)) / beta."""
-    value, potential = CircleDensity(np.zeros(26)).multipliers(beta)
+    value, potential = CircleDensity(np.zeros(26)).multipliers(Flow(beta, model="sa"))
     exact = quad(lambda a: np.exp(beta * (np.cos(a) - 1)) * np.cos(degree * a), 0, np.pi, epsabs=1e-13)[0] / np.pi
     assert value[degree] == pytest.approx(exact, rel=1e-9, abs=1e-13)
     assert potential[degree] == pytest.approx(exact / beta if degree else 0.0, rel=1e-9, abs=1e-12 / beta)
@@ -62,7 +63,7 @@ def test_a_period_of_the_start_is_kept_exactly():
     """Degrees that 2 pi / 3 excludes stay zero, not small: nothing can grow in them."""
     density = circle_density(lambda angle: 1 + 0.4 * np.cos(3 * angle) + 0.1 * np.sin(6 * angle)).resized(40)
     assert density.period == 3
-    change = density.motion(5.0, "usa")(density.coefficients).reshape(-1, 2)
+    change = density.motion(Flow(5.0, model="usa"))(density.coefficients).reshape(-1, 2)
     excluded = np.arange(1, 41) % 3 != 0
     assert (change[excluded] == 0).all()
     assert np.abs(change[2]).max() > 1

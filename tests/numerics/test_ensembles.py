@@ -24,7 +24,7 @@ def starts(dim, tokens, runs, rng):
 @given(amplitude=floats(0.3, 0.95), seed=integers(0, 99))
 def test_two_kuramoto_oscillators_emerge_when_their_solution_says(amplitude, seed):
     """tan(delta/2) decays as e^{-t} at beta = 0, and A_1 = cos(delta/2): t = log(tan(delta_0/2) / tan(arccos a))."""
-    _, times = emergences(2, 0.0, tokens=2, runs=6, amplitude=amplitude, max_degree=1, t_end=6.0, rng=seed)
+    _, times = emergences(2, beta=0.0, tokens=2, runs=6, amplitude=amplitude, max_degree=1, t_end=6.0, rng=seed)
     for start, time in zip(starts(2, 2, 6, seed), times, strict=True):
         half = np.arccos(np.clip(start[0] @ start[1], -1, 1)) / 2
         expected = max(0.0, np.log(np.tan(half) / np.tan(np.arccos(amplitude))))
@@ -35,7 +35,7 @@ def test_two_kuramoto_oscillators_emerge_when_their_solution_says(amplitude, see
 @pytest.mark.parametrize(("dim", "model", "t_end"), [(2, "usa", 4.0), (3, "sa", 24.0), (5, "usa", 4.0)])
 def test_times_are_those_of_one_finely_recorded_run(dim, model, t_end):
     """One piece, tight tolerance, sixteen times the records: emergence within a step of the grid, h^2 of the coarse."""
-    degrees, times = emergences(dim, 3.0, model=model, **{**OPTIONS, "t_end": t_end})
+    degrees, times = emergences(dim, beta=3.0, model=model, **{**OPTIONS, "t_end": t_end})
     assert (degrees > 0).all()
     grid, off = np.linspace(0, t_end, 4097), (t_end / 256) ** 2
     for start, degree, time in zip(starts(dim, 60, 5, 4), degrees, times, strict=True):
@@ -50,9 +50,9 @@ def test_times_are_those_of_one_finely_recorded_run(dim, model, t_end):
 
 def test_tighter_tolerances_change_nothing_that_matters():
     """The default, a hundred times tighter and ten times looser: the same degrees, times within 1e-5."""
-    degrees, times = emergences(2, 5.0, **OPTIONS)
+    degrees, times = emergences(2, beta=5.0, **OPTIONS)
     for rtol in (1e-8, 1e-5):
-        others = emergences(2, 5.0, rtol=rtol, **OPTIONS)
+        others = emergences(2, beta=5.0, rtol=rtol, **OPTIONS)
         assert np.array_equal(others[0], degrees)
         np.testing.assert_allclose(others[1], times, rtol=0, atol=1e-5)
 
@@ -60,10 +60,10 @@ def test_tighter_tolerances_change_nothing_that_matters():
 def test_the_executor_and_the_number_of_runs_change_no_bit():
     """Two spawned processes of one thread against a plain loop; the first runs of more are the same."""
     one_thread = {"initializer": numba.set_num_threads, "initargs": (1,)}
-    alone = emergences(3, 4.0, **OPTIONS)
+    alone = emergences(3, beta=4.0, **OPTIONS)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), **one_thread) as executor:
-        shared = emergences(3, 4.0, executor=executor, **OPTIONS)
-    more = emergences(3, 4.0, **{**OPTIONS, "runs": 7})
+        shared = emergences(3, beta=4.0, executor=executor, **OPTIONS)
+    more = emergences(3, beta=4.0, **{**OPTIONS, "runs": 7})
     for one, two, three in zip(alone, shared, more, strict=True):
         assert np.array_equal(one, two)
         assert np.array_equal(one, three[:5])
@@ -72,7 +72,7 @@ def test_the_executor_and_the_number_of_runs_change_no_bit():
 
 def test_a_run_in_which_nothing_emerges_is_reported():
     """Too short a time: degree 0 at nan, run by run, none lost."""
-    degrees, times = emergences(2, 1.0, **{**OPTIONS, "t_end": 1e-3})
+    degrees, times = emergences(2, beta=1.0, **{**OPTIONS, "t_end": 1e-3})
     assert degrees.shape == times.shape == (5,)
     assert (degrees == 0).all()
     assert np.isnan(times).all()
@@ -92,7 +92,7 @@ def test_at_the_start_the_largest_amplitude_has_emerged():
     """Two degrees above the amplitude at time 0, the second the larger; a power of 0 is no trouble."""
     powers = np.array([[1, 0.3, 0.5, 0.0], [1, 0.4, 0.6, 0.9]])
     assert first_crossing(np.array([0.0, 1.0]), powers, 0.5) == (2, 0.0)
-    assert emergences(2, 1.0, **{**OPTIONS, "tokens": 1})[1].tolist() == [0.0] * 5
+    assert emergences(2, beta=1.0, **{**OPTIONS, "tokens": 1})[1].tolist() == [0.0] * 5
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_at_the_start_the_largest_amplitude_has_emerged():
         ({"tokens": 0}, "n 0: it must be a whole number >= 1"),
         ({"rtol": 2.0}, r"rtol 2\.0: it must be finite, >= 1e-13 and < 1"),
         ({"model": "relu"}, "relu"),
-        ({"beta": -1.0}, "beta is -1"),
+        ({"beta": -1.0}, "beta -1"),
         ({"dim": 1}, "dim 1: it must"),
     ],
 )

@@ -60,7 +60,7 @@ def test_same_path_as_the_driver_for_any_field(n, dim, beta, model, rng, duratio
     seen, expected = [], []
 
     def field(x, out):
-        out[:] = attention_field(x, beta, model=model, weights=weights)
+        out[:] = attention_field(x, beta=beta, model=model, weights=weights)
 
     common = {"t_end": duration, "rtol": 1e-11, "atol": 0.0, "save_at": duration * np.array([0, 0.123, 0.7, 1.0])}
     end = integrate_few(start, weights, beta, model=model, on_save=lambda t, x: seen.append(x), **common)
@@ -195,8 +195,8 @@ def test_interrupt_keeps_what_was_reached():
     [
         ({"t_end": 1e250}, r"t_end is 1e\+250: for this beta and model it must be at most 1e\+240"),
         ({"t_end": 1e200, "beta": 200.0, "model": "usa"}, "at most 1.38e"),
-        ({"beta": -151.0}, "beta is -151.0"),
-        ({"model": "softmax"}, "model is 'softmax'"),
+        ({"beta": -151.0}, "beta -151.0"),
+        ({"model": "softmax"}, "model softmax"),
         ({"rtol": 0.0}, "rtol 0.0"),
         ({"first_step": 0.0}, "first_step is 0.0: it must be > 0"),
         ({"save_at": [2.0]}, "save_at: its times run from 2 to 2"),

@@ -7,6 +7,7 @@ from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import solve_ivp
 
 from gegenflow import numerics as nm
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import HARMONICS, prepare_field
 
 seeds = integers(0, 99)
@@ -37,10 +38,10 @@ def test_a_form_scores_queries_against_keys(n, dim, beta, model, seed):
     form = rng.standard_normal((dim, dim))
     tokens, weights = nm.uniform(n, dim, rng=rng), random_weights(n, seed)
     exact = brute_force(tokens, weights, lambda s: np.exp(beta * s), form, model)
-    field = nm.attention_field(tokens, beta, model=model, weights=weights, form=form)
+    field = nm.attention_field(tokens, beta=beta, model=model, weights=weights, query_key=form)
     largest = np.exp(beta * np.abs(tokens @ form @ tokens.T).max()) if model == "usa" else 1.0
     assert np.abs(field - exact).max() < 1e-14 * largest * (1 + 20 * beta)
-    single = nm.attention_field(tokens.astype(np.float32), beta, model=model, weights=weights, form=form)
+    single = nm.attention_field(tokens.astype(np.float32), beta=beta, model=model, weights=weights, query_key=form)
     assert np.abs(single - exact).max() < 1e-5 * largest * (1 + 20 * beta)
 
 
@@ -67,7 +68,7 @@ def test_the_error_of_a_field_of_any_smooth_kernel_is_what_it_says(kernel, metho
     tokens, weights = nm.uniform(n, dim, rng=seed), random_weights(n, seed)
     if clustered:
         tokens = nm.normalize(np.eye(2, dim)[np.arange(n) % 2] + 1e-4 * tokens)
-    field = prepare_field(tokens, weights, h, method=method, accuracy=10.0**-digits)
+    field = prepare_field(tokens, weights, Flow(kernel=h), method=method, accuracy=10.0**-digits)
     velocity = np.empty_like(tokens)
     field(tokens, velocity)
     error = np.abs(velocity - brute_force(tokens, weights, h)).max()
@@ -90,7 +91,7 @@ def test_the_estimate_knows_that_sa_divides_by_small_normalisers(method, kernel,
     overlaps = kernel(tokens @ tokens.T) @ weights
     if not (overlaps > 0).all():
         tokens, weights = tokens[overlaps > 0.05], random_weights((overlaps > 0.05).sum(), 3)
-    field = prepare_field(tokens, weights, kernel, model="sa", method=method)
+    field = prepare_field(tokens, weights, Flow(kernel=kernel, model="sa"), method=method)
     velocity = np.empty_like(tokens)
     try:
         field(tokens, velocity)
@@ -110,7 +111,7 @@ def test_a_narrow_feature_of_a_kernel_is_not_lost(dim, width):
         return t + 5 * np.exp(-(((t - 0.3) / width) ** 2))
 
     tokens, weights = nm.uniform(1200, dim, rng=0), random_weights(1200, 0)
-    field, velocity = prepare_field(tokens, weights, bump), np.empty_like(tokens)
+    field, velocity = prepare_field(tokens, weights, Flow(kernel=bump)), np.empty_like(tokens)
     field(tokens, velocity)
     error = np.abs(velocity - brute_force(tokens, weights, bump)).max()
     assert error < 3 * field.velocity_error(tokens) < 1e-10
@@ -121,7 +122,9 @@ def test_the_dissipation_of_slow_motion_keeps_its_digits():
     tokens = np.repeat([[1.0, 0.0], [np.cos(2), np.sin(2)]], 300, axis=0)
     weight = np.exp(60 * (np.cos(2) - 1))
     expected = (weight * np.sin(2) / (1 + weight)) ** 2 * (1 + weight) / 2 * np.exp(60)
-    assert nm.Dissipation()(tokens, np.full(600, 1 / 600), 60.0, "sa") == pytest.approx(expected, rel=1e-10)
+    assert nm.Dissipation()(tokens, np.full(600, 1 / 600), Flow(beta=60, model="sa")) == pytest.approx(
+        expected, rel=1e-10
+    )
 
 
 def test_a_run_with_a_form_follows_its_definition():
@@ -134,7 +137,7 @@ def test_a_run_with_a_form_follows_its_definition():
             return brute_force(rows, np.full(12, 1 / 12), lambda s: np.exp(2 * s), form, model).astype(float).ravel()
 
         exact = solve_ivp(naive, (0, 0.5), start.ravel(), rtol=1e-11, atol=1e-12).y[:, -1].reshape(12, 2)
-        run = nm.simulate(start, beta=2.0, form=form, model=model, t_end=0.5, rtol=1e-10, save_at=[])
+        run = nm.simulate(start, beta=2.0, query_key=form, model=model, t_end=0.5, rtol=1e-10, save_at=[])
         assert np.abs(run.tokens - nm.normalize(exact)).max() < 1e-8
 
 
@@ -145,7 +148,7 @@ def test_merging_with_a_measured_error_and_one_that_cannot_be_measured():
     run = nm.simulate(**options, t_end=100.0, merge=1e-9, estimate_error=True)
     assert run.status.ok
     assert 0 < run.error < 1e-6
-    with pytest.raises(ValueError, match=r"estimate_error needs rtol \+ atol >= 1e-12"):
+    with pytest.raises(ValueError, match=r"estimate_error: it needs rtol \+ atol >= 1e-12"):
         nm.simulate(**options, t_end=1.0, rtol=1e-13, atol=0.0, estimate_error=True)
 
 
@@ -155,7 +158,7 @@ def test_angles_and_tokens_have_one_velocity(model):
     angles = np.random.default_rng(0).uniform(-20, 20, 3000)
     tokens = np.column_stack([np.cos(angles), np.sin(angles)])
     for method in ("circle", "cells"):
-        field = prepare_field(tokens, random_weights(3000, 1), 7.0, model=model, method=method)
+        field = prepare_field(tokens, random_weights(3000, 1), Flow(beta=7, model=model), method=method)
         velocity, speed = np.empty_like(tokens), np.empty_like(angles)
         field(tokens, velocity)
         field(angles, speed)
@@ -168,7 +171,7 @@ def test_auto_takes_dense_sums_where_small_forces_matter():
     tokens = nm.uniform(3000, 2, rng=0)
     chosen = []
     for accuracy in (1e-6, 1e-9, 1e-14):
-        chosen.append(prepare_field(tokens, np.full(3000, 1 / 3000), 5.0, accuracy=accuracy))
+        chosen.append(prepare_field(tokens, np.full(3000, 1 / 3000), Flow(beta=5), accuracy=accuracy))
     assert [field.method for field in chosen] == ["cells", "cells", "dense"]
     assert chosen[1].error < chosen[0].error
     assert chosen[2].error == 0
@@ -217,19 +220,22 @@ def test_clusters_that_merge_are_counted_in_the_run(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"form": np.eye(2)}, r"form has shape \(2, 2\): it must be \(3, 3\)"),
-        ({"form": np.full((3, 3), np.nan)}, "form has an entry that is not finite"),
-        ({"form": np.eye(3), "method": "dense"}, 'method is "dense": with a form'),
-        ({"form": np.eye(3), "merge": 1e-10}, "merge is 1e-10: it needs beta, no kernel or form"),
-        ({"form": np.eye(3), "observe": [nm.Energy()]}, "observe holds the energy"),
-        ({"form": 400 * np.eye(3), "beta": 9.0}, "form makes tokens 400 long at beta = 9"),
+        ({"query_key": np.eye(2)}, r"query_key: it has shape \(2, 2\), tokens of dim 3 need \(3, 3\)"),
+        ({"query_key": np.full((3, 3), np.nan)}, r"query_key: entry \(0, 0\) is nan, not finite"),
+        ({"query_key": np.eye(3), "method": "dense"}, "method dense: with a query_key"),
+        ({"query_key": np.eye(3), "merge": 1e-10}, "merge 1e-10: it needs beta, no kernel or query_key"),
+        (
+            {"query_key": np.diag([1.0, 2, 1]), "observe": [nm.Energy()]},
+            "query_key: the energy needs query_key = value",
+        ),
+        ({"query_key": 400 * np.eye(3), "beta": 9.0}, "query_key: it makes tokens 400 long at beta 9"),
         ({"merge": 1e-3}, r"merge is 0\.001"),
         ({"merge": -1.0}, "merge is -1"),
         ({"merge": np.nan}, "merge is nan"),
         ({"merge": 1e-10, "order": 5}, "order 8"),
         ({"order": 7}, "order 7: choose from 5, 8"),
-        ({"noise": 0.1, "estimate_error": True}, "estimate_error is True: with noise"),
-        ({"noise": 0.1, "merge": 1e-10}, "merge is 1e-10: with noise"),
+        ({"noise": 0.1, "estimate_error": True}, "estimate_error True: with noise"),
+        ({"noise": 0.1, "merge": 1e-10}, "merge 1e-10: with noise"),
     ],
 )
 def test_what_does_not_go_together_is_refused(change, message):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from gegenflow.numerics import normalize, uniform
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import prepare_field
 from gegenflow.numerics.integrators.adaptive import integrate
 from gegenflow.numerics.tokens.arguments import check_times
@@ -32,7 +33,7 @@ def turn(x, out):
 
 
 def attention(n, beta, model="usa"):
-    return prepare_field(np.zeros((n, 2)), np.full(n, 1 / n), beta, model=model, method="dense")
+    return prepare_field(np.zeros((n, 2)), np.full(n, 1 / n), Flow(beta=beta, model=model), method="dense")
 
 
 def angle_attention(n, beta):

@@ -64,7 +64,7 @@ def test_field_of_a_kernel_is_the_sum_written_out(n, dim, kernel, model, overlap
 def test_the_exponential_as_a_kernel_is_the_exponential_field(n, dim, beta, model, seed):
     """Matrix products of overlaps against compiled sums of differences."""
     tokens, weights = nm.uniform(n, dim, rng=seed), random_weights(n, seed)
-    exact = attention_field(tokens, beta, model=model, weights=weights)
+    exact = attention_field(tokens, beta=beta, model=model, weights=weights)
     field = attention_field(tokens, model=model, weights=weights, kernel=lambda t: np.exp(beta * t))
     np.testing.assert_allclose(field, exact, atol=1e-13 * (np.exp(beta) if model == "usa" else 1))
 
@@ -88,7 +88,7 @@ class Potential:
     def __init__(self, potential):
         self.potential = potential
 
-    def __call__(self, tokens, weights, attention, model):
+    def __call__(self, tokens, weights, flow):
         return weights @ self.potential(tokens @ tokens.T) @ weights / 2
 
 
@@ -183,13 +183,13 @@ def branching(t):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"beta": 1.0}, r"beta is 1\.0 and kernel is given too"),
+        ({"beta": 1.0}, r"beta 1\.0: the kernel relu holds no beta"),
         ({"kernel": None}, "neither beta nor kernel is given"),
-        ({"kernel": scalar}, r"kernel scalar maps overlaps of shape \(2, 101\) to shape \(\)"),
+        ({"kernel": scalar}, r"kernel scalar: it maps overlaps of shape \(2, 101\) to shape \(\)"),
         ({"kernel": lambda t: t[0]}, r"to shape \(101,\)"),
-        ({"kernel": pole}, "kernel pole is not finite at overlap 1"),
-        ({"kernel": branching}, "kernel branching does not take an array of overlaps"),
-        ({"method": "circle", "t_end": 0.0}, 'method is "circle": the kernel needs more than'),
+        ({"kernel": pole}, "kernel pole: it is not finite at overlap 1"),
+        ({"kernel": branching}, "kernel branching: it does not take an array of overlaps"),
+        ({"method": "circle", "t_end": 0.0}, "method circle: the kernel needs more than"),
         ({"observe": [nm.Energy()]}, "the energy needs beta"),
     ],
 )

@@ -9,7 +9,8 @@ from gegenflow.numerics.densities.circle import CircleDensity, circle_density
 from gegenflow.numerics.densities.distribution import density_at_quantiles
 from gegenflow.numerics.densities.wasserstein import wasserstein_distance
 from gegenflow.numerics.densities.zonal import zonal_density
-from gegenflow.numerics.observables.tokens import Energy, HarmonicPower
+from gegenflow.numerics.observables.energy import Energy
+from gegenflow.numerics.observables.tokens import HarmonicPower
 from gegenflow.numerics.runs.lagrangian import solve_quantiles
 from gegenflow.numerics.runs.meanfield import solve_density
 
@@ -24,7 +25,7 @@ def test_quantiles_and_series_agree_to_their_tolerances(rng, beta, model):
     amplitude = np.random.default_rng(rng).normal(size=6)
     start = CircleDensity(0.4 * amplitude / np.abs(amplitude).sum() / 2**0.5)
     options = {"beta": beta, "model": model, "t_end": 0.4 * np.exp(-beta if model == "usa" else 0.0), "save_at": []}
-    moved = solve_quantiles(start, 192, rtol=1e-12, atol=1e-13, estimate_error=True, **options)
+    moved = solve_quantiles(start, n=192, rtol=1e-12, atol=1e-13, estimate_error=True, **options)
     solved = solve_density(start, rtol=1e-11, **options)
     density, tail = density_at_quantiles(angles_of(moved))
     assert tail < 1e-10
@@ -38,7 +39,7 @@ def test_their_number_matters_less_than_any_power_while_the_map_is_smooth():
     start = circle_density(lambda angle: 1 + 0.3 * np.cos(angle) + 0.2 * np.sin(2 * angle))
 
     def moment(n):
-        return np.exp(1j * angles_of(solve_quantiles(start, n, beta=2.0, t_end=0.1, rtol=1e-12, save_at=[]))).mean()
+        return np.exp(1j * angles_of(solve_quantiles(start, n=n, beta=2.0, t_end=0.1, rtol=1e-12, save_at=[]))).mean()
 
     exact = moment(1024)
     errors = [abs(moment(n) - exact) for n in (32, 64, 128)]
@@ -52,7 +53,7 @@ def test_a_density_is_followed_where_no_series_can(tmp_path):
     options = {"beta": 5.0, "observe": [HarmonicPower(3), Energy()]}
     solved = solve_density(start, t_end=1.0, **options)
     assert not solved.status.ok
-    moved = solve_quantiles(start, 600, t_end=1.0, save_at=solved.t, **options)
+    moved = solve_quantiles(start, n=600, t_end=1.0, save_at=solved.t, **options)
     assert moved.status.ok
     for name in ("harmonic_power", "energy"):
         assert np.allclose(moved.observables[name], solved.observables[name], rtol=1e-5, atol=1e-9)
@@ -63,14 +64,14 @@ def test_a_density_is_followed_where_no_series_can(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": 4}, "n is 4: a whole number of at least 8 quantiles"),
-        ({"noise": 0.1}, "noise is 0.1: equal masses that move with the flow of a density have none"),
-        ({"weights": [0.5, 0.5]}, "weights is"),
-        ({"n": 9, "estimate_error": True}, "n is 9: estimate_error needs an even number"),
-        ({"beta": np.nan}, "beta is nan"),
+        ({"n": 4}, "n 4: a whole number of at least 8 quantiles"),
+        ({"noise": 0.1}, "noise 0.1: solve_quantiles takes no flow with this part"),
+        ({"weights": [0.5, 0.5]}, "weights: quantiles have equal masses"),
+        ({"n": 9, "estimate_error": True}, "n 9: estimate_error needs an even number"),
+        ({"beta": np.nan}, "beta nan"),
         (
             {"density": zonal_density(lambda t: 1 + 0.1 * t, 3)},
-            "density is a ZonalDensity: quantiles need one on the circle",
+            "density: it is a ZonalDensity, quantiles need one on the circle",
         ),
     ],
 )

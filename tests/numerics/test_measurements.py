@@ -27,7 +27,7 @@ def circle_rate(degree, beta):
 @given(beta=floats(0.2, 6), degree=integers(1, 4), seed=integers(0, 99))
 def test_planted_rates_on_the_circle_are_those_of_the_convolution(beta, degree, seed):
     """Adaptive quadrature of the kernel against the run; the next degree's value is refused."""
-    rates, errors = nm.planted_rates(2, beta, max_degree=degree, window=0.5 / circle_rate(1, beta), rng=seed)
+    rates, errors = nm.planted_rates(2, beta=beta, max_degree=degree, window=0.5 / circle_rate(1, beta), rng=seed)
     assert rates.shape == errors.shape == (degree,)
     assert (errors > 0).all()
     for k in range(1, degree + 1):
@@ -39,7 +39,7 @@ def test_planted_rates_on_the_circle_are_those_of_the_convolution(beta, degree, 
 def test_planted_rates_refuse_too_many_nodes(dim, beta, degree):
     """The message names the dimension, the number of nodes that an exact start needs and the number allowed."""
     with pytest.raises(ValueError, match=rf"dim {dim}: an exact start needs \d+ tokens .* allowed are {MOST_NODES}"):
-        nm.planted_rates(dim, beta, max_degree=degree, window=1.0)
+        nm.planted_rates(dim, beta=beta, model="sa", max_degree=degree, window=1.0)
 
 
 @given(dim=integers(2, 5), seed=integers(0, 99))
@@ -47,7 +47,7 @@ def test_profile_of_one_token_is_its_overlap_with_the_pole(dim, seed):
     """P_1 = t and P_2 = (d t^2 - 1)/(d - 1) at t = <x, pole>, written out."""
     token, pole = nm.uniform(2, dim, rng=seed)[:, None]
     t = float(token[0] @ pole[0])
-    values = Profile(pole, 2)(token, np.ones(1), 1.0, "usa")
+    values = Profile(pole, 2)(token, np.ones(1), nm.Flow(beta=1))
     np.testing.assert_allclose(values, [t, (dim * t * t - 1) / (dim - 1)], atol=1e-13)
 
 
@@ -57,8 +57,8 @@ def test_error_bars_of_uniform_rates_shrink_as_one_over_the_root_of_the_runs():
     False alarm rate: 1 % for a fresh seed (bars of 8 runs scatter by 25 %, Student's t); this one is fixed.
     """
     options = {"max_degree": 1, "window": 0.5, "tokens": 400, "rng": 3}
-    few, few_error = nm.uniform_rates(2, 0.0, runs=8, **options)
-    many, many_error = nm.uniform_rates(2, 0.0, runs=128, **options)
+    few, few_error = nm.uniform_rates(2, beta=0.0, runs=8, **options)
+    many, many_error = nm.uniform_rates(2, beta=0.0, runs=128, **options)
     assert 2 < few_error[0] / many_error[0] < 12
     assert abs(few[0] - 0.5) < 3 * few_error[0]
     assert abs(many[0] - 0.5) < 3 * many_error[0]
@@ -70,7 +70,9 @@ def test_error_bars_of_uniform_rates_are_the_scatter_between_seeds():
     False alarm rate: the ratio has a relative scatter of 15 %, so 60 % and 160 % are three or four of them.
     """
     options = {"max_degree": 2, "window": 0.3, "tokens": 200, "runs": 16}
-    rates, errors = np.array([nm.uniform_rates(2, 1.0, rng=seed, **options) for seed in range(40)]).transpose(1, 0, 2)
+    rates, errors = np.array([nm.uniform_rates(2, beta=1.0, rng=seed, **options) for seed in range(40)]).transpose(
+        1, 0, 2
+    )
     ratio = rates.std(axis=0, ddof=1) / np.sqrt((errors**2).mean(axis=0))
     assert ((ratio > 0.6) & (ratio < 1.6)).all()
 
@@ -78,7 +80,7 @@ def test_error_bars_of_uniform_rates_are_the_scatter_between_seeds():
 def test_uniform_rates_repeat_for_a_seed_and_differ_between_seeds():
     """The stream comes from ``rng`` alone."""
     options = {"max_degree": 2, "window": 0.2, "tokens": 100, "runs": 4}
-    first, again, other = (nm.uniform_rates(3, 1.0, rng=seed, **options)[0] for seed in (5, 5, 6))
+    first, again, other = (nm.uniform_rates(3, beta=1.0, rng=seed, **options)[0] for seed in (5, 5, 6))
     assert np.array_equal(first, again)
     assert (first != other).all()
 
@@ -89,7 +91,7 @@ def test_energy_gain_notices_a_wrong_dissipation(monkeypatch, model):
     start = nm.uniform(80, 3, rng=2)
 
     def off_by():
-        integral, gain, error = nm.validation.energy_gain(start, 3.0, t_end=0.3, model=model)
+        integral, gain, error = nm.validation.energy_gain(start, beta=3.0, t_end=0.3, model=model)
         assert error < 0.01 * gain
         return abs(integral - gain) / error
 
@@ -98,7 +100,9 @@ def test_energy_gain_notices_a_wrong_dissipation(monkeypatch, model):
     monkeypatch.setattr(nm.Dissipation, "__call__", lambda self, *args: 2 * right(self, *args))
     assert off_by() > 100
     other = "sa" if model == "usa" else "usa"
-    monkeypatch.setattr(nm.Dissipation, "__call__", lambda self, x, w, beta, _: right(self, x, w, beta, other))
+    monkeypatch.setattr(
+        nm.Dissipation, "__call__", lambda self, x, w, flow: right(self, x, w, replace(flow, model=other))
+    )
     assert off_by() > 100
 
 
@@ -109,7 +113,7 @@ def test_cluster_angles_are_where_the_tokens_sit(angle, count):
     centres = angle + 2 * np.pi / 3 * np.arange(count)
     sizes = [30, 20, 10][:count]
     spread = np.concatenate([c + 1e-3 * np.linspace(-1, 1, n) for c, n in zip(centres, sizes, strict=True)])
-    found = nm.validation.cluster_angles(turned(spread), 4.0, t_end=1e-4, min_mass=0.1)
+    found = nm.validation.cluster_angles(turned(spread), beta=4.0, t_end=1e-4, min_mass=0.1)
     assert ((found >= 0) & (found <= 2 * np.pi)).all()
     np.testing.assert_allclose(turned(found), turned(centres), atol=1e-2)
 
@@ -117,7 +121,7 @@ def test_cluster_angles_are_where_the_tokens_sit(angle, count):
 def test_cluster_angles_without_clusters_are_refused():
     """A lattice is an equilibrium: no cluster, however long the run, and the message says until when."""
     with pytest.raises(Unfinished, match=r"no clusters after t = 0\.5"):
-        nm.validation.cluster_angles(nm.lattice(500), 3.0, t_end=0.5, min_mass=0.05)
+        nm.validation.cluster_angles(nm.lattice(500), beta=3.0, t_end=0.5, min_mass=0.05)
 
 
 @settings(max_examples=20)
@@ -143,6 +147,6 @@ def test_follow_refuses_a_run_that_stopped(monkeypatch):
     stopped = Status(False, "stopped at t = 0.1 of 1: the velocity is not finite")
     monkeypatch.setattr(measurements, "simulate", lambda *a, **b: replace(right(*a, **b), status=stopped))
     with pytest.raises(Unfinished, match="the velocity is not finite"):
-        follow(nm.uniform(5, 2, rng=0), 1.0, "usa", 1.0)
+        follow(nm.uniform(5, 2, rng=0), nm.Flow(beta=1), 1.0)
     with pytest.raises(Unfinished, match="the velocity is not finite"):
-        nm.planted_rates(2, 1.0, max_degree=1, window=0.1)
+        nm.planted_rates(2, beta=1.0, max_degree=1, window=0.1)

@@ -24,7 +24,9 @@ def largest_rate(tokens, weights, beta, model):
 
     def felt(point):  # the field of the tokens at another place: a token of weight zero, by a limit of small weight
         probe = np.concatenate([normalize(point[None]), tokens])
-        field = attention_field(probe, beta, model=model, weights=np.concatenate([[1e-14], weights * (1 - 1e-14)]))[0]
+        field = attention_field(
+            probe, beta=beta, model=model, weights=np.concatenate([[1e-14], weights * (1 - 1e-14)])
+        )[0]
         return field - (field @ x) * x
 
     columns = [(felt(x + width * b) - felt(x - width * b)) / (2 * width) for b in basis]

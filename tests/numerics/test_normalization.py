@@ -7,6 +7,7 @@ from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import solve_ivp
 
 from gegenflow import numerics as nm
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.normalization import stream_velocity
 
 
@@ -16,7 +17,7 @@ def equiangular(n, overlap):
     return nm.normalize(vectors * np.sqrt(values) @ vectors.T)
 
 
-def equiangular_motion(n, beta, model, normalization):
+def equiangular_motion(n, beta, model, layer_norm):
     """The rates of overlap g and radius r where all tokens see the same: h(1) for themselves, h(g) for n - 1 others."""
 
     def rates(_, state):
@@ -26,9 +27,9 @@ def equiangular_motion(n, beta, model, normalization):
         radial = (own + (n - 1) * other * g) / scale
         across = (own * g + other * (1 + (n - 2) * g)) / scale
         square = own**2 + 2 * own * other * (n - 1) * g + other**2 * (n - 1) * (1 + (n - 2) * g)
-        pull = {"post": 1.0, "pre": 1.0, "peri": np.sqrt(square) / scale}[normalization]
-        length = 1.0 if normalization == "post" else r
-        return [2 * (across - g * radial) / (length * pull), radial / pull if normalization != "post" else 0.0]
+        pull = {"post": 1.0, "pre": 1.0, "peri": np.sqrt(square) / scale}[layer_norm]
+        length = 1.0 if layer_norm == "post" else r
+        return [2 * (across - g * radial) / (length * pull), radial / pull if layer_norm != "post" else 0.0]
 
     return rates
 
@@ -40,21 +41,21 @@ def equiangular_motion(n, beta, model, normalization):
     overlap=floats(0, 0.6),
     radius=floats(0.3, 3),
     model=sampled_from(["usa", "sa"]),
-    normalization=sampled_from(["post", "pre", "peri"]),
+    layer_norm=sampled_from(["post", "pre", "peri"]),
     wide=sampled_from([1, 5]),
 )
-def test_equiangular_tokens_follow_two_equations(n, beta, overlap, radius, model, normalization, wide):
+def test_equiangular_tokens_follow_two_equations(n, beta, overlap, radius, model, layer_norm, wide):
     """scipy on the two scalar equations of overlap and radius, in the dim of the tokens and in a much larger one."""
     t_end = 1.0 if model == "sa" else np.exp(-abs(beta))
-    start, radius = equiangular(n, overlap), 1.0 if normalization == "post" else radius
-    rates = equiangular_motion(n, beta, model, normalization)
+    start, radius = equiangular(n, overlap), 1.0 if layer_norm == "post" else radius
+    rates = equiangular_motion(n, beta, model, layer_norm)
     g, r = solve_ivp(rates, (0, t_end), [overlap, radius], rtol=1e-11, atol=1e-12).y[:, -1]
     run = nm.simulate(
         np.pad(start, [(0, 0), (0, (wide - 1) * n)]),
         beta=beta,
         model=model,
-        normalization=normalization,
-        radii=None if normalization == "post" else np.full(n, radius),
+        layer_norm=layer_norm,
+        radii=None if layer_norm == "post" else np.full(n, radius),
         t_end=t_end,
         rtol=1e-10,
     )
@@ -63,12 +64,12 @@ def test_equiangular_tokens_follow_two_equations(n, beta, overlap, radius, model
     np.testing.assert_allclose((run.tokens @ run.tokens.T)[~np.eye(n, dtype=bool)], g, atol=1e-8)
 
 
-@pytest.mark.parametrize(("normalization", "power"), [("pre", 2), ("peri", 2)])
-def test_near_a_cluster_the_gap_decays_as_the_square_of_the_time(normalization, power):
+@pytest.mark.parametrize(("layer_norm", "power"), [("pre", 2), ("peri", 2)])
+def test_near_a_cluster_the_gap_decays_as_the_square_of_the_time(layer_norm, power):
     """Linearised at the cluster r = 1 + t and (1 - g)' = -2 (1 - g)/r, so that (1 - g) r^2 stays what it was."""
     start = equiangular(5, 1 - 1e-4)
     run = nm.simulate(
-        start, beta=1.0, model="sa", normalization=normalization, t_end=1e3, save_at=[0, 10, 1e3], rtol=1e-12, atol=0.0
+        start, beta=1.0, model="sa", layer_norm=layer_norm, t_end=1e3, save_at=[0, 10, 1e3], rtol=1e-12, atol=0.0
     )
     gap = 0.5 * ((run.trajectories[:, 0] - run.trajectories[:, 1]) ** 2).sum(axis=1)
     np.testing.assert_allclose(run.observables["radii"], (1 + run.t)[:, None] * np.ones(5), rtol=1e-4)
@@ -83,26 +84,26 @@ def test_near_a_cluster_the_gap_decays_as_the_square_of_the_time(normalization, 
     n=integers(1, 12),
     dim=integers(2, 5),
     model=sampled_from(["usa", "sa"]),
-    normalization=sampled_from(["pre", "peri"]),
+    layer_norm=sampled_from(["pre", "peri"]),
     kernel=sampled_from([None, lambda t: 1 + t + t**2 / 2]),
     seed=integers(0, 99),
 )
-def test_the_velocity_is_the_definition_one_token_at_a_time(n, dim, model, normalization, kernel, seed):
+def test_the_velocity_is_the_definition_one_token_at_a_time(n, dim, model, layer_norm, kernel, seed):
     """Sums written out token by token, with lengths, weights, a form and values that are not symmetric."""
     rng = np.random.default_rng(seed)
     form, values = rng.standard_normal((2, dim, dim))
     x, weights = rng.standard_normal((n, dim)), rng.dirichlet(np.ones(n))
     weigh = kernel or (lambda s: np.exp(0.7 * s))
     out = np.empty(n * dim)
-    sums = {"normalization": normalization, "model": model, "form": form, "values": values}
+    flow = Flow(None if kernel else 0.7, kernel, form, values, model=model, layer_norm=layer_norm)
     expected = np.empty_like(x)
     for i in range(n):
         unit = [row / np.sqrt(row @ row) for row in x]
         value = [w * float(weigh(unit[i] @ form @ y)) for w, y in zip(weights, unit, strict=True)]
         expected[i] = sum(v * (values @ y) for v, y in zip(value, unit, strict=True))
         expected[i] /= sum(value) if model == "sa" else 1.0
-        expected[i] /= np.sqrt(expected[i] @ expected[i]) if normalization == "peri" else 1.0
-    stream_velocity(weights, kernel or 0.7, **sums)(x.ravel(), out)
+        expected[i] /= np.sqrt(expected[i] @ expected[i]) if layer_norm == "peri" else 1.0
+    stream_velocity(weights, flow)(x.ravel(), out)
     np.testing.assert_allclose(out.reshape(n, dim), expected, atol=1e-11 * np.abs(expected).max())
 
 
@@ -113,13 +114,13 @@ def test_lengths_are_recorded_beside_directions_and_survive_saving(tmp_path):
         start,
         beta=0.0,
         model="sa",
-        normalization="pre",
+        layer_norm="pre",
         radii=radii,
         t_end=2.0,
         observe=[nm.Energy()],
         save_at=[0, 1, 2],
     )
-    assert run.parameters["normalization"] == "pre"
+    assert run.parameters["layer_norm"] == "pre"
     assert repr(run).startswith("Run: 300 tokens, dim 3, beta 0.0, layer_norm pre, model sa, dense field")
     np.testing.assert_allclose(np.linalg.norm(run.tokens, axis=1), 1, rtol=1e-14)
     assert run.observables["radii"].shape == (3, 256)
@@ -137,7 +138,7 @@ def test_lengths_are_recorded_beside_directions_and_survive_saving(tmp_path):
 def test_a_measured_error_compares_directions():
     """The largest distance of unit tokens from a run at a hundredth of the tolerances, whatever their lengths."""
     start = nm.uniform(20, 3, rng=2)
-    options = {"beta": 2.0, "normalization": "pre", "radii": np.full(20, 50.0), "t_end": 30.0, "rtol": 1e-5}
+    options = {"beta": 2.0, "layer_norm": "pre", "radii": np.full(20, 50.0), "t_end": 30.0, "rtol": 1e-5}
     run = nm.simulate(start, **options, estimate_error=True)
     exact = nm.simulate(start, **options | {"rtol": 1e-12})
     assert np.linalg.norm(run.tokens - exact.tokens, axis=1).max() == pytest.approx(run.error, rel=0.2, abs=1e-12)
@@ -150,41 +151,41 @@ def test_a_velocity_that_does_not_exist_ends_the_run(kernel, values, what):
     """A normaliser that reaches zero, and an output without a direction."""
     beta = None if kernel else 1.0
     run = nm.simulate(
-        np.eye(2), beta=beta, kernel=kernel, values=values, model="sa", normalization="peri", t_end=9.0, save_at=[]
+        np.eye(2), beta=beta, kernel=kernel, value=values, model="sa", layer_norm="peri", t_end=9.0, save_at=[]
     )
     assert not run.status.ok
     assert what in str(run.status) or "step size" in str(run.status)
 
 
-@pytest.mark.parametrize("normalization", ["pre", "peri"])
-def test_a_token_that_shrinks_to_nothing_ends_the_run(normalization):
+@pytest.mark.parametrize("layer_norm", ["pre", "peri"])
+def test_a_token_that_shrinks_to_nothing_ends_the_run(layer_norm):
     """One token under V = -I: r' = -1 from 0.7 on, so that nothing is left at t = 0.7."""
     run = nm.simulate(
-        np.eye(1, 3), beta=1.0, model="sa", normalization=normalization, radii=[0.7], values=-np.eye(3), t_end=2.0
+        np.eye(1, 3), beta=1.0, model="sa", layer_norm=layer_norm, radii=[0.7], value=-np.eye(3), t_end=2.0
     )
     assert str(run.status).startswith("stopped at t = 0.")
     assert "token 0 has shrunk to length" in str(run.status)
     assert run.radii[0] < 1.1e-6
     assert run.t[-1] == pytest.approx(0.7, abs=0.02)
-    many = nm.simulate(nm.uniform(30, 3, rng=0), beta=3.0, normalization=normalization, values=-np.eye(3), t_end=5.0)
+    many = nm.simulate(nm.uniform(30, 3, rng=0), beta=3.0, layer_norm=layer_norm, value=-np.eye(3), t_end=5.0)
     assert not many.status.ok
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"normalization": "layer"}, "normalization is 'layer': it must be"),
-        ({"normalization": "post", "radii": [1, 1, 1]}, "radii are given: with normalization"),
+        ({"layer_norm": "layer"}, "layer_norm layer: choose from post, pre, peri"),
+        ({"layer_norm": "post", "radii": [1, 1, 1]}, "radii are given: with layer_norm"),
         ({"radii": [1, 2]}, r"radii have shape \(2,\): 3 tokens need shape \(3,\)"),
         ({"radii": [1, -2, 1]}, "radii: entry 1 is -2"),
         ({"radii": [1, np.nan, 1]}, "radii: entry 1 is nan"),
-        ({"noise": 0.1}, r"noise is 0.1: normalization \"pre\" goes with dense sums"),
-        ({"merge": 1e-10}, "merge is 1e-10: normalization"),
-        ({"method": "tiles"}, "method is tiles: normalization"),
-        ({"observe": [nm.Dissipation()]}, "observe holds the dissipation"),
+        ({"noise": 0.1}, r"noise 0.1: layer_norm \"pre\" goes with dense sums"),
+        ({"merge": 1e-10}, "merge 1e-10: layer_norm"),
+        ({"method": "tiles"}, "method tiles: layer_norm"),
+        ({"observe": [nm.Dissipation()]}, "layer_norm pre: the dissipation is"),
     ],
 )
 def test_what_has_no_length_is_refused(change, message):
     """Every refusal names the value, before the run."""
     with pytest.raises(ValueError, match=message):
-        nm.simulate(**({"tokens": np.eye(3), "beta": 1.0, "t_end": 1.0, "normalization": "pre"} | change))
+        nm.simulate(**({"tokens": np.eye(3), "beta": 1.0, "t_end": 1.0, "layer_norm": "pre"} | change))

@@ -98,7 +98,7 @@ def test_planted_clusters_are_found(dim, sizes, width, seed):
     cloud = nm.normalize(np.repeat(centres, counts, axis=0) + offsets)
     order = rng.permutation(len(planted))
     assert np.array_equal(nm.cluster_labels(cloud[order]), planted[order])
-    assert nm.Clusters()(cloud, np.full(len(cloud), 1 / len(cloud)), 1.0, "usa") == len(centres)
+    assert nm.Clusters()(cloud, np.full(len(cloud), 1 / len(cloud)), nm.Flow(beta=1)) == len(centres)
 
 
 def test_what_is_no_cluster():

@@ -126,7 +126,7 @@ def test_interrupted_run_is_kept():
         def __init__(self):
             self.calls = 0
 
-        def __call__(self, tokens, weights, beta, model):
+        def __call__(self, tokens, weights, flow):
             self.calls += 1
             if self.calls > 3:
                 raise KeyboardInterrupt
@@ -141,14 +141,14 @@ def test_interrupted_run_is_kept():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "relu"}, "model is 'relu'"),
-        ({"beta": np.nan}, "beta is nan"),
+        ({"model": "relu"}, "model relu"),
+        ({"beta": np.nan}, "beta nan"),
         ({"t_end": -1.0}, "t_end -1.0"),
         ({"save_at": [2.0]}, "within"),
-        ({"method": "magic"}, "method is 'magic'"),
-        ({"method": "circle"}, "dim is 3"),
+        ({"method": "magic"}, "method magic"),
+        ({"method": "circle"}, "needs dim 2, not 3"),
         ({"weights": [1.0]}, "weights: they have shape"),
-        ({"observe": [nm.Energy(), nm.Energy()]}, "two observables of one name"),
+        ({"observe": [nm.Energy(), nm.Energy()]}, "two of them have one name"),
         ({"observe": [nm.HarmonicAmplitude(2)]}, "HarmonicAmplitude needs dim 2"),
         ({"tokens": [[1.0, 1.0]]}, "row 0 has norm"),
     ],

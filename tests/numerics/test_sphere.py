@@ -8,11 +8,11 @@ from scipy.special import eval_legendre, sph_harm_y
 from scipy.stats import special_ortho_group
 
 from gegenflow.numerics.fields import sphere
+from gegenflow.numerics.fields.compiled.sphere_polynomials import direct_sums, harmonic_polynomials
+from gegenflow.numerics.fields.compiled.sphere_transforms import transform_sums
 from gegenflow.numerics.fields.dense import dense_sums, kernel_sums
 from gegenflow.numerics.fields.legendre import exponential_sphere_modes, sphere_modes
 from gegenflow.numerics.fields.sphere import sphere_sums
-from gegenflow.numerics.fields.sphere_polynomials import direct_sums, harmonic_polynomials
-from gegenflow.numerics.fields.sphere_transforms import transform_sums
 from gegenflow.numerics.tokens.geometry import normalize, uniform
 
 seeds = integers(0, 10_000)

@@ -13,6 +13,7 @@ from scipy.stats import special_ortho_group
 from gegenflow.numerics.densities.sphere import SphereDensity, sphere_density
 from gegenflow.numerics.densities.zonal import zonal_density
 from gegenflow.numerics.fields.dense import kernel_sums
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.geometry import quadrature, uniform
 
 models = sampled_from(["usa", "sa"])
@@ -48,7 +49,7 @@ def positive(top, seed):
 def moved(density, beta, model, top):
     """Time derivative of a density, resolved up to a degree."""
     density = density.resized(top)
-    return SphereDensity(density.motion(beta, model)(density.coefficients))
+    return SphereDensity(density.motion(Flow(beta, model=model))(density.coefficients))
 
 
 @given(top=integers(0, 24), seed=seeds)
@@ -78,7 +79,7 @@ def test_functions_have_the_coefficients_they_are_made_of(top, seed):
 def test_small_modes_grow_at_the_rate_of_bessel_functions(model, beta):
     """L_l w_l / beta from mpmath for every order; the odd part in the size removes the quadratic term."""
     top = 6
-    move = SphereDensity(np.zeros((top + 1) ** 2 - 1)).motion(beta, model)
+    move = SphereDensity(np.zeros((top + 1) ** 2 - 1)).motion(Flow(beta, model=model))
     degrees = np.array([k for k in range(1, top + 1) for _ in range(2 * k + 1)])
     scale = exp(beta) if model == "usa" else 1 / float(bessel_multiplier(0, beta))
     exact = np.array([float(k * (k + 1) * bessel_multiplier(k, beta) / beta) for k in degrees.tolist()]) * scale
@@ -92,7 +93,7 @@ def test_small_modes_grow_at_the_rate_of_bessel_functions(model, beta):
 @given(beta=floats(0.1, 100), top=integers(0, 12))
 def test_multipliers_are_bessel_functions(beta, top):
     """Those of the kernel and of its primitive, exp(beta (t - 1)) / beta, from mpmath."""
-    value, potential = SphereDensity(np.zeros((top + 1) ** 2 - 1)).multipliers(beta)
+    value, potential = SphereDensity(np.zeros((top + 1) ** 2 - 1)).multipliers(Flow(beta, model="sa"))
     exact = np.array([float(bessel_multiplier(k, beta)) for k in range(top + 1)])
     assert value == pytest.approx(exact, rel=1e-10, abs=1e-12)
     assert potential[1:] == pytest.approx(exact[1:] / beta, rel=1e-10, abs=1e-12)
@@ -106,7 +107,7 @@ def test_a_zonal_density_about_any_axis_moves_as_the_zonal_one(beta, model, seed
     mass = np.sinh(2.0) / 2
     zonal = zonal_density(lambda t: np.exp(2 * t) / mass, 3).resized(36)
     sphere = sphere_density(lambda points: np.exp(2 * points @ axis) / mass)
-    change = zonal.motion(beta, model)(zonal.coefficients)
+    change = zonal.motion(Flow(beta, model=model))(zonal.coefficients)
     points = uniform(50, 3, rng=seed + 1)
     exact = type(zonal)(change, 3).values(points @ axis) - 1
     found = moved(sphere, beta, model, 36).values(points) - 1
@@ -158,7 +159,7 @@ def test_no_product_is_aliased(beta, top, seed):
 def test_energy_never_falls(beta, model, seed):
     """The gain of energy is an integral of a square against the density, or against it over a positive normaliser."""
     density = positive(8, seed)
-    change = density.motion(beta, model)(density.coefficients)
+    change = density.motion(Flow(beta, model=model))(density.coefficients)
     potential = np.array([float(bessel_multiplier(k, beta)) for k in range(1, 9)])[density.degrees - 1]
     assert change @ (density.coefficients * potential) > 0
 
@@ -179,7 +180,7 @@ def test_symmetries_stay_to_the_last_bit(function, image, model):
     points = uniform(300, 3, rng=0)
     parity = np.abs(harmonics(16, points) - harmonics(16, points * image)).max(axis=1) < 1e-9
     assert 50 < parity.sum() < len(parity) - 50
-    coefficients, move = density.coefficients, density.motion(4.0, model)
+    coefficients, move = density.coefficients, density.motion(Flow(4.0, model=model))
     for _ in range(10):
         coefficients = coefficients + 1e-3 * move(coefficients)
     assert (coefficients[~parity] == 0).all()
@@ -208,8 +209,8 @@ def test_derivative_converges_geometrically_in_the_resolution(model):
 def test_a_kernel_moves_as_its_exponential(beta, model):
     """The function exp(beta t) in its own unit against beta, whose unit is exp(beta)."""
     density = positive(8, 3)
-    by_kernel = density.motion(lambda t: np.exp(beta * t), model)(density.coefficients)
-    by_beta = density.motion(beta, model)(density.coefficients)
+    by_kernel = density.motion(Flow(kernel=lambda t: np.exp(beta * t), model=model))(density.coefficients)
+    by_beta = density.motion(Flow(beta, model=model))(density.coefficients)
     assert by_kernel == pytest.approx(by_beta, rel=1e-9, abs=1e-11 * np.abs(by_beta).max())
 
 
@@ -218,14 +219,14 @@ def test_resizing_appends_zeros_and_drops_the_top():
     density = positive(3, 0)
     assert density.resized(2).coefficients.tolist() == density.coefficients[:8].tolist()
     assert density.resized(4).coefficients.tolist() == [*density.coefficients, *np.zeros(9)]
-    assert density.resized(0).motion(1.0, "sa")(np.zeros(0)).shape == (0,)
+    assert density.resized(0).motion(Flow(1.0, model="sa"))(np.zeros(0)).shape == (0,)
 
 
 def test_a_normaliser_that_is_not_positive_stops():
     """The kernel t has a mean that is linear in the point, negative on one side."""
     density = SphereDensity(np.array([0.1, 0.0, 0.0]))
     with pytest.raises(FloatingPointError, match="normaliser"):
-        density.motion(lambda t: t, "sa")(density.coefficients)
+        density.motion(Flow(kernel=lambda t: t, model="sa"))(density.coefficients)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from hypothesis.strategies import floats, integers
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.densities.circle import circle_density
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.systems.synchronization import DiracDistance, Resultant, SmallestOverlap
 
-SA = 2.0, "sa"
+SA = Flow(beta=2, model="sa")
 
 
 @given(n=integers(1, 40), dim=integers(2, 6), spread=floats(-9, 0), seed=integers(0, 999))
@@ -27,16 +28,16 @@ def test_all_three_in_extended_precision(n, dim, spread, seed):
         squares = [mpmath.acos(min(mpmath.fdot(row, mean) / length, mpmath.mpf(1))) ** 2 for row in rows]
         distance = mpmath.sqrt(mpmath.fdot(map(float, weights), squares))
         overlap = min(mpmath.fdot(a, b) for a in rows for b in rows)
-    assert Resultant()(tokens, weights, *SA) == pytest.approx(float(length), rel=1e-14)
-    assert DiracDistance()(tokens, weights, *SA) == pytest.approx(float(distance), rel=1e-13, abs=1e-15)
-    assert SmallestOverlap()(tokens, weights, *SA) == pytest.approx(float(overlap), rel=0, abs=3e-16 * max(1, dim))
+    assert Resultant()(tokens, weights, SA) == pytest.approx(float(length), rel=1e-14)
+    assert DiracDistance()(tokens, weights, SA) == pytest.approx(float(distance), rel=1e-13, abs=1e-15)
+    assert SmallestOverlap()(tokens, weights, SA) == pytest.approx(float(overlap), rel=0, abs=3e-16 * max(1, dim))
 
 
 def test_many_tokens_come_in_blocks():
     """The smallest of all overlaps at once."""
     tokens = nm.uniform(1500, 3, rng=0)
     exact = (tokens @ tokens.T).min()
-    assert SmallestOverlap()(tokens, np.full(1500, 1 / 1500), *SA) == pytest.approx(exact, abs=1e-15)
+    assert SmallestOverlap()(tokens, np.full(1500, 1 / 1500), SA) == pytest.approx(exact, abs=1e-15)
 
 
 @pytest.mark.parametrize(("model", "rate"), [("usa", np.exp(1.2)), ("sa", 1.0)])
@@ -53,10 +54,10 @@ def test_near_a_dirac_the_distance_decays_at_the_local_rate(model, rate):
 
 def test_the_resultant_of_a_density_is_that_of_its_samples():
     """f = 1 + a cos on the circle has the mean a/2."""
-    assert Resultant().of_density(circle_density(lambda angle: 1 + 0.6 * np.cos(angle - 1)), *SA) == pytest.approx(0.3)
+    assert Resultant().of_density(circle_density(lambda angle: 1 + 0.6 * np.cos(angle - 1)), SA) == pytest.approx(0.3)
 
 
 def test_a_mean_without_direction_is_refused():
     """Two antipodal tokens."""
     with pytest.raises(ValueError, match="the mean of the tokens is zero"):
-        DiracDistance()(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.full(2, 0.5), *SA)
+        DiracDistance()(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.full(2, 0.5), SA)

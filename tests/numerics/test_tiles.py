@@ -75,7 +75,7 @@ def test_form_scores_the_tokens(n, dim, beta, seed):
     tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
     form = np.random.default_rng(seed).normal(size=(dim, dim)) / 2
     exact = loop_sums(tokens, weights, lambda score: np.exp(beta * (score - 1)), form)
-    assert_close(tile_sums(tokens, weights, beta, form=form), exact, 1e-12)
+    assert_close(tile_sums(tokens, weights, beta, query_key=form), exact, 1e-12)
 
 
 @pytest.mark.parametrize(("n", "dim", "dtype", "tol"), [(1301, 9, np.float64, 1e-12), (900, 70, np.float32, 2e-5)])
@@ -87,14 +87,14 @@ def test_form_of_many_tokens_is_one_large_product(n, dim, dtype, tol):
     factor = np.exp(4 * (exact @ form @ exact.T - 1)) * weights
     pull = factor @ exact - np.diag(factor)[:, None] * exact
     pull -= (pull * exact).sum(axis=1, keepdims=True) * exact
-    assert_close(tile_sums(tokens, weights, 4.0, form=form), (pull, factor.sum(axis=1)), tol)
+    assert_close(tile_sums(tokens, weights, 4.0, query_key=form), (pull, factor.sum(axis=1)), tol)
 
 
 @given(n=integers(1, 900), dim=integers(2, 20), beta=floats(0, 20), seed=seeds)
 def test_identity_as_a_form_changes_nothing(n, dim, beta, seed):
     """All pairs of blocks against each unordered pair once."""
     tokens, weights = uniform(n, dim, rng=seed), random_weights(n, seed)
-    general = tile_sums(tokens, weights, beta, form=np.eye(dim))
+    general = tile_sums(tokens, weights, beta, query_key=np.eye(dim))
     assert_close(tile_sums(tokens, weights, beta), general, 1e-12)
 
 
@@ -110,7 +110,7 @@ def test_any_kernel(name, n, dtype, tol):
         factor = KERNELS[name](exact @ matrix @ exact.T) * weights
         pull = factor @ exact - np.diag(factor)[:, None] * exact
         pull -= (pull * exact).sum(axis=1, keepdims=True) * exact
-        sums = tile_sums(tokens, weights, KERNELS[name], form=given_form)
+        sums = tile_sums(tokens, weights, KERNELS[name], query_key=given_form)
         assert_close(sums, (pull, factor.sum(axis=1)), tol)
 
 
@@ -123,9 +123,9 @@ def test_repeated_calls_agree_to_the_last_bit(dtype, form):
     tokens, weights = uniform(1707, 12, rng=5).astype(dtype), random_weights(1707, 5)
     before = tiles._library.scipy_openblas_get_num_threads()
     tiles._library.scipy_openblas_set_num_threads(2)
-    first = tile_sums(tokens, weights, 7.0, form=form)
+    first = tile_sums(tokens, weights, 7.0, query_key=form)
     with ThreadPoolExecutor(3) as pool:
-        calls = [pool.submit(tile_sums, tokens, weights, 7.0, form=form) for _ in range(9)]
+        calls = [pool.submit(tile_sums, tokens, weights, 7.0, query_key=form) for _ in range(9)]
     for call in calls:
         for value, expected in zip(call.result(), first, strict=True):
             np.testing.assert_array_equal(value, expected)
@@ -157,13 +157,13 @@ def test_tiles_cover_every_pair_once():
 def test_bad_input_is_refused():
     """One clear sentence each."""
     tokens, weights = uniform(4, 3, rng=0), np.full(4, 0.25)
-    with pytest.raises(ValueError, match="tokens are int64"):
+    with pytest.raises(ValueError, match="tokens: they are int64"):
         tile_sums(np.eye(4, 3, dtype=np.int64), weights, 1.0)
-    with pytest.raises(ValueError, match=r"form has shape \(2, 2\)"):
-        tile_sums(tokens, weights, 1.0, form=np.eye(2))
-    with pytest.raises(ValueError, match="form makes tokens 2 long at beta = 300"):
-        tile_sums(tokens, weights, 300.0, form=2 * np.eye(3))
-    with pytest.raises(ValueError, match="form makes tokens nan long"):
-        tile_sums(tokens, weights, 1.0, form=np.full((3, 3), np.nan))
+    with pytest.raises(ValueError, match=r"query_key: it has shape \(2, 2\)"):
+        tile_sums(tokens, weights, 1.0, query_key=np.eye(2))
+    with pytest.raises(ValueError, match="query_key: it makes tokens 2 long at beta 300"):
+        tile_sums(tokens, weights, 300.0, query_key=2 * np.eye(3))
+    with pytest.raises(ValueError, match="query_key: it makes tokens nan long"):
+        tile_sums(tokens, weights, 1.0, query_key=np.full((3, 3), np.nan))
     with pytest.raises(FloatingPointError, match="not finite"):
         tile_sums(tokens, weights, lambda t: 1 / (t - t))

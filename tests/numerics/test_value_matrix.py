@@ -8,6 +8,7 @@ from scipy.integrate import quad, solve_ivp
 from support.particles import energy_and_integrated_dissipation
 
 from gegenflow import numerics as nm
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field, prepare_field
 from gegenflow.numerics.integrators.stochastic import default_step
 
@@ -45,7 +46,7 @@ def test_every_method_takes_a_negative_temperature(method, model, beta, n, clust
     tokens, weights = nm.uniform(n, dim, rng=rng), rng.dirichlet(np.full(n, 5.0))
     if clustered:
         tokens = nm.normalize(np.eye(2, dim)[np.arange(n) % 2] + 1e-4 * tokens)
-    field = prepare_field(tokens, weights, beta, model=model, method=method)
+    field = prepare_field(tokens, weights, Flow(beta=beta, model=model), method=method)
     velocity = np.empty_like(tokens)
     field(tokens, velocity)
     exact = brute_force(tokens, weights, lambda s: np.exp(beta * s), model)
@@ -58,7 +59,7 @@ def test_every_method_takes_a_negative_temperature(method, model, beta, n, clust
 def test_dense_sums_keep_the_digits_of_small_forces_below_zero(beta, gap, model):
     """Two tokens in closed form: forces down to e^-150 times 1e-12."""
     angle = 10.0**gap
-    speed = attention_field(at_angle(angle), beta, model=model)[0, 1]
+    speed = attention_field(at_angle(angle), beta=beta, model=model)[0, 1]
     weight = np.exp(beta * np.cos(angle))
     exact = weight * np.sin(angle) / (2 if model == "usa" else np.exp(beta) + weight)
     assert speed == pytest.approx(exact, rel=1e-12, abs=1e-300)
@@ -71,7 +72,7 @@ def test_a_negative_temperature_is_the_opposite_form(beta, n, dim, seed):
     tokens = nm.uniform(n, dim, rng=seed)
     options = {"t_end": 0.5 * np.exp(beta), "rtol": 1e-10, "save_at": []}
     run = nm.simulate(tokens, beta=beta, **options).tokens
-    form = nm.simulate(tokens, beta=-beta, form=-np.eye(dim), **options).tokens
+    form = nm.simulate(tokens, beta=-beta, query_key=-np.eye(dim), **options).tokens
     kernel = nm.simulate(tokens, kernel=lambda t: np.exp(beta * t), **options).tokens
     assert np.abs(run - form).max() < 1e-8
     assert np.abs(run - kernel).max() < 1e-8
@@ -89,8 +90,8 @@ def test_the_energy_rises_by_the_integrated_dissipation_below_zero(beta, dim, mo
 
 def test_a_negative_temperature_with_noise_takes_steps_that_resolve_the_fastest_motion():
     """The largest weight is e^|beta|; two tokens reach the width of an unclustered pair without a warning."""
-    assert default_step(1e-3, 2, "usa", -3.0) == pytest.approx(0.1 * np.exp(-3.0))
-    assert default_step(1e-3, 2, "sa", -3.0) == pytest.approx(0.1 / 4)
+    assert default_step(Flow(beta=-3, noise=1e-3), 2) == pytest.approx(0.1 * np.exp(-3.0))
+    assert default_step(Flow(beta=-3, noise=1e-3, model="sa"), 2) == pytest.approx(0.1 / 4)
     assert nm.simulate(np.eye(2), beta=-3.0, noise=1e-3, t_end=0.1, rng=0).status.ok
 
 
@@ -114,13 +115,15 @@ def test_values_pull_in_place_of_tokens(n, dim, beta, model, scored, seed):
     form = queries.T @ keys if scored else None
     tokens, weights = nm.uniform(n, dim, rng=rng), rng.dirichlet(np.full(n, 5.0))
     kernel = None if beta is not None else lambda s: 1 + s**2
-    field = attention_field(tokens, beta, kernel=kernel, model=model, weights=weights, form=form, values=values)
+    field = attention_field(
+        tokens, beta=beta, kernel=kernel, model=model, weights=weights, query_key=form, value=values
+    )
     weigh = kernel or (lambda s: np.exp(beta * s))
     exact = brute_force(tokens, weights, weigh, model, form, values)
     assert np.abs(field - exact).max() < 1e-12 * np.linalg.norm(values, 2) * (
         1 if model == "sa" else weigh(tokens @ (np.eye(dim) if form is None else form) @ tokens.T).max()
     )
-    prepared = prepare_field(tokens, weights, kernel or beta, model=model, form=form, values=values)
+    prepared = prepare_field(tokens, weights, Flow(beta, kernel, form, values, model=model))
     assert np.abs(field - exact).max() < 3 * prepared.velocity_error(tokens)
 
 
@@ -135,9 +138,10 @@ def test_a_run_with_values_follows_its_definition(model):
         return brute_force(rows, weights, lambda s: np.exp(1.5 * s), model, form, values).astype(float).ravel()
 
     exact = solve_ivp(naive, (0, 0.5), start.ravel(), rtol=1e-11, atol=1e-12).y[:, -1].reshape(12, 2)
-    run = nm.simulate(start, beta=1.5, form=form, values=values, model=model, t_end=0.5, rtol=1e-10, save_at=[])
+    run = nm.simulate(start, beta=1.5, query_key=form, value=values, model=model, t_end=0.5, rtol=1e-10, save_at=[])
     assert run.status.ok
-    assert run.parameters["values"] == str(values.tolist())
+    assert np.array_equal(run.parameters["value"], values)
+    assert np.array_equal(run.parameters["query_key"], form)
     assert np.abs(run.tokens - nm.normalize(exact)).max() < 1e-8
 
 
@@ -151,7 +155,7 @@ def test_opposite_values_drive_two_tokens_apart(beta, angle, model):
         return 1 / (weight * np.sin(delta)) * (1 if model == "usa" else (np.exp(beta) + weight) / 2)
 
     t_end = quad(time_per_angle, angle, 3.0, epsabs=1e-13, epsrel=1e-13)[0]
-    run = nm.simulate(at_angle(angle), beta=beta, model=model, values=-np.eye(2), t_end=t_end, save_at=[], rtol=1e-11)
+    run = nm.simulate(at_angle(angle), beta=beta, model=model, value=-np.eye(2), t_end=t_end, save_at=[], rtol=1e-11)
     assert np.arccos(run.tokens[0] @ run.tokens[1]) == pytest.approx(3.0, abs=1e-8)
 
 
@@ -159,12 +163,12 @@ def test_repulsive_kuramoto_is_the_limit_of_beta_zero():
     """beta = 0 and V = -I: theta_i' = (1/n) sum_j sin(theta_i - theta_j) by scipy, and the order parameter vanishes."""
     angles = np.random.default_rng(0).uniform(0, 2 * np.pi, 20)
     start = np.column_stack([np.cos(angles), np.sin(angles)])
-    run = nm.simulate(start, beta=0.0, values=-np.eye(2), t_end=3.0, rtol=1e-11, save_at=[])
+    run = nm.simulate(start, beta=0.0, value=-np.eye(2), t_end=3.0, rtol=1e-11, save_at=[])
     exact = solve_ivp(
         lambda _, a: np.sin(a[:, None] - a[None]).mean(axis=1), (0, 3.0), angles, rtol=1e-12, atol=1e-12
     ).y[:, -1]
     assert np.abs(run.tokens - np.column_stack([np.cos(exact), np.sin(exact)])).max() < 1e-9
-    late = nm.simulate(start, beta=0.0, values=-np.eye(2), t_end=40.0, save_at=[])
+    late = nm.simulate(start, beta=0.0, value=-np.eye(2), t_end=40.0, save_at=[])
     assert np.linalg.norm(late.tokens.mean(axis=0)) < 1e-6
 
 
@@ -201,16 +205,19 @@ def test_tokens_that_merge_in_many_dims_stay_one():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"beta": -151.0}, "beta is -151.0: beta must be finite and >= -150"),
-        ({"beta": -np.inf}, "beta is -inf"),
-        ({"beta": -1.0, "merge": 1e-10}, "merge is 1e-10: it needs beta >= 0, but beta is -1"),
-        ({"values": np.eye(2)}, r"values has shape \(2, 2\): it must be \(3, 3\)"),
-        ({"values": [[np.inf, 0, 0]] * 3}, "values has an entry that is not finite"),
-        ({"values": np.eye(3), "method": "tiles"}, 'method is "tiles": with values it must be "auto" or "dense"'),
-        ({"values": np.eye(3), "form": np.eye(2)}, r"form has shape \(2, 2\)"),
-        ({"values": np.eye(3), "merge": 1e-10}, "merge is 1e-10: it needs beta, no kernel or form or values"),
-        ({"values": np.eye(3), "observe": [nm.Energy()]}, "observe holds the energy"),
-        ({"values": np.eye(3), "form": -400 * np.eye(3), "beta": -9.0}, "form makes tokens 400 long at beta = -9"),
+        ({"beta": -151.0}, "beta -151.0: it must be finite, >= -150"),
+        ({"beta": -np.inf}, "beta -inf"),
+        ({"beta": -1.0, "merge": 1e-10}, "merge 1e-10: it needs beta >= 0, but beta is -1"),
+        ({"value": np.eye(2)}, r"value: it has shape \(2, 2\), tokens of dim 3 need \(3, 3\)"),
+        ({"value": [[np.inf, 0, 0]] * 3}, r"value: entry \(0, 0\) is inf, not finite"),
+        ({"value": np.eye(3), "method": "tiles"}, 'method tiles: with a value it must be "auto" or "dense"'),
+        ({"value": np.eye(3), "query_key": np.eye(2)}, r"value: its shape and that of query_key differ"),
+        ({"value": np.eye(3), "merge": 1e-10}, "merge 1e-10: it needs beta, no kernel or query_key or value"),
+        ({"value": -np.eye(3), "observe": [nm.Energy()]}, "value: the energy needs query_key = value"),
+        (
+            {"value": np.eye(3), "query_key": -400 * np.eye(3), "beta": -9.0},
+            "query_key: it makes tokens 400 long at beta -9",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(change, message):
@@ -221,5 +228,5 @@ def test_what_does_not_go_together_is_refused(change, message):
 
 def test_float32_tiles_refuse_exponents_that_they_cannot_hold():
     """e^(2 |beta|) beyond float32."""
-    with pytest.raises(ValueError, match="beta is -50: in float32 it must be at least -42"):
-        attention_field(nm.uniform(9, 3, rng=0).astype(np.float32), -50.0, method="tiles")
+    with pytest.raises(ValueError, match=r"beta -50.0: in float32 it must be at least -42"):
+        attention_field(nm.uniform(9, 3, rng=0).astype(np.float32), beta=-50.0, method="tiles")

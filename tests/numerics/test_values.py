@@ -58,6 +58,10 @@ EXAMPLES = {
     "cluster_labels": lambda: nm.cluster_labels(PAIR),
     "cluster_centres": lambda: nm.tokens.cluster_centres(PAIR, [0, 1]),
     # fields
+    "Flow": lambda: nm.Flow(kernel=np.tanh, query_key=[[1, 2], [0, 1]], noise=0.1, model="sa"),
+    "Head": lambda: nm.Head(beta=2, value=-np.eye(3)),
+    "Causal": lambda: nm.Causal(decay=1, own=False),
+    "RandomLayers": lambda: nm.RandomLayers("tanh", width=64),
     "attention_field": lambda: nm.attention_field(PAIR, beta=1.0),
     # integrators
     "Status": lambda: nm.integrators.Status(False, "stopped"),
@@ -93,10 +97,10 @@ EXAMPLES = {
     "DensityRun": density_run,
     "simulate": lambda: nm.simulate(PAIR, beta=1.0, t_end=0.5, save_at=[0.0, 0.5], observe=[nm.HarmonicPower(1)]),
     "solve_density": lambda: nm.solve_density(circle(), beta=1.0, t_end=0.1, save_at=[0.1]),
-    "solve_quantiles": lambda: nm.solve_quantiles(circle(), 16, beta=1.0, t_end=0.1, save_at=[]),
+    "solve_quantiles": lambda: nm.solve_quantiles(circle(), n=16, beta=1.0, t_end=0.1, save_at=[]),
     "load": lambda: nm.load(DATA / "matrices.npz"),
     "emergences": lambda: nm.runs.emergences(
-        2, 0.0, tokens=9, runs=2, amplitude=0.9, max_degree=1, t_end=20.0, rng=0, rtol=1e-4
+        2, beta=0, tokens=9, runs=2, amplitude=0.9, max_degree=1, t_end=20.0, rng=0, rtol=1e-4
     ),
     "first_crossing": lambda: nm.runs.first_crossing(np.arange(2.0), np.array([[1, 0.1], [1, 1.0]]), 0.5),
     # validation
@@ -110,10 +114,10 @@ EXAMPLES = {
     "Prospect": lambda: nm.prospects(PAIR, 2)[0],
     "prospects": lambda: nm.prospects(PAIR, 2),
     "validate": lambda: nm.validate(dims=[2], models=["usa"], beta=0, tokens=100, runs=4),
-    "planted_rates": lambda: nm.planted_rates(2, 0.0, max_degree=1, window=0.5, rng=0),
-    "uniform_rates": lambda: nm.uniform_rates(2, 0.0, max_degree=1, window=0.5, tokens=50, runs=4, rng=0),
-    "energy_gain": lambda: nm.validation.energy_gain(PAIR, 1.0, t_end=0.5),
-    "cluster_angles": lambda: nm.validation.cluster_angles(PAIR, 1.0, t_end=9.0, min_mass=0.5),
+    "planted_rates": lambda: nm.planted_rates(2, beta=0, max_degree=1, window=0.5, rng=0),
+    "uniform_rates": lambda: nm.uniform_rates(2, beta=0, max_degree=1, window=0.5, tokens=50, runs=4, rng=0),
+    "energy_gain": lambda: nm.validation.energy_gain(PAIR, beta=1, t_end=0.5),
+    "cluster_angles": lambda: nm.validation.cluster_angles(PAIR, beta=1, t_end=9.0, min_mass=0.5),
 }
 NO_VALUES = {
     "Refused": "raised, never returned: below",

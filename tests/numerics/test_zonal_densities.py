@@ -12,6 +12,7 @@ from scipy.special import eval_gegenbauer, roots_gegenbauer
 
 from gegenflow.numerics.densities.zonal import ZonalDensity, zonal_density
 from gegenflow.numerics.densities.zonal_harmonics import expansion, funk_hecke, gauss_rule, zonal_polynomials
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.geometry import quadrature
 
 models = sampled_from(["usa", "sa"])
@@ -79,7 +80,7 @@ def test_gauss_rules_are_exact_and_symmetric(dim, nodes, data):
 def test_small_modes_grow_at_the_rate_of_bessel_functions(dim, model, beta):
     """L_k w_k / beta from mpmath; the odd part in the size removes the quadratic term."""
     top = 12
-    move = ZonalDensity(np.zeros(top), dim).motion(beta, model)
+    move = ZonalDensity(np.zeros(top), dim).motion(Flow(beta, model=model))
     scale = exp(beta) if model == "usa" else 1 / bessel_multiplier(0, dim, beta)
     degrees = np.arange(1, top + 1)
     bessel = np.array([float(bessel_multiplier(k, dim, beta)) for k in degrees])
@@ -95,7 +96,7 @@ def test_small_modes_grow_at_the_rate_of_bessel_functions(dim, model, beta):
 @given(dim=integers(2, 64), beta=floats(0.1, 100), top=integers(0, 12))
 def test_multipliers_are_bessel_functions(dim, beta, top):
     """Those of the kernel and of its primitive, exp(beta (t - 1)) / beta, from mpmath."""
-    value, potential = ZonalDensity(np.zeros(top), dim).multipliers(beta)
+    value, potential = ZonalDensity(np.zeros(top), dim).multipliers(Flow(beta, model="sa"))
     exact = np.array([float(bessel_multiplier(k, dim, beta)) for k in range(top + 1)])
     assert value == pytest.approx(exact, rel=1e-10, abs=1e-12 * exact[0])
     assert potential[1:] == pytest.approx(exact[1:] / beta, rel=1e-10, abs=1e-12 * exact[0])
@@ -104,7 +105,7 @@ def test_multipliers_are_bessel_functions(dim, beta, top):
 
 def test_high_degrees_of_a_high_dim_do_not_overflow():
     """Degree 400 in dim 64, whose harmonic is 1e39 at a pole: rates of mpmath for the first few, zero for the rest."""
-    move = ZonalDensity(np.zeros(400), 64).motion(40.0, "sa")
+    move = ZonalDensity(np.zeros(400), 64).motion(Flow(40.0, model="sa"))
     for degree in (1, 2, 5):
         start = np.zeros(400)
         start[degree - 1] = 1e-6 / sqrt(count(degree, 64))
@@ -134,7 +135,7 @@ def test_motion_is_that_of_a_cloud_of_tokens(dim, beta, model, seed):
         velocity /= pull.sum(axis=1, keepdims=True)
     carried = masses * at_heights
     exact = [carried @ (harmonic_slope(k, dim, height) * velocity[:, 0]) for k in range(1, 9)]
-    found = density.resized(24).motion(beta, model)(density.resized(24).coefficients)
+    found = density.resized(24).motion(Flow(beta, model=model))(density.resized(24).coefficients)
     assert found[:8] == pytest.approx(exact, abs=1e-11 * np.abs(exact).max())
     if model == "usa":
         potential = [bessel_multiplier(k, dim, beta) / beta if beta > 0 else (k == 1) / dim for k in range(1, 5)]
@@ -147,8 +148,8 @@ def test_no_product_is_aliased(dim, beta, top, seed):
     """Twice the resolution, and twice the nodes, move the degrees of a full spectrum of USA no differently."""
     density = positive(top, dim, seed)
     fine = density.resized(2 * top)
-    exact = fine.motion(beta, "usa")(fine.coefficients)[:top]
-    found = density.motion(beta, "usa")(density.coefficients)
+    exact = fine.motion(Flow(beta, model="usa"))(fine.coefficients)[:top]
+    found = density.motion(Flow(beta, model="usa"))(density.coefficients)
     assert found == pytest.approx(exact, abs=1e-12 * np.abs(exact).max())
 
 
@@ -156,7 +157,7 @@ def test_no_product_is_aliased(dim, beta, top, seed):
 def test_energy_never_falls(dim, beta, model, seed):
     """The gain of energy is an integral of a square against the density, or against it over a positive normaliser."""
     density = positive(12, dim, seed)
-    change = density.motion(beta, model)(density.coefficients)
+    change = density.motion(Flow(beta, model=model))(density.coefficients)
     potential = np.array([float(bessel_multiplier(k, dim, beta)) for k in density.degrees])
     assert change @ (density.coefficients * potential) > 0
 
@@ -166,7 +167,7 @@ def test_even_densities_stay_even(dim, beta, model, seed):
     """Both sides of the equator carry the same numbers, so that not even rounding breaks the symmetry."""
     density = positive(20, dim, seed)
     density = replace(density, coefficients=density.coefficients * (np.arange(20) % 2))
-    change = density.motion(beta, model)(density.coefficients)
+    change = density.motion(Flow(beta, model=model))(density.coefficients)
     assert (change[::2] == 0).all()
     assert (change[1::2] != 0).any()
 
@@ -201,7 +202,7 @@ def test_weak_form_is_the_strong_form(dim, model):
     difference = (8 * (flux(t + step) - flux(t - step)) - (flux(t + 2 * step) - flux(t - 2 * step))) / (12 * step)
     exact = -scale * difference / (1 - t**2) ** ((dim - 3) / 2)
     fine = density.resized(30)
-    found = ZonalDensity(fine.motion(beta, model)(fine.coefficients), dim).values(t) - 1
+    found = ZonalDensity(fine.motion(Flow(beta, model=model))(fine.coefficients), dim).values(t) - 1
     assert found == pytest.approx(exact, abs=1e-8 * np.abs(exact).max())
 
 
@@ -223,12 +224,12 @@ def test_derivative_converges_geometrically_in_the_resolution(dim, model):
     """Every four degrees more gain a factor of ten at least, down to rounding, for a density that is entire."""
     mass = float(bessel_multiplier(0, dim, 4.0))
     density = zonal_density(lambda t: np.exp(4 * (t - 1)) / mass, dim).resized(64)
-    best = density.motion(5.0, model)(density.coefficients)
+    best = density.motion(Flow(5.0, model=model))(density.coefficients)
     errors = []
     for top in (6, 10, 14, 18, 22):
         coarse = density.resized(top)
         error = coarse.resized(64).coefficients * 0
-        error[:top] = coarse.motion(5.0, model)(coarse.coefficients)
+        error[:top] = coarse.motion(Flow(5.0, model=model))(coarse.coefficients)
         errors.append(np.linalg.norm(error - best) / np.linalg.norm(best))
     assert errors[0] > 1e-4
     assert errors[-1] < 1e-8
@@ -240,8 +241,8 @@ def test_derivative_converges_geometrically_in_the_resolution(dim, model):
 def test_a_kernel_moves_as_its_exponential(beta, model):
     """The function exp(beta t) in its own unit against beta, whose unit is exp(beta)."""
     density = positive(8, 5, 3)
-    by_kernel = density.motion(lambda t: np.exp(beta * t), model)(density.coefficients)
-    assert by_kernel == pytest.approx(density.motion(beta, model)(density.coefficients), rel=1e-9)
+    by_kernel = density.motion(Flow(kernel=lambda t: np.exp(beta * t), model=model))(density.coefficients)
+    assert by_kernel == pytest.approx(density.motion(Flow(beta, model=model))(density.coefficients), rel=1e-9)
 
 
 def test_multipliers_of_a_power_are_the_power_series():
@@ -264,14 +265,14 @@ def test_resizing_appends_zeros_and_drops_the_top():
     assert density.resized(5).coefficients.tolist() == [0.1, 0.2, 0.3, 0.0, 0.0]
     assert density.degrees.tolist() == [1, 2, 3]
     uniform = density.resized(0)
-    assert uniform.motion(1.0, "sa")(uniform.coefficients).shape == (0,)
+    assert uniform.motion(Flow(1.0, model="sa"))(uniform.coefficients).shape == (0,)
 
 
 def test_a_normaliser_that_is_not_positive_stops():
     """The kernel t has the mean a_1 t / sqrt(d), negative on one side."""
     density = ZonalDensity(np.array([0.1]), 3)
     with pytest.raises(FloatingPointError, match="normaliser"):
-        density.motion(lambda t: t, "sa")(density.coefficients)
+        density.motion(Flow(kernel=lambda t: t, model="sa"))(density.coefficients)
 
 
 @pytest.mark.parametrize(

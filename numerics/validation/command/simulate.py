@@ -129,12 +129,12 @@ def _seed(options: Namespace) -> int | None:
 
 def _outcome(options: Namespace, run: Run) -> dict[str, Any]:
     """What became of the tokens; the energy is None where it overflows, or is not known for a kernel."""
-    beta, (n, dim) = float(run.parameters["beta"] or 0), run.tokens.shape
+    (n, dim), flow = run.tokens.shape, nm.Flow(beta=run.parameters["beta"] or 0, model=options.model)
     try:
-        energy = None if options.kernel else nm.Energy()(run.tokens, run.weights, beta, options.model)
+        energy = None if options.kernel else nm.Energy()(run.tokens, run.weights, flow)
     except ValueError:
         energy = None
-    clusters = nm.Clusters()(run.tokens, run.weights, beta, options.model)
+    clusters = nm.Clusters()(run.tokens, run.weights, flow)
     facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
     facts |= {"start": str(options.start) if options.start else None, "normalize": options.normalize}
     facts |= {name: run.parameters.get(name) for name in ("method", "rtol", "atol", "order", "step", "merge")}

@@ -1,0 +1,72 @@
+"""The equation of motion of a flow, in LaTeX."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.tokens.geometry import Array
+
+if TYPE_CHECKING:
+    from gegenflow.numerics.fields.flow import Flow
+    from gegenflow.numerics.fields.parts import Head
+
+SHOWN_DIM = 3  # matrices up to this size are written out
+
+
+def equation(flow: Flow) -> str:
+    r"""The equation of motion with the parts that the flow has, and the matrices and kernels in it.
+
+    >>> from gegenflow.numerics.fields.flow import Flow
+    >>> print(equation(Flow(beta=2, model="sa", noise=0.5)))
+    dx_i = \frac{1}{Z_i} P_{x_i} \sum_j w_j e^{2 \langle x_i, x_j\rangle} x_j\,dt + \sqrt{2 \cdot 0.5}\,dW_i
+    """
+    numbered = [(f"_{k}" if flow.heads else "", part) for k, part in enumerate(flow.heads or (flow,), 1)]
+    output = " + ".join(_output(flow, part, number) for number, part in numbered)
+    output = rf"\Big({output}\Big)" if len(flow.heads) > 1 else output
+    noise = rf" + \sqrt{{2 \cdot {flow.noise:g}}}\,dW_i" if flow.noise else ""
+    if flow.random_layers is not None:
+        noise += rf" + P_{{x_i}}\,d\xi_{{\mathrm{{{flow.random_layers.activation}}}}}(x_i)"
+    drift = {
+        "post": f"dx_i = {_divided('P_{x_i} ' + output, flow)}",
+        "pre": f"dx_i = {_divided(output, flow)}",
+        "peri": r"dx_i = \frac{A_i}{|A_i|}",
+    }[flow.layer_norm]
+    notes = [f"A_i = {_divided(output, flow)}"] if flow.layer_norm == "peri" else []
+    notes += [r"\theta_i = x_i/|x_i|"] if flow.layer_norm != "post" else []
+    notes += [note for number, part in numbered for note in _notes(part, number)]
+    return r", \quad ".join([rf"{drift}\,dt{noise}", *notes])
+
+
+def _divided(output: str, flow: Flow) -> str:
+    return output if flow.model == "usa" or flow.heads else rf"\frac{{1}}{{Z_i}} {output}"
+
+
+def _output(flow: Flow, part: Flow | Head, number: str) -> str:
+    place = "x" if flow.layer_norm == "post" else r"\theta"
+    score = rf"\langle {place}_i, {f'B{number} ' if part.query_key is not None else ''}{place}_j\rangle"
+    weight = f"h{number}({score})" if part.beta is None else rf"e^{{{part.beta:g} {score}}}"
+    seen = ""
+    if flow.causal is not None:
+        seen = r"_{j \le i}" if flow.causal.own else "_{j < i}"
+        weight = (rf"e^{{-{flow.causal.decay:g}(i - j)/n}} " if flow.causal.decay else "") + weight
+    ahead = rf"\frac{{1}}{{Z{number or '_'}{{}}_i}} ".replace("__", "_") if flow.heads and flow.model == "sa" else ""
+    pulled = f"V{number} {place}_j" if part.value is not None else f"{place}_j"
+    return rf"{ahead}\sum{seen or '_j'} w_j {weight} {pulled}"
+
+
+def _notes(part: Flow | Head, number: str) -> list[str]:
+    notes = []
+    if part.kernel is not None:
+        known = getattr(part.kernel, "_repr_latex_", None)
+        name = kernel_name(part.kernel).replace("_", r"\_")
+        notes.append(known().strip("$").replace("h(", f"h{number}(", 1) if known else rf"h{number} = \mathrm{{{name}}}")
+    matrices = (("B", part.query_key), ("V", part.value))
+    return notes + [
+        f"{letter}{number} = {_matrix(m)}" for letter, m in matrices if m is not None and len(m) <= SHOWN_DIM
+    ]
+
+
+def _matrix(rows: Array) -> str:
+    body = r" \\ ".join(" & ".join(f"{entry:g}" for entry in row) for row in rows)
+    return rf"\begin{{pmatrix}} {body} \end{{pmatrix}}"

@@ -1,0 +1,112 @@
+"""Parts of a flow: heads, a causal mask, random layers; each is checked when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gegenflow.numerics.fields.weights import (
+    Attention,
+    Kernel,
+    Number,
+    attention_of,
+    matrix_parts,
+    short_repr,
+    weight_parts,
+)
+from gegenflow.numerics.tokens.arguments import check_number, check_whole
+from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import Value
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Head(Value):
+    r"""One head of attention: its weight, either ``beta`` or ``kernel``, and its matrices, see :class:`Flow`.
+
+    .. math:: A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j
+
+    >>> Head(beta=2, value=[[1, 0], [0, -1]])
+    Head(beta=2.0, value=<2 x 2>)
+
+    Raises ValueError as :class:`Flow` does.  Source: arXiv 2605.04279.
+    """
+
+    beta: float | None
+    kernel: Kernel | None
+    query_key: Array | None
+    value: Array | None
+
+    def __init__(
+        self,
+        beta: Number | None = None,
+        kernel: Kernel | None = None,
+        query_key: ArrayLike | None = None,
+        value: ArrayLike | None = None,
+    ) -> None:
+        facts = weight_parts(beta, kernel) | matrix_parts(query_key, value)
+        self.__dict__.update(facts)
+
+    @property
+    def attention(self) -> Attention:
+        """What weighs the tokens: beta or the kernel."""
+        return attention_of(self.beta, self.kernel)
+
+    def __repr__(self) -> str:
+        return short_repr(self, {})
+
+
+@dataclass(frozen=True, eq=False)
+class Causal(Value):
+    r"""Tokens see those before them alone, the nearer the better.
+
+    .. math:: h(\langle x_i, x_j\rangle) \to e^{-\lambda (i - j)/n}\, h(\langle x_i, x_j\rangle)
+              \quad (j < i, \text{ and } j = i \text{ with } \text{own}), \qquad 0 \quad (j > i)
+
+    ``decay`` is :math:`\lambda \ge 0`, as in ALiBi; ``own`` says whether a token sees itself.
+
+    >>> Causal(decay=-1)
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: decay -1: it must be finite, >= 0
+
+    Source: arXiv 2605.09213.
+    """
+
+    decay: float = 0.0
+    own: bool = True
+
+    def __post_init__(self) -> None:
+        decay = check_number("decay", self.decay, least=0.0)
+        if not isinstance(self.own, bool | np.bool):
+            raise Refused("own", self.own, "it must be True or False")
+        self.__dict__.update(decay=decay, own=bool(self.own))
+
+
+@dataclass(frozen=True, eq=False)
+class RandomLayers(Value):
+    r"""Between steps of attention a layer with Gaussian weights, drawn anew each time and shared by all tokens.
+
+    .. math:: x \leftarrow \frac{x + L^{-1/2} m^{-1/2} \sum_{k \le m} a_k\, s(\langle w_k, x\rangle)}{|\cdots|}
+
+    ``activation`` names s, such as "tanh" or "relu"; ``width`` is m and ``layers`` is L, layers per unit of time, both
+    whole and positive, None for the limit in which they are infinite.
+
+    >>> RandomLayers("tanh", width=0)
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: width 0: it must be a whole number >= 1, or None for the limit
+
+    Source: arXiv 2604.26898; the scaling is derived here.
+    """
+
+    activation: str
+    width: int | None = None
+    layers: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.activation, str) or not self.activation.strip():
+            raise Refused("activation", repr(self.activation), 'its name is needed, such as "tanh"')
+        for name, count in (("width", self.width), ("layers", self.layers)):
+            if count is not None:
+                self.__dict__[name] = check_whole(name, count, 1, why=", or None for the limit")

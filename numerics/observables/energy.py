@@ -1,0 +1,136 @@
+"""The energy that attention increases, and how fast it does: of tokens and of densities."""
+
+from dataclasses import dataclass
+from math import exp, inf, isfinite
+from typing import ClassVar
+
+import numpy as np
+
+from gegenflow.numerics.densities.density import Density
+from gegenflow.numerics.fields.dense import dense_sums
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.method import attention_sums, prepare_field
+from gegenflow.numerics.fields.weights import LARGEST_BETA
+from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
+
+SLOW = 1e6  # errors of the sums: a slower motion is summed up densely, however many tokens
+ROUNDING = 1e-14  # entries of matrices this close, relative to the largest, are equal
+
+
+@dataclass(frozen=True)
+class Energy:
+    r"""Interaction energy, which attention increases.
+
+    .. math:: E = \frac{1}{2\beta} \sum_{ij} w_i w_j e^{\beta\langle x_i, B x_j\rangle}
+
+    for a ``query_key`` B = ``value`` V, symmetric, the identity by default.  At ``beta`` = 0 the diverging constant
+    :math:`1/(2\beta)` is dropped: :math:`E = \frac12 \sum_{ij} w_i w_j \langle x_i, B x_j\rangle`.
+
+    >>> energy = Energy()(np.eye(2), np.array([0.5, 0.5]), Flow(beta=2))
+    >>> bool(np.isclose(energy, (2 * np.exp(2.0) + 2) / 16, rtol=1e-14))
+    True
+
+    Raises ValueError where it overflows, as for ``beta`` > 700, in a run with a kernel, whose potential is not known,
+    and for other matrices, under which there is none.  Source: arXiv 2410.23228, 2605.04279 for the matrices.
+    """
+
+    name: ClassVar[str] = "energy"
+
+    def check(self, flow: Flow) -> None:
+        """Refuse a flow that has no such energy."""
+        if flow.kernel is not None:
+            raise Refused("kernel", None, "the energy needs beta, as the potential of a kernel is not known")
+        _check_gradient(flow, self.name)
+
+    def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        beta = _checked(self, flow)
+        if beta == 0:
+            mean = weights @ tokens
+            return float(mean @ mean if flow.query_key is None else mean @ flow.query_key @ mean) / 2
+        _check_overflow(beta, beta, self.name)
+        _, normalizer = attention_sums(tokens, weights, Flow(beta=beta, model="sa", query_key=flow.query_key))
+        return exp(beta) / (2 * beta) * float(weights @ normalizer)
+
+    def of_density(self, density: Density, flow: Flow) -> float:
+        r""":math:`E = \frac{1}{2\beta} (w_0 + \sum_i w_{\deg i} a_i^2)` with the multipliers w of the kernel."""
+        beta = _checked(self, flow)
+        _check_overflow(beta, beta, self.name)
+        value, potential = density.multipliers(flow)
+        if beta == 0:
+            return float(potential[density.degrees] @ density.coefficients**2) / 2
+        total = value[0] + value[density.degrees] @ density.coefficients**2
+        return exp(beta) / (2 * beta) * float(total)
+
+
+@dataclass(frozen=True)
+class Dissipation:
+    r"""Rate dE/dt at which the energy of :class:`Energy` grows along the flow, noise left out.
+
+    .. math:: \frac{dE}{dt} = \sum_i w_i |v_i|^2 \ \text{(USA)}, \qquad \sum_i w_i Z_i |v_i|^2 \ \text{(SA)}
+
+    with v the model's own velocity and Z its normaliser; in a run with a kernel h,
+    :math:`E = \frac12 \sum_{ij} w_i w_j W(\langle x_i, B x_j\rangle)`, :math:`W' = h`.  Two orthogonal tokens, USA:
+    v = 1/2 for both.
+
+    >>> Dissipation()(np.eye(2), np.array([0.5, 0.5]), Flow(beta=2))
+    0.25
+
+    Raises ValueError when it overflows (``beta`` about 350 for USA), for matrices without an energy, and for another
+    layer norm than "post".  Source: derived here; in USA the flow is the Wasserstein gradient ascent of E.
+    """
+
+    name: ClassVar[str] = "dissipation"
+
+    def check(self, flow: Flow) -> None:
+        """Refuse a flow along which no energy grows at that rate."""
+        _check_gradient(flow, self.name)
+        if flow.layer_norm != "post":
+            raise Refused("layer_norm", flow.layer_norm, "the dissipation is that of tokens on the sphere")
+
+    def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        self.check(flow)
+        field = prepare_field(tokens, weights, flow)
+        drift, normalizer = field.sums(tokens, weights)
+        if flow.plain and np.abs(drift).max() < SLOW * field.error * field.largest[0]:
+            drift, normalizer = dense_sums(tokens, weights, flow.attention)
+        squares = np.einsum("id,id->i", drift, drift)
+        scaled = float(weights @ (squares if flow.model == "usa" else squares / normalizer))
+        if flow.beta is None:
+            return scaled
+        power = 2 * flow.beta if flow.model == "usa" else flow.beta
+        value = scaled * exp(power) if power <= LARGEST_BETA else inf
+        if not isfinite(value):
+            raise Refused("beta", flow.beta, "the dissipation overflows float64 there")
+        return value
+
+    def of_density(self, density: Density, flow: Flow) -> float:
+        r""":math:`dE/dt = \sum_i \lambda_{\deg i} a_i \dot a_i`, with the multipliers of W and no noise."""
+        scale = 1.0
+        if flow.beta is not None:
+            _check_overflow(flow.beta, (2 if flow.model == "usa" else 1) * flow.beta, self.name)
+            scale = exp(flow.beta)
+        potential = density.multipliers(flow)[1][density.degrees]
+        return scale * float((potential * density.coefficients) @ density.motion(flow)(density.coefficients))
+
+
+def _checked(energy: Energy, flow: Flow) -> float:
+    energy.check(flow)
+    return float(flow.attention)  # type: ignore[arg-type]
+
+
+def _check_gradient(flow: Flow, name: str) -> None:
+    """Refuse matrices other than a symmetric query_key and a value equal to it, up to rounding."""
+    given = [matrix for matrix in (flow.query_key, flow.value) if matrix is not None]
+    if not given:
+        return
+    first, second = given if len(given) == 2 else (given[0], np.eye(len(given[0])))
+    reach = ROUNDING * np.abs(first).max()
+    if not all((np.abs(first - other) <= reach).all() for other in (second, first.T)):
+        part = "value" if flow.query_key is None else "query_key"
+        raise Refused(part, None, f"the {name} needs query_key = value, symmetric; else there is none that grows")
+
+
+def _check_overflow(beta: float, power: float, name: str) -> None:
+    if power > LARGEST_BETA:
+        raise Refused("beta", beta, f"the {name} overflows float64 there")
