@@ -80,3 +80,22 @@ def test_relu_attention_grows_at_the_rate_of_its_multipliers(dim, model):
     assert (abs(rates - predicted) < 3 * errors).all()
     assert (errors[:3] < 0.05 * predicted[:3]).all()
     assert (errors[3:] < 0.06 * predicted.max()).all()
+
+
+@pytest.mark.parametrize("model", ["usa", "sa"])
+@pytest.mark.parametrize(
+    ("kernel", "weight"),
+    [
+        (th.Kernel("2 + tanh(3*t)"), lambda t: 2 + np.tanh(3 * t)),
+        (th.Kernel.heads([1, "0.5"], [1, -4], 1), lambda t: np.exp(t) + np.exp(-4 * t) / 2),
+        (th.Kernel("exp(beta*t)").at(beta="2.5"), lambda t: np.exp(2.5 * t)),
+        (th.Kernel("1"), np.ones_like),
+        (th.Kernel("1 + relu(t)"), lambda t: 1 + np.maximum(t, 0)),
+    ],
+    ids=lambda value: str(getattr(value, "weight", "")),
+)
+def test_a_kernel_of_the_theory_moves_tokens(kernel, weight, model):
+    """One object on both sides: its velocities are those of the same function written by hand."""
+    tokens = nm.uniform(60, 3, rng=0)
+    field, same = (nm.attention_field(tokens, kernel=h, model=model) for h in (kernel, weight))
+    assert field == pytest.approx(same, rel=1e-12, abs=1e-14)

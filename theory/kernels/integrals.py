@@ -8,6 +8,7 @@ from flint import acb, arb, fmpq
 
 from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.exact.enclosures import Values, _evaluate, enclose
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import zonal_weight
 from gegenflow.theory.symbols import t
 
@@ -22,7 +23,7 @@ def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None 
     >>> zonal_integral(sp.Abs(t), 2, 3).contains(fmpq(1, 8))           # int_0^1 t (3 t^2 - 1)/2 dt
     True
 
-    Raises ValueError where g cannot be enclosed, ArithmeticError where the integral is not finite.
+    Raises Refused where g cannot be enclosed, ArithmeticError where the integral is not finite.
     Source: derived here; the integration is that of F. Johansson, arXiv 1802.07942.
     """
     known = {symbol: acb(value) for symbol, value in (values or {}).items()}
@@ -39,7 +40,7 @@ def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None 
     complex_values: list[acb] = []
     total = acb.integral(integrand, 0, acb.pi(), rel_tol=goal, abs_tol=goal).real
     if complex_values:
-        raise ValueError(f"{function}: it is not real everywhere on -1 < t < 1")
+        raise Refused("kernel", function, "it is not real everywhere on -1 < t < 1")
     if not total.is_finite():
         raise ArithmeticError(f"the integral of {function} over the sphere could not be enclosed")
     return total * enclose(zonal_weight(dim, sp.Integer(0)))

@@ -232,7 +232,7 @@ class Kernel:
     def ball(self, degree: int, dim: int, values: Values | None = None) -> arb:
         """The multiplier w_k[h] in a ball at the current precision, each symbol of the weight within its own ball.
 
-        Raises Refused for a symbol without one; ValueError or ArithmeticError where there is no finite number.
+        Raises Refused for a symbol without one; ArithmeticError where there is no finite number.
         """
         vanishes = self.parity == -((-1) ** degree)
         if self._terms is None and vanishes:

@@ -176,6 +176,8 @@ def _lifted(multiplier: arb | fmpq, degree: int, dim: int) -> arb:
 
 def _tilted_multiplier(degree: Expr, dim: Expr, power: int, rate: Expr) -> Expr:
     """w_k[t^n e^{at}]: from degrees k - 1 and k + 1 at one power less, by the recurrence of P_k."""
+    if power and not degree.is_Integer:
+        return _tilted_derivative(degree, dim, power, rate)
     if power == 0:
         if rate.could_extract_minus_sign():
             return (-1) ** degree * _tilted_multiplier(degree, dim, 0, -rate)
@@ -186,6 +188,24 @@ def _tilted_multiplier(degree: Expr, dim: Expr, power: int, rate: Expr) -> Expr:
         return above
     below = _tilted_multiplier(degree - 1, dim, power - 1, rate)
     return ((degree + dim - 2) * above + degree * below) / (2 * degree + dim - 2)
+
+
+def _tilted_derivative(degree: Expr, dim: Expr, power: int, rate: Expr) -> Expr:
+    r"""The same for a symbolic degree, as the derivative :math:`\partial_a^n w_k[e^{at}]`, finite at every degree.
+
+    With :math:`w_k = c\,a^{-\nu} I_{k+\nu}(a)`, :math:`\nu = d/2-1`, DLMF 10.29.2 gives
+    :math:`\partial_a (a^{-\nu} I_{k+i+\nu}) = a^{-\nu} (I_{k+i+1+\nu} + \frac{k+i}{a} I_{k+i+\nu})`: orders only rise.
+    (The recurrence of P_k divides by what vanishes at some low degree, a removable 0/0.)
+    """
+    if rate.could_extract_minus_sign():
+        return (-1) ** (degree + power) * _tilted_derivative(degree, dim, power, -rate)
+    a = sp.Dummy("a", positive=True)
+    shares = [sp.Integer(1)]
+    for _ in range(power):
+        risen = [sp.Integer(0), *shares]
+        shares = [sp.diff(c, a) + c * (degree + i) / a for i, c in enumerate(shares)]
+        shares = [sp.expand(x + y) for x, y in zip([*shares, sp.Integer(0)], risen, strict=True)]
+    return sp.Add(*(c.subs(a, rate) * _tilted_multiplier(degree + i, dim, 0, rate) for i, c in enumerate(shares)))
 
 
 def _tilted_ball(degree: int, dim: int, power: int, rate: arb) -> arb:

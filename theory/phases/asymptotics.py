@@ -18,6 +18,7 @@ import sympy as sp
 from sympy.polys.ring_series import rs_exp, rs_mul, rs_nth_root, rs_series_inversion, rs_trunc
 
 from gegenflow.theory.exact.arguments import Expr, check_model, check_terms
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import beta, d, k
 
@@ -29,14 +30,14 @@ RING, x = sp.ring("x", sp.QQ[d, delta])
 
 
 def check_offset(offset: Expr) -> Expr:
-    """The offset as a sympy expression, or a ValueError unless it is a finite real number or holds a symbol."""
+    """The offset as a sympy expression, Refused unless it is a finite real number or holds a symbol."""
     try:
         exact = sp.sympify(offset)
         valid = isinstance(exact, sp.Expr) and exact.is_finite is not False and exact.is_extended_real is not False
     except (TypeError, ValueError, sp.SympifyError):
         valid = False
     if not valid or exact is sp.nan:
-        raise ValueError(f"offset {offset}: the offset must be a finite real number or a symbol")
+        raise Refused("offset", offset, "the offset must be a finite real number or a symbol")
     return exact
 
 
@@ -59,7 +60,7 @@ def inverse_ratio_series(terms: int = 4) -> tuple[Expr, ...]:
     >>> bool(abs(b - 30) < 1e-8)
     True
 
-    Raises ValueError for terms < 1. Source: derived here from DLMF 10.29.2.
+    Raises Refused for terms < 1. Source: derived here from DLMF 10.29.2.
     """
     series = [(1 - u**2) / 2]
     for n in range(1, check_terms(terms)):
@@ -87,10 +88,10 @@ def critical_beta_series(terms: int = 4, large: Large = "degree") -> Expr:
     840.499702027
 
     More than 6 terms take minutes.
-    Raises ValueError for terms < 1 or another ``large``. Source: arXiv 2410.23228 for the boundary; derived here.
+    Raises Refused for terms < 1 or another ``large``. Source: arXiv 2410.23228 for the boundary; derived here.
     """
     if not isinstance(large, str) or large not in ("degree", "dim"):
-        raise ValueError(f"large {large}: what grows is 'degree' or 'dim'")
+        raise Refused("large", large, "what grows is 'degree' or 'dim'")
     coefficients = _boundary_coefficients(check_terms(terms), large)
     variable, first, step = (k + (d - 1) / 2, 2, 2) if large == "degree" else (d, 1, 1)
     return sum((c * variable ** (first - step * i) for i, c in enumerate(coefficients)), sp.Integer(0))
@@ -158,7 +159,7 @@ def selected_degree_series(terms: int = 3) -> Expr:
     1414
 
     More than 6 terms take minutes.
-    Raises ValueError for terms < 1. Source: arXiv 2410.23228 for the selection; derived here.
+    Raises Refused for terms < 1. Source: arXiv 2410.23228 for the selection; derived here.
     """
     return _in_beta(_boundary_root(check_terms(terms)), lead=1) - (d - 1) / 2
 
@@ -185,7 +186,7 @@ def largest_rate_series(terms: int = 3, *, model: str = "sa", offset: Expr = 0) 
     >>> sp.simplify(largest_rate_series(offset=half) - largest_rate_series(offset=-half))
     0
 
-    More than 6 terms take minutes. Raises ValueError for terms < 1, an unknown model, or an offset that is no finite
+    More than 6 terms take minutes. Raises Refused for terms < 1, an unknown model, or an offset that is no finite
     real number or symbol. Source: DLMF 10.40.1 for the scale of I; derived here.
     """
     offset, series = check_offset(offset), _largest_rate(check_terms(terms), check_model(model))

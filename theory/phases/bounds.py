@@ -46,7 +46,7 @@ def critical_beta_sharp_bounds(degree: Expr = k, dim: Expr = d) -> tuple[Expr, E
     >>> upper > lower, upper / lower - 1 < 3e-15
     (True, True)
 
-    Raises ValueError for degree < 1 or dim < 2. Source: derived here.
+    Raises Refused for degree < 1 or dim < 2. Source: derived here.
     """
     degree, dim = sp.sympify(check_degree(degree)), sp.sympify(check_dim(dim))
     below, above = laplacian_eigenvalue(degree, dim), laplacian_eigenvalue(degree + 1, dim)
