@@ -133,7 +133,7 @@ def check_tokens(tokens: ArrayLike, name: str = "tokens") -> Array:
 
     >>> check_tokens([[0.0, 1.0], [2.0, 0.0]])
     Traceback (most recent call last):
-    gegenflow.numerics.tokens.refusals.Refused: tokens: row 1 has norm 2, not 1; numerics.normalize makes unit vectors
+    gegenflow.numerics.tokens.refusals.Refused: tokens: row 1 has norm 2, not 1; normalize makes unit vectors
 
     Raises ValueError for a wrong shape, ``dim`` < 2, no rows, and rows that are not finite or not unit.
     """
@@ -143,7 +143,7 @@ def check_tokens(tokens: ArrayLike, name: str = "tokens") -> Array:
     if off.size and norm[off[0]] == 0:
         raise Refused(name, None, f"row {off[0]} is zero and has no direction")
     if off.size:
-        what = f"row {off[0]} has norm {norm[off[0]]:.9g}, not 1; numerics.normalize makes unit vectors"
+        what = f"row {off[0]} has norm {norm[off[0]]:.9g}, not 1; normalize makes unit vectors"
         raise Refused(name, None, what)
     array /= norm[:, None]
     return array

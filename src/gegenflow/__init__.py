@@ -11,9 +11,19 @@ Three uses:
 [1.044456862 +/- 1.1e-10]
 """
 
-import lazy_loader
+from importlib import import_module
+from types import ModuleType
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, submodules=["numerics", "theory"])
 __all__ = ["__version__", "numerics", "theory"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in ("numerics", "theory"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -135,6 +135,28 @@ def real(allowed: str, accepts: Callable[[float], bool]) -> Callable[[str], floa
     return parse
 
 
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words, as an argument type.
+
+    >>> Choice("usa", "sa")("sa")
+    'sa'
+    """
+
+    words: tuple[str, ...]
+
+    def __init__(self, *words: str) -> None:
+        object.__setattr__(self, "words", words)
+
+    def __str__(self) -> str:
+        return f"{{{','.join(self.words)}}}"
+
+    def __call__(self, text: str) -> str:
+        if text not in self.words:
+            raise refused(text, f"choose from {', '.join(self.words)}")
+        return text
+
+
 def source(text: str) -> Path:
     """A file to read."""
     if not text or "\0" in text:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gegenflow import theory as th
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.command.arguments import BETA, DEGREE, DIM, flat
-from gegenflow.numerics.validation.command.interaction import add_interaction
+from gegenflow.numerics.validation.command.interaction import add_interaction, read_kernel
 from gegenflow.numerics.validation.command.output import TABLES, provenance, show_table
 from gegenflow.numerics.validation.command.parser import (
     add_degree_limit,
@@ -76,7 +76,7 @@ def _found(options: Namespace) -> Iterator[Row]:
     if not options.between:
         allowed = "the ends of an interval of beta are needed with --kernel or --noise, such as 1 8"
         raise Refused("between", None, allowed)
-    kernel = th.Kernel.exponential() if options.kernel is None else th.Kernel(options.kernel)
+    kernel = th.Kernel.exponential() if options.kernel is None else read_kernel(options.kernel)
     if "beta" not in kernel.parameters:
         raise Refused("kernel", options.kernel, "it holds no beta, so no boundary in beta")
     facts = {"model": options.model, "noise": options.noise or 0, "digits": options.digits}

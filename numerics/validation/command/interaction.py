@@ -23,6 +23,17 @@ def add_interaction(sub: Parser) -> None:
     sub.add_argument("--noise", type=NOISE, help=text)
 
 
+def read_kernel(formula: str) -> Kernel:
+    """The kernel of a formula.
+
+    >>> print(read_kernel("1 + t").weight)
+    t + 1
+    """
+    if not formula.strip():
+        raise Refused("kernel", repr(formula), "a formula in t and beta is needed, such as tanh(3*t)")
+    return th.Kernel(formula)
+
+
 def kernel_of(options: Namespace) -> Kernel | None:
     """The kernel, None for the exponential one; beta is given where it is held, and no other symbol is left.
 
@@ -36,7 +47,7 @@ def kernel_of(options: Namespace) -> Kernel | None:
         if options.beta is None:
             raise Refused("beta", None, "the inverse temperature is needed")
         return None
-    kernel = th.Kernel(options.kernel)
+    kernel = read_kernel(options.kernel)
     if others := [name for name in kernel.parameters if name != "beta"]:
         raise Refused("kernel", options.kernel, f"a number is needed in the place of {', '.join(others)}")
     if "beta" in kernel.parameters and options.beta is None:

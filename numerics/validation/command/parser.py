@@ -7,11 +7,15 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gegenflow.numerics.validation.command.arguments import BETA, DEGREE, DIGITS, DIM, SEED, Whole, betas
+from gegenflow.numerics.validation.command.arguments import BETA, DEGREE, DIGITS, DIM, SEED, Choice, Whole, betas
 from gegenflow.numerics.validation.command.options import line
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]
+
+MODEL = Choice("usa", "sa")
+
+BOTH = ("text", "json")
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -38,12 +42,18 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{error.argument_name or ''} {error.message}")
 
 
-def subcommand(commands: Commands, name: str, run: Run, help: str, formats: Sequence[str] = ("text", "json")) -> Parser:
+def subcommand(commands: Commands, name: str, run: Run, help: str, formats: tuple[str, ...] = BOTH) -> Parser:
     """A subcommand that prints in one of these formats."""
     sub = commands.add_parser(name, help=help, description=help)
     sub.set_defaults(run=run)
-    sub.add_argument("--format", choices=formats, default="text", help="how to print it (default text)")
+    add_choice(sub, "--format", "how to print it", *formats)
     return sub
+
+
+def add_choice(sub: Parser, option: str, help: str, *words: str) -> None:
+    """One of a few words, by default the first."""
+    kind = Choice(*words)
+    sub.add_argument(option, type=kind, metavar=str(kind), default=words[0], help=f"{help} (default {words[0]})")
 
 
 def add_dim(sub: Parser, help: str, *, required: bool = False) -> None:
@@ -65,7 +75,8 @@ def add_degree_limit(sub: Parser) -> None:
 
 def add_model(sub: Parser, default: str | None = "usa") -> None:
     """The model of attention."""
-    sub.add_argument("--model", choices=("usa", "sa"), default=default, help="unnormalised or softmax attention")
+    help = f"unnormalised or softmax attention (default {default or 'both'})"
+    sub.add_argument("--model", type=MODEL, metavar=str(MODEL), default=default, help=help)
 
 
 def add_beta(sub: Parser, default: str | None = None) -> None:

@@ -21,7 +21,7 @@ from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.command.arguments import Whole, real, source, target
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
 from gegenflow.numerics.validation.command.output import keep, provenance, short, show, show_json
-from gegenflow.numerics.validation.command.parser import add_beta, add_dim, add_model, add_seed, subcommand
+from gegenflow.numerics.validation.command.parser import add_beta, add_choice, add_dim, add_model, add_seed, subcommand
 from gegenflow.numerics.validation.report import finite
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def add(commands: Commands) -> None:
     sub.add_argument("--normalize", action="store_true", help="make the rows of --start unit vectors")
     sub.add_argument("--time", type=TIME, default=1.0, help="how long to follow them, >= 0 (default 1)")
     sub.add_argument("--rtol", type=RTOL, default=1e-8, help="tolerance a step, 1e-13 to 1 (default 1e-8)")
-    text = "how to take the sums (default auto, the fastest that the tolerance allows)"
-    sub.add_argument("--method", choices=METHODS, default="auto", help=text)
+    add_choice(sub, "--method", "how to take the sums, auto by the fastest that is exact enough", *METHODS)
     text = "tokens this close go on as one cluster, at most a tenth of --rtol: for very long times"
     sub.add_argument("--merge", type=MERGE, help=text)
     sub.add_argument("--estimate-error", action="store_true", help="measure the error by a second, more exact run")
@@ -94,18 +93,19 @@ def _start(options: Namespace) -> tuple[Array, Array | None]:
 
 
 def _read(options: Namespace) -> tuple[Array, Array | None]:
+    """The tokens of a file, or of a saved run with their weights."""
     try:
-        if options.start.suffix == ".npz":
-            saved = nm.load(options.start)
-            if not isinstance(saved, nm.Run):
-                raise Refused("start", options.start, "it holds the run of a density, not of tokens")
-            return saved.tokens, saved.weights
-        return nm.read_tokens(options.start, normalize=options.normalize), None
-    except Refused:
-        raise
+        with open(options.start, "rb") as file:
+            archive = file.read(2) == b"PK"
+        if not archive:
+            return nm.read_tokens(options.start, normalize=options.normalize), None
+        saved = nm.load(options.start)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise Refused("start", options.start, reason) from error
+        raise Refused("start", options.start, reason.removeprefix(f"{options.start}: ")) from error
+    if not isinstance(saved, nm.Run):
+        raise Refused("start", options.start, "it holds the run of a density, not of tokens")
+    return saved.tokens, saved.weights
 
 
 def _follow(options: Namespace, tokens: Array, weights: Array | None) -> Run:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import gegenflow
 from gegenflow import numerics as nm
+from gegenflow.numerics.tokens.files import write_atomically
 from gegenflow.numerics.validation.command.arguments import DIM, Whole, flat, target
 from gegenflow.numerics.validation.command.output import keep, show, show_json
 from gegenflow.numerics.validation.command.parser import add_beta, add_list, add_model, add_seed, subcommand
@@ -60,4 +61,4 @@ def _draw(report: Report, path: Path) -> None:
 
     figure = Figure(figsize=(7, 1 + 0.18 * len(report.checks)), layout="constrained")
     nm.validation.plot_checks(report, ax=figure.add_subplot())
-    figure.savefig(path)
+    write_atomically(path, lambda file: figure.savefig(file, format=path.suffix.removeprefix(".")))
