@@ -106,12 +106,12 @@ def check_kernel(kernel: Kernel) -> None:
 
 
 def kernel_name(kernel: Kernel) -> str:
-    """What a run records of a kernel: its name as a function, or else its repr.
+    """What a run records of a kernel: its name as a function, its formula as ``weight``, or else its repr.
 
     >>> kernel_name(np.tanh)
     'tanh'
     """
-    return str(getattr(kernel, "__name__", None) or repr(kernel))
+    return str(getattr(kernel, "__name__", None) or getattr(kernel, "weight", None) or repr(kernel))
 
 
 def short_repr(part: Value, defaults: dict[str, object]) -> str:

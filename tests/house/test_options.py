@@ -82,10 +82,7 @@ def test_the_walk_goes_everywhere():
 
 COMBINED = [
     ("simulate --beta 1 --noise 1 --merge 1e-11", "--merge"),
-    ("simulate --beta 1 --noise 1 --estimate-error", "--estimate-error"),
     ("simulate --beta 1 --rtol 1e-13 --estimate-error", "--estimate-error"),
-    ("simulate --beta 1 --merge 1", "--merge"),
-    ("simulate --kernel tanh(t) --merge 1e-11", "--merge"),
     ("simulate --beta 1 --dim 4 --method circle", "--method"),
     ("simulate --kernel exp(1000*t) --tokens 9", "--kernel"),
     ("simulate --beta 701 --tokens 9", "--beta"),

@@ -158,7 +158,7 @@ def phase(
     degree = selected_degree(None, dim, kernel=here, **options)
     rate = certify(arb, digits)
     if degree:
-        rate = growth_rate(degree, dim, kernel=here, model=model, noise=noise, digits=digits)
+        rate = growth_rate(degree, dim, exact, kernel=kernel, model=model, noise=noise, digits=digits)
     edges: tuple[Certified | None, Certified | None] = (None, None)
     if kernel is None and check_noise(noise) == 0:
         edges = critical_beta(degree - 1, dim, digits) if degree > 1 else None, critical_beta(degree, dim, digits)

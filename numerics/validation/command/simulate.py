@@ -25,6 +25,7 @@ from gegenflow.numerics.validation.command.parser import add_beta, add_choice, a
 from gegenflow.numerics.validation.report import finite
 
 if TYPE_CHECKING:
+    from gegenflow.numerics.fields.flow import Flow
     from gegenflow.numerics.runs.run import Run
     from gegenflow.numerics.tokens.geometry import Array
     from gegenflow.numerics.validation.command.parser import Commands
@@ -61,22 +62,33 @@ def add(commands: Commands) -> None:
 
 def run(options: Namespace) -> int:
     """Follow the tokens; print what they held and became, and save the run."""
+    flow = _flow(options)
     tokens, weights = _start(options)
-    plain = options.kernel is None
-    held = nm.prospects(tokens, options.beta, model=options.model) if options.start and plain else ()
+    plain = options.start is not None and options.kernel is None
+    held = nm.prospects(tokens, options.beta, model=options.model) if plain else ()
     try:
-        outcome, status = _follow(options, tokens, weights), 0
+        outcome, status = _follow(options, flow, tokens, weights), 0
     except KeyboardInterrupt as stop:
         if (interrupted := getattr(stop, "run", None)) is None:
             raise
         outcome, status = interrupted, 1
-    facts = _outcome(options, outcome)
+    facts = _outcome(options, flow, outcome)
     if options.format == "json":
         degrees = [asdict(prospect) | {"emergence": finite(prospect.emergence)} for prospect in held]
         show_json(facts | ({"degrees": degrees} if held else {}))
     else:
         show("\n".join([*_holdings(held), *(f"{name:<14}{short(value)}" for name, value in facts.items())]))
     return max(status, int(not outcome.status.ok), keep("--out", options.out, outcome.save) if options.out else 0)
+
+
+def _flow(options: Namespace) -> Flow:
+    """What moves the tokens."""
+    from gegenflow.numerics.validation.agreement import simulation_beta
+
+    motion: dict[str, Any] = {"model": options.model, "noise": float(options.noise or 0)}
+    if (kernel := kernel_of(options)) is None:
+        return nm.Flow(beta=simulation_beta(options.beta), **motion)
+    return nm.Flow(kernel=kernel if options.beta is None else kernel.at(beta=options.beta), **motion)
 
 
 def _start(options: Namespace) -> tuple[Array, Array | None]:
@@ -108,31 +120,22 @@ def _read(options: Namespace) -> tuple[Array, Array | None]:
     return saved.tokens, saved.weights
 
 
-def _follow(options: Namespace, tokens: Array, weights: Array | None) -> Run:
-    from gegenflow.numerics.validation.agreement import simulation_beta
-
-    kernel = kernel_of(options)
-    motion: dict[str, Any] = {"beta": simulation_beta(options.beta)} if kernel is None else {"kernel": kernel}
-    if kernel is not None and options.beta is not None:
-        motion["kernel"] = kernel.at(beta=options.beta)
-    motion |= {"model": options.model, "noise": float(options.noise or 0)}
+def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None) -> Run:
     accuracy = {"rtol": options.rtol, "atol": options.rtol / 100, "method": options.method, "merge": options.merge}
-    accuracy |= {"estimate_error": options.estimate_error}
-    return nm.simulate(
-        tokens, weights=weights, t_end=options.time, rng=_seed(options), progress=True, **motion, **accuracy
-    )
+    accuracy |= {"estimate_error": options.estimate_error, "rng": _seed(options)}
+    return nm.simulate(tokens, flow, weights=weights, t_end=options.time, progress=True, **accuracy)
 
 
 def _seed(options: Namespace) -> int | None:
     return None if options.start and not options.noise else options.rng
 
 
-def _outcome(options: Namespace, run: Run) -> dict[str, Any]:
+def _outcome(options: Namespace, flow: Flow, run: Run) -> dict[str, Any]:
     """What became of the tokens; the energy is None where it overflows, or is not known for a kernel."""
-    (n, dim), flow = run.tokens.shape, nm.Flow(beta=run.parameters["beta"] or 0, model=options.model)
+    n, dim = run.tokens.shape
     try:
-        energy = None if options.kernel else nm.Energy()(run.tokens, run.weights, flow)
-    except ValueError:
+        energy = nm.Energy()(run.tokens, run.weights, flow)
+    except Refused:
         energy = None
     clusters = nm.Clusters()(run.tokens, run.weights, flow)
     facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
