@@ -37,7 +37,7 @@ from gegenflow.numerics.validation.measurements import (
     uniform_rates,
 )
 from gegenflow.numerics.validation.report import Check, Report
-from gegenflow.theory.exact.arguments import exact_number
+from gegenflow.theory.exact.arguments import check_beta
 
 EMERGED = 0.3
 """Amplitude A_k at which a degree counts as emerged."""
@@ -48,9 +48,9 @@ def simulation_beta(beta: Any) -> float:
 
     Raises ValueError where it is negative, not finite or too large for one.
     """
-    exact = exact_number(beta)
+    exact = check_beta(beta, least=0, symbols=False)
     try:
-        return float(Fraction(int(exact.p), int(exact.q)))
+        return float(Fraction(int(exact.p), int(exact.q)) if exact.is_Rational else exact)
     except OverflowError as error:
         raise Refused("beta", beta, "it is too large for a simulation in float64") from error
 

@@ -204,7 +204,6 @@ def test_transition_is_continuous_up_to_the_tricritical_temperature(beta):
         (branch, (4, 1, [1e-41]), r"amplitudes \(1e-41,\)"),
         (branch, (4, 1, 0.5), "amplitudes 0.5: a sequence of numbers"),
         (branch, (4, 1, ["a"]), r"amplitudes \['a'\]: a sequence of numbers"),
-        (branch, (sp.sqrt(2),), r"beta sqrt\(2\): a rational number is needed"),
         (branch, (101,), "beta 101: branches are followed up to beta = 100"),
         (branch_fold, (1e5,), "beta 100000.0: branches"),
         (phase_transition, (500, 6), "beta 500: branches"),

@@ -301,18 +301,20 @@ def test_bad_input_is_one_sentence(call):
         call()
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda: survival_beta(sp.sqrt(2) / 4),
-        lambda: escape_mode(4, sp.sqrt(2)),
-        lambda: cl.cluster_energy(3, sp.sqrt(2), digits=4),
-    ],
-)
-def test_irrational_numbers_are_refused_as_such(call):
-    """They are in the allowed range: what is missing is an exact fraction."""
-    with pytest.raises(ValueError, match=r"sqrt\(2\)(/4)?: a rational number is needed$"):
-        call()
+@pytest.mark.parametrize("spelling", [sp.sqrt(2) / 4, th.certify(lambda: arb(2).sqrt() / 4, 30)], ids=str)
+def test_irrational_numbers_are_numbers(spelling):
+    """An irrational share and temperature, exact or as a ball, against floats of mpmath."""
+    share, beta = mpmath.sqrt(2) / 4, mpmath.sqrt(2)
+    assert float(survival_beta(spelling, digits=14)) == pytest.approx(float(mpmath.log((1 - share) / share) / 2))
+    energy = (mpmath.exp(beta) + 2 * mpmath.exp(-beta / 2)) / 3 / (2 * beta)
+    assert float(cl.cluster_energy(3, 4 * spelling, digits=14)) == pytest.approx(float(energy))
+    assert escape_mode(4, 4 * spelling) == 2
+
+
+def test_a_ball_that_is_too_wide_is_refused_in_one_sentence():
+    """Five digits of a number do not give 14 of another."""
+    with pytest.raises(ValueError, match=r"^mass \[0.35355.* known too coarsely for 14 digits; give it with more"):
+        survival_beta(th.Certified("0.35355", "4e-6", arb("0.35355", 4e-6)), digits=14)
 
 
 @given(clusters=integers(2, 12), beta=fractions(1, 20, max_denominator=10))

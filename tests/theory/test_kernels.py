@@ -354,7 +354,7 @@ def test_bad_heads_and_powers_are_named():
     """As many values as scales; whole powers."""
     with pytest.raises(ValueError, match=r"values \[1\]: one is needed for each of the 2 scales"):
         th.Kernel.heads([1], [1, 2])
-    with pytest.raises(ValueError, match="parameter nan"):
+    with pytest.raises(ValueError, match=r"values\[0\] nan"):
         th.Kernel.heads([nan], [1])
     for power in (-1, 0.5, True):
         with pytest.raises(ValueError, match=f"power {power}"):

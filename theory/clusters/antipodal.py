@@ -8,18 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sympy as sp
-from flint import arb, fmpq
 
 from gegenflow.theory.clusters.circle import inverse_temperature
-from gegenflow.theory.exact.arguments import Expr, check_model, check_rational, exact_fraction
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_real
+from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.symbols import beta
 
 mass = sp.Symbol("m", positive=True)
 MASSES = "the smaller mass must lie in (0, 1/2]"
 
 
-def survival_beta(mass: Expr = mass, *, digits: int | None = None) -> Expr | Certified:
+def survival_beta(mass: Real = mass, *, digits: int | None = None) -> Expr | Certified:
     r"""Beta above which both of two antipodal clusters, of masses 1-m and m <= 1/2, hold together.
 
     .. math:: \beta = \tfrac12 \log\frac{1-m}{m}
@@ -32,11 +33,9 @@ def survival_beta(mass: Expr = mass, *, digits: int | None = None) -> Expr | Cer
     Raises ValueError for a mass outside (0, 1/2], digits < 1, or digits with a symbol.
     Source: derived here: the sign of the minority's rate in :func:`antipodal_clusters`.
     """
-    if digits is None:
-        share = _share(mass)
-        return sp.log((1 - share) / share) / 2
-    exact = _exact_share(mass)
-    return certify(lambda: arb((1 - exact) / exact).log() / 2, digits)
+    share = _share(mass)
+    beta = sp.log((1 - share) / share) / 2
+    return beta if digits is None else certify_at("mass", mass, lambda: enclose(beta), digits)
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,10 @@ class AntipodalClusters:
     minority: Expr
     escape: Expr
 
+    _repr_html_ = record_html
 
-def antipodal_clusters(mass: Expr = mass, beta: Expr = beta, *, model: str = "usa") -> AntipodalClusters:
+
+def antipodal_clusters(mass: Real = mass, beta: Real = beta, *, model: str = "usa") -> AntipodalClusters:
     r"""Linearised flow about clusters of masses 1-m at e and m <= 1/2 at -e, in any dim.
 
     .. math:: \lambda_+ = m e^{-\beta} - (1-m)e^\beta, \qquad \lambda_- = (1-m)e^{-\beta} - m e^\beta, \qquad
@@ -83,18 +84,6 @@ def antipodal_clusters(mass: Expr = mass, beta: Expr = beta, *, model: str = "us
     return AntipodalClusters(m, b, model, majority, minority, escape)
 
 
-def _share(mass: Expr) -> Expr:
+def _share(mass: Real) -> Expr:
     """The smaller mass as a sympy expression, a symbol as it is."""
-    if isinstance(mass, sp.Expr) and mass.free_symbols:
-        if mass.is_nonpositive or (mass - sp.Rational(1, 2)).is_positive:
-            raise ValueError(f"mass {mass}: {MASSES}")
-        return mass
-    exact = _exact_share(mass)
-    return sp.Rational(int(exact.p), int(exact.q))
-
-
-def _exact_share(mass: Expr) -> fmpq:
-    exact = exact_fraction(check_rational("mass", mass), "mass", MASSES)
-    if not 0 < exact <= fmpq(1, 2):
-        raise ValueError(f"mass {mass}: {MASSES}")
-    return exact
+    return check_real(mass, "mass", MASSES, above=0, most=sp.Rational(1, 2))

@@ -31,32 +31,31 @@ from typing import Any
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, check_model, check_rational, exact_number
-from gegenflow.theory.exact.certified import Certified, certify
-from gegenflow.theory.kernels.kernel import Kernel
-from gegenflow.theory.symbols import beta, t
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_count, check_model, passes
+from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.symbols import beta
 
 
 def check_clusters(clusters: int, least: int = 1) -> int:
-    """The number of clusters, or a ValueError unless it is an integer >= ``least``."""
-    if isinstance(clusters, bool) or not hasattr(clusters, "__index__") or clusters < least:
-        raise ValueError(f"clusters {clusters}: the number of clusters must be an integer >= {least}")
-    return int(clusters)
+    """The number of clusters, or a refusal unless it is an integer >= ``least``."""
+    return check_count(clusters, "clusters", f"the number of clusters must be an integer >= {least}", least=least)
 
 
-def inverse_temperature(beta: Expr) -> Expr:
+def inverse_temperature(beta: Real) -> Expr:
     """Beta as a sympy expression, decimals kept exact, or a ValueError unless it is > 0.
 
     >>> inverse_temperature("0.3"), inverse_temperature(beta)
     (3/10, beta)
     """
-    value = sp.diff(Kernel.exponential(beta).weight, t).subs(t, 0)
-    if value == 0:
-        raise ValueError(f"beta {beta}: clusters need beta > 0; at 0 all modes but one are neutral")
+    value = check_beta(beta, least=0)
+    if not passes(value):
+        raise Refused("beta", beta, "clusters need beta > 0; at 0 all modes but one are neutral")
     return value
 
 
-def cluster_energy(clusters: int, beta: Expr = beta, *, digits: int | None = None) -> Expr | Certified:
+def cluster_energy(clusters: int, beta: Real = beta, *, digits: int | None = None) -> Expr | Certified:
     r"""Energy :math:`E = \frac{1}{2\beta k} \sum_j e^{\beta\cos\phi_j}` of k equal clusters, equally spaced.
 
     >>> (cluster_energy(2) - sp.cosh(beta) / (2 * beta)).rewrite(sp.exp).simplify()
@@ -71,7 +70,7 @@ def cluster_energy(clusters: int, beta: Expr = beta, *, digits: int | None = Non
     return _evaluate(lambda b, cos, exp: _normaliser(k, b, cos, exp) / (2 * b), k, beta, digits)
 
 
-def intra_rate(clusters: int, beta: Expr = beta, *, model: str = "usa", digits: int | None = None) -> Expr | Certified:
+def intra_rate(clusters: int, beta: Real = beta, *, model: str = "usa", digits: int | None = None) -> Expr | Certified:
     r"""Rate at which each of k equal clusters spreads (contracts, since it is < 0 at every beta > 0).
 
     .. math:: \lambda_{\rm intra} = -\frac1k \sum_{j=0}^{k-1} e^{\beta\cos\phi_j}(\cos\phi_j - \beta\sin^2\phi_j)
@@ -98,7 +97,7 @@ def intra_rate(clusters: int, beta: Expr = beta, *, model: str = "usa", digits: 
 
 
 def mode_rate(
-    mode: int, clusters: int, beta: Expr = beta, *, model: str = "usa", digits: int | None = None
+    mode: int, clusters: int, beta: Real = beta, *, model: str = "usa", digits: int | None = None
 ) -> Expr | Certified:
     r"""Growth rate :math:`\lambda_m` of the displacement :math:`\cos(m\phi_a)` of k equal clusters as wholes.
 
@@ -117,7 +116,7 @@ def mode_rate(
     """
     k = check_clusters(clusters)
     if isinstance(mode, bool) or not hasattr(mode, "__index__"):
-        raise ValueError(f"mode {mode}: the mode of the displacement must be an integer")
+        raise Refused("mode", mode, "the mode of the displacement must be an integer")
     m = int(mode) % k
     check_model(model)
     return _evaluate(lambda b, cos, exp: _mode(m, k, b, cos, exp, model), k, beta, digits)
@@ -158,13 +157,11 @@ def _cosine(k: int) -> Callable[[int], arb]:
     return lambda j: arb.cos_pi_fmpq(fmpq(2 * j, k))
 
 
-def _evaluate(rate: Callable[..., Any], k: int, beta: Expr, digits: int | None) -> Expr | Certified:
+def _evaluate(rate: Callable[..., Any], k: int, beta: Real, digits: int | None) -> Expr | Certified:
     """The rate in exact expressions or, with digits, in balls; ``rate`` is given beta, cos(2 pi j/k) and exp."""
     b = inverse_temperature(beta)
     if digits is None:
         return rate(b, lambda j: sp.cos(2 * sp.pi * j / k), sp.exp)
-    exact = exact_number(check_rational("beta", b))
-    try:
-        return certify(lambda: rate(arb(exact), _cosine(k), arb.exp), digits)
-    except ArithmeticError as error:
-        raise ValueError(f"beta {beta}: {error}") from error
+    if b.free_symbols:
+        raise Refused("beta", beta, "a number is needed for certified digits")
+    return certify_at("beta", beta, lambda: rate(enclose(b), _cosine(k), arb.exp), digits)

@@ -28,7 +28,8 @@ from dataclasses import dataclass
 import sympy as sp
 
 from gegenflow.theory.clusters.circle import inverse_temperature
-from gegenflow.theory.exact.arguments import Expr, check_dim, check_model
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_dim, check_model
+from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.symbols import beta, d
 
 Pairs = tuple[tuple[Expr, Expr], ...]
@@ -55,13 +56,15 @@ class ClusterSpectrum:
     unstable: Expr
     holds: bool
 
+    _repr_html_ = record_html
+
     @property
     def stable(self) -> bool:
         """Whether no direction grows."""
         return self.holds and self.unstable == 0
 
 
-def antipodal_spectrum(dim: Expr = d, beta: Expr = beta, *, model: str = "usa") -> ClusterSpectrum:
+def antipodal_spectrum(dim: Whole = d, beta: Real = beta, *, model: str = "usa") -> ClusterSpectrum:
     r"""Spectrum of two equal antipodal clusters.
 
     .. math:: \text{inter: } e^{-\beta}\,(d-1), \quad 0\,(d-1); \qquad
@@ -79,7 +82,7 @@ def antipodal_spectrum(dim: Expr = d, beta: Expr = beta, *, model: str = "usa") 
     return _closed_form(dim, 2, b, model, sp.cosh(b), inter, -sp.sinh(b))
 
 
-def simplex_spectrum(dim: Expr = d, beta: Expr = beta, *, model: str = "usa") -> ClusterSpectrum:
+def simplex_spectrum(dim: Whole = d, beta: Real = beta, *, model: str = "usa") -> ClusterSpectrum:
     r"""Spectrum of d+1 equal clusters at the vertices of a regular simplex.
 
     .. math:: \text{inter: } e^{-\beta/d}\Big(\frac{d-1}{d} + \frac{d+1}{d^2}\beta\Big)\,(d), \quad
@@ -109,7 +112,7 @@ def simplex_spectrum(dim: Expr = d, beta: Expr = beta, *, model: str = "usa") ->
     return _closed_form(dim, dim + 1, b, model, (sp.exp(b) + dim * far) / (dim + 1), inter, intra)
 
 
-def cross_polytope_spectrum(dim: Expr = d, beta: Expr = beta, *, model: str = "usa") -> ClusterSpectrum:
+def cross_polytope_spectrum(dim: Whole = d, beta: Real = beta, *, model: str = "usa") -> ClusterSpectrum:
     r"""Spectrum of 2d equal clusters at :math:`\pm e_1, \ldots, \pm e_d`.
 
     .. math:: \text{inter: } \frac{\beta + e^{-\beta} + d - 2}{d}\,(d), \quad

@@ -6,24 +6,24 @@ compared here.
 
 from __future__ import annotations
 
-from typing import Any
-
 import flint
 import sympy as sp
 from flint import arb
 
 from gegenflow.theory.clusters.circle import check_clusters, inverse_temperature, mode_ball, mode_rate, mode_rates
-from gegenflow.theory.exact.arguments import Expr, check_model, check_rational, exact_fraction, exact_number
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_real
+from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 
 LAST_DOUBLING = 17
 
 
-def escape_mode(clusters: int, beta: Any) -> int:
+def escape_mode(clusters: int, beta: Real) -> int:
     r"""The mode m <= k/2 of largest growth rate :math:`\lambda_m`, the same for USA and SA, proved.
 
-    Two rates :math:`\lambda_m` with different m <= k/2 agree at no rational beta > 0: their difference is a sum
+    Two rates :math:`\lambda_m` with different m <= k/2 agree at no algebraic beta > 0: their difference is a sum
     of exponentials of distinct algebraic numbers whose coefficients do not all vanish (Lindemann-Weierstrass).
 
     >>> [escape_mode(4, b) for b in ("0.567", "0.568")]            # beta/2 + exp(-beta)/2 against beta
@@ -33,17 +33,17 @@ def escape_mode(clusters: int, beta: Any) -> int:
 
     Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol. Source: derived here.
     """
-    k, exact = check_clusters(clusters, 2), exact_number(check_rational("beta", inverse_temperature(beta)))
+    k, exact = check_clusters(clusters, 2), _number(beta)
     for precision in (2**n for n in range(6, LAST_DOUBLING)):
         with flint.ctx.workprec(precision):
-            rates = mode_rates(k, arb(exact))
+            rates = mode_rates(k, enclose(exact))
         best = max(rates, key=arb.mid)
         if all(best > rate for rate in rates if rate is not best):
             return rates.index(best) + 1
-    raise ValueError(f"beta {beta}: too large or too small to compare the rates of the modes")
+    raise Refused("beta", beta, "too large, too small or known too coarsely to compare the rates of the modes")
 
 
-def escape_rate(clusters: int, beta: Any, *, model: str = "usa", digits: int | None = None) -> Expr | Certified:
+def escape_rate(clusters: int, beta: Real, *, model: str = "usa", digits: int | None = None) -> Expr | Certified:
     r"""Rate :math:`\max_m \lambda_m` > 0 at which k equal clusters leave their arrangement.
 
     >>> escape_rate(4, 7), escape_rate(5, 20, digits=6)
@@ -55,7 +55,7 @@ def escape_rate(clusters: int, beta: Any, *, model: str = "usa", digits: int | N
     return mode_rate(escape_mode(clusters, beta), clusters, beta, model=model, digits=digits)
 
 
-def escape_asymptote(clusters: int, beta: Expr = beta, *, model: str = "usa") -> Expr:
+def escape_asymptote(clusters: int, beta: Real = beta, *, model: str = "usa") -> Expr:
     r"""The escape rate at large beta: nearest neighbours alone pull, in the mode m = floor(k/2).
 
     .. math:: \lambda \simeq \frac{C_k}{k}\,(\beta\sin^2\phi_1 - \cos\phi_1)\,e^{\beta\cos\phi_1}, \qquad
@@ -81,7 +81,7 @@ def escape_asymptote(clusters: int, beta: Expr = beta, *, model: str = "usa") ->
     return rate * k * sp.exp(-b) if check_model(model) == "sa" else rate
 
 
-def lifetime(clusters: int, beta: Any, *, perturbation: Any, model: str = "usa", digits: int = 15) -> Certified:
+def lifetime(clusters: int, beta: Real, *, perturbation: Real, model: str = "usa", digits: int = 15) -> Certified:
     r"""Time :math:`T = \log(1/\epsilon)\,/\max_m\lambda_m` until a displacement eps of the clusters is of order one.
 
     eps = ``perturbation`` in (0, 1) is the amplitude of the fastest mode, in radians, and the law is the linear one
@@ -94,12 +94,16 @@ def lifetime(clusters: int, beta: Any, *, perturbation: Any, model: str = "usa",
     Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol, a perturbation outside (0, 1), an
     unknown model, digits < 1. Source: derived here.
     """
-    start = exact_fraction(perturbation, "perturbation", allowed := "the initial displacement must lie in (0, 1)")
-    if not 0 < start < 1:
-        raise ValueError(f"perturbation {perturbation}: {allowed}")
-    mode, k, exact = escape_mode(clusters, beta), int(clusters), exact_number(beta)
+    allowed = "the initial displacement must lie in (0, 1)"
+    start = check_real(perturbation, "perturbation", allowed, above=0, below=1, symbols=False)
+    mode, k, exact = escape_mode(clusters, beta), int(clusters), _number(beta)
     check_model(model)
-    try:
-        return certify(lambda: -arb(start).log() / mode_ball(mode, k, arb(exact), model), digits)
-    except ArithmeticError as error:
-        raise ValueError(f"beta {beta}: {error}") from error
+    return certify_at("beta", beta, lambda: -enclose(start).log() / mode_ball(mode, k, enclose(exact), model), digits)
+
+
+def _number(beta: Real) -> Expr:
+    """Beta > 0, no symbol."""
+    value = inverse_temperature(beta)
+    if value.free_symbols:
+        raise Refused("beta", beta, "a number is needed to compare the rates of the modes")
+    return value

@@ -18,15 +18,16 @@ from flint import acb_mat, arb, arb_mat
 from gegenflow.theory.clusters.circle import inverse_temperature
 from gegenflow.theory.clusters.configurations import ClusterSpectrum, Pairs
 from gegenflow.theory.clusters.vertices import Vertices
-from gegenflow.theory.exact.arguments import Expr, check_digits, check_model, exact_number
+from gegenflow.theory.exact.arguments import Expr, Real, check_digits, check_model
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 
 SEPARATING_BITS = 256
 """Spent so that eigenvalues which agree to few digits are told apart from one multiple eigenvalue."""
 
 
-def cluster_spectrum(vertices: Vertices, beta: Expr, *, model: str = "usa", digits: int = 15) -> ClusterSpectrum:
+def cluster_spectrum(vertices: Vertices, beta: Real, *, model: str = "usa", digits: int = 15) -> ClusterSpectrum:
     r"""Certified energy and spectrum of equal clusters in the directions ``vertices``, shape=[clusters, dim].
 
     Coordinates are exact: integers, fractions, roots and other sympy numbers; rows of any length but 0. Eigenvalues
@@ -50,22 +51,25 @@ def cluster_spectrum(vertices: Vertices, beta: Expr, *, model: str = "usa", digi
     rows = _exact_rows(vertices)
     dim = len(rows[0]) if rows else 0
     if dim < 2 or any(len(row) != dim for row in rows):
-        raise ValueError(f"vertices of lengths {[len(row) for row in rows]}: rows of one length >= 2 are needed")
-    exact = exact_number(inverse_temperature(beta))
+        lengths = [len(row) for row in rows]
+        raise Refused("vertices", None, f"rows of one length >= 2 are needed, not of lengths {lengths}")
+    exact = inverse_temperature(beta)
+    if exact.free_symbols:
+        raise Refused("beta", beta, "a number is needed for certified digits")
     check_model(model)
     check_digits(digits)
 
     @cache
     def balls(precision: int) -> tuple[arb, list[arb], list[arb]]:
         with flint.ctx.workprec(2 * precision + SEPARATING_BITS):
-            return _balls(_units(rows), arb(exact), model)
+            return _balls(_units(rows), enclose(exact), model)
 
     try:
         energy = certify(lambda: balls(flint.ctx.prec)[0], digits)
         size = len(rows) * (dim - 1)
         inter, intra = (_distinct([certify(_entry(balls, part, i), digits) for i in range(size)]) for part in (1, 2))
     except ArithmeticError as error:
-        raise ValueError(f"beta {beta}: {error}") from error
+        raise Refused("beta", beta, str(error)) from error
     unstable = sum(multiplicity for value, multiplicity in inter if value.ball > 0)
     holds = all(value.ball < 0 for value, _ in intra)
     return ClusterSpectrum(dim, len(rows), exact, model, energy, inter, intra, unstable, holds)
@@ -76,10 +80,10 @@ def _exact_rows(vertices: Vertices) -> list[list[Expr]]:
     try:
         rows = [[sp.sympify(x) for x in row] for row in vertices]
     except (TypeError, ValueError, sp.SympifyError) as error:
-        raise ValueError(f"vertices {vertices}: rows of numbers are needed") from error
+        raise Refused("vertices", vertices, "rows of numbers are needed") from error
     for x in (x for row in rows for x in row):
         if not isinstance(x, sp.Expr):
-            raise ValueError(f"vertices: the coordinate {x} must be a number")
+            raise Refused("vertices", None, f"the coordinate {x} must be a number")
     return rows
 
 
@@ -103,7 +107,7 @@ def _units(rows: list[list[Expr]]) -> list[arb_mat]:
     units = []
     for number, row in enumerate(rows):
         if all(x == 0 for x in row):
-            raise ValueError(f"vertices: row {number} is zero and has no direction")
+            raise Refused("vertices", None, f"row {number} is zero and has no direction")
         column = arb_mat([[enclose(x)] for x in row])
         units.append(column * (1 / _dot(column, column).sqrt()))
     return units
@@ -154,7 +158,7 @@ def _balls(units: list[arb_mat], b: arb, model: str) -> tuple[arb, list[arb], li
 def _check_stationary(index: int, weights: list[arb], views: list[arb_mat]) -> None:
     push = _total([weight * view for weight, view in zip(weights, views, strict=True)], views[0])
     if not push.contains(0 * push):
-        raise ValueError(f"vertices: cluster {index} is pushed sideways by the others, so they are not stationary")
+        raise Refused("vertices", None, f"cluster {index} is pushed sideways by the others, so they are not stationary")
 
 
 def _total(matrices: list[arb_mat], like: arb_mat) -> arb_mat:

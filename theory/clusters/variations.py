@@ -18,7 +18,8 @@ from typing import Any
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, check_beta
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.symbols import beta, t
 
@@ -28,7 +29,7 @@ Vectors = Sequence[Sequence[Any]]
 def energy_slope(
     tokens: Vectors,
     velocities: Vectors,
-    beta: Expr = beta,
+    beta: Real = beta,
     *,
     weights: Sequence[Any] | None = None,
     matrix: Vectors | None = None,
@@ -56,7 +57,7 @@ def energy_slope(
 def energy_curvature(
     tokens: Vectors,
     velocities: Vectors,
-    beta: Expr = beta,
+    beta: Real = beta,
     *,
     weights: Sequence[Any] | None = None,
     matrix: Vectors | None = None,
@@ -83,7 +84,7 @@ def energy_curvature(
 def _pairs(
     tokens: Vectors,
     velocities: Vectors,
-    beta: Expr,
+    beta: Real,
     weights: Sequence[Any] | None,
     matrix: Vectors | None,
     kernel: KernelLike | None,
@@ -95,14 +96,14 @@ def _pairs(
         m = sp.eye(dim) if matrix is None else sp.Matrix(matrix)
         masses = [sp.Rational(1, count)] * count if weights is None else [sp.sympify(w) for w in weights]
     except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"tokens {tokens}: rows of equal length are needed") from error
+        raise Refused("tokens", tokens, "rows of equal length are needed") from error
     for name, shape, needed in (
         ("velocities", xi.shape, (count, dim)),
         ("matrix", m.shape, (dim, dim)),
         ("weights", (len(masses),), (count,)),
     ):
         if shape != needed:
-            raise ValueError(f"{name} of shape {list(shape)}: shape {list(needed)} is needed")
+            raise Refused(name, f"of shape {list(shape)}", f"shape {list(needed)} is needed")
     overlaps, mixed, second = x * m * x.T, xi * m * x.T, xi * m * xi.T
     first = mixed + x * m * xi.T
     speeds = [xi.row(i).dot(xi.row(i)) for i in range(count)]

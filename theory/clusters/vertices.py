@@ -11,6 +11,7 @@ from itertools import product
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, check_dim, check_number
+from gegenflow.theory.exact.refusals import Refused
 
 Vertices = Sequence[Sequence[Expr]]
 """One row of exact coordinates a vertex."""
@@ -44,7 +45,7 @@ def cross_polytope(dim: int) -> Vertices:
     return [[sign * int(i == j) for j in range(dim)] for sign in (1, -1) for i in range(dim)]
 
 
-def platonic(name: str) -> Vertices:
+def platonic(solid: str) -> Vertices:
     r"""Vertices of a platonic solid as directions of equal length, coordinates in :math:`\mathbb Q(\sqrt5)`.
 
     >>> [len(platonic(name)) for name in SOLIDS]
@@ -64,9 +65,9 @@ def platonic(name: str) -> Vertices:
         "icosahedron": lambda: _cyclic(sp.Integer(1), golden),
         "dodecahedron": lambda: [*cube, *_cyclic(golden - 1, golden)],
     }
-    if not isinstance(name, str) or name not in solids:
-        raise ValueError(f"solid {name}: the platonic solids are {', '.join(SOLIDS)}")
-    return solids[name]()
+    if not isinstance(solid, str) or solid not in solids:
+        raise Refused("solid", solid, f"the platonic solids are {', '.join(SOLIDS)}")
+    return solids[solid]()
 
 
 def _cyclic(x: Expr, y: Expr) -> list[list[Expr]]:

@@ -1,80 +1,233 @@
-"""What the theory accepts: exact numbers or symbols, in their ranges, each refusal one sentence."""
+"""What the theory accepts: exact numbers, balls or symbols, in their ranges, each refusal one sentence."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
 from operator import index
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeAlias
 
+import flint
 import sympy as sp
-from flint import fmpq
+from flint import arb, fmpq
 from mpmath import isfinite, mpf
 from mpmath.libmp import to_rational
+
+from gegenflow.theory.exact.balls import Enclosed, ends
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 
 Model = Literal["usa", "sa"]
 
 
-Expr = Any
-"""A sympy expression, or an int where only a number makes sense."""
+class HasBall(Protocol):
+    """A number that knows a ball around itself, such as :class:`~gegenflow.theory.exact.Certified`."""
+
+    @property
+    def ball(self) -> arb:
+        """The ball."""
 
 
-def check_real(number: Any, name: str, allowed: str) -> Expr:
-    """A symbol or an irrational sympy number as it is, any other finite real number exactly, else a ValueError.
+Expr: TypeAlias = sp.Expr
+"""An exact expression, as formulas return it."""
 
-    >>> check_real("-0.1", "beta", "a number is needed"), check_real(sp.sqrt(2), "beta", "a number is needed")
-    (-1/10, sqrt(2))
+Real: TypeAlias = int | float | str | Fraction | Decimal | sp.Expr | arb | fmpq | HasBall
+"""A real number as the theory takes it, or an expression in symbols: see :func:`check_real`."""
+
+Whole: TypeAlias = int | sp.Expr
+"""An integer, or a symbol for one."""
+
+TELLING = (64, 256, 1024)
+"""Bits at which the sign of an irrational number is looked for."""
+
+
+def check_real(
+    number: Real,
+    name: str,
+    allowed: str,
+    *,
+    above: Whole | None = None,
+    least: Whole | None = None,
+    below: Expr | int | None = None,
+    most: Expr | int | None = None,
+    symbols: bool = True,
+) -> Expr:
+    """A real number as an exact expression, or a refusal unless above < number < below, least <= number <= most.
+
+    Rational numbers of any type stay exact, also floats (their binary value) and decimal text; irrational ones of sympy
+    stay as they are; a ball (a ``Certified`` or an ``arb``) becomes an :class:`~gegenflow.theory.exact.balls.Enclosed`,
+    and lies in a range only if all of it does. Symbols are taken unless they are known to be out of range, or
+    ``symbols`` is False.
+
+    >>> [check_real(x, "mass", "a number is needed") for x in ("-0.1", "7/3", 0.5, sp.sqrt(2), sp.Symbol("m"))]
+    [-1/10, 7/3, 1/2, sqrt(2), m]
+    >>> check_real(arb(0, 1e-9), "mass", "a number > 0 is needed", above=0)
+    Traceback (most recent call last):
+    gegenflow.theory.exact.refusals.Refused: mass [+/- 1.01e-9]: a number > 0 is needed
+
+    Raises Refused with ``name`` and ``allowed``.
     """
-    if isinstance(number, sp.Expr) and (number.free_symbols or (number.is_real and not number.is_Float)):
-        return number
-    exact = exact_fraction(number, name, allowed)
-    return sp.Rational(int(exact.p), int(exact.q))
-
-
-def check_beta(beta: Any) -> Expr:
-    """Beta of either sign, exactly, or a ValueError unless it is finite and real."""
-    return check_real(beta, "beta", "the inverse temperature must be a finite real number")
-
-
-def check_tokens(tokens: Any) -> Expr:
-    """The number of tokens, an integer >= 2 or a symbol, or a ValueError."""
-    if isinstance(tokens, sp.Expr) and tokens.free_symbols:
-        return tokens
-    if isinstance(tokens, bool) or not hasattr(tokens, "__index__") or int(tokens) < 2:
-        raise ValueError(f"tokens {tokens}: the number of tokens must be an integer >= 2")
-    return sp.Integer(int(tokens))
-
-
-def check_overlap(overlap: Any, tokens: Expr, name: str = "overlap") -> Expr:
-    """A common overlap of n tokens, or a ValueError unless it lies strictly between -1/(n-1) and 1."""
-    allowed = "the common overlap of n tokens must lie in -1/(n-1) < overlap < 1"
-    value = check_real(overlap, name, allowed)
-    if sp.false in (value < 1, 1 + (tokens - 1) * value > 0):
-        raise ValueError(f"{name} {overlap}: {allowed}")
+    value = _exactly(number, name)
+    if value is None or (value.free_symbols and not symbols):
+        raise _refusal(name, number, allowed)
+    from_below, from_above = ((above, False), (least, True)), ((below, False), (most, True))
+    inside = all(passes(value - bound, zero=zero) for bound, zero in from_below if bound is not None)
+    if not (inside and all(passes(bound - value, zero=zero) for bound, zero in from_above if bound is not None)):
+        raise _refusal(name, number, allowed)
     return value
 
 
-def check_degree(degree: Expr, least: int = 1) -> Expr:
-    """The degree as it came, or a ValueError unless it is a symbol or an integer >= ``least``.
+def _refusal(name: str, value: object, allowed: str) -> Refused:
+    """The refusal of a value that did come, also of None."""
+    return Refused(name, "None" if value is None else value, allowed)
+
+
+def check_rational(number: Real, name: str, allowed: str, *, least: int | None = None) -> fmpq:
+    """A number as an exact fraction, or a refusal of anything irrational, also of a ball that is no point.
+
+    >>> check_rational("0.1", "low", "a rational number is needed")
+    1/10
+    """
+    value = check_real(number, name, allowed, least=least, symbols=False)
+    if not value.is_Rational:
+        raise Refused(name, number, f"{allowed}; it must be rational, for exact arithmetic")
+    return fmpq(int(value.p), int(value.q))
+
+
+def positive(expression: Expr) -> bool | None:
+    """Whether a real expression is > 0: by balls for a number, by its assumptions with symbols; None: not known.
+
+    >>> positive(sp.pi**2 - 10), positive(sp.Symbol("x", positive=True)), positive(sp.Symbol("x"))
+    (False, True, None)
+    """
+    if expression.is_Rational:
+        return bool(expression > 0)
+    if not expression.free_symbols:
+        for precision in TELLING:
+            with flint.ctx.workprec(precision):
+                ball = enclose(expression)
+            if ball > 0 or ball <= 0:
+                return bool(ball > 0)
+    return expression.is_positive  # type: ignore[no-any-return]
+
+
+def passes(gap: Expr, *, zero: bool = False) -> bool:
+    """Whether a gap > 0 (>= 0, with ``zero``): proved for a number, not known to be otherwise with symbols.
+
+    >>> x = sp.Symbol("x")
+    >>> passes(x), passes(sp.sqrt(2) - 2), passes(-(x**2), zero=True), passes(sp.Integer(0), zero=True)
+    (True, False, True, True)
+    """
+    if zero and gap == 0:
+        return True
+    if not gap.free_symbols:
+        return positive(gap) is True
+    return gap.is_negative is not True if zero else positive(gap) is not False
+
+
+def _exactly(number: Any, name: str) -> Expr | None:
+    """The number as an expression, exactly; None if it is no finite real number."""
+    ball = number if isinstance(number, arb) else getattr(number, "ball", None)
+    if isinstance(number, sp.Expr):
+        if number.free_symbols or (number.is_real and number.is_finite and not number.is_Float):
+            return number
+    elif isinstance(ball, arb):
+        if not ball.is_finite() or ball.is_exact():
+            return _rational(ends(ball)[0]) if ball.is_finite() else None
+        return Enclosed(name, ball)
+    try:
+        return _rational(_fraction(number))
+    except (ValueError, TypeError, ArithmeticError, AttributeError):
+        return None
+
+
+def _rational(fraction: Fraction) -> Expr:
+    return sp.Rational(fraction.numerator, fraction.denominator)
+
+
+def _fraction(number: Any) -> Fraction:
+    if isinstance(number, sp.Basic):
+        rational = sp.Rational(number)
+        return Fraction(int(rational.p), int(rational.q))
+    if isinstance(number, fmpq):
+        return Fraction(int(number.p), int(number.q))
+    if isinstance(number, str) and "/" not in number:
+        return Fraction(Decimal(number))
+    if isinstance(number, (int, float, str, Decimal, Fraction)):
+        return Fraction(number)
+    if isinstance(number, mpf) and isfinite(number):
+        return Fraction(*to_rational(number._mpf_))
+    if hasattr(number, "__index__"):
+        return Fraction(index(number))
+    return Fraction(*number.as_integer_ratio())
+
+
+def check_parameter(value: Real, name: str = "parameter") -> Expr:
+    """A parameter of a kernel: an expression as it is, a number exactly, a ball as an atom."""
+    return check_real(value, name, "a finite number or a sympy expression is needed")
+
+
+def check_beta(beta: Real, *, least: int | None = None, symbols: bool = True) -> Expr:
+    """Beta, exactly, of either sign unless ``least`` is 0, or a refusal.
+
+    >>> check_beta("0.1"), check_beta(0.5, least=0), check_beta(sp.sqrt(2))
+    (1/10, 1/2, sqrt(2))
+    """
+    kind = "real number" if least is None else f"number >= {least}"
+    return check_real(beta, "beta", f"the inverse temperature must be a finite {kind}", least=least, symbols=symbols)
+
+
+def check_noise(noise: Real) -> Expr:
+    """The noise 1/kappa as an exact number or a symbol, or a refusal unless it is >= 0.
+
+    >>> check_noise("0.1"), check_noise(sp.Symbol("kappa", positive=True) ** -1)
+    (1/10, 1/kappa)
+    """
+    return check_real(noise, "noise", "the noise 1/kappa must be a finite number >= 0", least=0)
+
+
+def check_time(time: Real, *, symbols: bool = True) -> Expr:
+    """A time, or a refusal unless it is >= 0."""
+    return check_real(time, "time", "the time must be a finite number >= 0", least=0, symbols=symbols)
+
+
+def check_tokens(tokens: Whole) -> Expr:
+    """The number of tokens, an integer >= 2 or a symbol, or a refusal."""
+    if isinstance(tokens, sp.Expr) and tokens.free_symbols:
+        return tokens
+    return sp.Integer(check_count(tokens, "tokens", "the number of tokens must be an integer >= 2", least=2))
+
+
+def check_overlap(overlap: Real, tokens: Expr, name: str = "overlap") -> Expr:
+    """A common overlap of n tokens, or a refusal unless it lies strictly between -1/(n-1) and 1."""
+    allowed = "the common overlap of n tokens must lie in -1/(n-1) < overlap < 1"
+    value = check_real(overlap, name, allowed, below=1)
+    if not passes(1 + (tokens - 1) * value):
+        raise Refused(name, overlap, allowed)
+    return value
+
+
+def check_degree(degree: Whole, least: int = 1) -> Expr:
+    """The degree as it came, or a refusal unless it is a symbol or an integer >= ``least``.
 
     >>> check_degree(0)
     Traceback (most recent call last):
-    ValueError: degree 0: the degree must be an integer >= 1
+    gegenflow.theory.exact.refusals.Refused: degree 0: the degree must be an integer >= 1
     """
     return _check_integer("degree", degree, least, f"the degree must be an integer >= {least}")
 
 
-def check_dim(dim: Expr) -> Expr:
-    """The dimension as it came, or a ValueError unless it is a symbol or an integer >= 2.
+def check_dim(dim: Whole) -> Expr:
+    """The dimension as it came, or a refusal unless it is a symbol or an integer >= 2.
 
     >>> check_dim(1)
     Traceback (most recent call last):
-    ValueError: dim 1: the sphere S^{d-1} needs an integer dim >= 2
+    gegenflow.theory.exact.refusals.Refused: dim 1: the sphere S^{d-1} needs an integer dim >= 2
     """
     return _check_integer("dim", dim, 2, "the sphere S^{d-1} needs an integer dim >= 2")
 
 
-def _check_integer(name: str, value: Expr, least: int, allowed: str) -> Expr:
+def _check_integer(name: str, value: Any, least: int, allowed: str) -> Expr:
     if isinstance(value, sp.Basic) and not value.is_number:
         return value
     try:
@@ -83,117 +236,43 @@ def _check_integer(name: str, value: Expr, least: int, allowed: str) -> Expr:
     except (TypeError, ValueError, OverflowError):
         valid = False
     if not valid:
-        raise ValueError(f"{name} {value}: {allowed}")
+        raise _refusal(name, value, allowed)
     return sp.Integer(whole) if isinstance(value, sp.Basic) else whole
 
 
-def check_number(name: str, value: Expr) -> int:
-    """The degree or dimension as an int, or a ValueError if it is a symbol.
+def check_number(name: str, value: Whole) -> int:
+    """The degree or dimension as an int, or a refusal if it is a symbol.
 
     >>> check_number("degree", sp.Symbol("k"))
     Traceback (most recent call last):
-    ValueError: degree k: a number is needed for certified digits
+    gegenflow.theory.exact.refusals.Refused: degree k: a number is needed for certified digits
     """
     if isinstance(value, sp.Basic) and not value.is_number:
-        raise ValueError(f"{name} {value}: a number is needed for certified digits")
+        raise Refused(name, value, "a number is needed for certified digits")
     return int(value)
 
 
+def check_count(value: Any, name: str, allowed: str, *, least: int, most: int | None = None) -> int:
+    """A count as an int, or a refusal unless it is an integer of any type from ``least`` to ``most``."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not least <= index(value):
+        raise _refusal(name, value, allowed)
+    if most is not None and index(value) > most:
+        raise _refusal(name, value, allowed)
+    return index(value)
+
+
 def check_digits(digits: int) -> int:
-    """The number of digits, or a ValueError unless it is an integer >= 1."""
-    if isinstance(digits, bool) or not hasattr(digits, "__index__") or digits < 1:
-        raise ValueError(f"digits {digits}: the number of significant digits must be an integer >= 1")
-    return index(digits)
-
-
-def exact_number(beta: Any) -> fmpq:
-    """A finite number >= 0 as an exact fraction (see :func:`exact_fraction`), for an inverse temperature.
-
-    >>> exact_number("0.1"), exact_number(0.5)
-    (1/10, 1/2)
-
-    Raises ValueError for anything negative, infinite or not a number.
-    """
-    return exact_fraction(beta, "beta", "the inverse temperature must be a finite number >= 0", least=0)
-
-
-def exact_fraction(number: Any, name: str, allowed: str, *, least: int | None = None) -> fmpq:
-    """A finite number as an exact fraction: int, float (its exact binary value), Fraction, Decimal, text or sympy.
-
-    >>> [exact_fraction(x, "mass", "a number is needed") for x in ("-0.1", "1e-3", "7/3", sp.Rational(1, 3))]
-    [-1/10, 1/1000, 7/3, 1/3]
-
-    Raises ValueError, with ``name`` and ``allowed``, for anything below ``least``, infinite or not a number.
-    """
-    try:
-        if isinstance(number, sp.Basic):
-            rational = sp.Rational(number)
-            fraction = Fraction(int(rational.p), int(rational.q))
-        elif isinstance(number, fmpq):
-            fraction = Fraction(int(number.p), int(number.q))
-        elif isinstance(number, str) and "/" not in number:
-            fraction = Fraction(Decimal(number))
-        elif isinstance(number, (int, float, str, Decimal, Fraction)):
-            fraction = Fraction(number)
-        elif isinstance(number, mpf) and isfinite(number):
-            fraction = Fraction(*to_rational(number._mpf_))
-        elif hasattr(number, "__index__"):
-            fraction = Fraction(index(number))
-        else:
-            fraction = Fraction(*number.as_integer_ratio())
-    except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
-        raise ValueError(f"{name} {number}: {allowed}") from error
-    if least is not None and fraction < least:
-        raise ValueError(f"{name} {number}: {allowed}")
-    return fmpq(fraction.numerator, fraction.denominator)
-
-
-def exact_parameter(value: Any) -> Expr:
-    """A parameter of a kernel: an expression as it is, a number as an exact fraction."""
-    if isinstance(value, sp.Expr) and not value.is_Float:
-        return value
-    exact = exact_fraction(value, "parameter", "a finite number or a sympy expression is needed")
-    return sp.Rational(int(exact.p), int(exact.q))
-
-
-def check_model(model: str) -> Model:
-    """The model, or a ValueError unless it is "usa" or "sa"."""
-    if model not in ("usa", "sa"):
-        raise ValueError(f"model {model}: the model is 'usa' (unnormalised) or 'sa' (softmax)")
-    return model  # type: ignore[return-value]
-
-
-def check_noise(noise: Expr) -> Expr:
-    """The noise 1/kappa as an exact number or a symbol, or a ValueError unless it is >= 0.
-
-    >>> check_noise("0.1"), check_noise(sp.Symbol("kappa", positive=True) ** -1)
-    (1/10, 1/kappa)
-    """
-    if isinstance(noise, sp.Expr) and noise.free_symbols:
-        return noise
-    exact = exact_fraction(noise, "noise", "the noise 1/kappa must be a finite number >= 0", least=0)
-    return sp.Rational(int(exact.p), int(exact.q))
-
-
-def check_rational(name: str, number: Any) -> Any:
-    """The number as it came, or a ValueError if it is irrational.
-
-    >>> check_rational("beta", sp.sqrt(2))
-    Traceback (most recent call last):
-    ValueError: beta sqrt(2): a rational number is needed
-    """
-    if (
-        isinstance(number, sp.Expr)
-        and number.is_finite
-        and number.is_number
-        and not (number.is_Rational or number.is_Float)
-    ):
-        raise ValueError(f"{name} {number}: a rational number is needed")
-    return number
+    """The number of digits, or a refusal unless it is an integer >= 1."""
+    return check_count(digits, "digits", "the number of significant digits must be an integer >= 1", least=1)
 
 
 def check_terms(terms: int) -> int:
-    """The number of terms, or a ValueError unless it is an integer >= 1."""
-    if isinstance(terms, bool) or not hasattr(terms, "__index__") or terms < 1:
-        raise ValueError(f"terms {terms}: the number of terms must be an integer >= 1")
-    return int(terms)
+    """The number of terms, or a refusal unless it is an integer >= 1."""
+    return check_count(terms, "terms", "the number of terms must be an integer >= 1", least=1)
+
+
+def check_model(model: str) -> Model:
+    """The model, or a refusal unless it is "usa" or "sa"."""
+    if model not in ("usa", "sa"):
+        raise Refused("model", model, "the model is 'usa' (unnormalised) or 'sa' (softmax)")
+    return model  # type: ignore[return-value]

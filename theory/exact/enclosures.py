@@ -1,6 +1,7 @@
 r"""Balls around the value of a sympy expression, and around its integrals over the sphere.
 
-The expression may hold symbols: each takes the ball that ``values`` gives it, which may be as wide as an interval.
+The expression may hold symbols: each takes the ball that ``values`` gives it, which may be as wide as an interval. An
+:class:`~gegenflow.theory.exact.balls.Enclosed` stands for its own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 import sympy as sp
 from flint import acb, arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.balls import Enclosed
+from gegenflow.theory.exact.refusals import Refused
 
 Values = Mapping[sp.Symbol, arb]
 
@@ -45,7 +47,7 @@ CUT: dict[Any, Callable[..., acb]] = {
 """Functions that are not analytic everywhere: they are told whether they must be."""
 
 
-def enclose(expression: Expr, values: Values | None = None) -> arb:
+def enclose(expression: sp.Expr, values: Values | None = None) -> arb:
     """A ball around the real value of an expression at the current precision.
 
     >>> b = sp.Symbol("b")
@@ -60,23 +62,25 @@ def enclose(expression: Expr, values: Values | None = None) -> arb:
     return _real(_evaluate(sp.sympify(expression), dict(values or {}), False), expression)
 
 
-def _real(value: acb, expression: Expr) -> arb:
+def _real(value: acb, expression: sp.Expr) -> arb:
     if value.is_finite() and not value.imag.contains(0):
-        raise ValueError(f"{expression}: it is not real everywhere")
+        raise Refused(str(expression), None, "it is not real everywhere")
     return value.real
 
 
-def _evaluate(expression: Expr, values: Mapping[sp.Symbol, Any], analytic: bool) -> acb:
+def _evaluate(expression: sp.Expr, values: Mapping[sp.Symbol, Any], analytic: bool) -> acb:
     """The expression in complex balls; not finite where ``analytic`` is asked and it is not."""
     if expression.is_Rational:
         return acb(fmpq(int(expression.p), int(expression.q)))
     if expression.is_Symbol:
         if expression not in values:
-            raise ValueError(f"{expression}: a number is needed for certified digits")
+            raise Refused(str(expression), None, "a number is needed for certified digits")
         return acb(values[expression])
     if expression.is_Float:
         rational = sp.Rational(expression)
         return acb(fmpq(int(rational.p), int(rational.q)))
+    if isinstance(expression, Enclosed):
+        return acb(expression.ball)
     if expression is sp.pi:
         return acb.pi()
     if expression is sp.E:
@@ -102,10 +106,10 @@ def _evaluate(expression: Expr, values: Mapping[sp.Symbol, Any], analytic: bool)
             if rest
             else CUT[expression.func](first, analytic)
         )
-    raise ValueError(f"{expression}: {expression.func.__name__} cannot be enclosed in a ball")
+    raise Refused(str(expression), None, f"{expression.func.__name__} cannot be enclosed in a ball")
 
 
-def _power(power: Expr, values: Mapping[sp.Symbol, Any], analytic: bool) -> acb:
+def _power(power: sp.Expr, values: Mapping[sp.Symbol, Any], analytic: bool) -> acb:
     base, exponent = power.as_base_exp()
     if base is sp.E:
         return _evaluate(exponent, values, analytic).exp()

@@ -6,14 +6,17 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, TypeAlias, overload
 
-from gegenflow.theory.exact.certified import latex_number
+from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.rounding import latex_number
+from gegenflow.theory.exact.values import Frozen, brief
 
-Row = Mapping[str, Any]
+Cell: TypeAlias = str | int | float
+Row: TypeAlias = Mapping[str, Any]
 
 FORMATS = ("text", "csv", "markdown", "latex", "json", "html")
 
@@ -22,19 +25,73 @@ FORMATS = ("text", "csv", "markdown", "latex", "json", "html")
 class Table:
     """Rows that share their columns; certified numbers are kept as the decimals that were proved.
 
-    >>> print(Table(({"dim": 2, "degree": 1, "beta": "1.04446", "error": "3.2e-6"},
-    ...              {"dim": 3, "degree": 1, "beta": "1.81615", "error": "4.6e-6"})))
+    ``facts`` say what the table holds (a version, a model, digits): JSON has them beside ``rows``, CSV, Markdown and
+    LaTeX as comments, HTML as a caption; without facts no format shows any.
+
+    >>> table = Table(({"dim": 2, "degree": 1, "beta": "1.04446", "error": "3.2e-6"},
+    ...                {"dim": 3, "degree": 1, "beta": "1.81615", "error": "4.6e-6"}))
+    >>> print(table)
     dim  degree  beta     error
     2    1       1.04446  3.2e-6
     3    1       1.81615  4.6e-6
+
+    A table is the sequence of its rows; a column is a tuple:
+
+    >>> len(table), table[1]["beta"], table["dim"], table[:1] == Table((table[0],)), [row["dim"] for row in table]
+    (2, '1.81615', (2, 3), True, [2, 3])
     """
 
     rows: tuple[Row, ...]
+    facts: Mapping[str, Cell] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", tuple(Frozen(row) for row in self.rows))
+        object.__setattr__(self, "facts", Frozen(self.facts))
+        if "rows" in self.facts:
+            raise Refused("facts", None, "none of them may be named rows, which JSON has for the rows")
+        for number, row in enumerate(self.rows):
+            if tuple(row) != self.columns:
+                raise Refused("rows", None, f"row {number} has the columns {tuple(row)}, the first {self.columns}")
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(self.rows[0]) if self.rows else ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    @overload
+    def __getitem__(self, key: int) -> Row: ...
+    @overload
+    def __getitem__(self, key: slice) -> Table: ...
+    @overload
+    def __getitem__(self, key: str) -> tuple[Any, ...]: ...
+
+    def __getitem__(self, key: int | slice | str) -> Row | Table | tuple[Any, ...]:
+        if isinstance(key, slice):
+            return Table(self.rows[key], self.facts)
+        if not isinstance(key, str):
+            return self.rows[key]
+        if key not in self.columns:
+            raise KeyError(f"column {key}: choose from {', '.join(self.columns)}")
+        return tuple(row[key] for row in self.rows)
+
+    def to_pandas(self) -> Any:
+        """The rows as a ``pandas.DataFrame`` of the decimals, the facts in its ``attrs``; pandas must be installed.
+
+        Raises ImportError, in one sentence, where it is not.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("a table becomes a data frame where pandas is installed: pip install pandas") from error
+        frame = pandas.DataFrame([dict(row) for row in self.rows], columns=list(self.columns))
+        frame.attrs.update(self.facts)
+        return frame
 
     def to(self, form: str) -> str:
         """The table in one of :data:`FORMATS`; JSON is an object with a list ``rows``.
@@ -50,11 +107,11 @@ class Table:
             "csv": self._csv,
             "markdown": self._markdown,
             "latex": self._latex,
-            "json": lambda: json.dumps({"rows": [dict(row) for row in self.rows]}, indent=2),
+            "json": lambda: json.dumps({**self.facts, "rows": [dict(row) for row in self.rows]}, indent=2),
             "html": self._html,
         }
         if form not in writers:
-            raise ValueError(f"format {form}: choose from {', '.join(FORMATS)}")
+            raise Refused("format", "None" if form is None else form, f"choose from {', '.join(FORMATS)}")
         return writers[form]()
 
     def _cells(self) -> list[list[str]]:
@@ -65,28 +122,43 @@ class Table:
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
+    def _comments(self, before: str, after: str = "") -> list[str]:
+        return [
+            f"{before}{name}: {' '.join(str(value).split()).replace('--', '- -')}{after}"
+            for name, value in self.facts.items()
+        ]
+
     def _csv(self) -> str:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.columns, *self._cells()])
-        return text.getvalue().rstrip("\n")
+        return "\n".join([*self._comments("# "), text.getvalue().rstrip("\n")])
 
     def _markdown(self) -> str:
         lines = [self.columns, ["---"] * len(self.columns), *self._cells()]
-        return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+        rows = ("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+        return "\n".join([*self._comments("<!-- ", " -->"), *rows])
 
     def _latex(self) -> str:
         body = [" & ".join(_latex_cell(cell) for cell in line) + r" \\" for line in [self.columns, *self._cells()]]
         body.insert(1, r"\hline")
-        return "\n".join([rf"\begin{{tabular}}{{{'r' * len(self.columns)}}}", *body, r"\end{tabular}"])
+        return "\n".join(
+            [*self._comments("% "), rf"\begin{{tabular}}{{{'r' * len(self.columns)}}}", *body, r"\end{tabular}"]
+        )
 
     def _html(self) -> str:
         def line(cells: Iterable[str], tag: str) -> str:
             return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-        return "\n".join(["<table>", line(self.columns, "th"), *(line(c, "td") for c in self._cells()), "</table>"])
+        caption = [f"<caption>{escape(', '.join(self._comments('')))}</caption>"] if self.facts else []
+        body = (line(cells, "td") for cells in self._cells())
+        return "\n".join(["<table>", *caption, line(self.columns, "th"), *body, "</table>"])
 
     def __str__(self) -> str:
         return self._text()
+
+    def __repr__(self) -> str:
+        """The text, its middle left out where it is long."""
+        return brief(self._text())
 
     def _repr_html_(self) -> str:
         return self._html()

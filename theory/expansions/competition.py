@@ -1,17 +1,16 @@
 """How purely the selected degree emerges from noise: the competition of the linear modes on the circle."""
 
-from typing import Any
-
 from flint import arb
 
-from gegenflow.theory.exact.arguments import exact_number
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.arguments import Real, check_beta
+from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import rate_ball
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.phases.diagram import selected_degree
 
 
-def competition_exponent(beta: Any, *, digits: int = 15) -> Certified:
+def competition_exponent(beta: Real, *, digits: int = 15) -> Certified:
     r"""The power of the noise amplitude with which a run from white noise comes near the manifold of period 2 pi/k.
 
     .. math:: 1 - Q \propto a^{2(1 - \gamma_2/\gamma_k)}, \qquad k = k_{\max}(\beta), \quad
@@ -28,15 +27,13 @@ def competition_exponent(beta: Any, *, digits: int = 15) -> Certified:
     Raises ValueError for ``beta`` <= 0, symbolic or not finite, on a boundary between two degrees, and below the first,
     where degree 1 is selected and every density has its period.  Source: derived here.
     """
-    exact = exact_number(beta)
-    degree = selected_degree(beta, 2)
+    kernel, degree = Kernel.exponential(check_beta(beta, least=0, symbols=False)), selected_degree(beta, 2)
     if degree == 1:
-        raise ValueError(f"beta {beta}: degree 1 is selected, and every density has its period")
-    kernel = Kernel.exponential(exact)
+        raise Refused("beta", beta, "degree 1 is selected, and every density has its period")
 
     def exponent() -> arb:
         first, *others = (rate_ball(kernel, k, 2, "usa") for k in (degree, degree - 1, degree + 1))
         ratio = max(others, key=lambda ball: float(ball.mid())) / first
         return 2 * (1 - ratio)
 
-    return certify(exponent, digits)
+    return certify_at("beta", beta, exponent, digits)

@@ -11,9 +11,10 @@ from math import inf, prod
 
 import flint
 import mpmath
-from flint import arb, fmpq
+from flint import arb
 
 from gegenflow.theory.exact.certified import BITS_PER_DIGIT, SPARE_BITS
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.expansions.recurrence import Degrees, Modes, Rates, Sum
 
 START, GRID, PATIENCE = 1e-3, 1.1, 1e12
@@ -22,9 +23,8 @@ LAST_PRECISION = 64
 """Precision stops doubling at this many times the first one: only a resonance that is not recognised gets there."""
 
 
-def at_time(moment: fmpq, rates: Rates, modes: list[Modes]) -> list[dict[int, arb]]:
+def at_time(time: arb, rates: Rates, modes: list[Modes]) -> list[dict[int, arb]]:
     r"""The coefficients :math:`a_{n,k}` of the orders n = 1, 2, ... at a time, at the current precision."""
-    time = arb(moment)
     exponential = {k: (rates.growth(k) * time).exp() for order in modes[1:] for k in order}
 
     def value(terms: Sum) -> arb:
@@ -61,7 +61,8 @@ def resolve(evaluate: Callable[[], dict[int, arb]], digits: int) -> dict[int, mp
             if all(ball.rad() <= unit * max(abs(ball).lower(), floor) for ball in balls.values()):
                 return {key: _decimal(ball, digits) for key, ball in balls.items()}
         precision *= 2
-    raise ValueError(f"the expansion: {precision // 2} bits do not tell whether sums of growth rates resonate")
+    unsure = "growth rates resonate, or a number given is known too coarsely"
+    raise Refused("the expansion", None, f"{precision // 2} bits do not tell whether sums of {unsure}")
 
 
 def _decimal(ball: arb, digits: int) -> mpmath.mpf:

@@ -13,25 +13,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf
-from operator import index
 from typing import Any
 
 import flint
 import mpmath
 import sympy as sp
-from flint import arb, fmpq
+from flint import arb
 
 from gegenflow.theory.exact.arguments import (
     Expr,
     Model,
+    Real,
+    check_count,
     check_digits,
     check_dim,
     check_model,
     check_noise,
-    exact_fraction,
+    check_real,
+    check_time,
 )
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.tables import Table
+from gegenflow.theory.exact.values import brief
 from gegenflow.theory.expansions.evaluation import at_time, first_time, late_term, looks, resolve
 from gegenflow.theory.expansions.rates import ball_rates, exact_growth, exact_normaliser, symbolic_rates
 from gegenflow.theory.expansions.recurrence import Modes, Rates, recurrence
@@ -90,7 +94,7 @@ class Expansion:
             )
         )
 
-    def evaluate(self, time: Any, amplitude: Any, digits: int = 15) -> dict[int, mpmath.mpf]:
+    def evaluate(self, time: Real, amplitude: Real, digits: int = 15) -> dict[int, mpmath.mpf]:
         r"""The amplitudes of the degrees at a time, from all terms up to the order of the expansion.
 
         .. math:: b_k = \int f\,\hat P_k\,d\sigma = \frac1{\sqrt{D_k}} \sum_{n \ge 1} \varepsilon^n a_{n,k}(t), \qquad
@@ -105,19 +109,19 @@ class Expansion:
 
         Raises ValueError for a symbolic beta, kernel or noise, or a time that is negative or not finite.
         """
-        moment = exact_fraction(time, "time", "the time must be a finite number >= 0", least=0)
-        size = _amplitude(amplitude)
+        moment, amplitude = check_time(time, symbols=False), _amplitude(amplitude)
 
         def balls() -> dict[int, arb]:
             total: dict[int, arb] = {}
-            for n, modes in enumerate(at_time(moment, *_balls(self, flint.ctx.prec)), 1):
+            size = enclose(amplitude)
+            for n, modes in enumerate(at_time(enclose(moment), *_balls(self, flint.ctx.prec)), 1):
                 for k, a in modes.items():
                     total[k] = total.get(k, arb(0)) + size**n * a / arb(harmonic_dimension(k, self.dim)).sqrt()
             return dict(sorted(total.items()))
 
         return resolve(balls, check_digits(digits))
 
-    def end(self, order: int, tolerance: Any, amplitude: Any) -> float:
+    def end(self, order: int, tolerance: Real, amplitude: Real) -> float:
         r"""The time at which the next order's term reaches ``tolerance`` times the first, in the norm of L2(sigma).
 
         .. math:: |\varepsilon|^n\, \|f_{n+1}(t)\| = \text{tolerance} \cdot \|f_1(t)\|, \qquad n = \text{order}
@@ -134,16 +138,15 @@ class Expansion:
         Raises ValueError unless 1 <= order < the order of the expansion and tolerance > 0, and as :meth:`evaluate`.
         """
         order = _whole("order", order, 1, self.order - 1)
-        limit = exact_fraction(tolerance, "tolerance", allowed := "the tolerance must be a finite number > 0")
-        if not limit > 0:
-            raise ValueError(f"tolerance {tolerance}: {allowed}")
+        allowed = "the tolerance must be a finite number > 0"
+        limit = check_real(tolerance, "tolerance", allowed, above=0, symbols=False)
         factor = (_amplitude(amplitude) ** order / limit) ** 2 * harmonic_dimension(self.degree, self.dim)
 
         def reached(moment: float) -> bool:
             def balls() -> dict[int, arb]:
-                first, *_, last = at_time(fmpq(*moment.as_integer_ratio()), *_balls(self, flint.ctx.prec))[: order + 1]
+                first, *_, last = at_time(arb(moment), *_balls(self, flint.ctx.prec))[: order + 1]
                 square = sum((a**2 / harmonic_dimension(k, self.dim) for k, a in last.items()), arb(0))
-                return {0: 1 + factor * square / first[self.degree] ** 2}
+                return {0: 1 + enclose(factor) * square / first[self.degree] ** 2}
 
             return bool(resolve(balls, 15)[0] >= 2)
 
@@ -151,6 +154,9 @@ class Expansion:
         return first_time(reached, looks(modes[order + 1], self.degree, rates))
 
     def __repr__(self) -> str:
+        return brief(str(self))
+
+    def __str__(self) -> str:
         head = f"Solution from 1 + eps P_{self.degree}, dim {self.dim}, {self.model.upper()}, h = {self.kernel.weight}"
         head += f", noise {self.noise}" if self.noise != 0 else ""
         symbolic = self.kernel.symbols or self.noise.free_symbols
@@ -177,11 +183,11 @@ def expansion(
     order: int,
     degree: int,
     dim: int = 2,
-    beta: Expr | None = None,
+    beta: Real | None = None,
     *,
     kernel: KernelLike | None = None,
     model: str = "usa",
-    noise: Expr = 0,
+    noise: Real = 0,
 ) -> Expansion:
     r"""The mean-field solution from :math:`1 + \varepsilon P_m`, m = ``degree``, order by order in the amplitude.
 
@@ -216,14 +222,13 @@ def expansion(
     return Expansion(order, degree, dim, check_model(model), weight, noise)
 
 
-def _whole(name: str, value: Any, low: int = 1, high: float = inf) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= index(value) <= high:
-        raise ValueError(f"{name} {value}: an integer >= {low} is needed" + (f", at most {high}" if high < inf else ""))
-    return index(value)
+def _whole(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
+    allowed = f"an integer >= {low} is needed" + ("" if high is None else f", at most {high}")
+    return check_count(value, name, allowed, least=low, most=high)
 
 
-def _amplitude(amplitude: Any) -> fmpq:
-    return exact_fraction(amplitude, "amplitude", "the amplitude must be a finite number")
+def _amplitude(amplitude: Real) -> Expr:
+    return check_real(amplitude, "amplitude", "the amplitude must be a finite number", symbols=False)
 
 
 @lru_cache(maxsize=32)
@@ -239,4 +244,4 @@ def _balls(case: Expansion, precision: int) -> tuple[Rates, list[Modes]]:
             rates = ball_rates(case.dim, case.model, case.kernel, case.noise)
             return rates, recurrence(case.order, case.degree, case.dim, rates)
         except ArithmeticError as error:
-            raise ValueError(f"kernel {case.kernel.weight}: {error}") from error
+            raise Refused("kernel", case.kernel.weight, str(error)) from error

@@ -11,13 +11,14 @@ Source: derived here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import flint
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import check_degree, check_dim, check_number, exact_number
+from gegenflow.theory.exact.arguments import Real, check_beta, check_degree, check_dim, check_number
 from gegenflow.theory.exact.certified import certify
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.finite_tokens.emergence import token_strength
 from gegenflow.theory.phases.critical import bessel_ratio, critical_beta
 from gegenflow.theory.sphere import harmonic_dimension, laplacian_eigenvalue
@@ -26,7 +27,7 @@ UNDERFLOW = 745
 """Numbers below e^-745 are 0 in float64."""
 
 
-def boundary_share(beta: Any, degree: int, dim: int, tokens: int, *, amplitude: float = 0.3) -> float:
+def boundary_share(beta: Real, degree: int, dim: int, tokens: int, *, amplitude: Real = 0.3) -> float:
     r"""Asymptotic probability that degree k+1 emerges before degree k near their boundary, for USA and SA alike.
 
     With :math:`\delta = (\gamma_{k+1} - \gamma_k)/(\gamma_{k+1} + \gamma_k)`, :math:`s = D_k/2`, :math:`s' = D_{k+1}/2`
@@ -50,11 +51,11 @@ def boundary_share(beta: Any, degree: int, dim: int, tokens: int, *, amplitude: 
     incomplete beta function can be worked out for. Source: derived here.
     """
     order, ratio_there, s, t, strength = _boundary(degree, dim, tokens, amplitude)
-    exact = exact_number(beta)
+    exact = check_beta(beta, least=0, symbols=False)
 
     def share() -> arb:
         size = arb(strength).log()
-        ratio = bessel_ratio(order, arb(exact)) / ratio_there if exact > 0 else arb(0)
+        ratio = bessel_ratio(order, enclose(exact)) / ratio_there if exact != 0 else arb(0)
         lean = 2 * (ratio - 1) / (ratio + 1)
         z = lean * size
         bound = s * (z - lean * (z / 2 - (t + s * z.exp()).log() + (s + t).digamma())).exp()
@@ -66,7 +67,7 @@ def boundary_share(beta: Any, degree: int, dim: int, tokens: int, *, amplitude: 
     return _certain(share, degree, dim)
 
 
-def boundary_width(degree: int, dim: int, tokens: int, *, amplitude: float = 0.3) -> float:
+def boundary_width(degree: int, dim: int, tokens: int, *, amplitude: Real = 0.3) -> float:
     r"""Width in beta of the transition from degree k to k+1: inverse slope of the logit of the share at the boundary.
 
     .. math:: \frac{p\,(1-p)\,B(s, s')\,(s+s')^{s+s'}}{s^s\, s'^{s'}} \cdot
@@ -102,16 +103,15 @@ def _certain(number: Callable[[], arb], degree: int, dim: int) -> float:
         return float(certify(number, 15))
     except ArithmeticError as error:
         harmonics = harmonic_dimension(degree, dim)
-        raise ValueError(
-            f"degree {degree}, dim {dim}: {harmonics} harmonics are too many for the incomplete beta function"
-        ) from error
+        many = f"{harmonics} harmonics in dim {dim} are too many for the incomplete beta function"
+        raise Refused("degree", degree, f"{many}, or beta is known too coarsely") from error
 
 
-def _boundary(degree: int, dim: int, tokens: int, amplitude: float) -> tuple[fmpq, fmpq, arb, arb, fmpq]:
+def _boundary(degree: int, dim: int, tokens: int, amplitude: Real) -> tuple[fmpq, fmpq, arb, arb, fmpq]:
     """The Bessel order of degree k, L_k/L_{k+1}, half the harmonics of degrees k and k+1, and N a^2."""
     degree, dim = check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim))
     if (strength := token_strength(tokens, amplitude)) <= 1:
-        raise ValueError(f"tokens {tokens}, amplitude {amplitude}: degrees have room to grow only if N a^2 > 1")
+        raise Refused("tokens", tokens, f"degrees have room to grow only if N a^2 > 1, with amplitude {amplitude}")
     half, other = (arb(fmpq(harmonic_dimension(k, dim), 2)) for k in (degree, degree + 1))
     ratio = fmpq(laplacian_eigenvalue(degree, dim), laplacian_eigenvalue(degree + 1, dim))
     return fmpq(2 * degree + dim - 2, 2), ratio, half, other, strength

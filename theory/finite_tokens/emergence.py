@@ -17,12 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from operator import index
-from typing import Any
 
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import exact_fraction
+from gegenflow.theory.exact.arguments import Real, check_count, check_real
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import harmonic_dimension
 
 CERTAIN = 180
@@ -73,7 +72,7 @@ class Racer:
         return 2 * self.rate * (half * level.log() - level - half.lgamma()).exp()
 
 
-def unit_interval(number: Any, name: str, allowed: str) -> float:
+def unit_interval(number: Real, name: str, allowed: str) -> float:
     """A number strictly between 0 and 1 as a float, also from text or a fraction.
 
     >>> unit_interval("1/4", "amplitude", "it must lie strictly between 0 and 1")
@@ -81,13 +80,14 @@ def unit_interval(number: Any, name: str, allowed: str) -> float:
 
     Raises ValueError, with ``name`` and ``allowed``, for anything else.
     """
-    exact = exact_fraction(number, name, allowed)
-    if not (0 < exact < 1 and 0 < (value := int(exact.p) / int(exact.q)) < 1):
-        raise ValueError(f"{name} {number}: {allowed}")
+    exact = check_real(number, name, allowed, above=0, below=1, symbols=False)
+    value = int(exact.p) / int(exact.q) if exact.is_Rational else float(exact)
+    if not 0 < value < 1:
+        raise Refused(name, number, allowed)
     return value
 
 
-def token_strength(tokens: int, amplitude: Any) -> fmpq:
+def token_strength(tokens: int, amplitude: Real) -> fmpq:
     """N a^2 as an exact fraction: it decides how far the degrees have to grow.
 
     >>> token_strength(2000, 0.5)
@@ -95,10 +95,9 @@ def token_strength(tokens: int, amplitude: Any) -> fmpq:
 
     Raises ValueError unless tokens is an integer >= 2 and 0 < amplitude < 1.
     """
-    if isinstance(tokens, bool) or not hasattr(tokens, "__index__") or tokens < 2:
-        raise ValueError(f"tokens {tokens}: the number of tokens must be an integer >= 2")
+    count = check_count(tokens, "tokens", "the number of tokens must be an integer >= 2", least=2)
     size = unit_interval(amplitude, "amplitude", "it must lie strictly between 0 and 1, that of coinciding tokens")
-    return index(tokens) * fmpq(*size.as_integer_ratio()) ** 2
+    return count * fmpq(*size.as_integer_ratio()) ** 2
 
 
 def fastest(race: Sequence[Racer]) -> Racer:

@@ -1,18 +1,18 @@
 """How far N tokens are from the density that they were drawn from, as long as both are near uniform."""
 
 from itertools import count
-from typing import Any
 
 import flint
 from flint import arb
 
-from gegenflow.theory.exact.arguments import check_model, exact_fraction, exact_number
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.arguments import Real, check_beta, check_model, check_time
+from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.growth.rates import normaliser_ball, rate_ball
 from gegenflow.theory.kernels.kernel import Kernel
 
 
-def mean_field_distance(time: Any, beta: Any, *, model: str = "usa", digits: int = 15) -> Certified:
+def mean_field_distance(time: Real, beta: Real, *, model: str = "usa", digits: int = 15) -> Certified:
     r"""The limit of :math:`N\,\mathbb{E}\,W_2^2` between N independent uniform tokens and the uniform density, dim 2.
 
     .. math:: \lim_{N\to\infty} N\,\mathbb{E}\,W_2^2(\mu_N(t), \sigma) = 2\sum_{k\ge1} \frac{e^{2\gamma_k t}}{k^2}
@@ -29,12 +29,12 @@ def mean_field_distance(time: Any, beta: Any, *, model: str = "usa", digits: int
     Raises ValueError for a time or ``beta`` that is negative, symbolic or not finite, and an unknown model.  Source:
     derived here.
     """
-    moment = exact_fraction(time, "time", "the time must be a finite number >= 0", least=0)
-    kernel = Kernel.exponential(exact_number(beta))
+    moment = check_time(time, symbols=False)
+    kernel = Kernel.exponential(check_beta(beta, least=0, symbols=False))
     check_model(model)
 
     def total() -> arb:
-        unit = 2 * arb(moment) / (normaliser_ball(kernel, 2, None) if model == "sa" else 1)
+        unit = 2 * enclose(moment) / (normaliser_ball(kernel, 2, None) if model == "sa" else 1)
         result, before = arb.pi() ** 2 / 6, arb(0)
         for degree in count(1):
             exponent = unit * rate_ball(kernel, degree, 2, "usa")
@@ -48,4 +48,4 @@ def mean_field_distance(time: Any, beta: Any, *, model: str = "usa", digits: int
                 break
         return 2 * result
 
-    return certify(total, digits)
+    return certify_at("beta", beta, total, digits)

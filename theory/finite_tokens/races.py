@@ -20,6 +20,7 @@ import flint
 from flint import arb
 
 from gegenflow.theory.exact.certified import Certified
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.finite_tokens.emergence import Racer, fastest, first_time, joint_survival
 
 PRECISION = 128
@@ -111,7 +112,7 @@ def line_up(
         if degree >= PATIENCE and (tail is None or best is None or (slower and slow(later))):
             break
     if best is None or later is None:
-        raise ValueError(f"kernel: none of the degrees 1 to {degree} grows, so none is selected")
+        raise Refused("kernel", None, f"none of the degrees 1 to {degree} grows, so none is selected")
     after = chance(later) / NEGLIGIBLE
     race = [racer for racer in seen if racer is best or chance(racer) > NEGLIGIBLE]
     until = first_time(lambda time: bool(joint_survival(race, time) < NEGLIGIBLE), race, 0.01)
@@ -139,9 +140,8 @@ def run_race(race: Sequence[Racer]) -> Outcome:
         panels *= 2
         if panels > MOST_PANELS:
             sharp = max(race, key=lambda racer: racer.half)
-            raise ValueError(
-                f"degree {sharp.degree}, dim {sharp.dim}: {2 * sharp.half} harmonics emerge too sharply to integrate"
-            )
+            many = f"{2 * sharp.half} harmonics in dim {sharp.dim} emerge too sharply to integrate"
+            raise Refused("degree", sharp.degree, many)
     width = (arb(end) - start) / panels
     chances, mean = [arb(0) for _ in race], start * at_start
     for panel in range(panels):

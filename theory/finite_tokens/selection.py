@@ -13,18 +13,18 @@ Source: derived here; arXiv 2410.23228 for the growth of the amplitudes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf, isnan
-from typing import Any
 
 import flint
 from flint import arb
 
-from gegenflow.theory.exact.arguments import check_dim, check_number
+from gegenflow.theory.exact.arguments import Real, check_dim, check_number
 from gegenflow.theory.exact.certified import Certified
 from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.values import Frozen, record_html
 from gegenflow.theory.finite_tokens.emergence import (
     Racer,
     fastest,
@@ -62,16 +62,22 @@ class SelectionLaw:
     """
 
     dim: int
-    beta: Any
+    beta: Real
     kernel: Kernel | None
     model: str
     tokens: int
     amplitude: float
-    selection: dict[int, float]
+    selection: Mapping[int, float]
     already: float
     mean: float
     error: float
-    rates: dict[int, Certified] = field(repr=False)
+    rates: Mapping[int, Certified] = field(repr=False)
+
+    _repr_html_ = record_html
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "selection", Frozen(self.selection))
+        object.__setattr__(self, "rates", Frozen(self.rates))
 
     def survival(self, time: float) -> float:
         r"""Probability :math:`P(T > t) = \prod_k P(T_k > t)` that no degree has emerged by this time.
@@ -97,7 +103,7 @@ class SelectionLaw:
         """
         emerged = check_probability(probability)
         if emerged < FAINTEST:
-            raise ValueError(f"probability {probability}: quantiles are worked out from {FAINTEST:g} on")
+            raise Refused("probability", probability, f"quantiles are worked out from {FAINTEST:g} on")
         with flint.ctx.workprec(PRECISION):
             race = self._race()
             return first_time(lambda time: bool(1 - joint_survival(race, time) >= emerged), race)
@@ -113,7 +119,7 @@ class SelectionLaw:
 
 
 def selection_law(
-    dim: int, beta: Any, tokens: int, *, amplitude: float = 0.3, model: str = "usa", kernel: KernelLike | None = None
+    dim: int, beta: Real, tokens: int, *, amplitude: Real = 0.3, model: str = "usa", kernel: KernelLike | None = None
 ) -> SelectionLaw:
     r"""Probability that each degree is the first to reach an amplitude from independent uniform tokens, and when.
 
@@ -164,9 +170,9 @@ def selection_law(
 def tokens_needed(
     probability: float,
     dim: int,
-    beta: Any,
+    beta: Real,
     *,
-    amplitude: float = 0.3,
+    amplitude: Real = 0.3,
     model: str = "usa",
     kernel: KernelLike | None = None,
 ) -> int:
@@ -191,7 +197,7 @@ def tokens_needed(
     """
     dim, wanted = check_number("dim", check_dim(dim)), check_probability(probability)
     if 1 - wanted < RESOLVED:
-        raise ValueError(f"probability {probability}: it must be less than 1 by {RESOLVED:g} at least")
+        raise Refused("probability", probability, f"it must be less than 1 by {RESOLVED:g} at least")
     named = _named(beta, kernel)
     rates, tail = _rates(dim, attention(beta, kernel), model, named)
 
@@ -221,18 +227,18 @@ def tokens_needed(
     return high
 
 
-def check_probability(probability: Any) -> float:
+def check_probability(probability: Real) -> float:
     """The probability as a float, or a ValueError unless it lies strictly between 0 and 1."""
     return unit_interval(probability, "probability", BETWEEN)
 
 
-def _time(time: Any) -> float:
+def _time(time: Real) -> float:
     try:
         when = float(time)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"time {time}: a number is needed") from error
+        raise Refused("time", time, "a number is needed") from error
     if isnan(when):
-        raise ValueError(f"time {time}: a number is needed")
+        raise Refused("time", time, "a number is needed")
     return when
 
 
@@ -242,13 +248,13 @@ def _between(low: int, high: int, share: float) -> int:
         return int(str((arb(low).log() + share * (arb(high) / low).log()).exp().mid().floor().unique_fmpz()))
 
 
-def _named(beta: Any, kernel: KernelLike | None) -> tuple[str, Any]:
+def _named(beta: Real, kernel: KernelLike | None) -> tuple[str, object]:
     """What a refusal names: the argument that chose the weight, and its value."""
     return ("beta", beta) if kernel is None else ("kernel", as_kernel(kernel).weight)
 
 
 def _rates(
-    dim: int, kernel: Kernel, model: str, named: tuple[str, Any]
+    dim: int, kernel: Kernel, model: str, named: tuple[str, object]
 ) -> tuple[Callable[[int], Certified], Callable[[int], arb | None] | None]:
     """The growth rates, and the bound on those of a degree and all later ones where the kernel has one."""
 

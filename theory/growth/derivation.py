@@ -89,13 +89,20 @@ class Derivation:
         )
         return "$\\displaystyle\\begin{aligned}" + " \\\\\n".join(rows) + "\\end{aligned}$"
 
+    @property
+    def _head(self) -> str:
+        return f"Linearised attention flow about the uniform measure, dim {self.dim}, {self.model.upper()}"
+
     def __repr__(self) -> str:
-        head = f"Linearised attention flow about the uniform measure, dim {self.dim}, {self.model.upper()}"
+        rows = (f"  {number}  {step.title:<14}= {step.rhs}" for number, step in enumerate(self.steps, 1))
+        return "\n".join((self._head, *rows))
+
+    def __str__(self) -> str:
         rows = (
             f"  {number}  {step.title:<14}{_plain(step.words)}\n{'':19}= {step.rhs}\n{'':19}checked {step.how}"
             for number, step in enumerate(self.steps, 1)
         )
-        return "\n".join((head, *rows))
+        return "\n".join((self._head, *rows))
 
 
 def linearize(kernel: KernelLike | None = None, dim: Expr = d, *, model: str = "usa") -> Derivation:

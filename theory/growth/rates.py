@@ -15,6 +15,7 @@ from flint import arb
 
 from gegenflow.theory.exact.arguments import (
     Expr,
+    Real,
     check_degree,
     check_dim,
     check_model,
@@ -35,11 +36,11 @@ POSITIVE_MEAN = "SA divides by the mean of the weight, which must be positive"
 def growth_rate(
     degree: Expr = k,
     dim: Expr = d,
-    beta: Expr = beta,
+    beta: Real = beta,
     *,
     model: str = "usa",
     kernel: KernelLike | None = None,
-    noise: Expr = 0,
+    noise: Real = 0,
     digits: int | None = None,
 ) -> Expr | Certified:
     r"""Growth rate :math:`\gamma_k` of the degree-k harmonics of the uniform state, per unit of the flow's time.
@@ -124,7 +125,7 @@ which must be positive
 def noise_threshold(
     degree: Expr = k,
     dim: Expr = d,
-    beta: Expr = beta,
+    beta: Real = beta,
     *,
     model: str = "usa",
     kernel: KernelLike | None = None,

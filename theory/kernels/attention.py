@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_number
+from gegenflow.theory.exact.arguments import Expr, Real, check_degree, check_dim, check_number
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.symbols import beta as BETA
@@ -16,7 +16,7 @@ KernelLike: TypeAlias = Kernel | sp.Expr | str
 """What is taken for ``kernel=``: a kernel, or the formula or the text of its weight."""
 
 
-def attention(beta: Expr | None = None, kernel: KernelLike | None = None) -> Kernel:
+def attention(beta: Real | None = None, kernel: KernelLike | None = None) -> Kernel:
     r"""The kernel of a call: :math:`e^{\beta t}`, or ``kernel`` with beta put in where it holds one.
 
     ``beta`` None or the symbol stays a symbol.
@@ -47,7 +47,7 @@ def as_kernel(kernel: KernelLike) -> Kernel:
 def funk_hecke(
     degree: Expr = k,
     dim: Expr = d,
-    beta: Expr = BETA,
+    beta: Real = BETA,
     *,
     kernel: KernelLike | None = None,
     digits: int | None = None,

@@ -20,7 +20,7 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, exact_number, exact_parameter
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_degree, check_dim, check_parameter
 from gegenflow.theory.exact.enclosures import Values
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.formulas import read_weight
@@ -29,7 +29,7 @@ from gegenflow.theory.kernels.integrals import zonal_integral
 from gegenflow.theory.kernels.series import remainder_of, series_ball, series_multiplier, series_of
 from gegenflow.theory.kernels.tails import tail_of
 from gegenflow.theory.kernels.terms import Term
-from gegenflow.theory.kernels.weights import stays_symbolic, weight_parity, weight_terms, with_own_symbols
+from gegenflow.theory.kernels.weights import weight_parity, weight_terms, with_own_symbols
 from gegenflow.theory.sphere import P, gegenbauer, zonal_weight
 from gegenflow.theory.symbols import beta, d, k, t
 
@@ -81,7 +81,7 @@ class Kernel:
     # ways to make one
 
     @classmethod
-    def exponential(cls, beta: Expr = beta) -> Kernel:
+    def exponential(cls, beta: Real = beta) -> Kernel:
         r"""Softmax attention, :math:`h(t) = e^{\beta t}`, :math:`W = e^{\beta t}/\beta`.
 
         .. math:: w_k = \Gamma(d/2)\,(2/\beta)^{d/2-1}\, I_{k+d/2-1}(\beta)
@@ -95,13 +95,10 @@ class Kernel:
 
         Raises Refused for beta negative, infinite or not a number. Source: arXiv 2410.23228; DLMF 10.32.2, by parts.
         """
-        if not stays_symbolic(beta):
-            exact = exact_number(beta)
-            beta = sp.Rational(int(exact.p), int(exact.q))
-        return cls(sp.exp(beta * t))
+        return cls(sp.exp(check_beta(beta, least=0) * t))
 
     @classmethod
-    def heads(cls, values: Sequence[Any], scales: Sequence[Any], beta: Expr = beta) -> Kernel:
+    def heads(cls, values: Sequence[Real], scales: Sequence[Real], beta: Real = beta) -> Kernel:
         r"""Isotropic heads, :math:`h(t) = \sum_h v_h e^{\beta m_h t}`.
 
         .. math:: W(t) = \sum_h \frac{v_h}{\beta m_h}\, e^{\beta m_h t}
@@ -119,9 +116,10 @@ class Kernel:
         """
         if len(values) != len(scales) or not len(values):
             raise Refused("values", values, f"one is needed for each of the {len(scales)} scales, at least one")
-        rate = exact_parameter(beta)
-        parameters = [(exact_parameter(v), exact_parameter(m)) for v, m in zip(values, scales, strict=True)]
-        return cls(sp.Add(*(v * sp.exp(rate * m * t) for v, m in parameters)))
+        rate = check_parameter(beta, "beta")
+        sizes = [check_parameter(v, f"values[{i}]") for i, v in enumerate(values)]
+        steepness = [check_parameter(m, f"scales[{i}]") for i, m in enumerate(scales)]
+        return cls(sp.Add(*(v * sp.exp(rate * m * t) for v, m in zip(sizes, steepness, strict=True))))
 
     @classmethod
     def relu(cls, power: int = 1) -> Kernel:
@@ -166,7 +164,7 @@ class Kernel:
         """
         if callable(coefficients):
             return cls(series_of(coefficients), None if tail is None else remainder_of(tail))
-        return cls(sp.Add(*(exact_parameter(a) * t**n for n, a in enumerate(coefficients))))
+        return cls(sp.Add(*(check_parameter(a, f"coefficients[{n}]") * t**n for n, a in enumerate(coefficients))))
 
     # what it is
 
@@ -270,7 +268,9 @@ class Kernel:
         for name in given.keys() - set(self.parameters):
             held = f"only {', '.join(self.parameters)}" if self.parameters else "and no other parameter"
             raise Refused(name, given[name], f"the kernel {self.weight} holds no {name}, {held}")
-        known = {symbol: exact_parameter(given[symbol.name]) for symbol in self.symbols if symbol.name in given}
+        known = {
+            symbol: check_parameter(given[symbol.name], symbol.name) for symbol in self.symbols if symbol.name in given
+        }
         rest = None if self.remainder is None else self.remainder.subs(known, simultaneous=True)
         return Kernel(self.weight.subs(known, simultaneous=True), rest)
 

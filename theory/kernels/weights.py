@@ -31,13 +31,6 @@ def with_own_symbols(weight: sp.Expr | float) -> sp.Expr:
     return expression.xreplace(foreign)
 
 
-def stays_symbolic(beta: Expr) -> bool:
-    """Whether beta holds a symbol or is an irrational number >= 0, such as sqrt(2)."""
-    if not isinstance(beta, sp.Expr) or beta.is_Rational or beta.is_Float:
-        return False
-    return bool(beta.is_nonnegative or (beta.free_symbols and beta.is_nonnegative is not False))
-
-
 def weight_terms(weight: Expr) -> tuple[Term, ...] | None:
     """The weight as a sum of terms c t^n e^{at} and c t_+^n, or None."""
     if weight.has(sp.sinh, sp.cosh):

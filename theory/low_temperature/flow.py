@@ -28,7 +28,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, check_dim, check_model, check_terms
+from gegenflow.theory.exact.arguments import Expr, Real, check_dim, check_model, check_terms
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import zonal_laplacian, zonal_weight
 from gegenflow.theory.symbols import beta, d, t
@@ -111,11 +112,11 @@ def _apply(polynomial: Expr, density: Expr, dim: Expr) -> Expr:
 def check_sign(sign: int) -> int:
     """The sign of the values, or a ValueError unless it is 1 or -1."""
     if sign not in (1, -1) or isinstance(sign, bool):
-        raise ValueError(f"sign {sign}: the values are V = I, sign 1, or V = -I, sign -1")
+        raise Refused("sign", sign, "the values are V = I, sign 1, or V = -I, sign -1")
     return sign
 
 
-def diffusion_time(dim: Expr = d, beta: Expr = beta, *, model: str = "sa") -> Expr:
+def diffusion_time(dim: Expr = d, beta: Real = beta, *, model: str = "sa") -> Expr:
     r"""The unit of time in which a density changes at large beta, for B = I and V = :math:`\pm I`.
 
     .. math:: T = \beta \ \text{(SA)}, \qquad

@@ -25,14 +25,16 @@ Source: arXiv 2605.10931 for the limit; the cases, the projection and the error 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import flint
 import sympy as sp
 from flint import acb, arb, fmpq, fmpq_mat, fmpq_poly
 
-from gegenflow.theory.exact.arguments import Expr, exact_fraction
+from gegenflow.theory.exact.arguments import Expr, check_rational
+from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.values import brief, record_html
 
 MATRIX = "a square matrix of finite rational numbers is needed, at least 2 x 2"
 FIRST_PRECISION, LAST_PRECISION = 128, 2**16
@@ -55,6 +57,15 @@ class LimitMap:
     gap: Expr
     rank: int
     projection: sp.ImmutableMatrix
+
+    _repr_html_ = record_html
+
+    def __str__(self) -> str:
+        facts = ", ".join(f"{part.name}={getattr(self, part.name)!r}" for part in fields(self))
+        return f"LimitMap({facts})"
+
+    def __repr__(self) -> str:
+        return brief(str(self))
 
 
 def limit_map(values: Any, form: Any = None) -> LimitMap:
@@ -90,9 +101,9 @@ def limit_map(values: Any, form: Any = None) -> LimitMap:
     if form is not None:
         scores = _matrix("form", form)
         if scores.nrows() != matrix.nrows():
-            raise ValueError(f"form {form}: it must have the size {matrix.nrows()} of values")
+            raise Refused("form", form, f"it must have the size {matrix.nrows()} of values")
         if scores.rank() < scores.nrows():
-            raise ValueError(f"form {form}: it must be invertible, as tokens with B^T x = 0 attend to all alike")
+            raise Refused("form", form, "it must be invertible, as tokens with B^T x = 0 attend to all alike")
         matrix *= scores.transpose()
     minimal = matrix.minpoly()
     powers = {tuple(factor.coeffs()): power for factor, power in minimal.factor()[1]}
@@ -120,8 +131,8 @@ def _matrix(name: str, rows: Any) -> fmpq_mat:
     rows = rows.tolist() if hasattr(rows, "tolist") else rows
     size = len(rows) if isinstance(rows, Sequence) else 0
     if size < 2 or any(not isinstance(row, Sequence) or len(row) != size for row in rows):
-        raise ValueError(f"{name} {rows}: {MATRIX}")
-    return fmpq_mat([[exact_fraction(entry, f"{name} entry", MATRIX) for entry in row] for row in rows])
+        raise Refused(name, rows, MATRIX)
+    return fmpq_mat([[check_rational(entry, f"{name} entry", MATRIX) for entry in row] for row in rows])
 
 
 def _value(polynomial: fmpq_poly, matrix: fmpq_mat) -> fmpq_mat:
@@ -186,7 +197,7 @@ def _lines(matrix: fmpq_mat, factors: list[fmpq_poly]) -> list[list[tuple[fmpq_p
             order = sorted({place[0] for place in places}, key=lambda n: arb(doubles[n].mid()), reverse=True)
             return [[pair for pair, place in zip(roots, places, strict=True) if place == [n]] for n in order]
         precision *= 2
-    raise ValueError("values: real parts of eigenvalues are too close to be told apart")
+    raise Refused("values", None, "real parts of eigenvalues are too close to be told apart")
 
 
 def _roots(polynomial: Any) -> list[acb]:

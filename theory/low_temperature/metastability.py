@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 
 
@@ -42,6 +43,9 @@ class ProjectionLaw:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             object.__setattr__(self, name, _positive(name, value))
+
+    def _repr_latex_(self) -> str:
+        return rf"$W_2 \lesssim {sp.latex(self.distance(sp.Symbol('t')))}$"
 
     def distance(self, time: Expr, beta: Expr = beta) -> Expr:
         """The law at a time, in radians."""
@@ -77,5 +81,5 @@ def _positive(name: str, value: Expr) -> Expr:
     """The number or symbol as a sympy expression; decimals stay decimals, as powers of long fractions are slow."""
     number = sp.sympify(value)
     if not isinstance(number, sp.Expr) or number.is_positive is not True or number.is_finite is False:
-        raise ValueError(f"{name} {value}: it must be a number > 0 or a positive symbol")
+        raise Refused(name, value, "it must be a number > 0 or a positive symbol")
     return number

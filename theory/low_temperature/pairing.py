@@ -17,7 +17,6 @@ Source: arXiv 2605.10931 for the limit; factors, weights and times are derived h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sympy as sp
 from flint import arb
@@ -25,13 +24,13 @@ from flint import arb
 from gegenflow.theory.clusters.circle import inverse_temperature
 from gegenflow.theory.exact.arguments import (
     Expr,
+    Real,
     check_model,
-    check_rational,
-    exact_fraction,
-    exact_number,
-    exact_parameter,
+    check_real,
 )
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 
 N = sp.Symbol("N", integer=True, positive=True)
 """The number of tokens."""
@@ -39,7 +38,7 @@ N = sp.Symbol("N", integer=True, positive=True)
 OVERLAP = "overlaps of the pair must satisfy -1 < start < overlap < 1"
 
 
-def pairing_rate(weights: Sequence[Any] | None = None, *, model: str = "sa") -> Expr:
+def pairing_rate(weights: Sequence[Real] | None = None, *, model: str = "sa") -> Expr:
     r"""The factor c of the overlap of the closest pair, :math:`dg/ds = c\,(1-g^2)`.
 
     .. math:: c = \frac{w_i}{w_j} + \frac{w_j}{w_i} \ \text{(SA)}, \qquad c = w_i + w_j \ \text{(USA)}
@@ -51,14 +50,16 @@ def pairing_rate(weights: Sequence[Any] | None = None, *, model: str = "sa") -> 
 
     Raises ValueError unless there are two weights > 0 (or symbols), or for an unknown model. Source: derived here.
     """
-    pair = (1 / N, 1 / N) if weights is None else tuple(exact_parameter(weight) for weight in weights)
-    if len(pair) != 2 or any(weight.is_positive is False for weight in pair):
-        raise ValueError(f"weights {weights}: the pair has two weights > 0")
+    allowed = "the pair has two weights > 0"
+    given = [1 / N, 1 / N] if weights is None else list(weights)
+    if len(given) != 2:
+        raise Refused("weights", weights, allowed)
+    pair = [check_real(weight, f"weights[{i}]", allowed, above=0) for i, weight in enumerate(given)]
     first, second = pair
     return first / second + second / first if check_model(model) == "sa" else first + second
 
 
-def pairing_overlap(time: Expr, start: Expr = 0, *, weights: Sequence[Any] | None = None, model: str = "sa") -> Expr:
+def pairing_overlap(time: Real, start: Real = 0, *, weights: Sequence[Real] | None = None, model: str = "sa") -> Expr:
     r"""Overlap of the closest pair after a time s on the clock of its current overlap.
 
     .. math:: g(s) = \tanh(c\,s + \operatorname{artanh} g_0)
@@ -73,18 +74,17 @@ def pairing_overlap(time: Expr, start: Expr = 0, *, weights: Sequence[Any] | Non
     Raises ValueError for ``start`` outside (-1, 1), bad weights, or an unknown model. Source: arXiv 2605.10931 for
     tanh 2s from orthogonal tokens; derived here.
     """
-    first = exact_parameter(start)
-    if (1 - first**2).is_positive is False:
-        raise ValueError(f"start {start}: the overlap of the pair must lie in (-1, 1)")
-    return sp.tanh(pairing_rate(weights, model=model) * exact_parameter(time) + sp.atanh(first))
+    first = check_real(start, "start", "the overlap of the pair must lie in (-1, 1)", above=-1, below=1)
+    elapsed = check_real(time, "time", "the time must be a finite number")
+    return sp.tanh(pairing_rate(weights, model=model) * elapsed + sp.atanh(first))
 
 
 def pairing_time(
-    overlap: Any,
-    beta: Any,
-    start: Any = 0,
+    overlap: Real,
+    beta: Real,
+    start: Real = 0,
     *,
-    weights: Sequence[Any] | None = None,
+    weights: Sequence[Real] | None = None,
     model: str = "sa",
     digits: int = 15,
 ) -> Certified:
@@ -106,19 +106,17 @@ def pairing_time(
     Raises ValueError unless -1 < start < overlap < 1, for beta not > 0, not finite or a symbol, symbolic or bad
     weights, an unknown model, digits < 1. Source: DLMF 6.2.1 and 6.2.5 for E_1 and Ei; derived here.
     """
-    last, first = (exact_fraction(value, "overlap", OVERLAP) for value in (overlap, start))
-    if not -1 < first < last < 1:
-        raise ValueError(f"overlap {overlap}, start {start}: {OVERLAP}")
-    temperature = exact_number(check_rational("beta", inverse_temperature(beta)))
-    rate = exact_fraction(pairing_rate(weights, model=model), "weights", "two rational weights are needed")
+    first = check_real(start, "start", OVERLAP, above=-1, symbols=False)
+    last = check_real(overlap, "overlap", f"{OVERLAP}, with start {start}", above=first, below=1, symbols=False)
+    temperature, rate = inverse_temperature(beta), pairing_rate(weights, model=model)
+    for name, value, number in (("beta", beta, temperature), ("weights", weights, rate)):
+        if number.free_symbols:
+            raise Refused(name, value, "numbers are needed for certified digits")
 
     def ball() -> arb:
-        b = arb(temperature)
-        ahead = (b * (1 + arb(first))).expint(1) - (b * (1 + arb(last))).expint(1)
-        behind = (b * (1 - arb(first))).ei() - (b * (1 - arb(last))).ei()
-        return (ahead * (2 * b).exp() + behind) / (2 * arb(rate)) * (1 if model == "sa" else (-b).exp())
+        b, near, far = enclose(temperature), enclose(first), enclose(last)
+        ahead = (b * (1 + near)).expint(1) - (b * (1 + far)).expint(1)
+        behind = (b * (1 - near)).ei() - (b * (1 - far)).ei()
+        return (ahead * (2 * b).exp() + behind) / (2 * enclose(rate)) * (1 if model == "sa" else (-b).exp())
 
-    try:
-        return certify(ball, digits)
-    except ArithmeticError as error:
-        raise ValueError(f"beta {beta}: {error}") from error
+    return certify_at("beta", beta, ball, digits)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sympy as sp
 from flint import fmpq
 
-from gegenflow.theory.exact.arguments import Expr, check_degree, check_number, exact_fraction
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_degree, check_number, check_real
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.noise.landau import bessel_quotient_root
@@ -31,8 +31,12 @@ class AmplitudeEquation:
     saturation: Expr
     slaved: Expr
 
+    def _repr_latex_(self) -> str:
+        rate, saturation = (sp.latex(part) for part in (self.growth_rate, self.saturation))
+        return rf"$\dot A = \left({rate}\right) A - \left({saturation}\right) |A|^2 A$"
 
-def amplitude_equation(degree: Expr = k, beta: Expr = beta, kappa: Expr = kappa) -> AmplitudeEquation:
+
+def amplitude_equation(degree: Whole = k, beta: Real = beta, kappa: Real = kappa) -> AmplitudeEquation:
     r"""Weakly nonlinear growth of degree k on the circle, :math:`q = 1 + (A e^{ik\theta} + B e^{2ik\theta} + c.c.)`.
 
     The Fourier coefficients :math:`q_n` of the density obey
@@ -58,8 +62,8 @@ def amplitude_equation(degree: Expr = k, beta: Expr = beta, kappa: Expr = kappa)
 
     Raises ValueError for degree < 1, a bad beta, or a kappa that is not > 0. Source: derived here.
     """
-    kappa = check_kappa(kappa)
-    w = {m: Kernel.exponential(beta).potential_multiplier(abs(m) * check_degree(degree), 2) for m in (-2, -1, 1, 2)}
+    kappa, degree, kernel = check_kappa(kappa), check_degree(degree), Kernel.exponential(beta)
+    w = {m: kernel.potential_multiplier(abs(m) * degree, 2) for m in (-2, -1, 1, 2)}
     a, conjugate, b = sp.symbols("A Abar B")
     q = {0: sp.Integer(1), 1: a, -1: conjugate, 2: b}
 
@@ -70,23 +74,17 @@ def amplitude_equation(degree: Expr = k, beta: Expr = beta, kappa: Expr = kappa)
     slaved = sp.solve(rate(2), b)[0]
     first = sp.expand(rate(1).subs(b, slaved))
     growth, saturation = first.coeff(a, 1).subs(conjugate, 0), -first.coeff(a, 2).coeff(conjugate, 1)
-    return AmplitudeEquation(degree, sp.factor(growth), sp.factor(saturation), sp.factor(slaved / a**2))
+    parts = (sp.factor(part).doit() for part in (growth, saturation, slaved / a**2))
+    return AmplitudeEquation(degree, *parts)
 
 
-def check_kappa(kappa: Expr) -> Expr:
+def check_kappa(kappa: Real) -> Expr:
     """The inverse noise as an exact number or an expression, or a ValueError unless it is > 0.
 
     >>> check_kappa("0.1"), check_kappa(sp.pi)
     (1/10, pi)
     """
-    if isinstance(kappa, sp.Expr) and kappa.free_symbols and kappa.is_positive is not False:
-        return kappa
-    if isinstance(kappa, sp.Expr) and kappa.is_positive and not kappa.is_Float:
-        return kappa
-    exact = exact_fraction(kappa, "kappa", allowed := "the inverse noise must be a finite number > 0")
-    if not exact > 0:
-        raise ValueError(f"kappa {kappa}: {allowed}")
-    return sp.Rational(int(exact.p), int(exact.q))
+    return check_real(kappa, "kappa", "the inverse noise must be a finite number > 0", above=0)
 
 
 def supercritical_beta(degree: int, digits: int = 15) -> Certified:

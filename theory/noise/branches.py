@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log2
-from typing import Any
 
 import flint
-from flint import arb, fmpq
+from flint import arb
 
-from gegenflow.theory.exact.arguments import check_degree, check_number, check_rational, exact_number
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_degree, check_number, passes
+from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.tables import Table
+from gegenflow.theory.exact.values import brief
 from gegenflow.theory.noise.stationary import (
     StationaryEquations,
     circle_multiplier,
@@ -42,7 +44,7 @@ class Branch:
     Source: derived in :func:`branch`.
     """
 
-    beta: fmpq
+    beta: Expr
     degree: int
     amplitude: tuple[float, ...]
     kappa: tuple[float, ...]
@@ -50,8 +52,27 @@ class Branch:
     free_energy: tuple[float, ...]
     unstable: tuple[int, ...]
 
+    def table(self) -> Table:
+        """The states as rows.
 
-def branch(beta: Any, degree: int = 1, amplitudes: Iterable[float] = AMPLITUDES) -> Branch:
+        >>> branch(0, amplitudes=[0.25, 0.5]).table()["unstable"]
+        (0, 0)
+        """
+        names = ("amplitude", "kappa", "coupling", "free_energy", "unstable")
+        columns = (getattr(self, name) for name in names)
+        return Table(tuple(dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)))
+
+    def __str__(self) -> str:
+        return f"Branch of degree {self.degree} at beta {self.beta}\n{self.table()}"
+
+    def __repr__(self) -> str:
+        return brief(str(self))
+
+    def _repr_html_(self) -> str:
+        return self.table().to("html")
+
+
+def branch(beta: Real, degree: int = 1, amplitudes: Iterable[float] = AMPLITUDES) -> Branch:
     r"""The branch on the circle of even stationary densities of period :math:`2\pi/k` that leaves the uniform one.
 
     It does so at kappa_k. ``amplitudes`` are increasing, between 1e-40 and 1. ``beta`` = 0 is the noisy Kuramoto model,
@@ -84,7 +105,7 @@ def _precision(amplitude: float) -> int:
     return 80 + int(-4 * log2(amplitude))
 
 
-def _row(beta: fmpq, degree: int, x: list[arb]) -> tuple[float, float, float, float, int]:
+def _row(beta: Expr, degree: int, x: list[arb]) -> tuple[float, float, float, float, int]:
     """Amplitude, kappa, K, free energy and index of a state, proved at a precision that gives all their digits."""
     for factor in (1, 2, 4):
         with flint.ctx.workprec(factor * _precision(float(x[0]))):
@@ -96,8 +117,8 @@ def _row(beta: fmpq, degree: int, x: list[arb]) -> tuple[float, float, float, fl
             if energy.rel_accuracy_bits() > 53 and unstable is not None:
                 kappa = proved[-1] / circle_multiplier(beta, degree)
                 return float(x[0]), float(kappa), float(kappa / 2), float(energy), unstable
-    where = f"beta {float(arb(beta))}, degree {degree}, amplitude {float(x[0])}"
-    raise ValueError(f"{where}: the stationary state cannot be proved to the digits of a float")
+    where = f"the state of degree {degree} at amplitude {float(x[0])} cannot be proved to the digits of a float"
+    raise Refused("beta", float(beta), where)
 
 
 def check_amplitudes(amplitudes: Iterable[float]) -> tuple[float, ...]:
@@ -105,25 +126,24 @@ def check_amplitudes(amplitudes: Iterable[float]) -> tuple[float, ...]:
     try:
         floats = tuple(float(amplitude) for amplitude in amplitudes)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"amplitudes {amplitudes}: a sequence of numbers is needed") from error
+        raise Refused("amplitudes", amplitudes, "a sequence of numbers is needed") from error
     if not floats or not all(before < after for before, after in pairwise((SMALLEST_AMPLITUDE, *floats, 1.0))):
-        raise ValueError(
-            f"amplitudes {floats}: the amplitudes must increase strictly between {SMALLEST_AMPLITUDE} and 1"
-        )
+        allowed = f"the amplitudes must increase strictly between {SMALLEST_AMPLITUDE} and 1"
+        raise Refused("amplitudes", floats, allowed)
     return floats
 
 
-def check_branch(beta: Any, degree: int) -> tuple[fmpq, int]:
-    """Beta as an exact fraction and the degree as an int, or a ValueError if there is no branch of that degree."""
-    exact, degree = exact_number(check_rational("beta", beta)), check_number("degree", check_degree(degree))
+def check_branch(beta: Real, degree: int) -> tuple[Expr, int]:
+    """Beta exactly and the degree as an int, or a ValueError if there is no branch of that degree."""
+    exact, degree = check_beta(beta, least=0, symbols=False), check_number("degree", check_degree(degree))
     if exact == 0 and degree > 1:
-        raise ValueError(f"degree {degree}: at beta = 0 only degree 1 has a branch")
-    if exact > LARGEST_BETA:
-        raise ValueError(f"beta {beta}: branches are followed up to beta = {LARGEST_BETA}")
+        raise Refused("degree", degree, "at beta = 0 only degree 1 has a branch")
+    if not passes(LARGEST_BETA - exact, zero=True):
+        raise Refused("beta", beta, f"branches are followed up to beta = {LARGEST_BETA}")
     return exact, degree
 
 
-def _unstable(beta: fmpq, degree: int, equations: StationaryEquations, x: list[arb]) -> int | None:
+def _unstable(beta: Expr, degree: int, equations: StationaryEquations, x: list[arb]) -> int | None:
     r"""Number of negative eigenvalues of :math:`I - s B^{1/2} C B^{1/2}` up to degree kM, None if a sign is in doubt.
 
     B holds the relative multipliers :math:`w_n/w_k`, C the covariances of :math:`\sqrt2\cos n\theta` and

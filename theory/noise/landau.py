@@ -19,8 +19,9 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_number
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_degree, check_dim, check_number
+from gegenflow.theory.exact.certified import Certified, certify, certify_at
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import noise_threshold, threshold_ball
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import gegenbauer
@@ -30,7 +31,7 @@ s = sp.Symbol("s", positive=True)
 
 
 def coupling_threshold(
-    degree: Expr = 1, dim: Expr = d, beta: Expr = beta, *, digits: int | None = None
+    degree: Whole = 1, dim: Whole = d, beta: Real = beta, *, digits: int | None = None
 ) -> Expr | Certified:
     r"""The noise threshold as a coupling, :math:`K_k = \kappa_k/2`; degree 1 gives the linear one, :math:`K_\#`.
 
@@ -46,7 +47,7 @@ def coupling_threshold(
     if digits is None:
         return sp.sympify(noise_threshold(degree, dim, beta)) / 2
     kernel, degree, dim = Kernel.exponential(beta), check_degree(degree), check_dim(dim)
-    return certify(lambda: threshold_ball(kernel, degree, dim) / 2, digits)
+    return certify_at("beta", beta, lambda: threshold_ball(kernel, degree, dim) / 2, digits)
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,13 @@ class Landau:
     cubic: Expr
     quartic: Expr
 
+    def _repr_latex_(self) -> str:
+        powers = enumerate((self.quadratic, self.cubic, self.quartic), 2)
+        terms = (rf"\left({sp.latex(part)}\right)\varepsilon^{n}" for n, part in powers if part != 0)
+        return f"$F - F_0 = {' + '.join(terms)} + \\dots$"
 
-def landau_expansion(degree: int = 1, dim: Expr = d) -> Landau:
+
+def landau_expansion(degree: int = 1, dim: Whole = d) -> Landau:
     r"""Free energy of a zonal perturbation of degree k, once the other degrees have settled to their minimum.
 
     .. math:: q = 1 + \varepsilon p + \varepsilon^2 \sum_{j \ne k} y_j P_j + \dots, \qquad
@@ -97,7 +103,7 @@ def landau_expansion(degree: int = 1, dim: Expr = d) -> Landau:
     """
     degree, dim = check_degree(degree), check_dim(dim)
     if isinstance(degree, sp.Expr) and degree.free_symbols:
-        raise ValueError(f"degree {degree}: the expansion needs the degree as a number")
+        raise Refused("degree", degree, "the expansion needs the degree as a number")
     degree = int(degree)
     profile = {j: sp.Poly(gegenbauer(j, dim), t) for j in range(2 * degree + 1)}
     norm = {j: sp.factor(_mean(profile[j] ** 2, dim)) for j in profile}

@@ -25,6 +25,8 @@ from functools import lru_cache
 import flint
 from flint import arb, arb_mat, fmpq
 
+from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel
 
 HEIGHTS = (fmpq(1, 8), fmpq(1, 4), fmpq(1, 2), fmpq(1), fmpq(2))
@@ -96,10 +98,10 @@ def around_zero(bound: arb) -> arb:
 _kernel = lru_cache(maxsize=64)(Kernel.exponential)
 
 
-def circle_multiplier(beta: fmpq, order: int) -> arb:
+def circle_multiplier(beta: Expr, order: int) -> arb:
     r"""The multiplier :math:`w_m = I_m(\beta)/\beta` of the potential on the circle, m = ``order``, as a ball.
 
-    >>> circle_multiplier(fmpq(0), 1), circle_multiplier(fmpq(0), 2)         # Kuramoto: the potential is cos
+    >>> circle_multiplier(0, 1), circle_multiplier(0, 2)         # Kuramoto: the potential is cos
     (0.500000000000000, 0)
 
     Source: DLMF 10.32.3.
@@ -108,11 +110,11 @@ def circle_multiplier(beta: fmpq, order: int) -> arb:
 
 
 @lru_cache(maxsize=4096)
-def _multiplier(beta: fmpq, order: int, precision: int) -> arb:
+def _multiplier(beta: Expr, order: int, precision: int) -> arb:
     return _kernel(beta).ball(order - 1, 4) / 2
 
 
-def stationary_equations(beta: fmpq, degree: int, ratio: arb) -> StationaryEquations:
+def stationary_equations(beta: Expr, degree: int, ratio: arb) -> StationaryEquations:
     """Modes and nodes enough that, up to about this kappa/kappa_k, what is left out is below the current precision."""
     precision, small = flint.ctx.prec, arb(2) ** -flint.ctx.prec
 
@@ -142,7 +144,7 @@ def _cosines(nodes: int, degree: int, precision: int) -> arb_mat:
     return arb_mat([[table[(2 * j + 1) * n % (4 * nodes)] for n in range(degree + 1)] for j in range(nodes)])
 
 
-def weak_state(beta: fmpq, degree: int, amplitude: float) -> list[arb]:
+def weak_state(beta: Expr, degree: int, amplitude: float) -> list[arb]:
     r"""The state of a small amplitude, this one or a smaller one, to leading order.
 
     .. math:: a_2 = \frac{a_1^2}{2(1 - \omega_2)}, \qquad s = 1 + \frac{1 - 2\omega_2}{2(1 - \omega_2)}\,a_1^2
@@ -157,11 +159,11 @@ def weak_state(beta: fmpq, degree: int, amplitude: float) -> list[arb]:
 
 
 def stationary_state(
-    beta: fmpq, degree: int, x: list[arb], amplitude: float | arb
+    beta: Expr, degree: int, x: list[arb], amplitude: float | arb
 ) -> tuple[StationaryEquations, list[arb]]:
     """The state at an amplitude, by Newton's method on midpoints from a nearby state x.
 
-    >>> beta, start = fmpq(0), weak_state(fmpq(0), 1, 0.1)
+    >>> beta, start = 0, weak_state(0, 1, 0.1)
     >>> equations, x = stationary_state(beta, 1, start, 0.2)
     >>> a, *_, ratio = enclose_state(equations, x)
     >>> field = 2 * ratio * a                                  # kappa_1 = 2; the closed solution of Kuramoto:
@@ -178,8 +180,8 @@ def stationary_state(
         x[1:] = [(c - s).mid() for c, s in zip(x[1:], step, strict=True)]
         if max(abs(s) for s in step) < arb(2) ** (-flint.ctx.prec // 2):
             return equations, x
-    where = f"beta {float(arb(beta))}, degree {degree}, amplitude {float(x[0])}"
-    raise ValueError(f"{where}: Newton's method found no stationary state")
+    where = f"degree {degree}, amplitude {float(x[0])}"
+    raise Refused("beta", float(beta), f"Newton's method found no stationary state ({where})")
 
 
 def enclose_state(equations: StationaryEquations, x: list[arb]) -> list[arb] | None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import flint
-from flint import arb, fmpq
+from flint import arb
 
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.arguments import Expr, Real
+from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.noise.amplitudes import supercritical_beta
 from gegenflow.theory.noise.branches import check_branch
 from gegenflow.theory.noise.landau import coupling_threshold
@@ -27,6 +30,9 @@ from gegenflow.theory.noise.stationary import (
     stationary_state,
     weak_state,
 )
+
+MOST_DIGITS = 2000
+"""Digits of the edge between the two kinds of transition to which a beta is compared with it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class BranchPoint:
     kappa: Certified
     coupling: Certified
 
+    _repr_html_ = record_html
+
 
 @dataclass(frozen=True)
 class Transition:
@@ -50,10 +58,12 @@ class Transition:
     energy of the uniform one already at ``coexistence``, and exists from ``fold`` on. Source: :func:`phase_transition`.
     """
 
-    beta: fmpq
+    beta: Expr
     threshold: Certified
     coexistence: BranchPoint | None
     fold: BranchPoint | None
+
+    _repr_html_ = record_html
 
     @property
     def coupling(self) -> Certified:
@@ -61,7 +71,7 @@ class Transition:
         return self.threshold if self.coexistence is None else self.coexistence.coupling
 
 
-def branch_fold(beta: Any, degree: int = 1, digits: int = 15) -> BranchPoint:
+def branch_fold(beta: Real, degree: int = 1, digits: int = 15) -> BranchPoint:
     r"""The first turning point along a subcritical branch on the circle: kappa and the amplitude there.
 
     At a fold kappa falls before the ball of amplitudes and rises after it, proved through the sign of d kappa/d a_1.
@@ -76,11 +86,11 @@ def branch_fold(beta: Any, degree: int = 1, digits: int = 15) -> BranchPoint:
     exact, degree = check_branch(beta, degree)
     if not _is_subcritical(exact, degree):
         least = supercritical_beta(degree, 6).value
-        raise ValueError(f"beta {beta}: the branch of degree {degree} has a fold only above beta = {least}")
+        raise Refused("beta", beta, f"the branch of degree {degree} has a fold only above beta = {least}")
     return _point(exact, degree, StationaryEquations.slope, digits)
 
 
-def phase_transition(beta: Any, digits: int = 15) -> Transition:
+def phase_transition(beta: Real, digits: int = 15) -> Transition:
     r"""The phase transition on the circle: the coupling K_c at which the uniform state loses to the unimodal one.
 
     .. math:: K_c = K_\# \;(\beta \le \beta_*), \qquad F_{K_c}[q] = F_{K_c}[1] \;(\beta > \beta_*)
@@ -105,15 +115,19 @@ def phase_transition(beta: Any, digits: int = 15) -> Transition:
     return Transition(exact, threshold, _point(exact, 1, _advantage, digits), branch_fold(exact, 1, digits))
 
 
-def _is_subcritical(beta: fmpq, degree: int) -> bool:
+def _is_subcritical(beta: Expr, degree: int) -> bool:
     """Whether I_{2k}/I_k > 1/2."""
     digits = 15
-    while beta > 0:
-        ball = supercritical_beta(degree, digits).ball
-        if not ball.overlaps(arb(beta)):
-            return bool(ball < arb(beta))
+    while beta != 0 and digits <= MOST_DIGITS:
+        edge = supercritical_beta(degree, digits)
+        with flint.ctx.workprec(int(edge.ball.bits())):
+            here = enclose(beta)
+        if not edge.ball.overlaps(here):
+            return bool(edge.ball < here)
         digits *= 2
-    return False
+    if beta == 0:
+        return False
+    raise Refused("beta", float(beta), "the number is not known well enough to tell on which side of the edge it lies")
 
 
 Test = Callable[[StationaryEquations, list[arb]], arb]
@@ -124,16 +138,16 @@ def _advantage(equations: StationaryEquations, x: list[arb]) -> arb:
     return -equations.free_energy(x)
 
 
-def _point(beta: fmpq, degree: int, test: Test, digits: int) -> BranchPoint:
+def _point(beta: Expr, degree: int, test: Test, digits: int) -> BranchPoint:
     def enclosed(part: int) -> arb:
         return _passage(beta, degree, test, flint.ctx.prec)[part]
 
     parts = (lambda: enclosed(0), lambda: enclosed(1), lambda: enclosed(1) / 2)
-    return BranchPoint(*(certify(part, digits) for part in parts))
+    return BranchPoint(*(certify_at("beta", float(beta), part, digits) for part in parts))
 
 
 @lru_cache(maxsize=256)
-def _passage(beta: fmpq, degree: int, test: Test, precision: int) -> tuple[arb, arb]:
+def _passage(beta: Expr, degree: int, test: Test, precision: int) -> tuple[arb, arb]:
     """Balls of about this precision around the amplitude where the test changes sign, and around kappa there."""
     x, *sides = _bracket(beta, degree, test)
     with flint.ctx.workprec(precision + 64):
@@ -166,15 +180,14 @@ Side = tuple[arb, arb]
 
 
 @lru_cache(maxsize=256)
-def _bracket(beta: fmpq, degree: int, test: Test) -> tuple[list[arb], Side, Side]:
+def _bracket(beta: Expr, degree: int, test: Test) -> tuple[list[arb], Side, Side]:
     """Walk up the branch, from an amplitude at which the test is negative, to the first at which it is positive."""
     with flint.ctx.workprec(80):
         start, value = 0.2, arb(1)
         while not value < 0:
             start /= 4
             if start < 1e-3:
-                near = float(arb(beta))
-                raise ValueError(f"beta {near}: too close to the tricritical point to tell the phases apart (1e-5)")
+                raise Refused("beta", float(beta), "too close to the tricritical point to tell the phases apart (1e-5)")
             x = weak_state(beta, degree, start)
             equations, x = stationary_state(beta, degree, x, x[0])
             value = test(equations, x).mid()
@@ -185,4 +198,4 @@ def _bracket(beta: fmpq, degree: int, test: Test) -> tuple[list[arb], Side, Side
             if value > 0:
                 return x, low, (x[0], value)
             low = x[0], value
-    raise ValueError(f"beta {float(arb(beta))}: the branch does not turn before amplitude 0.999")
+    raise Refused("beta", float(beta), "the branch does not turn before amplitude 0.999")

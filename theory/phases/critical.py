@@ -13,9 +13,14 @@ from __future__ import annotations
 import flint
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import check_degree, check_dim, check_number
+from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_number
 from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import laplacian_eigenvalue
+
+MOST_BITS = 2**14
+"""Bits to which an irrational beta is compared with a boundary."""
 
 
 def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
@@ -112,21 +117,23 @@ def _ratio_bend(a: fmpq, argument: arb) -> arb:
     return (-2 * (a / argument + 1) * steepest).union(2 * a / argument**2)
 
 
-def is_above(beta: fmpq, degree: int, dim: int) -> bool:
-    """Whether beta > beta_k: by the Amos bounds, or by the sign of R(beta) - c, which is never 0.
+def is_above(beta: Expr, degree: int, dim: int) -> bool:
+    """Whether beta > beta_k: by the Amos bounds, or by the sign of R(beta) - c, which is never 0 for a rational beta.
 
     R(p/q) is irrational: its continued fraction (DLMF 10.33.1) has, cleared of denominators, fixed numerators p^2 and
-    growing integer denominators, to which Legendre's criterion applies.
+    growing integer denominators, to which Legendre's criterion applies. A ball may hold the boundary: then no precision
+    tells, and it is refused.
     """
     order, c = fmpq(2 * degree + dim - 2, 2), _boundary_ratio(degree, dim)
-    precision = 64 + 2 * int(beta.p).bit_length()
-    while True:
+    precision = 64 + 2 * int(beta.p).bit_length() if beta.is_Rational else 64
+    while beta.is_Rational or precision <= MOST_BITS:
         with flint.ctx.workprec(precision):
             lower, upper = _amos_bracket(degree, dim)
-            argument = arb(beta)
+            argument = enclose(beta)
             if argument < lower or argument > upper:
                 return bool(argument > upper)
             difference = bessel_ratio(order, argument) - c
         if not difference.contains(0):
             return bool(difference > 0)
         precision *= 2
+    raise Refused("beta", beta, f"the number is too close to the boundary of degree {degree}, or known too coarsely")

@@ -23,26 +23,32 @@ Source: arXiv 2410.23228 for the selection of the largest rate; the argument abo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+import sympy as sp
 from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import (
     Expr,
+    Real,
+    check_beta,
     check_dim,
     check_model,
     check_noise,
     check_number,
-    exact_number,
+    passes,
 )
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.growth.rates import growth_rate
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.phases.critical import critical_beta, is_above
 from gegenflow.theory.phases.isolation import boundaries
 from gegenflow.theory.phases.leaders import Comparison, leader
+
+NEAR = 40
+"""Digits of an irrational beta from which its neighbours are searched for."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +60,22 @@ class Phase:
     """
 
     dim: int
-    beta: fmpq | None
+    beta: Expr | None
     model: str
     degree: int
     rate: Certified
     lower: Certified | None
     upper: Certified | None
 
+    _repr_html_ = record_html
+
 
 def selected_degree(
-    beta: Any,
+    beta: Real | None,
     dim: int,
     *,
     kernel: KernelLike | None = None,
-    noise: Expr = 0,
+    noise: Real = 0,
     model: str = "usa",
     quantity: str = "growth",
     max_degree: int | None = None,
@@ -94,7 +102,7 @@ def selected_degree(
     a symbol, degrees that cannot be ruled out, and rates too close to tell apart. Source: arXiv 2410.23228;
     completeness, other kernels and noise derived here.
     """
-    weight = attention(exact_number(beta) if kernel is None else beta, kernel)
+    weight = attention(check_beta(beta, least=0) if kernel is None else beta, kernel)
     fast = check_noise(noise) == 0 and quantity == "growth" and max_degree is None
     if fast and (steepness := _steepness(weight)) is not None:
         check_model(model)
@@ -102,18 +110,18 @@ def selected_degree(
     return leader(weight, dim, noise=noise, model=model, quantity=quantity, max_degree=max_degree)
 
 
-def _steepness(kernel: Kernel) -> fmpq | None:
-    """The rate a >= 0 of a weight c e^{at}, c > 0, both rational; None for any other."""
+def _steepness(kernel: Kernel) -> Expr | None:
+    """The rate a >= 0 of a weight c e^{at}, c > 0; None for any other."""
     if len(kernel.terms) != 1 or kernel.terms[0].power or kernel.terms[0].half:
         return None
     coefficient, rate = kernel.terms[0].coefficient, kernel.terms[0].rate
-    simple = coefficient.is_Rational and rate.is_Rational and coefficient > 0 and rate >= 0
-    return fmpq(int(rate.p), int(rate.q)) if simple else None
+    number = not coefficient.free_symbols and not rate.free_symbols
+    return rate if number and passes(coefficient) and passes(rate, zero=True) else None
 
 
-def _selected(beta: fmpq, dim: int) -> int:
+def _selected(beta: Expr, dim: int) -> int:
     """The selected degree of the exponential kernel: the boundaries below beta are counted by bisection."""
-    if beta > fmpq(10) ** 1000:
+    if not passes(10**1000 - beta, zero=True):
         raise Refused("beta", beta, "the selected degree is computed up to beta = 1e1000")
     beyond = 1
     while is_above(beta, beyond, dim):
@@ -126,12 +134,12 @@ def _selected(beta: fmpq, dim: int) -> int:
 
 
 def phase(
-    beta: Any,
+    beta: Real | None,
     dim: int,
     *,
     model: str = "usa",
     kernel: KernelLike | None = None,
-    noise: Expr = 0,
+    noise: Real = 0,
     digits: int = 15,
     max_degree: int | None = None,
 ) -> Phase:
@@ -152,7 +160,7 @@ def phase(
     Raises Refused as :func:`selected_degree` and :func:`growth_rate`. Source: arXiv 2410.23228; other kernels and noise
     derived here.
     """
-    exact = None if beta is None and kernel is not None else exact_number(beta)
+    exact = None if beta is None and kernel is not None else check_beta(beta, least=0)
     dim, here = check_number("dim", check_dim(dim)), attention(exact, kernel)
     options: Comparison = {"noise": noise, "model": model, "max_degree": max_degree}
     degree = selected_degree(None, dim, kernel=here, **options)
@@ -163,12 +171,18 @@ def phase(
     if kernel is None and check_noise(noise) == 0:
         edges = critical_beta(degree - 1, dim, digits) if degree > 1 else None, critical_beta(degree, dim, digits)
     elif exact is not None:
-        own = attention(None, kernel)
+        own, near = attention(None, kernel), _near(exact)
         edges = (
-            _nearest(own, dim, exact, degree, False, digits, options),
-            _nearest(own, dim, exact, degree, True, digits, options),
+            _nearest(own, dim, near, degree, False, digits, options),
+            _nearest(own, dim, near, degree, True, digits, options),
         )
     return Phase(dim, exact, model, degree, rate, *edges)
+
+
+def _near(beta: Expr) -> fmpq:
+    """A rational number at beta, or next to it, from which to search."""
+    near = sp.Rational(beta if beta.is_Rational else sp.Float(beta, NEAR))
+    return fmpq(int(near.p), int(near.q))
 
 
 def _nearest(

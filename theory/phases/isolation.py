@@ -23,9 +23,10 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, check_noise, exact_fraction
+from gegenflow.theory.exact.arguments import Expr, check_noise, check_rational, check_real
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.kernels.weights import with_own_symbols
@@ -47,6 +48,8 @@ class Boundary:
     below: int
     above: int
 
+    _repr_html_ = record_html
+
 
 @dataclass(frozen=True)
 class Boundaries:
@@ -61,6 +64,8 @@ class Boundaries:
     degrees: tuple[int, ...]
     boundaries: tuple[Boundary, ...]
     unresolved: tuple[tuple[float, float], ...]
+
+    _repr_html_ = record_html
 
     @property
     def complete(self) -> bool:
@@ -94,7 +99,7 @@ def boundaries(
     Raises Refused as :func:`~gegenflow.theory.phases.selected_degree`, for an interval that is none, and for a
     parameter that neither the kernel nor the noise holds. Source: derived here.
     """
-    low, high = (exact_fraction(end, "between", "the ends of the interval must be finite numbers") for end in between)
+    low, high = (check_rational(end, "between", "the ends of the interval must be finite numbers") for end in between)
     if not low < high:
         raise Refused("between", f"{low} to {high}", "the first end must be below the second")
     parameter = with_own_symbols(parameter)
@@ -215,8 +220,8 @@ def coexistence(
     noise = check_noise(options.get("noise", 0))
 
     def cut(value: Any) -> Boundaries:
-        exact = exact_fraction(value, str(symbol), "a finite number is needed")
-        here, still = _put(symbol, sp.Rational(int(exact.p), int(exact.q)), as_kernel(kernel), noise)
+        number = check_real(value, str(symbol), "a finite number is needed", symbols=False)
+        here, still = _put(symbol, number, as_kernel(kernel), noise)
         held: Comparison = {**options, "noise": still}
         return boundaries(here, dim, (low, high), parameter=parameter, digits=digits, **held)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
 from typing import Any, TypedDict, Unpack
 
-from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.arguments import Real
 from gegenflow.theory.exact.tables import Row, Table
 from gegenflow.theory.growth.rates import growth_rate
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
@@ -55,12 +55,12 @@ class Growth(TypedDict, total=False):
 
     model: str
     kernel: KernelLike | None
-    noise: Expr
+    noise: Real
     digits: int
 
 
 def growth_rows(
-    dims: Iterable[int], degrees: Sequence[int], beta: Any = None, **options: Unpack[Growth]
+    dims: Iterable[int], degrees: Sequence[int], beta: Real | None = None, **options: Unpack[Growth]
 ) -> Iterator[Row]:
     """Rows of :func:`growth_table`, one at a time."""
     options = {"model": "usa", "digits": 15, **options}
@@ -81,7 +81,9 @@ def critical_table(dims: Iterable[int], degrees: Sequence[int], digits: int = 15
     return Table(tuple(critical_rows(dims, degrees, digits)))
 
 
-def growth_table(dims: Iterable[int], degrees: Sequence[int], beta: Any = None, **options: Unpack[Growth]) -> Table:
+def growth_table(
+    dims: Iterable[int], degrees: Sequence[int], beta: Real | None = None, **options: Unpack[Growth]
+) -> Table:
     """Growth rates (:func:`~gegenflow.theory.growth.growth_rate`, its options), with beta as it was given.
 
     >>> print(growth_table([2], [3], "5", digits=12))

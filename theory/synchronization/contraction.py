@@ -15,7 +15,16 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, check_beta, check_model, check_overlap, check_real, check_tokens
+from gegenflow.theory.exact.arguments import (
+    Expr,
+    Real,
+    Whole,
+    check_beta,
+    check_model,
+    check_overlap,
+    check_real,
+    check_tokens,
+)
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.exact.refusals import Refused
@@ -24,7 +33,7 @@ from gegenflow.theory.symbols import beta, t
 
 
 def dirac_rate(
-    beta: Expr = beta, *, model: str = "usa", kernel: KernelLike | None = None, digits: int | None = None
+    beta: Real = beta, *, model: str = "usa", kernel: KernelLike | None = None, digits: int | None = None
 ) -> Expr | Certified:
     r"""Rate at which tokens near one point contract: :math:`W_2(\mu_t, \delta) \sim e^{-rt}`.
 
@@ -50,11 +59,11 @@ def dirac_rate(
         if rate == 0:
             raise Refused("kernel", weight, "SA divides by the weight at overlap 1, which is 0")
         rate = sp.Integer(1)
-    return rate if digits is None else certify_at(beta, lambda: enclose(rate), digits)
+    return rate if digits is None else certify_at("beta", beta, lambda: enclose(rate), digits)
 
 
 def lojasiewicz_constant(
-    overlap: Expr, beta: Expr = beta, *, tokens: Expr = sp.oo, model: str = "usa", digits: int | None = None
+    overlap: Real, beta: Real = beta, *, tokens: Whole = sp.oo, model: str = "usa", digits: int | None = None
 ) -> Expr | Certified:
     r"""A constant C with :math:`\dot E \ge C(E^* - E)` for all measures with overlaps :math:`\langle x,y\rangle \ge g`.
 
@@ -89,9 +98,7 @@ def lojasiewicz_constant(
     b, model = check_beta(beta), check_model(model)
     if tokens == sp.oo:
         allowed = "the smallest overlap must lie in (0, 1), or in (-1/(n-1), 1) for n tokens"
-        g = q = check_real(overlap, "overlap", allowed)
-        if sp.false in (g > 0, g < 1):
-            raise ValueError(f"overlap {overlap}: {allowed}")
+        g = q = check_real(overlap, "overlap", allowed, above=0, below=1)
     else:
         n = check_tokens(tokens)
         g = check_overlap(overlap, n)
@@ -102,10 +109,10 @@ def lojasiewicz_constant(
         constant *= b * (1 - g) / (sp.exp(b * (1 - g)) - 1)
     if model == "sa":
         constant = constant * sp.exp(-b * greatest)
-    return constant if digits is None else certify_at(beta, lambda: enclose(constant), digits)
+    return constant if digits is None else certify_at("beta", beta, lambda: enclose(constant), digits)
 
 
-def kuramoto_lojasiewicz(resultant: Expr, cone: Expr) -> Expr:
+def kuramoto_lojasiewicz(resultant: Real, cone: Real) -> Expr:
     r"""The best constant at beta = 0 for measures of resultant R with :math:`\langle x,m\rangle \ge cR` on the support.
 
     .. math:: C = \frac{2R^2(1+c)}{1+R}, \qquad 0 < R \le 1, \quad -1 \le c \le R
@@ -119,12 +126,7 @@ def kuramoto_lojasiewicz(resultant: Expr, cone: Expr) -> Expr:
 
     Raises ValueError for R outside (0, 1] or c outside [-1, R]. Source: derived here; arXiv 2504.14697 for the idea.
     """
-    allowed = "the resultant must lie in (0, 1]"
-    length = check_real(resultant, "resultant", allowed)
-    if sp.false in (length > 0, length <= 1):
-        raise ValueError(f"resultant {resultant}: {allowed}")
+    length = check_real(resultant, "resultant", "the resultant must lie in (0, 1]", above=0, most=1)
     allowed = "the smallest overlap with the mean's direction must lie in [-1, resultant]"
-    least = check_real(cone, "cone", allowed)
-    if sp.false in (least >= -1, least <= length):
-        raise ValueError(f"cone {cone}: {allowed}")
+    least = check_real(cone, "cone", allowed, least=-1, most=length)
     return 2 * length**2 * (1 + least) / (1 + length)

@@ -23,9 +23,20 @@ import flint
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.exact.arguments import Expr, check_beta, check_model, check_overlap, check_real, check_tokens
+from gegenflow.theory.exact.arguments import (
+    Expr,
+    Real,
+    Whole,
+    check_beta,
+    check_model,
+    check_overlap,
+    check_time,
+    check_tokens,
+    passes,
+)
 from gegenflow.theory.exact.certified import Certified, certify, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 
 Functions = tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any], Callable[[], Any]]
@@ -39,7 +50,7 @@ FARTHEST = 2**40
 """Where the search for it gives up: 1 - g of :math:`e^{-10^{12}}`."""
 
 
-def equiangular_velocity(overlap: Expr, tokens: Expr, beta: Expr = beta, *, model: str = "usa") -> Expr:
+def equiangular_velocity(overlap: Real, tokens: Whole, beta: Real = beta, *, model: str = "usa") -> Expr:
     r"""Velocity :math:`\dot g` of the common overlap of n equiangular tokens, the formula at the head of this module.
 
     >>> g = sp.Symbol("g")
@@ -75,7 +86,7 @@ def clock(gap: Any, tokens: Any, beta: Any, model: str, functions: Functions) ->
 
 
 def hitting_time(
-    overlap: Expr, tokens: Expr, beta: Expr = beta, *, start: Expr = 0, model: str = "usa", digits: int | None = None
+    overlap: Real, tokens: Whole, beta: Real = beta, *, start: Real = 0, model: str = "usa", digits: int | None = None
 ) -> Expr | Certified:
     r"""Time at which n equiangular tokens, at overlap ``start`` at time 0, reach ``overlap``.
 
@@ -100,8 +111,8 @@ def hitting_time(
     """
     n, b, model = check_tokens(tokens), check_beta(beta), check_model(model)
     g, g0 = check_overlap(overlap, n), check_overlap(start, n, "start")
-    if sp.false == (g >= g0):
-        raise ValueError(f"overlap {overlap}: it must not lie below the start {start}, since overlaps only grow")
+    if not passes(g - g0, zero=True):
+        raise Refused("overlap", overlap, f"it must not lie below the start {start}, since overlaps only grow")
     if digits is None:
         return clock(1 - g, n, b, model, SYMBOLIC) - clock(1 - g0, n, b, model, SYMBOLIC)
     if g == g0:
@@ -112,11 +123,11 @@ def hitting_time(
         time: arb = clock(enclose(1 - g), *balls, model, BALLS) - clock(enclose(1 - g0), *balls, model, BALLS)
         return time
 
-    return certify_at(beta, evaluate, digits)
+    return certify_at("beta", beta, evaluate, digits)
 
 
 def overlap_after(
-    time: Expr, tokens: int, beta: Expr, *, start: Expr = 0, model: str = "usa", digits: int = 15
+    time: Real, tokens: Whole, beta: Real, *, start: Real = 0, model: str = "usa", digits: int = 15
 ) -> Certified:
     r"""Overlap of n equiangular tokens after a time, the inverse of :func:`hitting_time`, to certified digits.
 
@@ -127,12 +138,9 @@ def overlap_after(
     Source: derived here, by bisection of the exact time in balls.
     """
     n, b, model = check_tokens(tokens), check_beta(beta), check_model(model)
-    g0, allowed = check_overlap(start, n, "start"), "the time must be a finite number >= 0"
-    elapsed = check_real(time, "time", allowed)
-    if sp.false == (elapsed >= 0):
-        raise ValueError(f"time {time}: {allowed}")
-    if b.free_symbols or abs(b) > LARGEST_BETA:
-        raise ValueError(f"beta {beta}: the overlap at a time needs a number of size at most {LARGEST_BETA}")
+    g0, elapsed = check_overlap(start, n, "start"), check_time(time)
+    if b.free_symbols or not passes(LARGEST_BETA - abs(b), zero=True):
+        raise Refused("beta", beta, f"the overlap at a time needs a number of size at most {LARGEST_BETA}")
     if elapsed == 0:
         return certify(lambda: enclose(g0), digits)
 
@@ -159,7 +167,7 @@ def overlap_after(
                 break
         return 1 - _gap(low.union(high), count)
 
-    return certify_at(beta, evaluate, digits)
+    return certify_at("beta", beta, evaluate, digits)
 
 
 def _gap(free: arb, tokens: arb) -> arb:

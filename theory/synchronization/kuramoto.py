@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, check_real
+from gegenflow.theory.exact.arguments import Expr, Real, check_real, check_time
 
 
-def pair_angle(time: Expr, angle: Expr) -> Expr:
+def pair_angle(time: Real, angle: Real) -> Expr:
     r"""Angle between two tokens of any masses after a time at beta = 0, in every dim.
 
     .. math:: \tan\frac{\delta(t)}2 = e^{-t} \tan\frac{\delta_0}2, \qquad \dot\delta = -\sin\delta
@@ -31,14 +31,12 @@ def pair_angle(time: Expr, angle: Expr) -> Expr:
     Raises ValueError for an angle outside [0, pi) or a time < 0. Source: arXiv 2504.14697 for beta = 0 as the Kuramoto
     model; the solution is derived here.
     """
-    elapsed, allowed = _elapsed(time), "the angle must lie in [0, pi)"
-    opening = check_real(angle, "angle", allowed)
-    if sp.false in (opening >= 0, opening < sp.pi):
-        raise ValueError(f"angle {angle}: {allowed}")
+    elapsed = check_time(time)
+    opening = check_real(angle, "angle", "the angle must lie in [0, pi)", least=0, below=sp.pi)
     return opening if elapsed == 0 else 2 * sp.atan(sp.exp(-elapsed) * sp.tan(opening / 2))
 
 
-def poisson_resultant(time: Expr, resultant: Expr) -> Expr:
+def poisson_resultant(time: Real, resultant: Real) -> Expr:
     r"""Resultant after a time at beta = 0, dim 2, of a Poisson density, which stays one.
 
     .. math:: f = \frac{1-R^2}{1 - 2R\cos(\theta-\psi) + R^2}, \qquad \dot R = \tfrac12 R(1-R^2), \qquad
@@ -54,16 +52,6 @@ def poisson_resultant(time: Expr, resultant: Expr) -> Expr:
     Raises ValueError for a resultant outside (0, 1] or a time < 0. Source: derived here, on the invariant densities of
     Ott and Antonsen (Chaos 18, 037113, 2008).
     """
-    elapsed, allowed = _elapsed(time), "the resultant must lie in (0, 1]"
-    length = check_real(resultant, "resultant", allowed)
-    if sp.false in (length > 0, length <= 1):
-        raise ValueError(f"resultant {resultant}: {allowed}")
+    elapsed = check_time(time)
+    length = check_real(resultant, "resultant", "the resultant must lie in (0, 1]", above=0, most=1)
     return 1 / sp.sqrt(1 + (1 - length**2) / length**2 * sp.exp(-elapsed))
-
-
-def _elapsed(time: Expr) -> Expr:
-    allowed = "the time must be a finite number >= 0"
-    elapsed = check_real(time, "time", allowed)
-    if sp.false == (elapsed >= 0):
-        raise ValueError(f"time {time}: {allowed}")
-    return elapsed

@@ -10,14 +10,16 @@ from __future__ import annotations
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.exact.arguments import Expr, check_overlap, check_real, check_tokens
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_overlap, check_real, check_tokens, positive
+from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 
 RANGE = "the overlap of a long context must lie in (0, 1)"
+SCALE = "the factor c of beta = c log(n) must be a finite real number"
 
 
-def context_threshold(overlap: Expr) -> Expr:
+def context_threshold(overlap: Real) -> Expr:
     r"""The factor c of :math:`\beta = c \log n` at which attention begins to tell tokens apart: :math:`1/(1-\rho)`.
 
     >>> context_threshold("0.6")
@@ -28,7 +30,7 @@ def context_threshold(overlap: Expr) -> Expr:
     return 1 / (1 - _long_overlap(overlap))
 
 
-def context_overlap(overlap: Expr, tokens: int, scale: Expr, *, digits: int = 15) -> Certified:
+def context_overlap(overlap: Real, tokens: Whole, scale: Real, *, digits: int = 15) -> Certified:
     r"""Overlap, after one step of attention at :math:`\beta = c\log n`, of n tokens whose overlaps are all rho.
 
     .. math:: \rho' = 1 - \frac{(1-\rho)\,u^2}{u^2 + (2u+n)\,\sigma}, \qquad u = n^{c(1-\rho)} - 1, \quad
@@ -45,17 +47,17 @@ def context_overlap(overlap: Expr, tokens: int, scale: Expr, *, digits: int = 15
     """
     n = check_tokens(tokens)
     rho = check_overlap(overlap, n)
-    c = check_real(scale, "scale", "the factor c of beta = c log(n) must be a finite real number")
+    c = check_real(scale, "scale", SCALE)
 
     def evaluate() -> arb:
         count, ball = enclose(n), enclose(rho)
         u = (enclose(c * (1 - rho)) * count.log()).expm1()
         return 1 - (1 - ball) * u**2 / (u**2 + (2 * u + count) * (1 + (count - 1) * ball))
 
-    return certify(evaluate, digits)
+    return certify_at("scale", scale, evaluate, digits)
 
 
-def context_overlap_limit(overlap: Expr, scale: Expr) -> Expr:
+def context_overlap_limit(overlap: Real, scale: Real) -> Expr:
     r"""Limit of :func:`context_overlap` as n grows.
 
     .. math:: \rho' \to 1, \quad \frac{4\rho}{1+3\rho}, \quad \rho \qquad \text{for } c <, =, > \frac{1}{1-\rho}
@@ -70,17 +72,15 @@ def context_overlap_limit(overlap: Expr, scale: Expr) -> Expr:
     Source: arXiv 2510.05554; the corrections are derived here.
     """
     rho = _long_overlap(overlap)
-    c = check_real(scale, "scale", "the factor c of beta = c log(n) must be a finite real number")
+    c = check_real(scale, "scale", SCALE)
     excess = sp.simplify(c * (1 - rho) - 1)
     if excess.is_zero:
         return 4 * rho / (1 + 3 * rho)
-    if excess.is_positive is None:
-        raise ValueError(f"scale {scale}: numbers are needed to tell on which side of 1/(1 - overlap) it lies")
-    return rho if excess.is_positive else sp.Integer(1)
+    beyond = positive(excess)
+    if beyond is None:
+        raise Refused("scale", scale, "numbers are needed to tell on which side of 1/(1 - overlap) it lies")
+    return rho if beyond else sp.Integer(1)
 
 
-def _long_overlap(overlap: Expr) -> Expr:
-    value = check_real(overlap, "overlap", RANGE)
-    if sp.false in (value > 0, value < 1):
-        raise ValueError(f"overlap {overlap}: {RANGE}")
-    return value
+def _long_overlap(overlap: Real) -> Expr:
+    return check_real(overlap, "overlap", RANGE, above=0, below=1)

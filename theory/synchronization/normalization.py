@@ -26,9 +26,10 @@ from typing import Any, Literal
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.exact.arguments import Expr, check_beta, check_overlap, check_real, check_tokens
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_beta, check_overlap, check_real, check_tokens
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 from gegenflow.theory.synchronization.equiangular import (
     BALLS,
@@ -46,20 +47,18 @@ time = sp.Symbol("time", positive=True)
 def check_scheme(scheme: str) -> Scheme:
     """The scheme of normalisation, or a ValueError unless it is "post", "pre" or "peri"."""
     if scheme not in ("post", "pre", "peri"):
-        raise ValueError(f"scheme {scheme}: the scheme of normalisation is 'post', 'pre' or 'peri'")
+        raise Refused("scheme", scheme, "the scheme of normalisation is 'post', 'pre' or 'peri'")
     return scheme  # type: ignore[return-value]
 
 
-def check_radius(radius: Any) -> Expr:
+def check_radius(radius: Real) -> Expr:
     """The radius of a token, or a ValueError unless it is > 0."""
-    allowed = "the radius must be a finite number > 0"
-    value = check_real(radius, "radius", allowed)
-    if sp.false == (value > 0):
-        raise ValueError(f"radius {radius}: {allowed}")
-    return value
+    return check_real(radius, "radius", "the radius must be a finite number > 0", above=0)
 
 
-def normalized_velocity(scheme: str, overlap: Expr, radius: Expr, tokens: Expr, beta: Expr = beta) -> tuple[Expr, Expr]:
+def normalized_velocity(
+    scheme: str, overlap: Real, radius: Real, tokens: Whole, beta: Real = beta
+) -> tuple[Expr, Expr]:
     r"""Velocities :math:`(\dot g, \dot r)` of the overlap and the radius of n equiangular tokens of equal radius (SA).
 
     .. math:: \dot g = \frac{2q(1-g)(1+(n-1)g)}{s}, \quad \langle\theta,A\rangle = p + (n-1)qg, \quad
@@ -90,7 +89,7 @@ def normalized_velocity(scheme: str, overlap: Expr, radius: Expr, tokens: Expr, 
 
 
 def radius_at(
-    overlap: Expr, tokens: Expr, beta: Expr = beta, *, start: Expr = 0, radius: Expr = 1, digits: int | None = None
+    overlap: Real, tokens: Whole, beta: Real = beta, *, start: Real = 0, radius: Real = 1, digits: int | None = None
 ) -> Expr | Certified:
     r"""Radius at which n equiangular tokens, ``start`` and ``radius`` at time 0, reach an overlap (Pre and Peri).
 
@@ -122,7 +121,7 @@ def radius_at(
         value: arb = enclose(prefactor) * passed.exp()
         return value
 
-    return certify_at(beta, evaluate, digits)
+    return certify_at("beta", beta, evaluate, digits)
 
 
 @dataclass(frozen=True)
@@ -136,14 +135,19 @@ class DecayLaw:
     decay: Expr
     constant: Expr | Certified
 
+    def _repr_latex_(self) -> str:
+        certified = isinstance(self.constant, Certified)
+        constant = self.constant._repr_latex_().strip("$") if certified else sp.latex(self.constant)
+        return rf"$1 - g \sim \left({constant}\right) {sp.latex(self.decay)}$"
+
 
 def decay_law(
     scheme: str,
-    tokens: Expr,
-    beta: Expr = beta,
+    tokens: Whole,
+    beta: Real = beta,
     *,
-    start: Expr = 0,
-    radius: Expr = 1,
+    start: Real = 0,
+    radius: Real = 1,
     digits: int | None = None,
 ) -> DecayLaw:
     r"""How 1 - g falls at late times for n equiangular tokens, of overlap ``start`` and ``radius`` at time 0.
@@ -181,4 +185,4 @@ def decay_law(
         value: arb = constant(enclose(1 - g0), enclose(n), enclose(b), BALLS) * enclose(ratio)
         return value
 
-    return DecayLaw(scheme, decay, certify_at(beta, evaluate, digits))
+    return DecayLaw(scheme, decay, certify_at("beta", beta, evaluate, digits))

@@ -1,0 +1,218 @@
+"""Every public result of the theory is a value: equal when equal, hashable, short in print, fit to travel.
+
+One table, :data:`RESULTS`, calls every public name; a name that is missing from it fails the first test.
+"""
+
+import copy
+import multiprocessing
+import pickle
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+import pytest
+import sympy as sp
+from flint import arb
+
+from gegenflow import theory as th
+
+ROOMS = [name for name in dir(th) if isinstance(getattr(th, name), ModuleType) and name != "symbols"]
+MOST_LINES = 12
+HALF = sp.Rational(1, 2)
+
+
+def kernel() -> th.Kernel:
+    return th.Kernel.heads([1, "0.5"], [1, -1])
+
+
+def selection() -> object:
+    return th.finite_tokens.selection_law(2, 5, 500)
+
+
+RESULTS: dict[str, Callable[[], object]] = {
+    "beta": lambda: th.beta,
+    "d": lambda: th.d,
+    "k": lambda: th.k,
+    "kappa": lambda: th.kappa,
+    "t": lambda: th.t,
+    "sphere.gegenbauer": lambda: th.gegenbauer(3),
+    "sphere.harmonic_dimension": lambda: th.harmonic_dimension(3, 4),
+    "sphere.laplacian_eigenvalue": lambda: th.sphere.laplacian_eigenvalue(),
+    "sphere.zonal_divergence": lambda: th.sphere.zonal_divergence(th.t**2),
+    "sphere.zonal_laplacian": lambda: th.sphere.zonal_laplacian(th.t**2),
+    "sphere.zonal_weight": lambda: th.sphere.zonal_weight(),
+    "sphere.P": lambda: th.sphere.P(th.k, th.t),
+    "exact.Certified": lambda: th.Certified("0.5", "0", arb(HALF.p) / 2),
+    "exact.Refused": lambda: th.Refused("dim", 1, "the sphere needs dim >= 2").args,
+    "exact.Table": lambda: th.Table(({"dim": 2, "beta": "1.04"},), {"model": "usa"}),
+    "exact.certify": lambda: th.certify(arb.pi, 20),
+    "kernels.Kernel": lambda: kernel(),
+    "kernels.Kernel.series": lambda: th.Kernel.series([0, 1, HALF]),
+    "kernels.Kernel.text": lambda: th.Kernel("tanh(3*t)"),
+    "kernels.Kernel.exponential": lambda: th.Kernel.exponential(th.critical_beta(1, 2, 20)),
+    "kernels.Kernel.relu": lambda: th.Kernel.relu(2),
+    "kernels.KernelLike": lambda: th.Kernel(th.t**2 + th.beta),
+    "kernels.funk_hecke": lambda: th.funk_hecke(1, 3, 2, digits=10),
+    "kernels.half_power_multiplier": lambda: th.kernels.half_power_multiplier(2, 1, 3),
+    "kernels.power_multiplier": lambda: th.kernels.power_multiplier(2, 1, 3),
+    "growth.Derivation": lambda: th.linearize(dim=2),
+    "growth.linearize": lambda: th.linearize(th.Kernel.relu(), 3, model="sa"),
+    "growth.growth_rate": lambda: th.growth_rate(3, 2, 5, digits=12),
+    "growth.noise_threshold": lambda: th.noise_threshold(3, 2),
+    "phases.Phase": lambda: th.phase(5, 2, noise=1, digits=6),
+    "phases.phase": lambda: th.phase("5.5", 3),
+    "phases.Boundary": lambda: th.boundaries(th.Kernel.exponential(), 2, (1, 2), digits=6).boundaries[0],
+    "phases.Boundaries": lambda: th.boundaries(th.Kernel.exponential(), 2, (1, 4), digits=6),
+    "phases.boundaries": lambda: th.boundaries(kernel(), 3, (1, 2), digits=6),
+    "phases.coexistence": lambda: th.phases.coexistence(
+        th.Kernel.heads([1, th.kappa], [1, 2]), 2, (th.beta, 1, 2), (th.kappa, [1]), digits=6
+    ),
+    "phases.selected_degree.kernel": lambda: th.selected_degree(None, 2, kernel="exp(5*t)"),
+    "phases.selected_degree": lambda: th.selected_degree(5, 3),
+    "phases.critical_beta": lambda: th.critical_beta(2, 3, 30),
+    "phases.critical_beta_bounds": lambda: th.phases.critical_beta_bounds(3, 8),
+    "phases.critical_beta_sharp_bounds": lambda: th.phases.critical_beta_sharp_bounds(3, 8),
+    "phases.critical_beta_series": lambda: th.phases.critical_beta_series(2),
+    "phases.selected_degree_series": lambda: th.phases.selected_degree_series(2),
+    "phases.largest_rate_series": lambda: th.phases.largest_rate_series(2),
+    "phases.inverse_ratio_series": lambda: th.phases.inverse_ratio_series(3),
+    "phases.critical_table": lambda: th.critical_table(range(2, 6), range(1, 8), 10),
+    "phases.growth_table": lambda: th.growth_table([2], [1, 2], "0.5"),
+    "finite_tokens.SelectionLaw": selection,
+    "finite_tokens.selection_law": selection,
+    "finite_tokens.tokens_needed": lambda: th.finite_tokens.tokens_needed("0.5", 2, 5),
+    "finite_tokens.boundary_share": lambda: th.finite_tokens.boundary_share(6, 3, 2, 2000),
+    "finite_tokens.boundary_width": lambda: th.finite_tokens.boundary_width(3, 2, 2000),
+    "finite_tokens.mean_field_distance": lambda: th.finite_tokens.mean_field_distance("0.1", 5),
+    "expansions.Expansion": lambda: th.expansions.expansion(2, 3, beta=5),
+    "expansions.expansion": lambda: th.expansions.expansion(4, 3, beta=5),
+    "expansions.competition_exponent": lambda: th.expansions.competition_exponent(5),
+    "noise.AmplitudeEquation": lambda: th.noise.amplitude_equation(1),
+    "noise.amplitude_equation": lambda: th.noise.amplitude_equation(2, 1, "0.5"),
+    "noise.supercritical_beta": lambda: th.noise.supercritical_beta(2),
+    "noise.Branch": lambda: th.noise.branch(0, amplitudes=[n / 20 for n in range(1, 16)]),
+    "noise.branch": lambda: th.noise.branch(2, amplitudes=[0.2]),
+    "noise.Landau": lambda: th.noise.landau_expansion(),
+    "noise.landau_expansion": lambda: th.noise.landau_expansion(2, 3),
+    "noise.coupling_threshold": lambda: th.noise.coupling_threshold(1, 2, 3, digits=12),
+    "noise.tricritical_beta": lambda: th.noise.tricritical_beta(3),
+    "noise.BranchPoint": lambda: th.noise.branch_fold(4, digits=6),
+    "noise.branch_fold": lambda: th.noise.branch_fold(4, digits=8),
+    "noise.Transition": lambda: th.noise.phase_transition(2, digits=8),
+    "noise.phase_transition": lambda: th.noise.phase_transition(4, digits=6),
+    "clusters.AntipodalClusters": lambda: th.clusters.antipodal_clusters(),
+    "clusters.antipodal_clusters": lambda: th.clusters.antipodal_clusters("0.25", 1, model="sa"),
+    "clusters.survival_beta": lambda: th.clusters.survival_beta("1/3", digits=10),
+    "clusters.cluster_energy": lambda: th.clusters.cluster_energy(3),
+    "clusters.intra_rate": lambda: th.clusters.intra_rate(3, 2, digits=10),
+    "clusters.mode_rate": lambda: th.clusters.mode_rate(1, 4),
+    "clusters.ClusterSpectrum": lambda: th.clusters.simplex_spectrum(),
+    "clusters.antipodal_spectrum": lambda: th.clusters.antipodal_spectrum(3, 2),
+    "clusters.cross_polytope_spectrum": lambda: th.clusters.cross_polytope_spectrum(3, model="sa"),
+    "clusters.simplex_spectrum": lambda: th.clusters.simplex_spectrum(4, 2),
+    "clusters.escape_asymptote": lambda: th.clusters.escape_asymptote(4),
+    "clusters.escape_mode": lambda: th.clusters.escape_mode(4, 7),
+    "clusters.escape_rate": lambda: th.clusters.escape_rate(5, 20, digits=6),
+    "clusters.lifetime": lambda: th.clusters.lifetime(3, 10, perturbation="0.001"),
+    "clusters.cluster_spectrum": lambda: th.clusters.cluster_spectrum(th.clusters.platonic("cube"), 4, digits=6),
+    "clusters.energy_curvature": lambda: th.clusters.energy_curvature([[1, 0]], [[0, 1]], 3),
+    "clusters.energy_slope": lambda: th.clusters.energy_slope([[1, 0], [0, 1]], [[0, 1], [0, 0]], 1),
+    "clusters.cross_polytope": lambda: th.clusters.cross_polytope(3),
+    "clusters.platonic": lambda: th.clusters.platonic("dodecahedron"),
+    "clusters.simplex": lambda: th.clusters.simplex(3),
+    "synchronization.dirac_rate": lambda: th.synchronization.dirac_rate(-1, digits=8),
+    "synchronization.kuramoto_lojasiewicz": lambda: th.synchronization.kuramoto_lojasiewicz("0.5", "0.5"),
+    "synchronization.lojasiewicz_constant": lambda: th.synchronization.lojasiewicz_constant("0.5", 1),
+    "synchronization.equiangular_velocity": lambda: th.synchronization.equiangular_velocity("0.5", 3),
+    "synchronization.hitting_time": lambda: th.synchronization.hitting_time("0.9", 32, 1, digits=8),
+    "synchronization.overlap_after": lambda: th.synchronization.overlap_after(2, 3, 1),
+    "synchronization.pair_angle": lambda: th.synchronization.pair_angle(1, "1/2"),
+    "synchronization.poisson_resultant": lambda: th.synchronization.poisson_resultant(1, "1/2"),
+    "synchronization.context_overlap": lambda: th.synchronization.context_overlap("0.5", 1000, 2),
+    "synchronization.context_overlap_limit": lambda: th.synchronization.context_overlap_limit("1/2", 2),
+    "synchronization.context_threshold": lambda: th.synchronization.context_threshold("0.6"),
+    "synchronization.DecayLaw": lambda: th.synchronization.decay_law("post", 2, 0),
+    "synchronization.decay_law": lambda: th.synchronization.decay_law("peri", 32, 9, digits=10),
+    "synchronization.normalized_velocity": lambda: th.synchronization.normalized_velocity("pre", "0.5", 1, 3, 1),
+    "synchronization.radius_at": lambda: th.synchronization.radius_at("3/5", 7, 0),
+    "low_temperature.diffusion": lambda: th.low_temperature.diffusion(1 + th.t, 3),
+    "low_temperature.diffusion_time": lambda: th.low_temperature.diffusion_time(3, model="usa"),
+    "low_temperature.drift_speed": lambda: th.low_temperature.drift_speed(1 + th.t / 2, 2),
+    "low_temperature.smoothing_series": lambda: th.low_temperature.smoothing_series(3),
+    "low_temperature.velocity_series": lambda: th.low_temperature.velocity_series(1 + th.t / 2, 3),
+    "low_temperature.LimitMap": lambda: th.low_temperature.limit_map([[2, 1], [1, 1]]),
+    "low_temperature.limit_map": lambda: th.low_temperature.limit_map(
+        [[int(i >= j) for i in range(14)] for j in range(14)]
+    ),
+    "low_temperature.ProjectionLaw": lambda: th.low_temperature.ProjectionLaw(1, 2),
+    "low_temperature.pairing_overlap": lambda: th.low_temperature.pairing_overlap(1, "1/3"),
+    "low_temperature.pairing_rate": lambda: th.low_temperature.pairing_rate(["0.1", "0.3"]),
+    "low_temperature.pairing_time": lambda: th.low_temperature.pairing_time("0.9", 20),
+}
+
+
+def public_names() -> set[str]:
+    """The names of every room, as room.name, and the core names that stand in no room."""
+    rooms = {name: import_module(f"gegenflow.theory.{name}") for name in ROOMS}
+    in_rooms = {f"{room}.{name}" for room, module in rooms.items() for name in getattr(module, "__all__", ())}
+    seen = {name.partition(".")[2] for name in in_rooms} | set(ROOMS)
+    return in_rooms | {name for name in th.__all__ if name not in seen and f"sphere.{name}" not in RESULTS}
+
+
+def test_every_public_name_is_in_the_table():
+    """A new public name needs a line in RESULTS."""
+    missing = public_names() - set(RESULTS)
+    assert not missing, f"add to RESULTS: {sorted(missing)}"
+
+
+@cache
+def result(name: str) -> object:
+    """The result, worked out once."""
+    return RESULTS[name]()
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_is_a_value(name):
+    """Called twice, copied and pickled it is the same, hashes the same, and prints in a dozen lines."""
+    value, again = result(name), RESULTS[name]()
+    journeys = again, copy.deepcopy(value), copy.copy(value), pickle.loads(pickle.dumps(value))
+    for other in journeys:
+        assert type(other) is type(value)
+        assert other == value
+        if not isinstance(value, (list, dict)):
+            assert hash(other) == hash(value)
+        assert repr(other) == repr(value)
+    assert len(repr(value).splitlines()) <= MOST_LINES
+    assert value != object()
+
+
+def test_results_travel_through_a_pool_of_fresh_processes():
+    """Each is sent to a spawned process, copied there, and comes back equal."""
+    values = {name: result(name) for name in RESULTS}
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        returned = dict(zip(values, pool.map(copy.deepcopy, values.values()), strict=True))
+    assert returned == values
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_records_render_in_a_notebook(name):
+    """Every class of our own has LaTeX or HTML."""
+    value = result(name)
+    if not type(value).__module__.startswith("gegenflow") or isinstance(value, sp.Basic):
+        return
+    shown = [getattr(value, form)() for form in ("_repr_latex_", "_repr_html_") if hasattr(value, form)]
+    assert shown, type(value)
+    for text in shown:
+        assert text.startswith(("$", "<table", "\\begin", "%"))
+
+
+def test_a_mapping_in_a_result_cannot_be_changed():
+    """What is hashed stays as it was."""
+    law = result("finite_tokens.selection_law")
+    assert isinstance(law.selection, Mapping)
+    with pytest.raises(TypeError):
+        law.selection[1] = 0.5
+    with pytest.raises(TypeError):
+        result("phases.growth_table").rows[0]["beta"] = "2"
