@@ -15,7 +15,7 @@ from hypothesis.strategies import fractions, integers, sampled_from
 
 from gegenflow import theory as th
 from gegenflow.theory.exact.arguments import check_beta
-from gegenflow.theory.exact.certified import latex_number
+from gegenflow.theory.exact.rounding import latex_number
 
 digit_counts = integers(1, 60)
 numbers = fractions(max_denominator=10**9).filter(bool)

@@ -157,8 +157,8 @@ def formatted(ball: arb, spec: str) -> str | None:
         return None
     digits, kind = int((match["precision"] or ".6")[1:]), match["kind"].lower()
     place = digits + 2 if kind == "%" else digits if kind == "f" else None
-    if place is not None:
-        return format(rounded(ball, place), spec)
-    significant = digits + 1 if kind == "e" else max(digits, 1)
-    number = rounded(ball, significant - 1 - leading_place(ball))
-    return format(number, spec)
+    if place is None:
+        significant = digits + 1 if kind == "e" else max(digits, 1)
+        place = significant - 1 - leading_place(ball)
+    number = rounded(ball, place)
+    return format(number.copy_abs().copy_negate() if ball < 0 else number, spec)

@@ -181,7 +181,7 @@ def phase(
 
 def _near(beta: Expr) -> fmpq:
     """A rational number at beta, or next to it, from which to search."""
-    near = sp.Rational(beta if beta.is_Rational else sp.Float(beta, NEAR))
+    near = sp.Rational(beta if beta.is_Rational else beta.evalf(NEAR))
     return fmpq(int(near.p), int(near.q))
 
 
