@@ -180,7 +180,14 @@ def test_a_ball_that_is_too_wide_is_refused_in_one_sentence():
         th.phases.boundaries("exp(beta*t)", 2, (1, sp.sqrt(7)))
 
 
-SPELLINGS = [sp.sqrt(2), th.certify(lambda: arb(2).sqrt(), 40), th.certify(lambda: arb(2).sqrt(), 50).ball, mpmath.sqrt(2), math.sqrt(2), np.sqrt(2)]
+SPELLINGS = [
+    sp.sqrt(2),
+    th.certify(lambda: arb(2).sqrt(), 40),
+    th.certify(lambda: arb(2).sqrt(), 50).ball,
+    mpmath.sqrt(2),
+    math.sqrt(2),
+    np.sqrt(2),
+]
 
 
 @pytest.mark.parametrize("root", SPELLINGS, ids=lambda root: type(root).__name__)
