@@ -26,7 +26,7 @@ def plot_trajectories(run: Run, *, ax: "Axes | None" = None, **kwargs: Any) -> "
     """
     if not isinstance(run, Run):
         raise Refused("run", None, f"it is a {type(run).__name__}, paths are those of the tokens of a Run")
-    ax = ax or _current_axes()
+    ax = axes_of(ax)
     style: dict[str, Any] = {"color": "C0", "linewidth": 0.5, "alpha": 0.5} | kwargs
     if run.tokens.shape[1] == 2:
         ax.plot(run.t, _broken_angles(run.trajectories), **style)
@@ -54,7 +54,7 @@ def plot_density(
     """
     density = run.density if isinstance(run, DensityRun) else run
     if isinstance(density, CircleDensity):
-        ax, angle = ax or _current_axes(), np.linspace(-np.pi, np.pi, 1001)
+        ax, angle = axes_of(ax), np.linspace(-np.pi, np.pi, 1001)
         ax.plot(angle, density.values(angle), **kwargs)
     elif isinstance(run, DensityRun):
         raise Refused("run", None, f"its density is of dim {run.density.dim}, only one on the circle can be drawn")
@@ -66,7 +66,7 @@ def plot_density(
         if tokens.shape[1] != 2:
             raise Refused("run", None, f"its tokens are of dim {tokens.shape[1]}, those of dim 2 can be drawn")
         bins = check_whole("bins", bins, 1)
-        ax, angle = ax or _current_axes(), np.arctan2(tokens[:, 1], tokens[:, 0])
+        ax, angle = axes_of(ax), np.arctan2(tokens[:, 1], tokens[:, 0])
         mass, edges = np.histogram(angle, bins=bins, range=(-np.pi, np.pi), weights=weights)
         ax.stairs(mass * bins, edges, **{"fill": True, "alpha": 0.7} | kwargs)
     ax.set(xlabel="angle", ylabel="density (uniform = 1)", xlim=(-np.pi, np.pi))
@@ -80,7 +80,7 @@ def plot_power(run: Run | DensityRun, *, ax: "Axes | None" = None, **kwargs: Any
     """
     if not isinstance(run, Run | DensityRun) or "harmonic_power" not in run.observables:
         raise Refused("run", None, "it has no harmonic_power: a run with observe=[HarmonicPower(max_degree)] has")
-    ax = ax or _current_axes()
+    ax = axes_of(ax)
     for degree, power in enumerate(run.observables["harmonic_power"].T[1:], start=1):
         ax.plot(run.t, np.sqrt(power), **{"label": f"degree {degree}"} | kwargs)
     ax.set(xlabel="time", ylabel="amplitude", yscale="log")
@@ -96,7 +96,14 @@ def _broken_angles(trajectories: Array) -> Array:
     return angles
 
 
-def _current_axes() -> "Axes":
-    import matplotlib.pyplot as plt
+def axes_of(ax: "Axes | None") -> "Axes":
+    """The axes to draw on: those given, or the current ones.
 
-    return plt.gca()
+    Raises ValueError for anything but axes.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise Refused("ax", repr(ax), "it must be matplotlib axes, or None for the current ones")
+    return plt.gca() if ax is None else ax

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gegenflow.numerics.runs.plots import _current_axes
+from gegenflow.numerics.runs.plots import axes_of
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.report import BARS, Report
 
@@ -19,7 +19,7 @@ def plot_checks(report: Report, *, ax: "Axes | None" = None, **kwargs: Any) -> "
     """
     if not isinstance(report, Report):
         raise Refused("report", None, f"it is a {type(report).__name__}, checks are those of a Report")
-    ax = ax or _current_axes()
+    ax = axes_of(ax)
     names = [f"{check.section}, {check.name}" for check in report.checks]
     off = [np.copysign(check.off_by, check.measured - check.predicted) for check in report.checks]
     ax.axvspan(-BARS, BARS, color="0.93")

@@ -156,6 +156,7 @@ def test_two_processes_that_save_to_one_path_leave_one_whole_file(run, tmp_path)
         assert [writer.stdout.readline() for writer in writers] == ["ready\n"] * 2
         for _ in range(20):
             assert np.array_equal(nm.load(tmp_path / "run.npz").tokens, run.tokens)
+        assert [writer.poll() for writer in writers] == [None, None]
     finally:
         for writer in writers:
             writer.terminate()
