@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.sphere import SphereDensity
 from gegenflow.numerics.densities.zonal import ZonalDensity
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.weights import check_fit
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.runs.archives import FORMAT, MOST_BYTES, Facts, read_archive
-from gegenflow.numerics.runs.run import DENSITY_ARRAYS, GROUPS, RUN_ARRAYS, DensityRun, Run
+from gegenflow.numerics.runs.flows import read_flow
+from gegenflow.numerics.runs.run import DENSITY_ARRAYS, FLOW, GROUPS, RUN_ARRAYS, DensityRun, Run
 from gegenflow.numerics.tokens.arguments import check_array, check_whole
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 
@@ -63,25 +67,26 @@ def load(path: str | Path, *, max_bytes: int = MOST_BYTES) -> Run | DensityRun:
         if number > FORMAT:
             raise ValueError(f"it is of format {number}, this version reads up to {FORMAT}; a newer one is needed")
         if number == 0:
-            facts["parameters"] = _renamed(facts.get("parameters"))
+            facts |= _of_today(facts.get("parameters"))
         return _density_run(facts, arrays) if "density" in facts else _run(facts, arrays)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a saved run: {error}") from error
 
 
 def _known(name: str) -> bool:
-    return name in (*RUN_ARRAYS, *DENSITY_ARRAYS, "last") or name.startswith(tuple(GROUPS))
+    return name in (*RUN_ARRAYS, *DENSITY_ARRAYS, "last") or name.startswith((*GROUPS, FLOW))
 
 
-def _renamed(parameters: object) -> object:
-    """The parameters of format 0, in which matrices were text, under the names of today."""
+def _of_today(parameters: object) -> Facts:
+    """The parameters of format 0, in which matrices were text, under the names of today, and the flow in them."""
     if not isinstance(parameters, dict):
-        return parameters
+        return {}
     today = {NAMES_OF_FORMAT_0.get(name, name): value for name, value in parameters.items()}
     for name in ("query_key", "value"):
         if isinstance(text := today.get(name), str):
             today[name] = check_array(name, json.loads(text), "(dim, dim)", None, None)
-    return today
+    parts = {field.name: today[field.name] for field in fields(Flow) if today.get(field.name) is not None}
+    return {"parameters": today, "flow": None if "kernel" in parts else parts}
 
 
 def _run(facts: Facts, arrays: Arrays) -> Run:
@@ -94,7 +99,10 @@ def _run(facts: Facts, arrays: Arrays) -> Run:
     if own["trajectories"].shape[1] > len(tokens):
         raise ValueError(f"trajectories follow {own['trajectories'].shape[1]} of {len(tokens)} tokens")
     errors = {name: _number(facts, name, optional=True) for name in ("field_error", "error")}
-    return Run(**own, **errors, **_common(facts, arrays, own["t"], count))
+    common = _common(facts, arrays, own["t"], count)
+    for name in ("query_key", "value"):
+        check_fit(name, getattr(common["flow"], name, None), tokens.shape[1])
+    return Run(**own, **errors, **common)
 
 
 def _density_run(facts: Facts, arrays: Arrays) -> DensityRun:
@@ -130,7 +138,9 @@ def _common(facts: Facts, arrays: Arrays, times: Array, count: int) -> dict[str,
         "version": version,
         "seconds": _number(facts, "seconds"),
     }
-    return known | groups | {"extra": facts}
+    told = facts.pop("flow", None)
+    flow = None if told is None else read_flow(told, _group(arrays, FLOW))
+    return known | groups | {"flow": flow, "extra": facts}
 
 
 def _group(arrays: Arrays, prefix: str) -> Arrays:

@@ -135,6 +135,7 @@ def solve_density(
         },
         version=installed_version("gegenflow"),
         seconds=perf_counter() - clock,
+        flow=flow,
     )
 
 

@@ -199,6 +199,7 @@ def simulate(
         },
         version=installed_version("gegenflow"),
         seconds=seconds,
+        flow=flow,
     )
 
 

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gegenflow.numerics.densities.density import Density
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.runs.archives import write_archive
+from gegenflow.numerics.runs.flows import flow_contents
 from gegenflow.numerics.runs.printing import as_html, as_text, number, summary
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.values import Value
@@ -25,6 +27,7 @@ RUN_ARRAYS = ("tokens", "t", "radii", "trajectories", "weights", "merges")
 DENSITY_ARRAYS = ("t", "coefficients", "minimum", "resolution")
 GROUPS = {"observable:": "observables", "parameter:": "parameters", "memory:": "memory", "event:": "events"}
 """What the names of arrays in a file begin with, and the mapping that holds them."""
+FLOW = "flow:"
 
 Arrays = Mapping[str, NDArray[Any]]
 Parameter = str | int | float | bool | None | NDArray[Any]
@@ -43,9 +46,10 @@ class Run(Value):
     ones and None for a run with noise or one that ended early; ``error``,
     where asked for, is the largest distance of a token at the end from a run at a hundredth of the tolerances.
 
-    ``memory`` is what beside the state it takes to go on, ``events`` maps names to the times at which something was
-    seen to happen, and ``extra`` holds what else a file said.  Runs are equal if all but their ``seconds`` is, arrays
-    bit for bit:
+    ``flow`` is what moved the tokens, None in a run from a file if its kernel is a function, of which ``parameters``
+    keeps the name; ``memory`` is what beside the state it takes to go on, ``events`` maps names to the times at which
+    something was seen to happen, and ``extra`` holds what else a file said.  Runs are equal if all but their
+    ``seconds`` is, arrays bit for bit:
 
     >>> from gegenflow.numerics import simulate
     >>> first, second = (simulate([[1.0, 0.0], [0.0, 1.0]], beta=1.0, t_end=0.5) for _ in range(2))
@@ -70,6 +74,7 @@ class Run(Value):
     memory: Arrays = field(default_factory=dict)
     events: Arrays = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    flow: Flow | None = None
 
     def __repr__(self) -> str:
         return as_text(*self._table())
@@ -80,7 +85,7 @@ class Run(Value):
     def _table(self) -> tuple[str, dict[str, object]]:
         facts = self.parameters
         n, dim = self.tokens.shape
-        scheme = facts.get("layer_norm", facts.get("normalization", "post"))
+        scheme = facts.get("layer_norm", "post")
         weight = _weight(facts) + ("" if scheme == "post" else f", layer_norm {scheme}")
         title = f"Run: {n} tokens, dim {dim}, {weight}, model {facts.get('model')}, {facts.get('method')} field"
         steps = (
@@ -129,7 +134,9 @@ class DensityRun(Value):
     ``coefficients`` shape=[times, modes] those of the density there, padded with zeros; ``minimum`` shape=[times] is
     its smallest value on a grid that resolves it, but for nodes of a weight below 1e-13, and ``resolution``
     shape=[times] the degree that it went up to; ``observables`` maps names to arrays shape=[times, ...];
-    ``evaluations`` of the drift; ``memory``, ``events`` and ``extra`` as of a :class:`Run`.  Source: derived here.
+    ``evaluations`` of the drift; ``flow``, ``memory``, ``events`` and ``extra`` as of a :class:`Run`.
+
+    Source: derived here.
     """
 
     density: Density
@@ -147,6 +154,7 @@ class DensityRun(Value):
     memory: Arrays = field(default_factory=dict)
     events: Arrays = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    flow: Flow | None = None
 
     @property
     def densities(self) -> list[Density]:
@@ -192,7 +200,7 @@ class DensityRun(Value):
 def _facts(run: Run | DensityRun) -> dict[str, object]:
     parameters = {name: value for name, value in run.parameters.items() if not isinstance(value, np.ndarray)}
     facts = {"status": asdict(run.status), "parameters": parameters, "version": run.version, "seconds": run.seconds}
-    return {**run.extra, **facts}
+    return {**run.extra, **facts, "flow": None if run.flow is None else flow_contents(run.flow)[0]}
 
 
 def _arrays(run: Run | DensityRun, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
@@ -200,7 +208,7 @@ def _arrays(run: Run | DensityRun, names: tuple[str, ...]) -> dict[str, NDArray[
     for prefix, group in GROUPS.items():
         held = getattr(run, group)
         arrays |= {prefix + name: array for name, array in held.items() if isinstance(array, np.ndarray)}
-    return arrays
+    return arrays if run.flow is None else arrays | flow_contents(run.flow, FLOW)[1]
 
 
 def _weight(facts: Mapping[str, Parameter]) -> str:

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis.strategies import binary, data, integers, sampled_from
 
 from gegenflow import numerics as nm
+from gegenflow.numerics.fields.parts import Causal, Head, RandomLayers
 from gegenflow.numerics.runs.archives import FORMAT, MOST_BYTES
 from gegenflow.numerics.tokens.files import interrupts_held, write_atomically
 from gegenflow.numerics.tokens.refusals import Refused
@@ -72,7 +73,9 @@ def test_files_without_a_format_number_still_load():
     assert run.parameters["query_key"].tolist() == [[1.0, 0.5, 0.0], [0.0, -1.0, 0.25], [0.0, 0.0, 2.0]]
     assert run.parameters["value"].tolist() == [[1.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, -1.0]]
     assert (run.evaluations, run.parameters["layer_norm"], str(run.status)) == (89, "post", "reached t = 0.5")
+    assert run.flow == nm.Flow(beta=1.5, query_key=run.parameters["query_key"], value=run.parameters["value"])
     run = nm.load(DATA / "radii.npz")
+    assert run.flow == nm.Flow(beta=2, model="sa", layer_norm="pre")
     assert run.radii.tolist() == [1.4505359751796882, 2.431149367255208, 0.9384573669778901]
     assert run.observables["harmonic_amplitude"][0, 1] == 0.510137577638323 - 0.13155574785833307j
     assert (run.parameters["layer_norm"], run.parameters["query_key"]) == ("pre", None)
@@ -80,13 +83,66 @@ def test_files_without_a_format_number_still_load():
     run = nm.load(DATA / "kernel_and_noise.npz")
     assert run.tokens[2].tolist() == [0.7890217927641746, 0.6143652094179879]
     assert (run.parameters["kernel"], run.parameters["noise"], run.field_error) == ("tanh", 0.1, None)
+    assert run.flow is None
     run = nm.load(DATA / "density.npz")
     assert run.density.coefficients[5] == 0.0782552696664415
     assert run.resolution.tolist() == [16, 24, 24]
+    assert run.flow == nm.Flow(beta=2, noise=0.05)
     assert run.observables["entropy"].tolist() == [0.0025031354657699648, 0.002769629288112598, 0.003064694453494072]
     assert [density.max_degree for density in run.densities] == [16, 24, 24]
     run = nm.load(DATA / "zonal.npz")
     assert (run.density.dim, run.density.coefficients[0], run.evaluations) == (4, 0.05544362904278191, 25)
+
+
+MATRIX = [[1.0, 2.0], [3.0, -4.0]]
+FLOWS = {
+    "plain": nm.Flow(beta=5),
+    "matrices": nm.Flow(beta=-1, query_key=MATRIX, value=np.transpose(MATRIX), noise=0.1, model="sa"),
+    "heads": nm.Flow(heads=[Head(beta=1, value=MATRIX), Head(beta=2, query_key=MATRIX)], layer_norm="peri"),
+    "parts": nm.Flow(beta=1, causal=Causal(0.5, own=False), random_layers=RandomLayers("tanh", width=3)),
+}
+
+
+@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("kind", ["run", "density_run"])
+def test_the_flow_of_a_run_comes_back(kind, name, request, tmp_path):
+    """Every part of it, matrices of heads included; the arrays are arrays in the file."""
+    run = replace(request.getfixturevalue(kind), flow=FLOWS[name])
+    run.save(tmp_path / "run")
+    assert nm.load(tmp_path / "run") == run
+    assert nm.load(tmp_path / "run").flow == FLOWS[name]
+    with zipfile.ZipFile(tmp_path / "run") as archive:
+        held = [member for member in archive.namelist() if member.startswith("flow:")]
+    assert len(held) == {"matrices": 2, "heads": 2}.get(name, 0)
+
+
+@pytest.mark.parametrize("flow", [nm.Flow(kernel=np.tanh), nm.Flow(heads=[Head(beta=1), Head(kernel=np.tanh)])])
+def test_a_kernel_that_is_a_function_is_not_saved(flow, run, tmp_path):
+    """The run comes back without a flow."""
+    replace(run, flow=flow).save(tmp_path / "run")
+    assert nm.load(tmp_path / "run") == replace(run, flow=None)
+
+
+def test_runs_of_solvers_have_their_flow(run, density_run):
+    assert run.flow == density_run.flow == nm.Flow(beta=1)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"beta": 1, "gravity": 9}, "its Flow is none that this version knows"),
+        ([], "its Flow is none that this version knows"),
+        ({"beta": "x"}, "beta x: it must be a number"),
+        ({"beta": 1, "heads": [{"beta": 1}]}, "beta: each of the heads has its own"),
+        ({"heads": [{"beta": 1, "mood": 1}]}, "its Head is none that this version knows"),
+        ({"beta": 1, "random_layers": {}}, "its RandomLayers cannot be made"),
+        ({"beta": 1, "value": [[1.0]]}, "value: it has shape .1, 1., tokens of dim 2 need"),
+    ],
+)
+def test_a_flow_that_is_none_is_refused(told, message, run, tmp_path):
+    facts, members = contents(run, tmp_path)
+    with pytest.raises(ValueError, match=f"forged.npz is not a saved run: .*{message}"):
+        nm.load(forged(facts | {"flow": told}, members, tmp_path))
 
 
 def test_what_is_no_array_of_numbers_is_not_saved(run, tmp_path):
@@ -303,7 +359,9 @@ def test_a_missing_array_is_named(name, run, tmp_path):
 ODD = [None, "x", -1, 1.5, True, [], {}, {"ok": 1}, 10**400, float("nan")]
 
 
-@pytest.mark.parametrize("name", ["status", "evaluations", "parameters", "version", "seconds", "error", "format"])
+@pytest.mark.parametrize(
+    "name", ["status", "evaluations", "parameters", "version", "seconds", "error", "format", "flow"]
+)
 @pytest.mark.parametrize("odd", ODD, ids=str)
 def test_facts_of_another_kind_are_refused_or_harmless(name, odd, run, tmp_path):
     """A ValueError with the path, or a run that prints and can be saved again."""

@@ -191,7 +191,7 @@ def test_arrays_of_a_value_are_read_only(name, travelled):
 
 OTHER = {
     **{"evaluations": -1, "field_error": 3.0, "error": 3.0, "version": "0", "reached": 3.0, "density": None},
-    **{"status": nm.integrators.Status(False, "?"), "parameters": {}, "extra": {"a": 1}},
+    **{"status": nm.integrators.Status(False, "?"), "parameters": {}, "extra": {"a": 1}, "flow": None},
 }
 
 
