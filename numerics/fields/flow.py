@@ -188,10 +188,9 @@ def check_parts(flow: Flow, solver: str, *taken: str, smallest_beta: float = SMA
 
 
 def _heads(heads: Sequence[Head], **single: object) -> tuple[Head, ...]:
+    if not isinstance(heads, Sequence) or not all(isinstance(head, Head) for head in heads):
+        raise Refused("heads", repr(heads), "it must be a list of Head")
     found = tuple(heads)
-    for head in found:
-        if not isinstance(head, Head):
-            raise Refused("heads", repr(head), "each must be a Head")
     for name, part in single.items() if found else ():
         if part is not None:
             raise Refused(name, None, "each of the heads has its own; give it to a Head")

@@ -6,6 +6,7 @@ with the flow, where it has one.
 """
 
 from dataclasses import dataclass
+from math import pi
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from gegenflow.numerics.densities.density import Density, density_power
 from gegenflow.numerics.fields.circle import fourier_moments
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.observables.harmonics import harmonic_power
+from gegenflow.numerics.tokens.arguments import check_number, check_whole
 from gegenflow.numerics.tokens.clusters import cluster_labels
 from gegenflow.numerics.tokens.geometry import Array, lattice
 from gegenflow.numerics.tokens.refusals import Refused
@@ -47,6 +49,9 @@ class HarmonicPower:
     max_degree: int
     name: ClassVar[str] = "harmonic_power"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_degree", check_whole("max_degree", self.max_degree, 0))
+
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> Array:
         return harmonic_power(tokens, self.max_degree, weights)
 
@@ -67,6 +72,9 @@ class HarmonicAmplitude:
     max_degree: int
     name: ClassVar[str] = "harmonic_amplitude"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_degree", check_whole("max_degree", self.max_degree, 0))
+
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> NDArray[np.complex128]:
         if tokens.shape[1] != 2:
             raise Refused("dim", tokens.shape[1], "HarmonicAmplitude needs dim 2")
@@ -85,6 +93,10 @@ class Clusters:
     angle: float = 0.1
     min_mass: float = 0.01
     name: ClassVar[str] = "cluster_count"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "angle", check_number("angle", self.angle, above=0, most=pi))
+        object.__setattr__(self, "min_mass", check_number("min_mass", self.min_mass, least=0, most=1))
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> int:
         return int(cluster_labels(tokens, weights, angle=self.angle, min_mass=self.min_mass).max()) + 1
@@ -116,8 +128,9 @@ class Periodicity:
     name: ClassVar[str] = "periodicity"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.degree <= self.max_degree:
-            raise Refused("degree", self.degree, f"it must lie in 1..{self.max_degree}, the max_degree")
+        top = check_whole("max_degree", self.max_degree, 1)
+        object.__setattr__(self, "degree", check_whole("degree", self.degree, 1, top, why=", the max_degree"))
+        object.__setattr__(self, "max_degree", top)
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         return self._share(tokens.shape[1], harmonic_power(tokens, self.max_degree, weights))

@@ -5,13 +5,21 @@ from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.observables.tokens import HarmonicPower
 from gegenflow.numerics.runs.particles import simulate
-from gegenflow.numerics.tokens.arguments import check_times
+from gegenflow.numerics.tokens.arguments import (
+    check_array,
+    check_dim,
+    check_number,
+    check_rng,
+    check_steps,
+    check_whole,
+)
 from gegenflow.numerics.tokens.geometry import Array, uniform
+from gegenflow.numerics.tokens.refusals import Refused
 
 PIECES = 8  # a run goes on in pieces of t_end, so that it stops soon after a degree has emerged
 TIMES = 32  # recorded in each piece
@@ -56,22 +64,21 @@ def emergences(
     """
     flow = flow_of(flow, short)
     check_parts(flow, "emergences", smallest_beta=0.0)
-    check_times(None, t_end)
-    if t_end == 0:
-        raise ValueError(f"t_end is {t_end:g}: it must be > 0")
-    if not 0 < amplitude < 1:
-        raise ValueError(f"amplitude is {amplitude}: it must lie strictly between 0 and 1, that of coinciding tokens")
-    for name, value in {"runs": runs, "max_degree": max_degree}.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}: it must be >= 1")
+    dim, tokens = check_dim(dim), check_whole("tokens", tokens, 1)
+    runs, max_degree = check_whole("runs", runs, 1), check_whole("max_degree", max_degree, 1)
+    t_end = check_number("t_end", t_end, above=0.0)
+    amplitude = check_number("amplitude", amplitude, above=0.0, below=1.0)  # one is that of coinciding tokens
+    check_steps(rtol, 0.0)
+    if executor is not None and not callable(getattr(executor, "map", None)):
+        raise Refused("executor", repr(executor), "it must be one of concurrent.futures, or None")
     options = {"flow": flow, "rtol": rtol, "atol": rtol / 100, "observe": [HarmonicPower(max_degree)]}
     follow = partial(_emergence, dim, tokens, amplitude, t_end / PIECES, options)
-    streams = np.random.default_rng(rng).spawn(runs)
+    streams = check_rng(rng).spawn(runs)
     found = list((map if executor is None else executor.map)(follow, streams))
     return np.array([degree for degree, _ in found]), np.array([time for _, time in found])
 
 
-def first_crossing(times: Array, powers: Array, amplitude: float) -> tuple[int, float]:
+def first_crossing(times: ArrayLike, powers: ArrayLike, amplitude: float) -> tuple[int, float]:
     r"""First degree whose power reaches ``amplitude`` squared, and the time by linear interpolation of its logarithm.
 
     ``times`` shape=[times], ``powers`` shape=[times, max_degree + 1] from degree 0 on, which is left out. Degree 0 at
@@ -81,9 +88,12 @@ def first_crossing(times: Array, powers: Array, amplitude: float) -> tuple[int, 
     >>> degree, bool(np.isclose(time, 1 - np.log(2) / np.log(10)))
     (2, True)
 
-    Source: derived here.
+    Raises ValueError for arrays of other shapes or not finite, and an amplitude that is not positive.  Source: derived
+    here.
     """
-    level = 2 * np.log(amplitude)
+    times = check_array("times", times, "(times,)", None)
+    powers = check_array("powers", powers, "(times, max_degree + 1)", len(times), None)
+    level = 2 * np.log(check_number("amplitude", amplitude, above=0.0))
     with np.errstate(divide="ignore"):
         logs = np.log(powers[:, 1:]) - level
     first, when = 0, np.nan

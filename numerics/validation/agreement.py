@@ -125,7 +125,7 @@ def _rate_checks(section: str, case: Case, rates: Array, errors: Array, slowest:
 def energy_balance(case: Case, tokens: int, runs: int, rng: np.random.Generator) -> Iterator[Check]:
     """Energy gained against the dissipation, until the first degree has emerged; not where 1/(2 beta) swamps it."""
     if 0 < case.value < 1e-8 or case.value > LARGEST_BETA / (2 if case.model == "usa" else 1):
-        raise Unmeasurable(f"{case}: energy and dissipation at beta {case.beta} are out of reach of float64")
+        raise Unmeasurable("beta", case.beta, f"energy and dissipation in {case} are out of reach of float64")
     start = uniform(tokens, case.dim, rng=rng)
     t_end = max(case.emergence_times(case.amplitudes(start)).min(), 0.1 / case.rates.max())
     yield Check("energy balance", f"{case}", *energy_gain(start, case.flow, t_end=t_end))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import simpson
 from scipy.stats import norm
 from scipy.stats import t as student_t
@@ -22,8 +23,10 @@ from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import Run
+from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_rng, check_whole
 from gegenflow.numerics.tokens.clusters import cluster_centres, cluster_labels
-from gegenflow.numerics.tokens.geometry import Array, quadrature, uniform
+from gegenflow.numerics.tokens.geometry import Array, check_tokens, quadrature, uniform
+from gegenflow.numerics.tokens.refusals import Refused
 
 TILT = 1e-5
 MOST_NODES = 10_000
@@ -35,7 +38,7 @@ class Unfinished(Exception):
     """A measurement came to nothing: its run stopped early, or the tokens are too few; the text says why."""
 
 
-class Unmeasurable(ValueError):
+class Unmeasurable(Refused):
     """What was asked for cannot be measured at that dimension and temperature."""
 
 
@@ -79,10 +82,12 @@ def planted_rates(
     """
     flow = flow_of(flow, short)
     check_parts(flow, "planted_rates", smallest_beta=0.0)
+    dim, max_degree = check_dim(dim), check_whole("max_degree", max_degree, 1)
+    window = check_number("window", window, above=0.0)
     degree = max_degree + len(_modes(flow).force)
     if (count := (degree + 1) * (degree // 2 + 1) ** (dim - 2)) > MOST_NODES:
         where = f"beta {flow.beta:g}" if flow.kernel is None else f"kernel {kernel_name(flow.kernel)}"
-        raise Unmeasurable(f"dim {dim}: an exact start needs {count} tokens at {where}, allowed are {MOST_NODES}")
+        raise Unmeasurable("dim", dim, f"an exact start needs {count} tokens at {where}, allowed are {MOST_NODES}")
     nodes, weights = quadrature(dim, degree)
     profile = Profile(uniform(1, dim, rng=rng), max_degree)
     tilt = TILT * harmonic_profile(nodes, profile.pole, np.ones(1), max_degree)[:, 1:].sum(axis=1)
@@ -107,7 +112,8 @@ def _modes(flow: Flow) -> CircleModes:
     try:
         return circle_modes(lambda gap: attention(1 - gap), 1e-11)
     except ValueError as error:
-        raise Unmeasurable(f"{error}, too many for an exact start: uniform_rates takes any kernel") from error
+        what = "it has too many modes for an exact start, uniform_rates takes any kernel"
+        raise Unmeasurable("kernel", kernel_name(attention), f"{what} ({error})") from error
 
 
 def uniform_rates(
@@ -140,9 +146,11 @@ def uniform_rates(
 
     Source: derived here.
     """
-
     flow = flow_of(flow, short)
     check_parts(flow, "uniform_rates", "noise", smallest_beta=0.0)
+    dim, max_degree = check_dim(dim), check_whole("max_degree", max_degree, 1)
+    tokens, runs = check_whole("tokens", tokens, 2), check_whole("runs", runs, 2, why=", for error bars")
+    window = check_number("window", window, above=0.0)
     options: dict[str, Any] = {"save_at": []}
     if flow.noise:
         options |= {"step": window / STEPS_WITH_NOISE}
@@ -161,7 +169,7 @@ def uniform_rates(
     if flow.model == "sa":
         _check_neighbours(uniform(tokens, dim, rng=rng), flow)
     samples = []
-    for stream in np.random.default_rng(rng).spawn(runs):
+    for stream in check_rng(rng).spawn(runs):
         start = uniform(tokens, dim, rng=stream)
         halves = regression(start[::2], stream) + regression(start[1::2], stream)
         samples.append([regression(start, stream), halves])
@@ -192,7 +200,7 @@ def few_runs(runs: int) -> float:
 
 
 def energy_gain(
-    start: Array, flow: Flow | None = None, *, t_end: float, **short: Unpack[FlowParts]
+    start: ArrayLike, flow: Flow | None = None, *, t_end: float, **short: Unpack[FlowParts]
 ) -> tuple[float, float, float]:
     r"""Integral of the dissipation along a run, the gain of energy, and the error bar of their comparison.
 
@@ -207,6 +215,8 @@ def energy_gain(
     """
     flow = flow_of(flow, short)
     check_parts(flow, "energy_gain", "query_key", "value")
+    start = check_tokens(start, "start")
+    t_end = check_number("t_end", t_end, above=0.0)
     times = np.linspace(0, t_end, 65)
     run = follow(start, flow, t_end, observe=[Energy(), Dissipation()], save_at=times, rtol=1e-9)
     energy, dissipation = run.observables["energy"], run.observables["dissipation"].astype(float)
@@ -216,12 +226,16 @@ def energy_gain(
 
 
 def cluster_angles(
-    start: Array, flow: Flow | None = None, *, t_end: float, min_mass: float, **short: Unpack[FlowParts]
+    start: ArrayLike, flow: Flow | None = None, *, t_end: float, min_mass: float, **short: Unpack[FlowParts]
 ) -> Array:
     """Angles in [0, 2 pi] of the clusters that tokens on the circle, shape=[n, 2], have formed by ``t_end``.
 
-    Raises :class:`Unfinished` if there is no cluster of at least ``min_mass`` by then.
+    Raises ValueError for bad tokens or another dim, and :class:`Unfinished` if there is no cluster of at least
+    ``min_mass`` by then.
     """
+    start, min_mass = check_tokens(start, "start"), check_number("min_mass", min_mass, least=0.0, most=1.0)
+    if start.shape[1] != 2:
+        raise Refused("start", None, f"its tokens are of dim {start.shape[1]}, angles are those of dim 2")
     run = follow(start, flow_of(flow, short), t_end, save_at=[], rtol=1e-7)
     labels = cluster_labels(run.tokens, min_mass=min_mass)
     if labels.max() < 0:

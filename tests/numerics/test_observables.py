@@ -135,6 +135,10 @@ def test_arcs_on_the_circle_are_the_connected_components(n, angle, seed):
     [
         (lambda: nm.harmonic_power(np.eye(3), -1), "max_degree -1: it must be a whole number >= 0"),
         (lambda: nm.observables.harmonic_overlap(np.eye(3), np.eye(2), 1), "other: they have dim 2, tokens dim 3"),
+        (lambda: nm.HarmonicPower(-1), "max_degree -1: it must be a whole number >= 0"),
+        (lambda: nm.HarmonicAmplitude(2.5), "max_degree 2.5: it must be a whole number >= 0"),
+        (lambda: nm.Clusters(angle=4), "angle 4: it must be finite, > 0 and <= 3.14159"),
+        (lambda: nm.Periodicity(65), "degree 65: it must be a whole number >= 1 and <= 64, the max_degree"),
         (lambda: nm.cluster_labels(np.eye(3), angle=0.0), "angle 0.0: it must be finite, > 0"),
         (lambda: nm.cluster_labels(np.eye(3), min_mass=2.0), "min_mass 2.0: it must be finite, >= 0 and <= 1"),
     ],
