@@ -174,7 +174,7 @@ SIDES = {"numerics": (nm, NUMERICS), "theory": (th, THEORY)}
 GAPS = {
     "theory.Kernel": {"weight"},
     "theory.boundaries": {"between", "parameter"},
-    "theory.certify": {"evaluate", "digits"},
+    "theory.certify": {"evaluate"},
     "theory.critical_table": {"dims", "degrees"},
     "theory.gegenbauer": {"overlap"},
     "theory.growth_table": {"dims", "degrees"},
