@@ -7,7 +7,7 @@ force that the kernel allows, as in :mod:`gegenflow.numerics.fields.circle`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numba import njit, prange
@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.compiled.cell_vectors import add_powers, two_polynomials
 from gegenflow.numerics.fields.elementary import angle
-from gegenflow.numerics.fields.fourier import circle_modes, room_for_sums
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.fourier import circle_modes
+from gegenflow.numerics.fields.sums import Method, NotSmooth, Size, Sums, room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 TERMS = 8  # local moments a cell; the intrinsics of cell_vectors are written for it
+FROM = 2000  # tokens: measured break-even with modes is between 750 (beta 1000) and 2000 (beta 1)
 MOST_CELLS = 2**18
 MOST_CHUNKS = 16  # tables of moments filled side by side
 BLOCK = 256  # tokens whose positions are read again from the first-level cache
@@ -43,6 +47,22 @@ class CellKernel:
     error: float
 
 
+class Cells(Method):
+    """Equal cells of the circle, for many tokens or their angles."""
+
+    name, dims, series = "cells", frozenset({2}), True
+
+    def pays(self, n: int, dim: int, flow: Flow) -> bool:
+        """From a number of tokens on, whatever the kernel."""
+        return n >= FROM
+
+    def prepare(self, flow: Flow, size: Size, tol: float) -> Sums:
+        """The cells of the kernel, to a tolerance."""
+        kernel = flow.kernel
+        cells = cell_kernel(lambda gap: kernel(1 - gap), tol) if kernel else exponential_cells(flow.beta, tol)
+        return Sums(partial(cell_sums, kernel=cells), cells.error, angles=True)
+
+
 def cell_kernel(kernel: Callable[[Array], Array], tol: float = 1e-12) -> CellKernel:
     r"""Cells for a kernel, a function of the gap 1 - t in [0, 2] as for :func:`circle_modes`.
 
@@ -61,7 +81,7 @@ def cell_kernel(kernel: Callable[[Array], Array], tol: float = 1e-12) -> CellKer
     Source: derived here, by the triangle inequality over the modes.
     """
     if not 1e-14 <= tol < 1:
-        raise ValueError(f"tol is {tol:g}: the tolerance of the cells must lie in [1e-14, 1)")
+        raise Refused("tol", tol, "the tolerance of the cells must lie in [1e-14, 1)")
     modes = circle_modes(kernel, tol / 4)
     sizes = np.abs([modes.force, modes.value]) / _largest(kernel)[:, None]
     degrees = np.arange(len(modes.value))
@@ -75,7 +95,7 @@ def cell_kernel(kernel: Callable[[Array], Array], tol: float = 1e-12) -> CellKer
                 spectrum[0] *= 2
                 return CellKernel(cells, basis, spectrum, error + modes.error)
         cells = 4 * cells // 3 if cells % 3 == 0 else 3 * cells // 2
-    raise ValueError(f"the kernel needs more than {MOST_CELLS} cells at tol = {tol:g}")
+    raise NotSmooth(f"the kernel needs more than {MOST_CELLS} cells at tol = {tol:g}")
 
 
 @lru_cache(maxsize=64)
@@ -91,14 +111,17 @@ def exponential_cells(beta: float, tol: float = 1e-12) -> CellKernel:
 
 
 def cell_sums(
-    tokens: Array,
+    places: Array,
     weights: Array,
     kernel: CellKernel,
     out: tuple[Array, Array] | None = None,
     *,
     normalizer: bool = True,
 ) -> tuple[Array, Array]:
-    r"""Drift, shape=[n, 2], and normaliser, shape=[n], as :func:`dense_sums` for any kernel on the circle.
+    r"""Drift and normaliser, as :func:`dense_sums` for any kernel on the circle, of tokens or of angles.
+
+    ``places`` are tokens, shape=[n, 2], with a drift of that shape, or angles, shape=[n], any real numbers, with their
+    speeds, as for :func:`gegenflow.numerics.fields.circle.circle_sums`; half the memory, and 0.7 of the time.
 
     .. math:: A_{kp} = \sum_{j \in k} w_j u_j^p, \qquad
               \bar\mu_m = \sum_p \bar\alpha_{mp} \sum_k e^{-imc_k} A_{kp}, \qquad
@@ -112,46 +135,22 @@ def cell_sums(
     >>> drift, normalizer = cell_sums(np.eye(2), np.array([0.25, 0.75]), exponential_cells(2.0))
     >>> bool(np.allclose(normalizer, [0.25 + 0.75 * np.exp(-2), 0.75 + 0.25 * np.exp(-2)], rtol=1e-11))
     True
+    >>> speed, _ = cell_sums(np.array([0.0, 2.5 * np.pi]), np.array([0.25, 0.75]), exponential_cells(2.0))
+    >>> bool(np.allclose(speed, np.exp(-2) * np.array([0.75, -0.25]), rtol=1e-11))
+    True
 
     Source: derived here.
     """
-    drift, total = room_for_sums(tokens, out)
-    _sums(tokens.reshape(-1), weights, kernel, drift.reshape(-1), total)
-    return drift, total if normalizer else total[:0]
-
-
-def cell_angle_sums(
-    angles: Array,
-    weights: Array,
-    kernel: CellKernel,
-    out: tuple[Array, Array] | None = None,
-    *,
-    normalizer: bool = True,
-) -> tuple[Array, Array]:
-    r"""Angular speed and normaliser, each shape=[n], of tokens given by their angles, shape=[n], any real numbers.
-
-    .. math:: \dot\varphi_i = \sum_j w_j\, h(\cos(\varphi_j - \varphi_i)) \sin(\varphi_j - \varphi_i)
-
-    ``out`` and ``normalizer`` as for :func:`cell_sums`; half the memory, and 0.7 of the time.
-
-    >>> speed, _ = cell_angle_sums(np.array([0.0, 2.5 * np.pi]), np.array([0.25, 0.75]), exponential_cells(2.0))
-    >>> bool(np.allclose(speed, np.exp(-2) * np.array([0.75, -0.25]), rtol=1e-11))
-    True
-    """
-    speed, total = room_for_sums(angles, out)
-    _sums(np.ascontiguousarray(angles), weights, kernel, speed, total)
-    return speed, total if normalizer else total[:0]
-
-
-def _sums(places: Array, weights: Array, kernel: CellKernel, drift: Array, normalizer: Array) -> None:
-    # places and drift hold two numbers a token on the plane, one for angles; normalizer first holds the positions
+    drift, total = room_for_sums(places, out)
+    line, pull = places.reshape(-1), drift.reshape(-1)  # two numbers a token on the plane, one for angles
     if len(weights) < PARALLEL_FROM:
         moments = np.zeros((kernel.cells, TERMS))
-        _gather(places, weights, normalizer, moments)
-        _evaluate(places, normalizer, _convolve(moments, kernel), drift)
+        _gather(line, weights, total, moments)  # total first holds the positions
+        _evaluate(line, total, _convolve(moments, kernel), pull)
     else:
-        moments = _gather_parallel(places, weights, normalizer, kernel.cells)
-        _evaluate_parallel(places, normalizer, _convolve(moments, kernel), drift)
+        moments = _gather_parallel(line, weights, total, kernel.cells)
+        _evaluate_parallel(line, total, _convolve(moments, kernel), pull)
+    return drift, total if normalizer else total[:0]
 
 
 def _convolve(moments: Array, kernel: CellKernel) -> Array:

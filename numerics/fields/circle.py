@@ -4,71 +4,83 @@ The coefficients are those of :mod:`gegenflow.numerics.fields.fourier`.  Accurac
 force that the kernel allows, so exponentially small forces between separated clusters need the dense field.
 """
 
+from functools import partial
+from math import sqrt
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.elementary import FAST, sincos
-from gegenflow.numerics.fields.fourier import CircleModes, room_for_sums
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
+from gegenflow.numerics.fields.sums import Method, Size, Sums, room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 BLOCK = 256  # tokens advanced together: their powers stay in the first-level cache
+FROM = 2  # tokens per mode: measured break-even is at 1, and the dense field is the more accurate
 PARALLEL_FROM = 60_000  # tokens times modes: below it a parallel region costs more than it saves
 
 
+class Circle(Method):
+    """Fourier modes of the kernel, for tokens on the circle or their angles."""
+
+    name, dims, series = "circle", frozenset({2}), True
+
+    def pays(self, n: int, dim: int, flow: Flow) -> bool:
+        """Beyond about two tokens a mode; a kernel is slow to evaluate, so that its modes are worth it early."""
+        return n > FROM * (10 + 8 * sqrt(abs(flow.beta or 0.0)))
+
+    def prepare(self, flow: Flow, size: Size, tol: float) -> Sums:
+        """The modes of the kernel, to a tolerance."""
+        kernel = flow.kernel
+        modes = circle_modes(lambda gap: kernel(1 - gap), tol) if kernel else exponential_modes(flow.beta, tol)
+        return Sums(partial(circle_sums, modes=modes), modes.error, angles=True)
+
+
 def circle_sums(
-    tokens: Array,
+    places: Array,
     weights: Array,
     modes: CircleModes,
     out: tuple[Array, Array] | None = None,
     *,
     normalizer: bool = True,
 ) -> tuple[Array, Array]:
-    r"""Drift, shape=[n, 2], and normaliser, shape=[n], as :func:`dense_sums` for any kernel on the circle.
+    r"""Drift and normaliser, as :func:`dense_sums` for any kernel on the circle, of tokens or of angles.
+
+    ``places`` are tokens, shape=[n, 2], with a drift of that shape, or angles, shape=[n], of moduli to 1e5, with
+
+    .. math:: \dot\varphi_i = \sum_j w_j\, h(\cos(\varphi_j - \varphi_i)) \sin(\varphi_j - \varphi_i)
 
     The error is about ``modes.error`` times the largest force.  ``out``, the result of an earlier call, is overwritten
     and spares new memory; without ``normalizer``, which USA does not need, the second array is empty.
 
-    >>> from gegenflow.numerics.fields.fourier import exponential_modes
     >>> drift, normalizer = circle_sums(np.eye(2), np.array([0.25, 0.75]), exponential_modes(2.0))
     >>> bool(np.allclose(normalizer, [0.25 + 0.75 * np.exp(-2), 0.75 + 0.25 * np.exp(-2)], rtol=1e-12))
     True
-    """
-    drift, total = room_for_sums(tokens, out)
-    x, y = np.ascontiguousarray(tokens.T)
-    speed = np.empty(len(weights))
-    total = total if normalizer else total[:0]
-    _sums(x, y, weights, modes, speed, total)
-    np.multiply(-y, speed, out=drift[:, 0])
-    np.multiply(x, speed, out=drift[:, 1])
-    return drift, total
-
-
-def circle_angle_sums(
-    angles: Array,
-    weights: Array,
-    modes: CircleModes,
-    out: tuple[Array, Array] | None = None,
-    *,
-    normalizer: bool = True,
-) -> tuple[Array, Array]:
-    r"""Angular speed and normaliser, each shape=[n], of tokens given by their angles, shape=[n], of moduli to 1e5.
-
-    .. math:: \dot\varphi_i = \sum_j w_j\, h(\cos(\varphi_j - \varphi_i)) \sin(\varphi_j - \varphi_i)
-
-    ``out`` and ``normalizer`` as for :func:`circle_sums`.
-
-    >>> from gegenflow.numerics.fields.fourier import exponential_modes
-    >>> speed, _ = circle_angle_sums(np.array([0.0, 2.5 * np.pi]), np.array([0.25, 0.75]), exponential_modes(2.0))
+    >>> speed, _ = circle_sums(np.array([0.0, 2.5 * np.pi]), np.array([0.25, 0.75]), exponential_modes(2.0))
     >>> bool(np.allclose(speed, np.exp(-2) * np.array([0.75, -0.25]), rtol=1e-12))
     True
     """
-    speed, total = room_for_sums(angles, out)
+    drift, total = room_for_sums(places, out)
     total = total if normalizer else total[:0]
-    x, y = np.empty(len(weights)), np.empty(len(weights))
-    _turn(angles, x, y)
-    _sums(x, y, weights, modes, speed, total)
-    return speed, total
+    n, count, planar = len(weights), len(modes.force), places.ndim == 2
+    if planar:
+        x, y = np.ascontiguousarray(places.T)
+        speed = np.empty(n)
+    else:
+        x, y, speed = np.empty(n), np.empty(n), drift
+        _turn(places, x, y)
+    if n * count < PARALLEL_FROM:
+        moments = _moments(0, n, x, y, weights, count - 1).view(np.complex128).conj()
+        _evaluate(0, n, x, y, *_series(modes, moments), speed, total)
+    else:
+        moments = _moments_parallel(x, y, weights, count - 1).view(np.complex128).conj()
+        _evaluate_parallel(x, y, *_series(modes, moments), speed, total)
+    if planar:
+        np.multiply(-y, speed, out=drift[:, 0])
+        np.multiply(x, speed, out=drift[:, 1])
+    return drift, total
 
 
 def circle_points(angles: Array) -> Array:
@@ -98,16 +110,6 @@ def fourier_moments(tokens: Array, weights: Array, max_degree: int) -> NDArray[n
     if len(x) * (max_degree + 1) < PARALLEL_FROM:
         return _moments(0, len(x), x, y, weights, max_degree).view(np.complex128)
     return _moments_parallel(x, y, weights, max_degree).view(np.complex128)
-
-
-def _sums(x: Array, y: Array, weights: Array, modes: CircleModes, speed: Array, normalizer: Array) -> None:
-    n, count = len(weights), len(modes.force)
-    if n * count < PARALLEL_FROM:
-        moments = _moments(0, n, x, y, weights, count - 1).view(np.complex128).conj()
-        _evaluate(0, n, x, y, *_series(modes, moments), speed, normalizer)
-    else:
-        moments = _moments_parallel(x, y, weights, count - 1).view(np.complex128).conj()
-        _evaluate_parallel(x, y, *_series(modes, moments), speed, normalizer)
 
 
 def _series(modes: CircleModes, moments: NDArray[np.complex128]) -> tuple[Array, Array]:

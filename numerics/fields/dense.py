@@ -6,13 +6,38 @@ is a function of the overlap, applied to blocks of rows between two matrix produ
 keys and values are not the tokens themselves.
 """
 
+from functools import partial
+
 import numpy as np
 
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.pairs import pair_sums
+from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums
+from gegenflow.numerics.fields.tiles import check_exponents
 from gegenflow.numerics.fields.weights import Attention
 from gegenflow.numerics.tokens.geometry import Array
 
 OVERLAPS = 2**17  # overlaps held at once for a kernel: one megabyte
+
+
+class Dense(Method):
+    """Every pair of tokens: the reference, and what is left where no other method serves."""
+
+    name = "dense"
+    takes = frozenset({PLAIN, frozenset({"value"}), frozenset({"query_key", "value"})})
+
+    def pays(self, n: int, dim: int, flow: Flow) -> bool:
+        """Always."""
+        return True
+
+    def prepare(self, flow: Flow, size: Size, tol: float) -> Sums:
+        """Sums that are exact to rounding relative to each force for the exponential, else to the largest."""
+        if flow.plain and flow.beta is not None:
+            return Sums(partial(pair_sums, beta=flow.beta), 0.0)
+        if flow.query_key is not None:
+            check_exponents(flow.attention, size.reach, "float64")
+        take = partial(kernel_sums, attention=flow.attention, query_key=flow.query_key, value=flow.value)
+        return Sums(take, size.rounding(flow))
 
 
 def dense_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Array, Array]:
@@ -34,7 +59,14 @@ def dense_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Arr
 
 
 def kernel_sums(
-    tokens: Array, weights: Array, attention: Attention, *, query_key: Array | None = None, value: Array | None = None
+    tokens: Array,
+    weights: Array,
+    attention: Attention,
+    *,
+    query_key: Array | None = None,
+    value: Array | None = None,
+    out: tuple[Array, Array] | None = None,
+    normalizer: bool = True,
 ) -> tuple[Array, Array]:
     r"""The two sums of attention for any kernel, queries, keys and values, over all pairs; arguments already checked.
 
@@ -42,7 +74,8 @@ def kernel_sums(
               Z_i = \sum_j w_j h(\langle x_i, B x_j\rangle)
 
     Returns the drift F, shape=[n, dim], and the normaliser Z, shape=[n], accurate relative to the largest force; the
-    outputs A and the units are those of :func:`attention_output`.
+    outputs A and the units are those of :func:`attention_output`.  The normaliser comes in any case; ``out``, of an
+    earlier call, is overwritten.
 
     >>> drift, normalizer = kernel_sums(np.eye(2), np.array([0.25, 0.75]), lambda t: 1 + t)
     >>> drift + 0.0, normalizer
@@ -51,8 +84,9 @@ def kernel_sums(
 
     Raises FloatingPointError where the kernel is not finite.
     """
-    output, normalizer = attention_output(tokens, weights, attention, query_key=query_key, value=value)
-    return output - np.einsum("id,id->i", output, tokens)[:, None] * tokens, normalizer
+    output, total = attention_output(tokens, weights, attention, query_key=query_key, value=value)
+    drift = np.empty_like(tokens) if out is None else out[0]
+    return np.subtract(output, np.einsum("id,id->i", output, tokens)[:, None] * tokens, out=drift), total
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite is refused

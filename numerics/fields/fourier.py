@@ -9,7 +9,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from gegenflow.numerics.fields.sums import NotSmooth
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 MOST_MODES = 2**20
 ROUNDING = 4e-16  # coefficients this far below the mean of the modulus are noise
@@ -48,17 +50,17 @@ def circle_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Circle
     >>> modes.value.round(14) + 0.0, modes.force.round(14) + 0.0
     (array([0.5, 0. , 0.5, 0. ]), array([0.  , 0.25, 0.  , 0.25]))
 
-    Raises ValueError when the kernel is zero or not finite, and when its spectrum does not decay within 2^20 modes,
+    Raises NotSmooth when the kernel is zero or not finite, and when its spectrum does not decay within 2^20 modes,
     within milliseconds for a kernel with a kink or a jump.
     """
     if not 1e-15 <= tol < 1:
-        raise ValueError(f"tol is {tol:g}: the tolerance of the Fourier modes must lie in [1e-15, 1)")
+        raise Refused("tol", tol, "the tolerance of the Fourier modes must lie in [1e-15, 1)")
     points = 32
     while points <= 2 * MOST_MODES:
         angle = 2 * np.pi * np.arange(points) / points
         value = np.asarray(kernel(2 * np.sin(angle / 2) ** 2), dtype=np.float64)
         if not np.isfinite(value).all():
-            raise ValueError("the kernel is not finite on the circle: scale it, for instance by exp(-beta)")
+            raise NotSmooth("the kernel is not finite on the circle: scale it, for instance by exp(-beta)")
         force = value * np.sin(angle)
         cosines = np.fft.rfft(value).real * (2 / points)
         sines = -np.fft.rfft(force).imag * (2 / points)
@@ -67,7 +69,7 @@ def circle_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Circle
             series[np.abs(series) < ROUNDING * np.abs(value).mean()] = 0.0
         largest = np.array([np.abs(value).max(), np.abs(force).max()])
         if largest[0] == 0:
-            raise ValueError("the kernel is zero on the whole circle: it has no scale to be accurate to")
+            raise NotSmooth("the kernel is zero on the whole circle: it has no scale to be accurate to")
         count = max(series_length(cosines, tol * largest[0]), series_length(sines, tol * largest[1]))
         if count <= points // 4 and (points >= LEAST_CHECKED or _agrees(kernel, cosines[:count], tol * largest[0])):
             sizes = np.abs([cosines, sines]) / largest[:, None]
@@ -76,7 +78,7 @@ def circle_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Circle
         if never_decays(cosines, tol * largest[0], MOST_MODES):
             break
         points *= 2
-    raise ValueError(
+    raise NotSmooth(
         f"the kernel needs more than {MOST_MODES} Fourier modes at tol = {tol:g}: it is too sharp or not smooth"
     )
 
@@ -151,13 +153,3 @@ def never_decays(coefficients: Array, bound: float, most: int) -> bool:
         return bool(octaves[2] * quarter > 100 * bound)
     tail = octaves[2] * quarter * (quarter / most) ** (now - 1) / max(now - 1, 0.1)
     return bool(tail > bound)
-
-
-def room_for_sums(places: Array, out: tuple[Array, Array] | None) -> tuple[Array, Array]:
-    """Arrays for the drift and the normaliser of tokens, those of ``out`` as far as it has them.
-
-    >>> [part.shape for part in room_for_sums(np.eye(2), (np.empty((2, 2)), np.empty(0)))]
-    [(2, 2), (2,)]
-    """
-    drift, normalizer = out or (np.empty(places.shape), np.empty(len(places)))
-    return drift, normalizer if len(normalizer) == len(places) else np.empty(len(places))

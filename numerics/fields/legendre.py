@@ -14,7 +14,9 @@ from numpy.polynomial.legendre import legval
 from scipy.fft import dct
 
 from gegenflow.numerics.fields.fourier import never_decays, rounding, series_length
+from gegenflow.numerics.fields.sums import NotSmooth
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 CHECKED = 4001  # points, even in the angle, at which a series is compared with its kernel
 MOST_DEGREES = 2**12
@@ -58,19 +60,19 @@ def sphere_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Sphere
     >>> (modes.value * 3).round(14) + 0.0, (modes.potential * 15).round(14) + 0.0
     (array([1., 0., 2., 0.]), array([0., 3., 0., 2.]))
 
-    Raises ValueError when the kernel is zero or not finite, and when its spectrum does not decay within 2^12 degrees,
+    Raises NotSmooth when the kernel is zero or not finite, and when its spectrum does not decay within 2^12 degrees,
     within milliseconds for a kernel with a kink or a jump.  Source: DLMF
     18.9.20 for the recurrence :math:`(2l+1)P_l = (P_{l+1} - P_{l-1})'`, checked in the tests.
     """
     if not 1e-15 <= tol < 1:
-        raise ValueError(f"tol is {tol:g}: the tolerance of the Legendre modes must lie in [1e-15, 1)")
+        raise Refused("tol", tol, "the tolerance of the Legendre modes must lie in [1e-15, 1)")
     degrees = 16
     while degrees <= 2 * MOST_DEGREES:
         angle = pi * (np.arange(2 * degrees) + 0.5) / (2 * degrees)
         gap = 2 * np.sin(angle / 2) ** 2
         value = np.asarray(kernel(gap), dtype=np.float64)
         if not np.isfinite(value).all():
-            raise ValueError("the kernel is not finite on the sphere: scale it, for instance by exp(-beta)")
+            raise NotSmooth("the kernel is not finite on the sphere: scale it, for instance by exp(-beta)")
         count = np.arange(degrees + 2)
         masses = value * _fejer_weights(2 * degrees)
         integrals = _legendre_integrals(gap, masses, degrees + 2)
@@ -81,7 +83,7 @@ def sphere_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Sphere
         slopes = count[:-1] * potential  # a bound of the l-th force
         highest = np.array([np.abs(value).max(), np.abs(value * np.sin(angle)).max()])
         if highest[0] == 0:
-            raise ValueError(f"the kernel is zero at all {2 * degrees} nodes: it has no scale to be accurate to")
+            raise NotSmooth(f"the kernel is zero at all {2 * degrees} nodes: it has no scale to be accurate to")
         length = max(series_length(series, tol * highest[0]), series_length(slopes, tol * highest[1]), 1)
         if length <= degrees // 2 and _agrees(kernel, series[:length], tol * highest[0]):
             sizes = np.abs([series, slopes]) / highest[:, None]
@@ -92,7 +94,7 @@ def sphere_modes(kernel: Callable[[Array], Array], tol: float = 1e-13) -> Sphere
         if never_decays(series, tol * highest[0], MOST_DEGREES):
             break
         degrees *= 2
-    raise ValueError(
+    raise NotSmooth(
         f"the kernel needs more than {MOST_DEGREES} Legendre modes at tol = {tol:g}: it is too sharp or not smooth"
     )
 

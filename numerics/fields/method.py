@@ -6,45 +6,29 @@ tolerance that can be asked for.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from math import floor, inf, log10, sqrt
-from typing import Any, Unpack
+from math import floor, inf, log10
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.fields.cells import cell_angle_sums, cell_kernel, cell_sums, exponential_cells
-from gegenflow.numerics.fields.circle import circle_angle_sums, circle_sums
-from gegenflow.numerics.fields.dense import dense_sums, kernel_sums
+from gegenflow.numerics.fields.cells import Cells
+from gegenflow.numerics.fields.circle import Circle
+from gegenflow.numerics.fields.dense import Dense
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
-from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
-from gegenflow.numerics.fields.legendre import exponential_sphere_modes, sphere_modes
-from gegenflow.numerics.fields.sphere import sphere_sums
-from gegenflow.numerics.fields.tiles import check_exponents, tile_sums
-from gegenflow.numerics.fields.weights import Attention, check_fit
+from gegenflow.numerics.fields.sphere import Sphere
+from gegenflow.numerics.fields.sums import Method, NotSmooth, Pair, Size, matrices, size_of
+from gegenflow.numerics.fields.tiles import Tiles
+from gegenflow.numerics.fields.weights import check_fit
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.tokens.refusals import Refused
 
-Pair = tuple[Array, Array]
-Sums = Callable[..., Pair]
-"""Maps a state and weights to drift and normaliser; takes ``out`` and ``normalizer`` as :func:`circle_sums` does."""
+METHODS: dict[str, Method] = {method.name: method for method in (Cells(), Circle(), Sphere(), Tiles(), Dense())}
+"""In the order in which they are asked."""
 
-HARMONICS: dict[str, tuple[Sums, Sums | None, Callable[..., Any], Callable[..., Any]]] = {
-    "circle": (circle_sums, circle_angle_sums, exponential_modes, circle_modes),
-    "cells": (cell_sums, cell_angle_sums, exponential_cells, cell_kernel),
-    "sphere": (sphere_sums, None, exponential_sphere_modes, sphere_modes),
-}
-DIMS = {"circle": 2, "cells": 2, "sphere": 3}
-METHODS = ("auto", "dense", "tiles", *DIMS)
-FINEST, COARSEST = 1e-13, 1e-3  # tolerances that harmonics are asked for
-ROUNDING = 2.0**-52
+FINEST, COARSEST = 1e-13, 1e-3  # tolerances that a series is asked for
 LARGEST_BETA_FLOAT32 = 80.0  # exp(beta) overflows float32 just above 88
 SMALLEST_BETA_FLOAT32 = -42.0  # exponents beta (t - 1) stay within the range of the tiles
-
-CIRCLE_FROM = 2  # tokens per mode: measured break-even is at 1, and the dense field is the more accurate
-CELLS_FROM = 2000  # tokens: measured break-even of cells with modes is between 750 (beta 1000) and 2000 (beta 1)
-SPHERE_FROM, SPHERE_PER_BETA = 500, 20  # tokens: measured break-even is about 400 (beta <= 10) and 1500 (beta 50)
-TILES_FROM = 1000  # tokens, from dim 4 on: measured 1.3 to 3.7 times faster than dense at dims 8 to 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +49,14 @@ class Field:
     error: float
     largest: tuple[float, float]
     own: float
-    sums: Sums
-    angle_sums: Sums | None = None
+    sums: Callable[..., Pair]
+    angle_sums: Callable[..., Pair] | None = None
 
     def __call__(self, state: Array, out: Array) -> None:
         """Write the velocities of tokens, or the angular speeds of angles, into ``out``, of the shape of ``state``."""
-        sums = self.angle_sums if state.ndim == 1 and self.angle_sums else self.sums
-        divided = self.model == "sa"
-        drift, normalizer = sums(state, self.scaled, (out, np.empty(len(state))), normalizer=divided)
+        divided, room = self.model == "sa", np.empty(len(state), state.dtype)
+        drift, normalizer = self.sums(state, self.scaled, out=(out, room), normalizer=divided)
         if not divided:
-            out[...] = drift
             return
         if not (normalizer > 0).all():
             row = int(np.flatnonzero(~(normalizer > 0))[0])
@@ -135,25 +117,22 @@ def prepare_field(
     check_method(method, dim, flow)
     if flow.layer_norm != "post" and flow.value is None:  # the length of the output counts, too
         flow = replace(flow, value=np.eye(dim))
-    build = partial(_field, flow=flow, weights=weights)
-    if not flow.plain:
-        return build("tiles" if flow.value is None else "dense")
-    for name in _candidates(n, dim, flow.attention) if method == "auto" else (method,):
+    size = size_of(flow)
+    if method != "auto":
         try:
-            field, wanted = build(name), FINEST
-            if accuracy and field.error:
-                wanted = field.error * accuracy / field.velocity_error(tokens)
-                for digit in range(floor(-log10(min(max(wanted, FINEST), COARSEST))), 14):
-                    field = build(name, tol=10.0**-digit)
-                    if field.error <= wanted or name not in HARMONICS:
-                        break
-        except ValueError as error:
-            if method != "auto":
-                raise Refused("method", method, f'{error}; "dense" takes any kernel') from None
+            return _prepared(METHODS[method], flow, tokens, weights, size, accuracy)[0]
+        except NotSmooth as error:
+            raise Refused("method", method, f'{error}; "dense" takes any kernel') from None
+    for candidate in METHODS.values():
+        if not _takes(candidate, dim, flow) or (flow.plain and not candidate.pays(n, dim, flow)):
             continue
-        if method != "auto" or not accuracy or field.error <= wanted:
+        try:
+            field, exact = _prepared(candidate, flow, tokens, weights, size, accuracy)
+        except NotSmooth:
+            continue
+        if exact:
             return field
-    return build("dense")
+    raise AssertionError("the dense sums take any flow")
 
 
 def check_method(method: str, dim: int, flow: Flow) -> None:
@@ -163,17 +142,17 @@ def check_method(method: str, dim: int, flow: Flow) -> None:
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: method circle: it needs dim 2, not 3; "dense" takes any
     """
-    if method not in METHODS:
-        raise Refused("method", method, f"choose from {', '.join(METHODS)}")
-    if method in DIMS and dim != DIMS[method]:
-        raise Refused("method", method, f'it needs dim {DIMS[method]}, not {dim}; "dense" takes any')
+    if method not in ("auto", *METHODS):
+        raise Refused("method", method, f"choose from {', '.join(('auto', *METHODS))}")
     for name, matrix in (("query_key", flow.query_key), ("value", flow.value)):
-        if matrix is None:
-            continue
-        takes = "tiles" if flow.value is None else "dense"
-        if method not in ("auto", takes):
-            raise Refused("method", method, f'with a {name} it must be "auto" or "{takes}"')
         check_fit(name, matrix, dim)
+    if method == "auto" or _takes(METHODS[method], dim, flow):
+        return
+    if given := " and a ".join(sorted(matrices(flow))):
+        others = " or ".join(f'"{name}"' for name in METHODS if matrices(flow) in METHODS[name].takes)
+        raise Refused("method", method, f'with a {given} it must be "auto" or {others}')
+    (needed,) = METHODS[method].dims
+    raise Refused("method", method, f'it needs dim {needed}, not {dim}; "dense" takes any')
 
 
 def attention_field(
@@ -242,66 +221,37 @@ def attention_sums(tokens: Array, weights: Array, flow: Flow) -> tuple[Array, Ar
     >>> (drift[0] * np.exp(2)).round(11)
     array([0.  , 0.75])
     """
-    sums: tuple[Array, Array] = prepare_field(tokens, weights, flow).sums(tokens, weights)
-    return sums
+    return prepare_field(tokens, weights, flow).sums(tokens, weights)
 
 
-def _candidates(n: int, dim: int, attention: Attention) -> tuple[str, ...]:
-    # from the fastest on, without the dense sums; a kernel is slow to evaluate, so its modes are worth it early
-    beta = 0.0 if callable(attention) else abs(attention)
-    if dim == 2 and n >= CELLS_FROM:
-        return "cells", "circle"
-    if dim == 2:
-        return ("circle",) if n > CIRCLE_FROM * (10 + 8 * sqrt(beta)) else ()
-    if dim == 3:
-        return ("sphere",) if n > SPHERE_FROM + SPHERE_PER_BETA * beta else ()
-    return ("tiles",) if n >= TILES_FROM else ()
+def _takes(method: Method, dim: int, flow: Flow) -> bool:
+    return (not method.dims or dim in method.dims) and matrices(flow) in method.takes
 
 
-def _field(
-    method: str,
-    tol: float = FINEST,
-    *,
-    flow: Flow,
-    weights: Array,
-) -> Field:
-    attention, model, form, values = flow.attention, flow.model, flow.query_key, flow.value
-    scaled = weights * flow.unit
-    reach = 1.0 if form is None else float(np.linalg.norm(form, 2))
-    force, value, slope, own = _largest(attention, form is None, reach)
-    if method in HARMONICS:
-        sums, angle_sums, exponential, general = HARMONICS[method]
-        kernel = general(lambda gap: attention(1 - gap), tol) if callable(attention) else exponential(attention, tol)
-        angles = _with_kernel(angle_sums, kernel) if angle_sums else None
-        return Field(method, model, scaled, kernel.error, (force, value), own, _with_kernel(sums, kernel), angles)
-    if form is not None:
-        check_exponents(attention, reach, "float64")
-    if values is not None:
-        force = value * max(float(np.linalg.norm(values, 2)), 1e-300)
-
-    def sums_of_pairs(tokens: Array, weights: Array, out: object = None, *, normalizer: bool = True) -> Pair:
-        if values is not None:
-            return kernel_sums(tokens, weights, attention, query_key=form, value=values)
-        if method == "dense":
-            return dense_sums(tokens, weights, attention)
-        return tile_sums(tokens, weights, attention, query_key=form)
-
-    exact = method == "dense" and values is None and not callable(attention)
-    error = 0.0 if exact else ROUNDING * (value + reach * slope) / max(force if values is None else value, 1e-300)
-    return Field(method, model, scaled, error, (force, value), own, sums_of_pairs)
+def _prepared(
+    method: Method, flow: Flow, tokens: Array, weights: Array, size: Size, accuracy: float
+) -> tuple[Field, bool]:
+    """The field by a method, as near to the accuracy as it comes, and whether that is near enough."""
+    field = _field(method, flow, weights, size, FINEST)
+    if method.name == "dense" or not (flow.plain and accuracy and field.error):
+        return field, True
+    wanted = field.error * accuracy / field.velocity_error(tokens)
+    for digit in range(floor(-log10(min(max(wanted, FINEST), COARSEST))), 14) if method.series else ():
+        field = _field(method, flow, weights, size, 10.0**-digit)
+        if field.error <= wanted:
+            break
+    return field, field.error <= wanted
 
 
-def _with_kernel(sums: Sums, kernel: object) -> Sums:
-    return lambda state, weights, *out, **normalizer: sums(state, weights, kernel, *out, **normalizer)
-
-
-@np.errstate(over="ignore", invalid="ignore")  # exponents that a form makes too large are refused
-def _largest(attention: Attention, symmetric: bool, reach: float) -> tuple[float, float, float, float]:
-    # |h| sqrt(1 - t^2), |h|, |h'| over overlaps |t| <= reach, finely near its end where a sharp kernel lives, and
-    # h(1) for a kernel that is nowhere negative; with a form a pull may be as long as a token
-    phi = np.pi * np.linspace(0, 1, 4001) ** 2
-    gap = 1 - reach + reach * 2 * np.sin(phi / 2) ** 2
-    value = attention(1 - gap) if callable(attention) else np.exp(-attention * gap)
-    force, slope = value * np.sin(phi) if symmetric else value, np.gradient(value, gap)
-    own = float(value[0]) if symmetric and (value >= 0).all() else 0.0
-    return float(np.abs(force).max()), float(np.abs(value).max()), float(np.abs(slope).max()), own
+def _field(method: Method, flow: Flow, weights: Array, size: Size, tol: float) -> Field:
+    sums = method.prepare(flow, size, tol)
+    return Field(
+        method=method.name,
+        model=flow.model,
+        scaled=weights * flow.unit,
+        error=sums.error,
+        largest=(size.force, size.value),
+        own=size.own,
+        sums=sums.take,
+        angle_sums=sums.take if sums.angles else None,
+    )

@@ -10,6 +10,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from gegenflow.numerics.fields.elementary import FAST, LOG2_E, exp2
+from gegenflow.numerics.fields.sums import room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 BLOCK = 384  # tokens a block at most, and the distance in memory of its components
@@ -18,7 +19,14 @@ PARALLEL_FROM = 200_000  # pairs times dim: below it a parallel region costs mor
 AT_ONCE = 2**29  # pairs times (dim + 6) in one compiled call, 0.1 s: between two calls an interrupt is heard
 
 
-def pair_sums(tokens: Array, weights: Array, beta: float) -> tuple[Array, Array]:
+def pair_sums(
+    tokens: Array,
+    weights: Array,
+    beta: float,
+    *,
+    out: tuple[Array, Array] | None = None,
+    normalizer: bool = True,
+) -> tuple[Array, Array]:
     r"""The two sums of attention in units of :math:`e^\beta`; arguments already checked.
 
     .. math:: F_i = P_{x_i}\sum_j w_j e^{-\beta|x_j - x_i|^2/2} (x_j - x_i), \qquad
@@ -26,7 +34,8 @@ def pair_sums(tokens: Array, weights: Array, beta: float) -> tuple[Array, Array]
 
     Returns the drift F, shape=[n, dim], and the normaliser Z > 0, shape=[n].  On the sphere
     :math:`1 - \langle x, y\rangle = |x - y|^2/2`, and the projection removes :math:`x_i`: every pull keeps its
-    relative accuracy, that of a token on itself is exactly zero.  Memory O(n dim) a thread.
+    relative accuracy, that of a token on itself is exactly zero.  Memory O(n dim) a thread.  The normaliser comes in
+    any case; ``out``, the result of an earlier call, is overwritten.
 
     >>> drift, normalizer = pair_sums(np.eye(2), np.array([0.25, 0.75]), 2.0)
     >>> bool(np.allclose(normalizer, [0.25 + 0.75 * np.exp(-2), 0.75 + 0.25 * np.exp(-2)], rtol=1e-14))
@@ -35,18 +44,18 @@ def pair_sums(tokens: Array, weights: Array, beta: float) -> tuple[Array, Array]
     Source: arXiv 2410.23228, its fields; the form in differences derived here.
     """
     rate = -0.5 * LOG2_E * beta
-    drift, normalizer = np.empty_like(tokens), np.empty(len(tokens))
+    drift, total = room_for_sums(tokens, out)
     if tokens.size * len(tokens) < PARALLEL_FROM:
-        _few_sums(tokens, weights, rate, drift, normalizer)
-        return drift, normalizer
+        _few_sums(tokens, weights, rate, drift, total)
+        return drift, total
     blocks, size = _in_blocks(tokens, weights)
     sums = _zeros(get_num_threads(), blocks, size)
     tiles = len(blocks) * (len(blocks) + 1) // 2
     step = max(1, AT_ONCE // (size * size * (tokens.shape[1] + 6)))
     for first in range(0, tiles, step):
         _add_tiles_parallel(blocks, size, len(tokens), rate, first, min(first + step, tiles), sums)
-    _project(tokens, weights, sums, size, drift, normalizer)
-    return drift, normalizer
+    _project(tokens, weights, sums, size, drift, total)
+    return drift, total
 
 
 @njit(cache=True)

@@ -6,10 +6,33 @@ spherical-harmonic transforms of ducc0 take over, whose cost hardly depends on t
 largest force, so exponentially small forces between separated clusters need the dense field.
 """
 
+from functools import partial
+
 from gegenflow.numerics.fields.compiled.sphere_polynomials import direct_sums
 from gegenflow.numerics.fields.compiled.sphere_transforms import transform_sums
-from gegenflow.numerics.fields.legendre import DIRECT_TO, SphereModes
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.legendre import DIRECT_TO, SphereModes, exponential_sphere_modes, sphere_modes
+from gegenflow.numerics.fields.sums import Method, Size, Sums
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
+
+FROM, PER_BETA = 500, 20  # tokens: measured break-even is about 400 (beta <= 10) and 1500 (beta 50)
+
+
+class Sphere(Method):
+    """Spherical harmonics of the kernel, dim 3."""
+
+    name, dims, series = "sphere", frozenset({3}), True
+
+    def pays(self, n: int, dim: int, flow: Flow) -> bool:
+        """The later the sharper the exponential; a kernel is slow to evaluate, so that its modes are worth it early."""
+        return n > FROM + PER_BETA * abs(flow.beta or 0.0)
+
+    def prepare(self, flow: Flow, size: Size, tol: float) -> Sums:
+        """The modes of the kernel, to a tolerance."""
+        kernel = flow.kernel
+        modes = sphere_modes(lambda gap: kernel(1 - gap), tol) if kernel else exponential_sphere_modes(flow.beta, tol)
+        return Sums(partial(sphere_sums, modes=modes), modes.error)
 
 
 def sphere_sums(
@@ -31,7 +54,6 @@ def sphere_sums(
     three is spared.
 
     >>> import numpy as np
-    >>> from gegenflow.numerics.fields.legendre import exponential_sphere_modes
     >>> drift, normalizer = sphere_sums(np.eye(3), np.array([0.25, 0.5, 0.25]), exponential_sphere_modes(2.0))
     >>> bool(np.allclose(normalizer, np.array([1, 2, 1]) / 4 + np.array([3, 2, 3]) / 4 * np.exp(-2), rtol=1e-12))
     True
@@ -41,6 +63,6 @@ def sphere_sums(
     Raises ValueError for ``dim`` other than 3.  Source: derived here (addition theorem, DLMF 14.30.9).
     """
     if tokens.shape[1] != 3:
-        raise ValueError(f"dim is {tokens.shape[1]}: the sphere field needs dim 3; attention_field takes any")
+        raise Refused("dim", tokens.shape[1], "the sphere field needs dim 3; attention_field takes any")
     method = direct_sums if len(modes.value) <= DIRECT_TO + 1 else transform_sums
     return method(tokens, weights, modes, out, normalizer=normalizer)

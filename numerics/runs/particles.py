@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.circle import circle_points
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
-from gegenflow.numerics.fields.method import DIMS, HARMONICS, Field, check_method, prepare_field
+from gegenflow.numerics.fields.method import METHODS, Field, check_method, prepare_field
 from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.integrators.adaptive import integrate
 from gegenflow.numerics.integrators.driver import Integration, Status
@@ -132,7 +132,11 @@ def simulate(
     records: dict[str, list[object]] = {"radii": []} if streaming else {}
     records |= {observable.name: [] for observable in observe}
     paths: list[Array] = []
-    basis = span_basis(start) if flow.plain and not noise and method not in DIMS and dim >= WIDE * max(n, 2) else None
+    basis = (
+        span_basis(start)
+        if flow.plain and not noise and not (method in METHODS and METHODS[method].dims) and dim >= WIDE * max(n, 2)
+        else None
+    )
 
     def split(x: Array) -> tuple[Array, Array]:
         return unit_rows(x) if streaming else (x, np.ones(n))
@@ -251,7 +255,7 @@ def _follow(
         return end, field.method, None
     if moved > ADDED_UP * (rtol + atol):
         what = f"the error of the {field.method} sums may have moved tokens by {moved:.1e}, beyond the tolerance"
-        remedy = '; method="dense" is exact' if field.method in HARMONICS else ""
+        remedy = '; method="dense" is exact' if METHODS[field.method].series else ""
         end = replace(end, status=Status(False, f"{end.status}, but {what}{remedy}"))
     return end, field.method, moved
 

@@ -18,6 +18,7 @@ from scipy.stats import t as student_t
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.method import attention_sums
+from gegenflow.numerics.fields.sums import NotSmooth
 from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile
@@ -111,7 +112,7 @@ def _modes(flow: Flow) -> CircleModes:
         return exponential_modes(float(attention), 1e-11)
     try:
         return circle_modes(lambda gap: attention(1 - gap), 1e-11)
-    except ValueError as error:
+    except NotSmooth as error:
         what = "it has too many modes for an exact start, uniform_rates takes any kernel"
         raise Unmeasurable("kernel", kernel_name(attention), f"{what} ({error})") from error
 

@@ -1,5 +1,7 @@
 """Simulation against theory: growth rates, phases and the winning degree. The two sides share no formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -134,12 +136,13 @@ def test_a_phase_shifted_mode_grows_without_turning(degree, phase, beta, model, 
 @pytest.mark.parametrize(("phase", "seen"), [(0.0, False), (0.3, True)])
 def test_a_reflected_convolution_turns_a_shifted_mode(monkeypatch, phase, seen):
     """The test above sees kernel sums over the mirror image of the tokens; a cosine alone, symmetric, would not."""
-    _, sums, *modes = fields.HARMONICS["circle"]
 
-    def reflected(angles, weights, *rest, **options):
-        return sums(angles, np.roll(weights[::-1], 1), *rest, **options)
+    class Reflected(type(fields.METHODS["circle"])):
+        def prepare(self, *arguments):
+            sums = super().prepare(*arguments)
+            return replace(sums, take=lambda x, weights, **options: sums.take(x, np.roll(weights[::-1], 1), **options))
 
-    monkeypatch.setitem(fields.HARMONICS, "circle", (None, reflected, *modes))
+    monkeypatch.setitem(fields.METHODS, "circle", Reflected())
     first, last, _ = sine_run(3, phase, 5.0, "usa", "circle")
     assert (abs(np.angle(last / first)) > 1e-2) == seen
 

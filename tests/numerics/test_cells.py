@@ -10,7 +10,6 @@ from hypothesis.strategies import booleans, floats, integers, sampled_from
 
 from gegenflow.numerics.fields.cells import (
     PARALLEL_FROM,
-    cell_angle_sums,
     cell_kernel,
     cell_sums,
     exponential_cells,
@@ -111,7 +110,7 @@ def test_angles_and_vectors_agree(beta, seed, turns, n):
     weights = np.full(n, 1 / n)
     tokens, kernel = on_the_circle(angles), exponential_cells(beta)
     drift, normalizer = cell_sums(tokens, weights, kernel)
-    speed, total = cell_angle_sums(angles + 2 * np.pi * turns, weights, kernel)
+    speed, total = cell_sums(angles + 2 * np.pi * turns, weights, kernel)
     close = 1e-13 * (1 + beta**0.5)
     assert np.abs(total - normalizer).max() < close
     assert np.abs(speed[:, None] * np.column_stack([-tokens[:, 1], tokens[:, 0]]) - drift).max() < close
@@ -126,7 +125,7 @@ def test_many_angles_agree_with_the_fourier_series():
     tokens = on_the_circle(angles)
     exact = circle_sums(tokens, weights, exponential_modes(20.0))
     assert max(errors(cell_sums(tokens, weights, kernel), exact, 20.0)) < 1.1e-12
-    speed, normalizer = cell_angle_sums(angles, weights, kernel)
+    speed, normalizer = cell_sums(angles, weights, kernel)
     drift = speed[:, None] * np.column_stack([-tokens[:, 1], tokens[:, 0]])
     assert max(errors((drift, normalizer), exact, 20.0)) < 1.1e-12
 
@@ -172,7 +171,7 @@ def test_the_normaliser_can_be_left_out(n):
     """The same drift, from arrays given and from new ones."""
     tokens, weights = sample(n, True, seed=6)
     angles, kernel = np.arctan2(tokens[:, 1], tokens[:, 0]), exponential_cells(5.0)
-    for sums, places in ((cell_sums, tokens), (cell_angle_sums, angles)):
+    for sums, places in ((cell_sums, tokens), (cell_sums, angles)):
         drift, _ = sums(places, weights, kernel)
         for out in (None, (np.full_like(places, np.nan), np.empty(0))):
             alone, nothing = sums(places, weights, kernel, out, normalizer=False)

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, floats, integers, sampled_from
 
-from gegenflow.numerics.fields.cells import cell_angle_sums, cell_kernel, cell_sums, exponential_cells
-from gegenflow.numerics.fields.circle import circle_angle_sums, circle_sums
+from gegenflow.numerics.fields.cells import cell_kernel, cell_sums, exponential_cells
+from gegenflow.numerics.fields.circle import circle_sums
 from gegenflow.numerics.fields.dense import kernel_sums
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes, never_decays
 
 BETAS = [0.1, 1.0, 5.0, 50.0, 1000.0]
-METHODS = [(exponential_modes, circle_angle_sums), (exponential_cells, cell_angle_sums)]
+METHODS = [(exponential_modes, circle_sums), (exponential_cells, cell_sums)]
 SMOOTH = {
     "t^3": lambda gap: (1 - gap) ** 3,
     "cosh 3t": lambda gap: np.cosh(3 * (1 - gap)),
@@ -116,7 +116,7 @@ def test_angles_and_vectors_agree(beta, n, turns, seed):
     weights, modes = np.full(n, 1 / n), exponential_modes(beta)
     tokens = np.column_stack([np.cos(angles), np.sin(angles)])
     drift, normalizer = circle_sums(tokens, weights, modes)
-    speed, total = circle_angle_sums(angles, weights, modes)
+    speed, total = circle_sums(angles, weights, modes)
     close = 1e-14 * (1 + beta**0.5)
     assert np.abs(total - normalizer).max() < close
     assert np.abs(speed[:, None] * np.column_stack([-tokens[:, 1], tokens[:, 0]]) - drift).max() < close
@@ -128,7 +128,7 @@ def test_given_arrays_are_filled_and_the_normaliser_can_be_spared(n, clustered, 
     """The same bits in arrays that held something else, and the same drift alone."""
     angles, weights = sample(n, clustered, seed=1)
     tokens, modes = np.column_stack([np.cos(angles), np.sin(angles)]), exponential_modes(beta)
-    for sums, places in ((circle_sums, tokens), (circle_angle_sums, angles)):
+    for sums, places in ((circle_sums, tokens), (circle_sums, angles)):
         drift, normalizer = sums(places, weights, modes)
         out = np.full_like(places, np.nan), np.full(n, np.nan)
         again = sums(places, weights, modes, out)

@@ -7,8 +7,8 @@ import numpy as np
 from numba import njit, prange
 
 from gegenflow.numerics.fields.elementary import FAST
-from gegenflow.numerics.fields.fourier import room_for_sums
 from gegenflow.numerics.fields.legendre import SphereModes
+from gegenflow.numerics.fields.sums import room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 PARALLEL_FROM = 30_000  # tokens times degrees: below it a parallel region costs more than it saves

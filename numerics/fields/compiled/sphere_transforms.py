@@ -12,8 +12,8 @@ from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.elementary import angle
-from gegenflow.numerics.fields.fourier import room_for_sums
 from gegenflow.numerics.fields.legendre import FINEST_EPSILON, SphereModes
+from gegenflow.numerics.fields.sums import room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 PARALLEL_FROM = 2000  # tokens: below it threads cost more than they save
