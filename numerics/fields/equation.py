@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gegenflow.numerics.fields.weights import kernel_name
@@ -21,7 +22,8 @@ def equation(flow: Flow) -> str:
     >>> print(equation(Flow(beta=2, model="sa", noise=0.5)))
     dx_i = \frac{1}{Z_i} P_{x_i} \sum_j w_j e^{2 \langle x_i, x_j\rangle} x_j\,dt + \sqrt{2 \cdot 0.5}\,dW_i
     """
-    numbered = [(f"_{k}" if flow.heads else "", part) for k, part in enumerate(flow.heads or (flow,), 1)]
+    parts: Sequence[Flow | Head] = flow.heads or (flow,)
+    numbered = [(f"_{k}" if flow.heads else "", part) for k, part in enumerate(parts, 1)]
     output = " + ".join(_output(flow, part, number) for number, part in numbered)
     output = rf"\Big({output}\Big)" if len(flow.heads) > 1 else output
     noise = rf" + \sqrt{{2 \cdot {flow.noise:g}}}\,dW_i" if flow.noise else ""

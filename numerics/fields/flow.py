@@ -98,7 +98,8 @@ class Flow(Value):
         self.__dict__["noise"] = check_number("noise", noise, least=0.0)
         self.__dict__["model"] = check_choice("model", model, MODELS)
         self.__dict__["layer_norm"] = check_choice("layer_norm", layer_norm, LAYER_NORMS)
-        steepest = max((part.beta for part in (self, *self.heads) if part.beta is not None), default=0.0)
+        parts: tuple[Flow | Head, ...] = (self, *self.heads)
+        steepest = max((part.beta for part in parts if part.beta is not None), default=0.0)
         if model == "usa" and steepest > LARGEST_BETA:
             what = f'USA overflows float64 above beta = {LARGEST_BETA:g}; model="sa" is safe at any beta'
             raise Refused("beta", steepest, what)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
@@ -117,7 +118,7 @@ def kernel_name(kernel: Kernel) -> str:
 def short_repr(part: Value, defaults: dict[str, object]) -> str:
     """The fields that are given, a matrix by its shape."""
     given = []
-    for name in part.__dataclass_fields__:
+    for name in (f.name for f in fields(part)):  # type: ignore[arg-type]
         value = getattr(part, name)
         if not is_given(value, defaults.get(name)):
             continue

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -61,7 +61,8 @@ def solve_quantiles(
     start = density if isinstance(density, CircleDensity) else circle_density(density)
     if not isinstance(n, int | np.integer) or n < 8:
         raise Refused("n", n, "a whole number of at least 8 quantiles is needed")
-    flow = flow_of(flow, {name: options.pop(name) for name in FlowParts.__annotations__ if name in options})
+    short = {name: options.pop(name) for name in FlowParts.__annotations__ if name in options}
+    flow = flow_of(flow, cast(FlowParts, short))
     check_parts(flow, "solve_quantiles")
     if options.get("weights") is not None:
         raise Refused("weights", None, "quantiles have equal masses")
