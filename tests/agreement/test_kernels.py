@@ -99,3 +99,17 @@ def test_a_kernel_of_the_theory_moves_tokens(kernel, weight, model):
     tokens = nm.uniform(60, 3, rng=0)
     field, same = (nm.attention_field(tokens, kernel=h, model=model) for h in (kernel, weight))
     assert field == pytest.approx(same, rel=1e-12, abs=1e-14)
+
+
+@given(beta=floats(0.1, 3), model=sampled_from(["usa", "sa"]))
+def test_a_kernel_of_the_theory_moves_tokens_as_its_weight_does(beta, model):
+    """As it is, and with the beta that it holds given beside it; a kernel without beta refuses one."""
+    tokens, kernel = nm.uniform(20, 3, rng=0), th.Kernel("tanh(beta*t) + 2")
+    flow = nm.Flow(beta=beta, kernel=kernel, model=model)
+    assert flow == nm.Flow(kernel=kernel.at(beta=beta), model=model)
+    exact = nm.attention_field(tokens, kernel=lambda t: np.tanh(beta * t) + 2, model=model)
+    np.testing.assert_allclose(nm.attention_field(tokens, flow), exact, atol=1e-14)
+    with pytest.raises(nm.Refused, match="holds no beta"):
+        nm.Flow(beta=beta, kernel=th.Kernel("tanh(t)"))
+    with pytest.raises(nm.Refused, match="a number is needed in the place of beta"):
+        nm.Flow(kernel=kernel)
