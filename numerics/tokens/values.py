@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import fields
-from typing import Any
+from dataclasses import Field, fields
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class Value:
 
     Source: derived here.
     """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __post_init__(self) -> None:
         self.__setstate__(dict(self.__dict__))
@@ -64,7 +66,7 @@ def contents(value: object) -> Hashable:
     True
     """
     if isinstance(value, Value):
-        return type(value), *(contents(getattr(value, f.name)) for f in fields(value) if f.compare)  # type: ignore[arg-type]
+        return type(value), *(contents(getattr(value, f.name)) for f in fields(value) if f.compare)
     if isinstance(value, np.ndarray):
         return value.shape, value.dtype.str, _bits(value)
     if isinstance(value, Mapping):
