@@ -34,6 +34,10 @@ PATIENCE = 64
 """Degrees after which the search gives up where speeds fall only like a power of the degree, or no bound is known."""
 
 
+Tail = Callable[[int], arb | None]
+"""A bound on the rates of a degree and all later ones; None where none is known yet."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The chance of each degree to be first, that of T = 0, the mean of T, and a bound on the error of each chance."""
@@ -44,9 +48,7 @@ class Outcome:
     error: float
 
 
-def line_up(
-    dim: int, rates: Callable[[int], Certified], tail: Callable[[int], arb | None] | None, strength: arb
-) -> tuple[list[Racer], float]:
+def line_up(dim: int, rates: Callable[[int], Certified], tail: Tail | None, strength: arb) -> tuple[list[Racer], float]:
     r"""The degrees that may be first, and a bound on the chance that another one is.
 
     The fastest degree emerges by a time w but for a chance of 1e-15. As the density of T_k is :math:`2\gamma x^s
@@ -71,54 +73,93 @@ def line_up(
 
     Raises ValueError where none of the degrees grows. Source: derived here.
     """
+    seen, later, until = _search(dim, rates, tail, strength)
+    best, after = fastest(seen), _chance(later, until) / NEGLIGIBLE
+    race = [racer for racer in seen if racer is best or _chance(racer, until) > NEGLIGIBLE]
+    until = _decided(race)
+    race = [racer for racer in race if racer is best or _crowd(racer, until) > NEGLIGIBLE]
+    left_out = sum(_chance(racer, until) for racer in seen if racer not in race)
+    return race, min(left_out + after + NEGLIGIBLE, 1.0)
+
+
+def _search(
+    dim: int, rates: Callable[[int], Certified], tail: Tail | None, strength: arb
+) -> tuple[list[Racer], Racer, float]:
+    """The degrees up to the last one of interest, one that bounds all later ones, and when the fastest has emerged."""
     seen: list[Racer] = []
-    idle, until, last, best = 0, 0.0, inf, None
-
-    def hits(racer: Racer) -> float:
-        return max(2 * float(racer.rate) * until, 0.0) * sqrt(float(racer.half) / (2 * pi))
-
-    def chernoff(racer: Racer) -> float:
-        left = float(strength.log()) - 2 * float(racer.rate) * until
-        return 1.0 if left <= 0 else exp(-float(racer.half) * (exp(left) - 1 - left)) if left < 700 else 0.0
-
-    def chance(racer: Racer) -> float:
-        return hits(racer) * chernoff(racer)
-
-    def speed(racer: Racer) -> float:
-        return float(racer.rate) * sqrt(racer.half)
-
-    def bounded(degree: int) -> Racer | None:
-        bound = tail(degree) if tail else None
-        return None if bound is None else Racer(degree, dim, bound if bound > 0 else arb(0), strength)
-
-    def slow(racer: Racer) -> bool:
-        beyond = bounded(2 * racer.degree)
-        return beyond is not None and speed(beyond) > speed(racer) / 1000
-
+    until, idle = 0.0, Idle()
     for degree in count(1):
         seen.append(Racer(degree, dim, rates(degree).ball, strength))
-        if seen[-1].rate > 0 and seen[-1] is fastest(seen):
-            best = seen[-1]
-            until = first_time(lambda time: bool(joint_survival(seen[-1:], time) < NEGLIGIBLE), [best], 0.01)
-        later = seen[-1] if tail is None else bounded(degree + 1)
+        best = fastest(seen)
+        grows = bool(best.rate > 0)
+        if grows and best is seen[-1]:
+            until = _decided([best])
+        later = seen[-1] if tail is None else _bounded(tail, degree + 1, best)
         if later is None:
             continue
-        if tail is None:
-            idle = idle + 1 if speed(later) < last and chance(later) < NEGLIGIBLE**2 else 0
-            last = speed(later) if speed(later) > 0 else last
-        slower = idle == IDLE if tail is None else later.rate <= (best.rate if best else 0)
-        if slower and chance(later) < NEGLIGIBLE**2:
+        slower = idle.add(later, until) if tail is None else bool(later.rate <= (best.rate if grows else 0))
+        if slower and _chance(later, until) < NEGLIGIBLE**2:
             break
-        if degree >= PATIENCE and (tail is None or best is None or (slower and slow(later))):
+        if degree >= PATIENCE and (tail is None or not grows or (slower and _lingers(tail, later))):
             break
-    if best is None or later is None:
+    if not grows:
         raise Refused("kernel", None, f"none of the degrees 1 to {degree} grows, so none is selected")
-    after = chance(later) / NEGLIGIBLE
-    race = [racer for racer in seen if racer is best or chance(racer) > NEGLIGIBLE]
-    until = first_time(lambda time: bool(joint_survival(race, time) < NEGLIGIBLE), race, 0.01)
-    race = [racer for racer in race if racer is best or max(hits(racer), 1) * chernoff(racer) > NEGLIGIBLE]
-    left_out = sum(chance(racer) for racer in seen if racer not in race)
-    return race, min(left_out + after + NEGLIGIBLE, 1.0)
+    return seen, later, until
+
+
+@dataclass
+class Idle:
+    """Degrees in a row that hardly ever emerge, each slower than the last that grew: a guess where no bound is known."""
+
+    """Degrees in a row that hardly ever emerge, each slower than the last that grew: a guess for want of a bound."""
+    last: float = inf
+
+    def add(self, racer: Racer, until: float) -> bool:
+        """Whether enough of them have been seen, this one included."""
+        speed = _speed(racer)
+        self.count = self.count + 1 if speed < self.last and _chance(racer, until) < NEGLIGIBLE**2 else 0
+        self.last = speed if speed > 0 else self.last
+        return self.count == IDLE
+
+
+def _decided(race: Sequence[Racer]) -> float:
+    """A time by which one of the racers has emerged, but for a negligible chance."""
+    return first_time(lambda time: bool(joint_survival(race, time) < NEGLIGIBLE), race, 0.01)
+
+
+def _hits(racer: Racer, until: float) -> float:
+    return max(2 * float(racer.rate) * until, 0.0) * sqrt(float(racer.half) / (2 * pi))
+
+
+def _chernoff(racer: Racer, until: float) -> float:
+    left = float(racer.strength.log()) - 2 * float(racer.rate) * until
+    return 1.0 if left <= 0 else exp(-float(racer.half) * (exp(left) - 1 - left)) if left < 700 else 0.0
+
+
+def _chance(racer: Racer, until: float) -> float:
+    """A bound on the chance of a degree to emerge after the start and until a time."""
+    return _hits(racer, until) * _chernoff(racer, until)
+
+
+def _crowd(racer: Racer, until: float) -> float:
+    """A bound on its chance to emerge until a time, the start included."""
+    return max(_hits(racer, until), 1) * _chernoff(racer, until)
+
+
+def _speed(racer: Racer) -> float:
+    return float(racer.rate) * sqrt(racer.half)
+
+
+def _bounded(tail: Tail, degree: int, like: Racer) -> Racer | None:
+    """A racer as fast as any of this and all later degrees may be; None where no bound is known yet."""
+    bound = tail(degree)
+    return None if bound is None else Racer(degree, like.dim, bound if bound > 0 else arb(0), like.strength)
+
+
+def _lingers(tail: Tail, racer: Racer) -> bool:
+    """Whether speeds fall only like a power of the degree."""
+    beyond = _bounded(tail, 2 * racer.degree, racer)
+    return beyond is not None and _speed(beyond) > _speed(racer) / 1000
 
 
 def run_race(race: Sequence[Racer]) -> Outcome:
