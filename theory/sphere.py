@@ -10,11 +10,11 @@ from math import comb
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
-from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim
+from gegenflow.theory.exact.arguments import Expr, Whole, check_degree, check_dim
 from gegenflow.theory.symbols import d, k, t
 
 
-def laplacian_eigenvalue(degree: Expr = k, dim: Expr = d) -> Expr:
+def laplacian_eigenvalue(degree: Whole = k, dim: Whole = d) -> Expr:
     r"""Eigenvalue :math:`L_k = k(k+d-2)` of minus the Laplace-Beltrami operator on degree-k harmonics.
 
     >>> laplacian_eigenvalue()
@@ -48,7 +48,7 @@ def harmonic_dimension(degree: int, dim: int) -> int:
     return comb(degree + dim - 1, degree) - (comb(degree + dim - 3, degree - 2) if degree >= 2 else 0)
 
 
-def gegenbauer(degree: int, dim: Expr = d, overlap: Expr = t) -> Expr:
+def gegenbauer(degree: int, dim: Whole = d, overlap: Expr = t) -> Expr:
     r"""Zonal harmonic :math:`P_k(t)`, the Gegenbauer polynomial of index (d-2)/2 scaled to :math:`P_k(1) = 1`.
 
     .. math:: (k+d-2)\,P_{k+1}(t) = (2k+d-2)\,t\,P_k(t) - k\,P_{k-1}(t), \qquad P_0 = 1,\; P_1 = t
@@ -72,7 +72,7 @@ def gegenbauer(degree: int, dim: Expr = d, overlap: Expr = t) -> Expr:
     return (current if degree else previous).subs(x, overlap)
 
 
-def zonal_weight(dim: Expr = d, overlap: Expr = t) -> Expr:
+def zonal_weight(dim: Whole = d, overlap: Expr = t) -> Expr:
     r"""Density of the overlap :math:`t = \langle x, e\rangle` for x uniform on the sphere.
 
     .. math:: \omega(t) = \frac{\Gamma(d/2)}{\sqrt\pi\,\Gamma((d-1)/2)}\,(1-t^2)^{(d-3)/2}, \qquad -1 < t < 1
@@ -89,7 +89,7 @@ def zonal_weight(dim: Expr = d, overlap: Expr = t) -> Expr:
     return constant * (1 - overlap**2) ** ((dim - 3) / 2)
 
 
-def zonal_divergence(flux: Expr, dim: Expr = d, *, evaluate: bool = True) -> Expr:
+def zonal_divergence(flux: Expr, dim: Whole = d, *, evaluate: bool = True) -> Expr:
     r"""Divergence of the zonal vector field :math:`g(t)\,\nabla t`: :math:`(1-t^2)\,g'(t) - (d-1)\,t\,g(t)`.
 
     The flux through the parallels balances: the divergence integrates to zero. ``evaluate`` = False leaves g' as it is.
@@ -102,7 +102,7 @@ def zonal_divergence(flux: Expr, dim: Expr = d, *, evaluate: bool = True) -> Exp
     return (1 - t**2) * sp.Derivative(flux, t, evaluate=evaluate) - (dim - 1) * t * flux
 
 
-def zonal_laplacian(function: Expr, dim: Expr = d) -> Expr:
+def zonal_laplacian(function: Expr, dim: Whole = d) -> Expr:
     r"""Laplace-Beltrami operator on a zonal function: :math:`(1-t^2)\,f''(t) - (d-1)\,t\,f'(t)`.
 
     >>> sp.expand(zonal_laplacian(gegenbauer(3, 6), 6) / gegenbauer(3, 6)).simplify() == -laplacian_eigenvalue(3, 6)

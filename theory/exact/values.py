@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from html import escape
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import sympy as sp
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 
 MOST_LINES = 12
 """Lines of a result in a prompt."""
 
 
-class Frozen(Mapping[K, V], Generic[K, V]):
+class Frozen(Mapping[K, V]):
     """A mapping that does not change: equal to a dict of the same items, hashable, picklable.
 
     >>> shares = Frozen({3: 0.6, 2: 0.4})

@@ -13,8 +13,9 @@ import flint
 import mpmath
 from flint import arb
 
-from gegenflow.theory.exact.certified import BITS_PER_DIGIT, SPARE_BITS
+from gegenflow.theory.exact.certified import SPARE_BITS
 from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.rounding import BITS_PER_DIGIT
 from gegenflow.theory.expansions.recurrence import Degrees, Modes, Rates, Sum
 
 START, GRID, PATIENCE = 1e-3, 1.1, 1e12

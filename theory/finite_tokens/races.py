@@ -88,6 +88,7 @@ def _search(
     """The degrees up to the last one of interest, one that bounds all later ones, and when the fastest has emerged."""
     seen: list[Racer] = []
     until, idle = 0.0, Idle()
+    later: Racer | None
     for degree in count(1):
         seen.append(Racer(degree, dim, rates(degree).ball, strength))
         best = fastest(seen)
@@ -102,24 +103,24 @@ def _search(
             break
         if degree >= PATIENCE and (tail is None or not grows or (slower and _lingers(tail, later))):
             break
-    if not grows:
+    if not grows or later is None:
         raise Refused("kernel", None, f"none of the degrees 1 to {degree} grows, so none is selected")
     return seen, later, until
 
 
 @dataclass
 class Idle:
-    """Degrees in a row that hardly ever emerge, each slower than the last that grew: a guess where no bound is known."""
-
     """Degrees in a row that hardly ever emerge, each slower than the last that grew: a guess for want of a bound."""
+
+    row: int = 0
     last: float = inf
 
     def add(self, racer: Racer, until: float) -> bool:
         """Whether enough of them have been seen, this one included."""
         speed = _speed(racer)
-        self.count = self.count + 1 if speed < self.last and _chance(racer, until) < NEGLIGIBLE**2 else 0
+        self.row = self.row + 1 if speed < self.last and _chance(racer, until) < NEGLIGIBLE**2 else 0
         self.last = speed if speed > 0 else self.last
-        return self.count == IDLE
+        return self.row == IDLE
 
 
 def _decided(race: Sequence[Racer]) -> float:

@@ -232,7 +232,7 @@ def check_probability(probability: Real) -> float:
     return unit_interval(probability, "probability", BETWEEN)
 
 
-def _time(time: Real) -> float:
+def _time(time: float | str) -> float:
     try:
         when = float(time)
     except (TypeError, ValueError, OverflowError) as error:

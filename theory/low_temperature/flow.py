@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_dim, check_model, check_terms
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_dim, check_model, check_terms
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import zonal_laplacian, zonal_weight
@@ -38,7 +38,7 @@ L = sp.Symbol("L", nonnegative=True)
 """The eigenvalue :math:`L_k` of :math:`-\\Delta`."""
 
 
-def smoothing_series(terms: int = 3, dim: Expr = d) -> tuple[Expr, ...]:
+def smoothing_series(terms: int = 3, dim: Whole = d) -> tuple[Expr, ...]:
     r"""Coefficients of the expansion of the multipliers of :math:`e^{\beta t}` at large beta, as polynomials in L.
 
     .. math:: \frac{w_k}{w_0} = \sum_{n} c_n(L_k)\,\beta^{-n}, \qquad c_0 = 1, \quad c_1 = -\frac{L}{2}
@@ -77,7 +77,7 @@ def _quotient(above: list[Expr], below: list[Expr]) -> list[Expr]:
     return series
 
 
-def velocity_series(density: Expr, dim: Expr = d, *, model: str = "sa", sign: int = 1, terms: int = 1) -> Expr:
+def velocity_series(density: Expr, dim: Whole = d, *, model: str = "sa", sign: int = 1, terms: int = 1) -> Expr:
     r"""The velocity of tokens of a zonal density at large beta, for B = I and V = ``sign`` I, as a factor of P_x e.
 
     .. math:: v = \pm\frac1\beta \nabla \log\mu \pm \frac{1}{2\beta^2} \nabla \frac{\Delta\mu}{\mu} + \dots
@@ -116,7 +116,7 @@ def check_sign(sign: int) -> int:
     return sign
 
 
-def diffusion_time(dim: Expr = d, beta: Real = beta, *, model: str = "sa") -> Expr:
+def diffusion_time(dim: Whole = d, beta: Real = beta, *, model: str = "sa") -> Expr:
     r"""The unit of time in which a density changes at large beta, for B = I and V = :math:`\pm I`.
 
     .. math:: T = \beta \ \text{(SA)}, \qquad
@@ -137,7 +137,7 @@ def diffusion_time(dim: Expr = d, beta: Real = beta, *, model: str = "sa") -> Ex
     return scale if check_model(model) == "sa" else scale / kernel.multiplier(0, dim)
 
 
-def diffusion(density: Expr, dim: Expr = d, *, model: str = "sa", sign: int = 1) -> Expr:
+def diffusion(density: Expr, dim: Whole = d, *, model: str = "sa", sign: int = 1) -> Expr:
     r"""The limit of the equation of a zonal density at large beta, per unit s of :func:`diffusion_time`.
 
     .. math:: \partial_s \mu = \mp\Delta\mu \ \text{(SA)}, \qquad
@@ -161,7 +161,7 @@ def diffusion(density: Expr, dim: Expr = d, *, model: str = "sa", sign: int = 1)
     return -check_sign(sign) * zonal_laplacian(spread, check_dim(dim))
 
 
-def drift_speed(density: Expr, dim: Expr = d, *, model: str = "sa") -> Expr:
+def drift_speed(density: Expr, dim: Whole = d, *, model: str = "sa") -> Expr:
     r"""Speed at which a zonal density leaves its place, in the distance :math:`W_2`, per unit of diffusion time.
 
     .. math:: \lim_{s\to0} \frac{W_2(\mu_s, \mu_0)}{s}

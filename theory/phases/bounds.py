@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim
+from gegenflow.theory.exact.arguments import Expr, Whole, check_degree, check_dim
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import d, k
 
 
-def critical_beta_sharp_bounds(degree: Expr = k, dim: Expr = d) -> tuple[Expr, Expr]:
+def critical_beta_sharp_bounds(degree: Whole = k, dim: Whole = d) -> tuple[Expr, Expr]:
     r"""Rational bounds :math:`\beta_k^- < \beta_k < \beta_k^+` whose relative distance is below :math:`1/(8\mu^3)`.
 
     With :math:`A = L_k`, :math:`B = L_{k+1}`, :math:`\mu = k + \frac{d-1}2`, :math:`q_- = \frac{2k+d-1}{2k+d+2}` and

@@ -19,7 +19,7 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_model, check_noise, check_number
+from gegenflow.theory.exact.arguments import Expr, Real, check_degree, check_dim, check_model, check_noise, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import normaliser_ball
 from gegenflow.theory.kernels.kernel import Kernel
@@ -139,7 +139,7 @@ def scores_of(
     dim: int,
     parameter: sp.Symbol,
     *,
-    noise: Expr = 0,
+    noise: Real = 0,
     model: str = "usa",
     quantity: str = "growth",
     max_degree: int | None = None,
