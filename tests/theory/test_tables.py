@@ -151,6 +151,57 @@ def test_bad_input_is_named():
         th.growth_table([2], [1], 5, model="relu")
 
 
+def test_a_table_is_the_sequence_of_its_rows():
+    """Length, rows, slices, columns, equality, hash; a row of other columns is refused."""
+    table = th.critical_table([2, 3], range(1, 9), 8)
+    assert len(table) == len(table.rows) == len(list(table)) == 16
+    assert table[-1]["dim"] == 3
+    assert table[2:4].rows == table.rows[2:4]
+    assert table["degree"] == tuple(range(1, 9)) * 2
+    assert table == th.critical_table([2, 3], range(1, 9), 8)
+    assert {table: 1}[th.Table(tuple(map(dict, table)))] == 1
+    assert table != table[1:]
+    with pytest.raises(KeyError, match="column rate: choose from dim, degree, beta, error"):
+        table["rate"]
+    with pytest.raises(ValueError, match="row 1 has the columns"):
+        th.Table(({"a": 1}, {"b": 2}))
+    assert repr(table).splitlines()[6] == "... 6 more lines"
+    assert len(str(table).splitlines()) == 17
+
+
+@pytest.mark.parametrize("form", sorted(READERS))
+def test_facts_are_told_beside_the_rows(form):
+    """With facts every format says them, and a reader that skips comments finds the same rows; without, none does."""
+    plain, facts = th.critical_table([2], [1, 2], 8), {"model": "usa", "note": "a -- b < c", "digits": 8}
+    told = th.Table(plain.rows, facts).to(form)
+    body = "\n".join(line for line in told.splitlines() if not line.startswith(("# ", "<!-- ", "% ", "<caption>")))
+    assert READERS[form](body) == READERS[form](plain.to(form))
+    if form == "json":
+        assert {name: json.loads(told)[name] for name in facts} == facts
+    elif form != "text":
+        assert "model: usa" in told
+        assert "model" not in plain.to(form)
+    if form == "html":
+        ElementTree.fromstring(told)
+    with pytest.raises(ValueError, match="rows"):
+        th.Table(plain.rows, {"rows": 1})
+
+
+def test_a_data_frame_holds_the_decimals():
+    """pandas is optional: the frame where it is there, one sentence where it is not."""
+    table = th.Table(th.critical_table([2], [1, 2], 20).rows, {"model": "usa"})
+    try:
+        import pandas
+    except ImportError:
+        with pytest.raises(ImportError, match="pip install pandas"):
+            table.to_pandas()
+        return
+    frame = table.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert tuple(frame["beta"]) == table["beta"]
+    assert frame.attrs == {"model": "usa"}
+
+
 def plain_newton(degree: int, dim: int, digits: int) -> mpmath.mpf:
     """What one would write without this package: mpmath.findroot on Bessel functions, nothing certified."""
     with mpmath.workdps(digits + 5):
