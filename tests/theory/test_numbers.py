@@ -128,6 +128,16 @@ def test_formats_round_the_exact_number(a, places, kind):
         f"{number:.60f}"
 
 
+def test_a_rounded_number_is_bounded_over_all_of_its_ball():
+    """A wide ball around 3.14: the far end decides."""
+    wide = th.Certified("3.1", "0.1", arb("3.14", 0.04))
+    near = round(wide, 1)
+    assert near.value == "3.1"
+    assert 0.08 <= float(near.error) < 0.083
+    with pytest.raises(ValueError, match="2 decimals; ask for more digits"):
+        round(wide, 2)
+
+
 @given(numbers, integers(1, 80))
 def test_sympy_and_mpmath_take_every_digit(number, digits):
     """The decimal itself, whatever the working precision there."""
