@@ -349,7 +349,7 @@ def test_bad_limit_or_model_is_named():
 @pytest.mark.parametrize("offset", [None, nan, inf, sp.I, "x("])
 def test_bad_offset_is_named(offset):
     """ValueError whose message starts with the parameter."""
-    with pytest.raises(ValueError, match=r"^offset .*: the offset must be a finite real number or a symbol$"):
+    with pytest.raises(ValueError, match=r"^offset.*: the offset must be a finite real number or a symbol$"):
         largest_rate_series(offset=offset)
 
 
