@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import flint
 import sympy as sp
@@ -256,7 +256,7 @@ class Kernel:
 
     # other kernels, and the function
 
-    def at(self, values: Mapping[sp.Symbol | str, Any] | None = None, /, **named: Any) -> Kernel:
+    def at(self, values: Mapping[sp.Symbol | str, Real] | None = None, /, **named: Real) -> Kernel:
         """The kernel with numbers, kept exact, or expressions in the place of parameters, which are told by name.
 
         >>> Kernel.heads([1, sp.Symbol("v")], [1, -1]).at({sp.Symbol("v"): "0.1"}, beta=2).weight

@@ -17,13 +17,13 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Unpack
+from typing import Unpack
 
 import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, check_noise, check_rational, check_real
+from gegenflow.theory.exact.arguments import Expr, Real, check_noise, check_rational, check_real
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import record_html
@@ -76,7 +76,7 @@ class Boundaries:
 def boundaries(
     kernel: KernelLike,
     dim: int,
-    between: tuple[Any, Any],
+    between: tuple[Real, Real],
     *,
     parameter: sp.Symbol = beta,
     digits: int = 15,
@@ -196,12 +196,12 @@ def _put(symbol: sp.Symbol, value: Expr, kernel: Kernel, noise: Expr) -> tuple[K
 def coexistence(
     kernel: KernelLike,
     dim: int,
-    across: tuple[sp.Symbol, Any, Any],
-    along: tuple[sp.Symbol, Iterable[Any]],
+    across: tuple[sp.Symbol, Real, Real],
+    along: tuple[sp.Symbol, Iterable[Real]],
     *,
     digits: int = 15,
     **options: Unpack[Comparison],
-) -> dict[Any, Boundaries]:
+) -> dict[Real, Boundaries]:
     r"""Coexistence lines in the plane of two parameters: all boundaries in one of them, for each value of the other.
 
     Returns {value along: :class:`Boundaries` across}; the points with the same two degrees make up a line. Options as
@@ -219,7 +219,7 @@ def coexistence(
     parameter, low, high = across
     noise = check_noise(options.get("noise", 0))
 
-    def cut(value: Any) -> Boundaries:
+    def cut(value: Real) -> Boundaries:
         number = check_real(value, str(symbol), "a finite number is needed", symbols=False)
         here, still = _put(symbol, number, as_kernel(kernel), noise)
         held: Comparison = {**options, "noise": still}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from gegenflow.theory.exact.arguments import Real
 from gegenflow.theory.exact.tables import Row, Table
@@ -25,7 +25,7 @@ def critical_rows(dims: Iterable[int], degrees: Sequence[int], digits: int = 15)
 def boundary_rows(
     dims: Iterable[int],
     kernel: KernelLike,
-    between: tuple[Any, Any],
+    between: tuple[Real, Real],
     digits: int = 15,
     **options: Unpack[Comparison],
 ) -> Iterator[Row]:
