@@ -10,7 +10,7 @@ from math import comb
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
-from gegenflow.theory.exact.arguments import Expr, Whole, check_degree, check_dim
+from gegenflow.theory.exact.arguments import Expr, Whole, check_degree, check_dim, check_expression
 from gegenflow.theory.symbols import d, k, t
 
 
@@ -63,7 +63,7 @@ def gegenbauer(degree: int, dim: Whole = d, overlap: Expr = t) -> Expr:
 
     Raises ValueError for dim < 2 or a negative degree. Source: DLMF 18.9.1 and 18.9.2 (Gegenbauer), rescaled here.
     """
-    degree, dim = check_degree(degree, 0), check_dim(dim)
+    degree, dim, overlap = check_degree(degree, 0), check_dim(dim), check_expression(overlap, "overlap")
     x = sp.Dummy()
     previous, current = sp.Integer(1), x
     for n in range(1, degree):
@@ -84,7 +84,7 @@ def zonal_weight(dim: Whole = d, overlap: Expr = t) -> Expr:
 
     Raises ValueError for dim < 2. Source: derived here (area of the parallel at latitude t).
     """
-    dim = sp.sympify(check_dim(dim))
+    dim, overlap = sp.sympify(check_dim(dim)), check_expression(overlap, "overlap")
     constant = sp.gamma(dim / 2) / (sp.sqrt(sp.pi) * sp.gamma((dim - 1) / 2))
     return constant * (1 - overlap**2) ** ((dim - 3) / 2)
 

@@ -12,13 +12,12 @@ from functools import cache
 from typing import Any
 
 import flint
-import sympy as sp
 from flint import acb_mat, arb, arb_mat
 
 from gegenflow.theory.clusters.circle import inverse_temperature
 from gegenflow.theory.clusters.configurations import ClusterSpectrum, Pairs
 from gegenflow.theory.clusters.vertices import Vertices
-from gegenflow.theory.exact.arguments import Expr, Real, check_digits, check_model
+from gegenflow.theory.exact.arguments import Expr, Real, check_digits, check_expression, check_model
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.exact.refusals import Refused
@@ -78,13 +77,9 @@ def cluster_spectrum(vertices: Vertices, beta: Real, *, model: str = "usa", digi
 def _exact_rows(vertices: Vertices) -> list[list[Expr]]:
     """The coordinates as sympy expressions, or a ValueError unless they are rows of numbers."""
     try:
-        rows = [[sp.sympify(x) for x in row] for row in vertices]
-    except (TypeError, ValueError, sp.SympifyError) as error:
+        return [[check_expression(x, "vertices") for x in row] for row in vertices]
+    except TypeError as error:
         raise Refused("vertices", vertices, "rows of numbers are needed") from error
-    for x in (x for row in rows for x in row):
-        if not isinstance(x, sp.Expr):
-            raise Refused("vertices", None, f"the coordinate {x} must be a number")
-    return rows
 
 
 def _entry(balls: Callable[[int], Any], part: int, index: int) -> Callable[[], arb]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_beta
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_expression
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.symbols import beta, t
@@ -91,11 +91,15 @@ def _pairs(
 ) -> tuple[Expr, list[tuple[Expr, Expr, Expr, Expr]]]:
     """The attention weight, and for every pair its mass, c and the first and second derivative of c."""
     try:
-        x, xi = sp.Matrix(tokens), sp.Matrix(velocities)
+        x, xi = _matrix(tokens, "tokens"), _matrix(velocities, "velocities")
         count, dim = x.shape
-        m = sp.eye(dim) if matrix is None else sp.Matrix(matrix)
-        masses = [sp.Rational(1, count)] * count if weights is None else [sp.sympify(w) for w in weights]
-    except (ValueError, ZeroDivisionError) as error:
+        m = sp.eye(dim) if matrix is None else _matrix(matrix, "matrix")
+        masses = (
+            [sp.Rational(1, count)] * count if weights is None else [check_expression(w, "weights") for w in weights]
+        )
+    except Refused:
+        raise
+    except (ValueError, TypeError, ZeroDivisionError) as error:
         raise Refused("tokens", tokens, "rows of equal length are needed") from error
     for name, shape, needed in (
         ("velocities", xi.shape, (count, dim)),
@@ -118,3 +122,7 @@ def _pairs(
         for i in range(count)
         for j in range(count)
     ]
+
+
+def _matrix(rows: Vectors, name: str) -> sp.Matrix:
+    return sp.Matrix([[check_expression(x, name) for x in row] for row in rows])

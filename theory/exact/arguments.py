@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 from operator import index
@@ -36,6 +37,9 @@ Real: TypeAlias = int | float | str | Fraction | Decimal | sp.Expr | arb | fmpq 
 
 Whole: TypeAlias = int | sp.Expr
 """An integer, or a symbol for one."""
+
+MOST_EXPONENT = 10_000
+"""Decimals between 1e-10000 and 1e10000 are written out as fractions."""
 
 TELLING = (64, 256, 1024)
 """Bits at which the sign of an irrational number is looked for."""
@@ -127,6 +131,8 @@ def passes(gap: Expr, *, zero: bool = False) -> bool:
 
 def _exactly(number: Any, name: str) -> Expr | None:
     """The number as an expression, exactly; None if it is no finite real number."""
+    if isinstance(number, str | Decimal) and _too_far(str(number)):
+        raise Refused(name, number, f"the exponent of a number lies within {MOST_EXPONENT}")
     ball = number if isinstance(number, arb) else getattr(number, "ball", None)
     if isinstance(number, sp.Expr):
         if number.free_symbols or (number.is_real and number.is_finite and not number.is_Float):
@@ -139,6 +145,12 @@ def _exactly(number: Any, name: str) -> Expr | None:
         return _rational(_fraction(number))
     except (ValueError, TypeError, ArithmeticError, AttributeError):
         return None
+
+
+def _too_far(text: str) -> bool:
+    """Whether a decimal has an exponent that makes its digits too many to write out."""
+    exponent = re.search(r"[eE][+-]?0*(\d+)\s*$", text)
+    return exponent is not None and (len(exponent[1]) > 9 or int(exponent[1]) > MOST_EXPONENT)
 
 
 def _rational(fraction: Fraction) -> Expr:
@@ -165,6 +177,15 @@ def _fraction(number: Any) -> Fraction:
 def check_parameter(value: Real, name: str = "parameter") -> Expr:
     """A parameter of a kernel: an expression as it is, a number exactly, a ball as an atom."""
     return check_real(value, name, "a finite number or a sympy expression is needed")
+
+
+def check_expression(value: Any, name: str) -> Expr:
+    """An expression as it is, else as :func:`check_parameter`: a text is a decimal or a fraction and nothing is run.
+
+    >>> check_expression(sp.Symbol("t") ** 2, "density"), check_expression("1/3", "density")
+    (t**2, 1/3)
+    """
+    return value if isinstance(value, sp.Expr) else check_parameter(value, name)
 
 
 def check_beta(beta: Real, *, least: int | None = None, symbols: bool = True) -> Expr:

@@ -28,7 +28,15 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_dim, check_model, check_terms
+from gegenflow.theory.exact.arguments import (
+    Expr,
+    Real,
+    Whole,
+    check_dim,
+    check_expression,
+    check_model,
+    check_terms,
+)
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import zonal_laplacian, zonal_weight
@@ -95,7 +103,7 @@ def velocity_series(density: Expr, dim: Whole = d, *, model: str = "sa", sign: i
     Raises ValueError for dim < 2, terms < 1, an unknown model, or a sign other than 1 and -1.
     Source: arXiv 2605.10931 for the first term of SA; derived here.
     """
-    smooth = [_apply(c, sp.sympify(density), dim) for c in smoothing_series(terms, dim)]
+    smooth = [_apply(c, check_expression(density, "density"), dim) for c in smoothing_series(terms, dim)]
     slopes = [sp.diff(part, t) for part in smooth]
     series = _quotient(slopes, smooth) if check_model(model) == "sa" else slopes
     return check_sign(sign) * sum(sp.simplify(c) / beta ** (n + 1) for n, c in enumerate(series))
@@ -157,7 +165,8 @@ def diffusion(density: Expr, dim: Whole = d, *, model: str = "sa", sign: int = 1
     Raises ValueError for dim < 2, an unknown model, or a sign other than 1 and -1. Source: arXiv 2605.10931 for the
     equations; the factor 1/2 of USA, :math:`\mathrm{div}(\mu\nabla\mu) = \frac12\Delta(\mu^2)`, is derived here.
     """
-    spread = density if check_model(model) == "sa" else sp.sympify(density) ** 2 / 2
+    density = check_expression(density, "density")
+    spread = density if check_model(model) == "sa" else density**2 / 2
     return -check_sign(sign) * zonal_laplacian(spread, check_dim(dim))
 
 
@@ -178,6 +187,7 @@ def drift_speed(density: Expr, dim: Whole = d, *, model: str = "sa") -> Expr:
 
     Raises ValueError for dim < 2 or an unknown model. Source: derived here.
     """
-    slope, check = sp.diff(sp.sympify(density), t), check_model(model)
+    density = check_expression(density, "density")
+    slope, check = sp.diff(density, t), check_model(model)
     energy = slope**2 / density if check == "sa" else slope**2 * density
     return sp.sqrt(sp.Integral((1 - t**2) * energy * zonal_weight(check_dim(dim)), (t, -1, 1)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.arguments import Expr, check_parameter
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 
@@ -79,7 +79,7 @@ def _smoothing(beta: Expr) -> Expr:
 
 def _positive(name: str, value: Expr) -> Expr:
     """The number or symbol as a sympy expression; decimals stay decimals, as powers of long fractions are slow."""
-    number = sp.sympify(value)
+    number = check_parameter(value, name) if isinstance(value, str) else sp.sympify(value, strict=True)
     if not isinstance(number, sp.Expr) or number.is_positive is not True or number.is_finite is False:
         raise Refused(name, value, "it must be a number > 0 or a positive symbol")
     return number

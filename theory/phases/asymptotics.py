@@ -17,7 +17,7 @@ from typing import Any, Literal
 import sympy as sp
 from sympy.polys.ring_series import rs_exp, rs_mul, rs_nth_root, rs_series_inversion, rs_trunc
 
-from gegenflow.theory.exact.arguments import Expr, check_model, check_terms
+from gegenflow.theory.exact.arguments import Expr, check_expression, check_model, check_terms
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import beta, d, k
@@ -32,7 +32,7 @@ RING, x = sp.ring("x", sp.QQ[d, delta])
 def check_offset(offset: Expr) -> Expr:
     """The offset as a sympy expression, Refused unless it is a finite real number or holds a symbol."""
     try:
-        exact = sp.sympify(offset)
+        exact = check_expression(offset, "offset")
         valid = isinstance(exact, sp.Expr) and exact.is_finite is not False and exact.is_extended_real is not False
     except (TypeError, ValueError, sp.SympifyError):
         valid = False
