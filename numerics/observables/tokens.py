@@ -162,4 +162,5 @@ class Entropy:
 
     def of_density(self, density: Density, flow: Flow) -> float:
         values, weights = density.samples()
-        return float(weights @ xlogy(values, values, where=values > 0, out=np.zeros_like(values)))
+        positive = np.maximum(values, 0.0)  # no where=: scipy 1.17 writes out of bounds under a partial one
+        return float(weights @ xlogy(positive, positive))
