@@ -13,6 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 
+import gegenflow
 from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.validation.command.main import main
@@ -137,29 +138,91 @@ def test_beta_of_sixty_digits_is_kept_exactly(facts):
     ],
 )
 def test_every_table_format_holds_the_same_rows(call, facts, line):
-    """Text, CSV, Markdown and LaTeX parsed back cell by cell against JSON."""
-    rows = [{name: str(cell) for name, cell in row.items()} for row in facts(line)["rows"]]
+    """Text, CSV, Markdown and LaTeX parsed back cell by cell against JSON, and what they hold, as comments."""
+    whole = facts(line)
+    rows = [{name: str(cell) for name, cell in row.items()} for row in whole.pop("rows")]
+    assert set(whole) == {"version", "model", "kernel", "noise", "digits"}
 
-    def read(form):
+    def read(form, before="", after=""):
         status, out, err = call(f"{line} --format {form}")
         assert (status, err) == (0, "")
-        return out.rstrip("\n")
+        lines = out.rstrip("\n").splitlines()
+        held, lines = (lines[: len(whole)], lines[len(whole) :]) if before else ([], lines)
+        assert held == [f"{before}{name}: {value}{after}" for name, value in whole.items() if before]
+        return "\n".join(lines)
 
-    assert [*csv.DictReader(io.StringIO(read("csv")))] == rows
+    assert [*csv.DictReader(io.StringIO(read("csv", "# ")))] == rows
     head, rule, *body = (
-        [cell.strip() for cell in line.strip("|").split("|")] for line in read("markdown").splitlines()
+        [cell.strip() for cell in line.strip("|").split("|")] for line in read("markdown", "<!-- ", " -->").splitlines()
     )
     assert set(rule) == {"---"}
     assert [dict(zip(head, cells, strict=True)) for cells in body] == rows
     head, *body = (re.split(r"  +", line) for line in read("text").splitlines())
     assert [dict(zip(head, cells, strict=True)) for cells in body] == rows
-    begin, head, rule, *body, end = read("latex").splitlines()
+    begin, head, rule, *body, end = read("latex", "% ").splitlines()
     assert (begin, rule, end) == (rf"\begin{{tabular}}{{{'r' * len(rows[0])}}}", r"\hline", r"\end{tabular}")
     plain = [re.sub(r" \\cdot 10\^\{(-?\d+)\}", r"e\1", line.removesuffix(r" \\")).replace("$", "") for line in body]
     assert head.removesuffix(r" \\").split(" & ") == [*rows[0]]
     for line, row in zip(plain, rows, strict=True):
         for cell, wanted in zip(line.split(" & "), row.values(), strict=True):
             assert cell == wanted.replace("e+", "e")
+
+
+def test_growth_takes_many_temperatures(facts):
+    """Lists, ranges and steps, each kept exactly: the rates of one call are those of a call each."""
+    rows = facts("growth --dim 2 3 --degree 1:2 --beta 5 1:2 0.5:1:0.25 --digits 9")["rows"]
+    betas = ["5", "1", "2", "0.50", "0.75", "1.00"]
+    keys = [(row["dim"], row["beta"], row["degree"]) for row in rows]
+    assert keys == [(dim, beta, degree) for dim in (2, 3) for beta in betas for degree in (1, 2)]
+    for beta in betas:
+        alone = facts(f"growth --dim 2 3 --degree 1:2 --digits 9 --beta {beta}")["rows"]
+        assert alone == [row for row in rows if row["beta"] == beta]
+
+
+@pytest.mark.parametrize(
+    ("line", "more"),
+    [
+        ("growth --dim 2 --degree 1 --kernel relu(t) --noise 0.5 --digits 7", {"kernel": "relu(t)", "digits": 7}),
+        ("critical --dim 2 --noise 0.5 --between 1 3 --digits 7", {"between": "1 to 3", "digits": 7}),
+        ("phase --dim 2 --beta 5 --noise 0.5 --digits 7", {"digits": 7, "beta": "5"}),
+        ("simulate --beta 1 --noise 0.5 --tokens 9 --time 0.01 --rng 3", {"rng": 3, "start": None, "tokens": 9}),
+        ("simulate --kernel relu(t) --noise 0.5 --tokens 9 --time 0.01", {"kernel": "relu(t)", "normalize": False}),
+    ],
+)
+def test_every_object_says_what_it_holds(facts, line, more):
+    """Version, model, kernel and noise as typed, and what else decided the result."""
+    answer = facts(line)
+    held = {"version": gegenflow.__version__, "model": "usa", "kernel": "exp(beta*t)", "noise": "0.5"} | more
+    assert {name: answer[name] for name in held} == held
+
+
+def test_simulate_says_how_exactly_it_went(facts):
+    """The tolerances, the order and the method of a run without noise."""
+    answer = facts("simulate --beta 1 --tokens 9 --time 0.01 --rtol 1e-6")
+    wanted = {"rtol": 1e-6, "atol": 1e-8, "order": 8, "method": "dense", "merge": None, "noise": "0"}
+    assert {name: answer[name] for name in wanted} == wanted
+
+
+def test_phase_says_which_degrees_were_compared(call, facts):
+    """Of tanh on S^2 degree 2 grows: up to degree 1 nothing is said of it; no beta is told where there is none."""
+    text = call("phase --dim 3 --kernel tanh(t) --max-degree 1")[1]
+    assert text.splitlines()[1:] == ["none of degrees 1 to 1 grows; no higher one was looked at"]
+    assert "degree 2 grows fastest of degrees 1 to 3" in call("phase --dim 3 --kernel tanh(t) --max-degree 3")[1]
+    assert "none found" not in text
+    assert "beta from" not in call("phase --dim 3 --kernel relu(t)")[1]
+    assert facts("phase --dim 3 --kernel tanh(t) --max-degree 1")["max_degree"] == 1
+    assert facts("phase --dim 2 --beta 5")["max_degree"] is None
+
+
+def test_a_saved_run_goes_on(facts, tmp_path):
+    """Half the time twice over is the whole time at once, to the tolerance, the weights kept."""
+    line, half = "simulate --dim 3 --beta 2 --tokens 40 --rng 3", tmp_path / "half.npz"
+    whole, late = tmp_path / "whole.npz", tmp_path / "late"
+    facts(f"{line} --time 1 --out {whole}")
+    facts(f"{line} --time 0.5 --out {half}")
+    answer = facts(f"simulate --beta 2 --time 0.5 --start {half} --out {late}")
+    assert (answer["dim"], answer["tokens"], answer["start"]) == (3, 40, str(half))
+    np.testing.assert_allclose(nm.load(late).tokens, nm.load(whole).tokens, atol=1e-7)
 
 
 def test_phase_prints_the_winner_and_its_interval(facts, call):
@@ -373,7 +436,7 @@ def test_interrupted_table_keeps_its_rows(call, monkeypatch):
     assert [row["degree"] for row in strict(out)["rows"]] == [1, 2]
     assert err == "gegenflow: interrupted after 2 rows\n"
     status, out, _ = call("critical --dim 2 --degree 1:5 --format csv")
-    assert (status, len(out.splitlines())) == (1, 3)
+    assert (status, [line.split(",")[1] for line in out.splitlines() if "#" not in line]) == (1, ["degree", "1", "2"])
 
 
 @pytest.mark.parametrize("form", ["text", "json", "csv", "markdown", "latex"])

@@ -1,14 +1,18 @@
 """Every option of every subcommand with bad values, and every argument that a function refuses by name."""
 
 import argparse
+import ast
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 import gegenflow
+from gegenflow import numerics as nm
+from gegenflow import theory as th
 from gegenflow.numerics.validation.command.main import command_line, main
-from gegenflow.numerics.validation.command.options import OPTIONS
+from gegenflow.numerics.validation.command.options import OPTIONS, sentence
 
 ROOT = Path(gegenflow.__file__).parents[2]
 COMMAND = ROOT / "numerics/validation/command"
@@ -102,3 +106,89 @@ def test_options_that_do_not_go_together_are_refused(line, option, capsys):
     err = refused(line.split(), capsys)
     assert option in err
     assert_no_python(err)
+
+
+# every name by which a function may refuse has an option, or a reason why it cannot come up
+
+EXPLAINED = {
+    "what the command derives from its options": {"atol", "kappa", "coefficients", "flow"},
+    "what the command never gives, so that the default is not refused": {
+        *("angle", "ax", "checkpoint", "every", "first_step", "max_bytes", "min_mass", "observe", "order", "parameter"),
+        *("progress", "quantity", "radii", "record_when", "remainder", "save_at", "step", "stop_when", "t_start"),
+        *("tail", "track", "weights"),
+    },
+    "parts of a flow that the command has no option for": {
+        *("query_key", "value", "layer_norm", "heads", "causal", "random_layers", "decay", "own", "activation"),
+    },
+    "what the command makes itself": {"rows", "facts", "report"},
+    "the formula of a kernel, refused as the kernel": {"weight"},
+    "arguments of neighbours of what is called, in the same file": {
+        *("density", "large", "offset", "power", "probability", "time", "values"),
+    },
+}
+KNOWN = set(OPTIONS).union(*EXPLAINED.values())
+SIDES = {"nm": nm, "th": th}
+
+
+def called():
+    """Every function or class of the two sides that the sources of the command name, by its dotted name."""
+    found = {}
+    for path in sorted(COMMAND.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                root, *names = ast.unparse(node.func).split(".")
+                thing = SIDES.get(root)
+                for name in names if thing else ():
+                    thing = getattr(thing, name, None)
+                if names and callable(thing):
+                    found[ast.unparse(node.func)] = thing
+    return found
+
+
+def test_the_command_calls_what_is_looked_at():
+    """The main functions are among those that are found."""
+    assert {"nm.simulate", "nm.validate", "nm.Flow", "th.phase", "th.finite_tokens.selection_law"} <= set(called())
+
+
+@pytest.mark.parametrize("name", called())
+def test_every_argument_of_what_is_called_has_an_option(name):
+    """By its signature."""
+    thing = called()[name]
+    try:
+        parameters = inspect.signature(thing).parameters.values()
+    except ValueError:
+        return
+    named = {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    assert named <= KNOWN, named - KNOWN
+
+
+def refusals():
+    """(file, name) of every refusal written in a file that defines what the command calls, or the shared checks."""
+    files = {inspect.getsourcefile(thing) for thing in called().values()}
+    files |= {str(ROOT / "theory/exact/arguments.py"), str(ROOT / "numerics/tokens/arguments.py")}
+    files |= {
+        str(path) for path in (ROOT / "numerics/fields").glob("*.py") if path.stem in ("flow", "weights", "method")
+    }
+    files |= {str(path) for path in (ROOT / "theory/phases").glob("*.py")}
+    for file in sorted(files):
+        for node in ast.walk(ast.parse(Path(file).read_text())):
+            name = node.args[0] if isinstance(node, ast.Call) and node.args else None
+            if ast.unparse(getattr(node, "func", ast.Constant(0))) == "Refused" and isinstance(name, ast.Constant):
+                yield Path(file).name, name.value
+
+
+@pytest.mark.parametrize(("file", "name"), sorted(set(refusals())))
+def test_every_name_of_a_refusal_has_an_option(file, name):
+    """By the sources: what a function may refuse, the command can tell in its own words."""
+    assert name in KNOWN
+
+
+def test_a_refusal_is_printed_from_its_fields():
+    """The option in the place of the argument, whatever the sentence holds; others keep their name."""
+    for side in (nm.Refused, th.Refused):
+        assert (
+            sentence(side("t_end", -1, "t_end must not be t_end")) == "gegenflow: --time -1: t_end must not be t_end\n"
+        )
+        assert sentence(side("max_degree", None, "it is needed")) == "gegenflow: --max-degree: it is needed\n"
+        assert sentence(side("unheard_of", 3, "no")) == "gegenflow: unheard_of 3: no\n"
+    assert sentence(ValueError("t_end is\nthree")) == "gegenflow: t_end is three\n"

@@ -53,8 +53,9 @@ def run(options: Namespace) -> int:
     return show_table(rows, options.format, provenance(options) | ({} if plain else _searched(options)))
 
 
-def _searched(options: Namespace) -> dict[str, object]:
-    return {"between": options.between, "max_degree": options.max_degree}
+def _searched(options: Namespace) -> dict[str, str | int]:
+    limit = {} if options.max_degree is None else {"max_degree": options.max_degree}
+    return {"between": " to ".join(options.between or ()), **limit}
 
 
 def _known(options: Namespace) -> Iterator[Row]:

@@ -50,10 +50,8 @@ def show_table(rows: Iterator[Mapping[str, Any]], form: str, facts: Mapping[str,
     except KeyboardInterrupt:
         sys.stderr.write(line(f"interrupted after {len(done)} rows"))
         status = 1
-    if form == "json":
-        show_json({**facts, "rows": [dict(row) for row in done]})
-    elif done:
-        show(th.Table(tuple(done)).to(form))
+    if done or form == "json":
+        show(th.Table(tuple(done), facts).to(form))
     elif not status:
         sys.stderr.write(line("no row to print: there is no such boundary"))
     return status
