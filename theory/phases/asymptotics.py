@@ -17,7 +17,7 @@ from typing import Any, Literal
 import sympy as sp
 from sympy.polys.ring_series import rs_exp, rs_mul, rs_nth_root, rs_series_inversion, rs_trunc
 
-from gegenflow.theory.exact.arguments import Expr, check_expression, check_model, check_terms
+from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_real, check_terms
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import beta, d, k
@@ -29,16 +29,7 @@ RING, x = sp.ring("x", sp.QQ[d, delta])
 """Truncated series in x = 1/sqrt(2 beta) with coefficients that are polynomials in the dimension and the offset."""
 
 
-def check_offset(offset: Expr) -> Expr:
-    """The offset as a sympy expression, Refused unless it is a finite real number or holds a symbol."""
-    try:
-        exact = check_expression(offset, "offset")
-        valid = isinstance(exact, sp.Expr) and exact.is_finite is not False and exact.is_extended_real is not False
-    except (TypeError, ValueError, sp.SympifyError):
-        valid = False
-    if not valid or exact is sp.nan:
-        raise Refused("offset", offset, "the offset must be a finite real number or a symbol")
-    return exact
+OFFSET = "the offset must be a finite real number or a symbol"
 
 
 @cache
@@ -164,7 +155,7 @@ def selected_degree_series(terms: int = 3) -> Expr:
     return _in_beta(_boundary_root(check_terms(terms)), lead=1) - (d - 1) / 2
 
 
-def largest_rate_series(terms: int = 3, *, model: str = "sa", offset: Expr = 0) -> Expr:
+def largest_rate_series(terms: int = 3, *, model: str = "sa", offset: Real = 0) -> Expr:
     r"""Growth rate at the real degree :math:`\kappa + \frac12 + \delta` near the selected one, for a large beta.
 
     .. math:: \frac{\gamma}{w_0} \sim \frac2e\left(1 - \frac{1 + 3\delta^2}{3\beta} + \dots\right)
@@ -189,11 +180,11 @@ def largest_rate_series(terms: int = 3, *, model: str = "sa", offset: Expr = 0) 
     More than 6 terms take minutes. Raises Refused for terms < 1, an unknown model, or an offset that is no finite
     real number or symbol. Source: DLMF 10.40.1 for the scale of I; derived here.
     """
-    offset, series = check_offset(offset), _largest_rate(check_terms(terms), check_model(model))
+    exact, series = check_real(offset, "offset", OFFSET), _largest_rate(check_terms(terms), check_model(model))
     scale = 2 * sp.exp(-1)
     if model == "usa":
         scale *= sp.gamma(d / 2) * (2 / beta) ** (d / 2 - 1) * sp.exp(beta) / sp.sqrt(2 * sp.pi * beta)
-    return series.subs(delta, offset) * scale
+    return series.subs(delta, exact) * scale
 
 
 @cache
