@@ -36,7 +36,7 @@ class Distance:
     def __init__(self, densities):
         self.left = iter(densities)
 
-    def __call__(self, tokens, weights, attention, model):
+    def __call__(self, tokens, weights, flow):
         return nm.wasserstein_distance(tokens, next(self.left))
 
 

@@ -9,6 +9,7 @@ from gegenflow.numerics.densities.density import Density, density_power
 from gegenflow.numerics.fields.dense import OVERLAPS
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class DiracDistance:
         mean = weights @ tokens
         length = np.linalg.norm(mean)
         if length == 0:
-            raise ValueError("the mean of the tokens is zero: there is no direction for DiracDistance to start from")
+            raise Refused("tokens", None, "their mean is zero, there is no direction for DiracDistance to start from")
         mean /= length
         angle = 2 * np.arctan2(np.linalg.norm(tokens - mean, axis=1), np.linalg.norm(tokens + mean, axis=1))
         return float(np.sqrt(weights @ angle**2))

@@ -59,5 +59,5 @@ def test_the_resultant_of_a_density_is_that_of_its_samples():
 
 def test_a_mean_without_direction_is_refused():
     """Two antipodal tokens."""
-    with pytest.raises(ValueError, match="the mean of the tokens is zero"):
+    with pytest.raises(ValueError, match="their mean is zero"):
         DiracDistance()(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.full(2, 0.5), SA)
