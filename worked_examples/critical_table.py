@@ -45,7 +45,7 @@ EXPANSION_HEADINGS = (r"$k \to \infty$", r"$d \to \infty$", "bounds")
 
 def boundaries():
     """One row for each dimension, one column for each degree."""
-    rows = ((dim, th.phases.tables.critical_rows([dim], DEGREES, DIGITS)) for dim in DIMS)
+    rows = ((dim, th.critical_table([dim], DEGREES, DIGITS)) for dim in DIMS)
     return th.Table(tuple({"dim": dim} | {f"beta_{row['degree']}": row["beta"] for row in line} for dim, line in rows))
 
 

@@ -16,6 +16,7 @@ from hypothesis.strategies import fractions, integers, lists, sampled_from
 
 from gegenflow import theory as th
 from gegenflow.theory import Kernel, Refused
+from gegenflow.theory.phases.tables import boundary_rows
 
 t, b = th.t, th.beta
 v = sp.Symbol("v", real=True)
@@ -253,7 +254,7 @@ def test_functions_without_beta_take_any_way_of_giving_a_kernel(kernel):
     cut = th.boundaries(kernel, 3, (0, 30), digits=8)
     assert cut == th.boundaries(Kernel("1 + t + beta*t**2"), 3, (0, 30), digits=8)
     assert cut.boundaries
-    (row, *_) = th.phases.tables.boundary_rows([3], kernel, (0, 30), digits=8)
+    (row, *_) = boundary_rows([3], kernel, (0, 30), digits=8)
     assert row["beta"] == cut.boundaries[0].value.value
 
 
