@@ -35,7 +35,7 @@ TAKEN = {
     "--noise": {"growth": {"1e999"}, "phase": {"1e999"}},
     "--between": {"critical": {"1e999"}},
     "--kernel": {name: {"nan", "-1", "1e999", "9" * 5000, "x"} for name in ("growth", "phase", "simulate", "critical")},
-    "--out": {"simulate": {*BAD} - {"", "9" * 5000}},
+    "--out": dict.fromkeys(("simulate", "growth", "critical"), {*BAD} - {"", "9" * 5000}),
 }
 """Values that are good ones for an option of a subcommand, or that another test has: formulas, names of files."""
 

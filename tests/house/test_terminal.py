@@ -148,6 +148,16 @@ def test_a_result_is_printed_before_it_is_saved(monkeypatch, capsys, saved):
     assert [*saved.parent.iterdir()] == [saved]
 
 
+@pytest.mark.parametrize("form", ["text", "csv", "json", "latex"])
+def test_a_table_is_written_as_it_is_printed(form, capsys, tmp_path):
+    """The same bytes, over an old file too."""
+    path = tmp_path / "table"
+    path.write_bytes(b"old" * 1000)
+    assert main(f"{QUICK} --format {form} --out {path}".split()) == 0
+    assert path.read_text() == capsys.readouterr().out
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_a_figure_is_written_whole_or_not_at_all(monkeypatch, capsys, tmp_path):
     """As the run: printed first, and the old picture stands."""
     path = tmp_path / "checks.png"

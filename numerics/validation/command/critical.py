@@ -24,6 +24,7 @@ from gegenflow.numerics.validation.command.parser import (
     add_digits,
     add_list,
     add_model,
+    add_table_file,
     subcommand,
 )
 
@@ -44,13 +45,14 @@ def add(commands: Commands) -> None:
     sub.add_argument("--between", type=BETA, nargs=2, metavar=("LOW", "HIGH"), help=help)
     add_degree_limit(sub)
     add_digits(sub)
+    add_table_file(sub)
 
 
 def run(options: Namespace) -> int:
     """Print a row for each boundary."""
     plain = options.kernel is None and options.noise is None
     rows = _known(options) if plain else _found(options)
-    return show_table(rows, options.format, provenance(options) | ({} if plain else _searched(options)))
+    return show_table(rows, options, provenance(options) | ({} if plain else _searched(options)))
 
 
 def _searched(options: Namespace) -> dict[str, str | int]:

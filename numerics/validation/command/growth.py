@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING
 from gegenflow.numerics.validation.command.arguments import DEGREE, DIM, flat
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
 from gegenflow.numerics.validation.command.output import TABLES, provenance, show_table
-from gegenflow.numerics.validation.command.parser import add_betas, add_digits, add_list, add_model, subcommand
+from gegenflow.numerics.validation.command.parser import (
+    add_betas,
+    add_digits,
+    add_list,
+    add_model,
+    add_table_file,
+    subcommand,
+)
 
 if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands
@@ -34,11 +41,12 @@ def add(commands: Commands) -> None:
     add_model(sub)
     add_interaction(sub)
     add_digits(sub)
+    add_table_file(sub)
 
 
 def run(options: Namespace) -> int:
     """Print a row for each dim, beta and degree."""
-    return show_table(_rows(options), options.format, provenance(options))
+    return show_table(_rows(options), options, provenance(options))
 
 
 def _rows(options: Namespace) -> Iterator[Row]:

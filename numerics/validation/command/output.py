@@ -12,6 +12,7 @@ from typing import Any
 
 import gegenflow
 from gegenflow import theory as th
+from gegenflow.numerics.tokens.files import write_atomically
 from gegenflow.numerics.validation.command.options import line
 
 TABLES = ("text", "json", "csv", "markdown", "latex")
@@ -41,8 +42,8 @@ def show_json(facts: Mapping[str, Any]) -> None:
     show(json.dumps(facts, indent=2, allow_nan=False))
 
 
-def show_table(rows: Iterator[Mapping[str, Any]], form: str, facts: Mapping[str, Any]) -> int:
-    """Print the rows and what they hold; on an interrupt those computed so far. The exit status."""
+def show_table(rows: Iterator[Mapping[str, Any]], options: Namespace, facts: Mapping[str, Any]) -> int:
+    """Print the rows and what they hold, and write them; on an interrupt those computed so far. The exit status."""
     done, status = [], 0
     try:
         for row in rows:
@@ -50,21 +51,29 @@ def show_table(rows: Iterator[Mapping[str, Any]], form: str, facts: Mapping[str,
     except KeyboardInterrupt:
         sys.stderr.write(line(f"interrupted after {len(done)} rows"))
         status = 1
-    if done or form == "json":
-        show(th.Table(tuple(done), facts).to(form))
-    elif not status:
+    if done or options.format == "json":
+        text = th.Table(tuple(done), facts).to(options.format)
+        show(text)
+        return max(status, keep(options.out, lambda path: write_text(path, text)))
+    if not status:
         sys.stderr.write(line("no row to print: there is no such boundary"))
     return status
 
 
-def keep(option: str, path: Path, write: Callable[[Path], object]) -> int:
-    """Write a file after its contents were printed: the exit status, 1 and a line where it cannot be written."""
+def keep(path: Path | None, write: Callable[[Path], object], option: str = "--out") -> int:
+    """Write a file, if there is one, after its contents were printed: 1 and a line where it cannot be written."""
     try:
-        write(path)
+        if path:
+            write(path)
     except OSError as error:
         sys.stderr.write(line(f"{option} {path}: {error.strerror or error}"))
         return 1
     return 0
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a text and an end of line into a file, whole or not at all."""
+    write_atomically(path, lambda file: file.write(f"{text}\n".encode()))
 
 
 def short(value: Any) -> str:

@@ -7,7 +7,17 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gegenflow.numerics.validation.command.arguments import BETA, DEGREE, DIGITS, DIM, SEED, Choice, Whole, betas
+from gegenflow.numerics.validation.command.arguments import (
+    BETA,
+    DEGREE,
+    DIGITS,
+    DIM,
+    SEED,
+    Choice,
+    Whole,
+    betas,
+    target,
+)
 from gegenflow.numerics.validation.command.options import line
 
 if TYPE_CHECKING:
@@ -94,6 +104,11 @@ def add_betas(sub: Parser) -> None:
 def add_digits(sub: Parser) -> None:
     """The number of certified digits."""
     sub.add_argument("--digits", type=DIGITS, default=15, help=f"significant digits, all proved, {DIGITS} (default 15)")
+
+
+def add_table_file(sub: Parser) -> None:
+    """The file of a table."""
+    sub.add_argument("--out", type=target(), help="write the table into this file, too, in the same format")
 
 
 def add_seed(sub: Parser, what: str) -> None:

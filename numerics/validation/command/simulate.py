@@ -78,7 +78,7 @@ def run(options: Namespace) -> int:
         show_json(facts | ({"degrees": degrees} if held else {}))
     else:
         show("\n".join([*_holdings(held), *(f"{name:<14}{short(value)}" for name, value in facts.items())]))
-    return max(status, int(not outcome.status.ok), keep("--out", options.out, outcome.save) if options.out else 0)
+    return max(status, int(not outcome.status.ok), keep(options.out, outcome.save))
 
 
 def _flow(options: Namespace) -> Flow:

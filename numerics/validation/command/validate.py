@@ -50,10 +50,8 @@ def run(options: Namespace) -> int:
         show_json({"version": gegenflow.__version__, "kernel": "exp(beta*t)", "noise": "0", **report.to_dict()})
     else:
         show(f"gegenflow {gegenflow.__version__}  theory against simulation, beta {options.beta}\n{report}")
-    failed = int(not report.passed)
-    if options.figure and report.checks:
-        return max(failed, keep("--figure", options.figure, lambda path: _draw(report, path)))
-    return failed
+    picture = options.figure if report.checks else None
+    return max(int(not report.passed), keep(picture, lambda path: _draw(report, path), "--figure"))
 
 
 def _draw(report: Report, path: Path) -> None:
