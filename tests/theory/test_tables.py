@@ -171,14 +171,19 @@ def test_a_table_is_the_sequence_of_its_rows():
 
 @pytest.mark.parametrize("form", sorted(READERS))
 def test_facts_are_told_beside_the_rows(form):
-    """With facts every format says them, and a reader that skips comments finds the same rows; without, none does."""
+    """With facts every format says them, CSV in columns of their own and others where a reader that skips comments
+    finds the same rows; without, none does."""
     plain, facts = th.critical_table([2], [1, 2], 8), {"model": "usa", "note": "a -- b < c", "digits": 8}
     told = th.Table(plain.rows, facts).to(form)
-    body = "\n".join(line for line in told.splitlines() if not line.startswith(("# ", "<!-- ", "% ", "<caption>")))
+    body = "\n".join(line for line in told.splitlines() if not line.startswith(("<!-- ", "% ", "<caption>")))
+    if form == "csv":
+        read = [*csv.DictReader(io.StringIO(told))]
+        assert [{name: row[name] for name in facts} for row in read] == [{n: str(v) for n, v in facts.items()}] * 2
+        body = th.Table(tuple({name: row[name] for name in plain.columns} for row in read)).to("csv")
     assert READERS[form](body) == READERS[form](plain.to(form))
     if form == "json":
         assert {name: json.loads(told)[name] for name in facts} == facts
-    elif form != "text":
+    elif form not in ("text", "csv"):
         assert "model: usa" in told
         assert "model" not in plain.to(form)
     if form == "html":

@@ -25,8 +25,8 @@ FORMATS = ("text", "csv", "markdown", "latex", "json", "html")
 class Table:
     """Rows that share their columns; certified numbers are kept as the decimals that were proved.
 
-    ``facts`` say what the table holds (a version, a model, digits): JSON has them beside ``rows``, CSV, Markdown and
-    LaTeX as comments, HTML as a caption; without facts no format shows any.
+    ``facts`` say what the table holds (a version, a model, digits): JSON has them beside ``rows``, CSV in
+    columns of their own, Markdown and LaTeX as comments, HTML as a caption; without facts no format shows any.
 
     >>> table = Table(({"dim": 2, "degree": 1, "beta": "1.04446", "error": "3.2e-6"},
     ...                {"dim": 3, "degree": 1, "beta": "1.81615", "error": "4.6e-6"}))
@@ -129,9 +129,13 @@ class Table:
         ]
 
     def _csv(self) -> str:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self._cells()])
-        return "\n".join([*self._comments("# "), text.getvalue().rstrip("\n")])
+        """The facts are columns of their own: readers of CSV know no comments."""
+        told = {name: value for name, value in self.facts.items() if name not in self.columns}
+        text, more = io.StringIO(), [str(value) for value in told.values()]
+        csv.writer(text, lineterminator="\n").writerows(
+            [[*self.columns, *told], *(row + more for row in self._cells())]
+        )
+        return text.getvalue().rstrip("\n")
 
     def _markdown(self) -> str:
         lines = [self.columns, ["---"] * len(self.columns), *self._cells()]
