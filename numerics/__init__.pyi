@@ -16,6 +16,9 @@ from .fields import Flow as Flow
 from .fields import Head as Head
 from .fields import RandomLayers as RandomLayers
 from .fields import attention_field as attention_field
+from .integrators import Crossing as Crossing
+from .integrators import Interrupted as Interrupted
+from .integrators import integrate as integrate
 from .observables import Clusters as Clusters
 from .observables import Dissipation as Dissipation
 from .observables import Energy as Energy

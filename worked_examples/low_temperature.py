@@ -30,7 +30,7 @@ from scipy.optimize import least_squares
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.integrators.adaptive import integrate
+from gegenflow.numerics.integrators.paths import integrate
 from gegenflow.theory.clusters.escapes import escape_mode, lifetime
 from gegenflow.theory.low_temperature.flow import drift_speed
 from gegenflow.theory.low_temperature.limit_maps import limit_map
@@ -94,7 +94,7 @@ def distances_from_image(beta, latitudes, longitudes):
         out[:] = pull - np.sum(pull * state, axis=1, keepdims=True) * state
 
     end = integrate(
-        field, start, t_end=TIMES[-1], save_at=TIMES, order=5, rtol=1e-6, on_save=lambda _, x: history.append(x)
+        field, start, t_end=TIMES[-1], save_at=TIMES, order=5, rtol=1e-6, observe=lambda _, x: history.append(x)
     )
     assert end.status.ok, end.status
 
@@ -139,7 +139,7 @@ def pair_overlaps(beta, clock):
         gap = np.sum((state[0] - state[1]) ** 2) / 2
         out[:] = nm.attention_field(nm.normalize(state), beta=beta, model="sa") * np.exp(beta * gap)
 
-    integrate(field, start, t_end=clock[-1], save_at=clock, on_save=lambda _, x: overlaps.append(x[0] @ x[1]))
+    integrate(field, start, t_end=clock[-1], save_at=clock, observe=lambda _, x: overlaps.append(x[0] @ x[1]))
     return np.array(overlaps)
 
 

@@ -10,7 +10,7 @@ from math import factorial, hypot
 
 import numpy as np
 
-from gegenflow.numerics.integrators.runge_kutta import ORDER_8
+from gegenflow.numerics.integrators.tableaus import ORDER_8
 from gegenflow.numerics.tokens.geometry import Array
 
 EXPLICIT_ORDER, EXPONENTIAL_ORDER = 8, 4

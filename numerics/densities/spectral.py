@@ -1,11 +1,9 @@
 """Time stepping of a density in harmonics: adaptive in the step and in the degree."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite, nan
 
 import numpy as np
-from tqdm import tqdm
 
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.mode_steps import (
@@ -16,15 +14,7 @@ from gegenflow.numerics.densities.mode_steps import (
     exponential_step,
 )
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.integrators.driver import (
-    MOST_GROWTH,
-    MOST_SHRINKING,
-    PACED,
-    SAFETY,
-    Status,
-    broken_off,
-    check_pace,
-)
+from gegenflow.numerics.integrators.driver import MOST_GROWTH, MOST_SHRINKING, SAFETY, Breakdown, Memory
 from gegenflow.numerics.tokens.geometry import Array
 
 LEAST_DEGREE, MORE_DEGREES = 16, 1.5
@@ -35,117 +25,154 @@ LOOKS = 16  # steps between two looks at the sign of the density
 NEGATIVE_MASS = 1e-6  # or ten times rtol: a density that is negative on more is none
 ROUNDING = 1e-15  # of the density: what rounding puts into the highest degrees
 SHORTEST = 1e-14  # of the time: a step below it that fails ends the run
-HOPELESS = 1e3  # times 10,000 steps: what needs more is given up
 LONGEST = 1e300  # units of time in a run
 LEAST_TOLERANCE = 1e-300
 
 
-@dataclass(frozen=True, eq=False)
-class Course:
-    """Where :func:`follow_modes` ended: the density at time ``reached``."""
-
-    density: Density
-    reached: float
-    status: Status
-    evaluations: int
+MORE = "raise max_degree; on the circle solve_quantiles goes on"
+LESS = "try a smaller rtol or t_end"
 
 
-class Unresolved(FloatingPointError):
-    """A density needs more degrees than it may have."""
-
-
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
-def follow_modes(
-    start: Density,
-    flow: Flow,
-    *,
-    t_end: float,
-    save_at: Array,
-    on_save: Callable[[float, Density], object],
-    rtol: float,
-    atol: float,
-    max_degree: int,
-    first_step: float | None = None,
-    progress: bool = False,
-) -> Course:
-    r"""Follow the coefficients of a density from t = 0 to ``t_end``; arguments are checked already.
+class ModeSteps:
+    r"""A stepper for the coefficients of a density, adaptive in the step and in the degree.
 
     .. math:: \dot a_i = \int \nabla\phi_i\cdot v f\,d\sigma - \nu L_{\deg i}\, a_i, \qquad L_k = k(k+d-2)
 
     Explicit steps of order 8, with noise exponential ones of order 4, keep the norm of the error of each below ``atol``
     + ``rtol`` \|a\|.  A step is tried again with half as many degrees more if the highest quarter of the degrees then
     holds more than a tenth of that (or than rounding, :math:`10^{-15}(1 + |a|)`), or if twice as many degrees would
-    have come to hold it.  States to be saved come from shorter steps of their own, so saving changes nothing.  A
-    density whose negative part has a mass above 1e-6 (and ten times ``rtol``) ends the run.
+    have come to hold it.  States within a step come from shorter steps of their own, so looking changes nothing.  A
+    density whose negative part has a mass above 1e-6 (and ten times ``rtol``) ends the run.  ``longest`` is a time
+    that bounds the run, and with it the unit of time.
 
     >>> from gegenflow.numerics.densities.circle import circle_density
     >>> start = circle_density(lambda angle: 1 + 1e-6 * np.cos(angle))
-    >>> end = follow_modes(start, Flow(beta=0, noise=0.25), t_end=2.0, save_at=np.array([]), on_save=print,
-    ...                    rtol=1e-10, atol=0.0, max_degree=64)
-    >>> bool(np.isclose(end.density.coefficients[0] / start.coefficients[0], np.exp(2 * (0.5 - 0.25)), rtol=1e-8))
+    >>> steps = ModeSteps(start, Flow(beta=0, noise=0.25), rtol=1e-10, atol=0.0, max_degree=64, longest=2.0)
+    >>> while steps.time < 2:
+    ...     steps.advance(2.0)
+    >>> growth = steps.at(2.0).coefficients[0] / start.coefficients[0]
+    >>> bool(np.isclose(growth, np.exp(2 * (0.5 - 0.25)), rtol=1e-8))
     True
+
+    Source: derived here.
     """
-    density = start.resized(max(start.max_degree, min(LEAST_DEGREE, max_degree)))
-    unit = min(flow.unit, LONGEST / max(1.0, t_end))
-    system, clock, growth = _System(density, flow, unit), 0.0, MOST_GROWTH
-    evaluations, steps, saved, paced = 0, 0, 0, 0.0
-    bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
-    try:
-        slope = system.drift(density.coefficients)
-        step = unit * first_step if first_step else _first_step(density.coefficients, slope, unit * t_end, atol, rtol)
-        while saved < len(save_at) and save_at[saved] == 0:
-            on_save(0.0, density)
-            saved += 1
-        while clock < t_end:
-            size = min(step, unit * (t_end - clock))
-            later = t_end if size == unit * (t_end - clock) else clock + size / unit
-            if not later > clock:
+
+    hopeless = 1e3  # times 10,000 steps
+
+    def __init__(
+        self,
+        start: Density,
+        flow: Flow,
+        *,
+        rtol: float,
+        atol: float,
+        max_degree: int,
+        longest: float,
+        first_step: float | None = None,
+        time: float = 0.0,
+        memory: Memory | None = None,
+    ) -> None:
+        self.flow = flow
+        self.rtol, self.atol, self.max_degree = rtol, atol, max_degree
+        self.unit = min(flow.unit, LONGEST / max(1.0, longest))
+        self.next_step = self.unit * float((memory or {}).get("next_step", nan) if first_step is None else first_step)
+        self.steps = self.evaluations = self.rejected = 0
+        density = start.resized(max(start.max_degree, min(LEAST_DEGREE, max_degree)))
+        self.now = self.before = _Point(float(time), density, None)
+        self.system: _System | None = None
+
+    @property
+    def time(self) -> float:
+        return self.now.time
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.steps, self.evaluations + (self.system.evaluations if self.system else 0), self.rejected
+
+    def memory(self, time: float) -> Memory:
+        return {"next_step": np.array(self.next_step / self.unit)}
+
+    def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
+        try:
+            if self.steps and self.steps % LOOKS == 0:
+                self._check_sign()
+            later, tried = self._accepted_step(end)
+            self.before, density = self.now, replace(self.now.density, coefficients=tried.state)
+            self.now, self.steps = _Point(later, density, tried.slope), self.steps + 1
+            if later == end:
+                self._check_sign()
+        except Breakdown:
+            raise
+        except FloatingPointError as problem:
+            raise Breakdown(str(problem), LESS) from problem
+
+    def at(self, time: float) -> Density:
+        before = self.before
+        if time >= self.time or before.slope is None or self.system is None:
+            return self.now.density
+        ahead = self.system.step(before.density.coefficients, before.slope, self.unit * (time - before.time))
+        return replace(before.density, coefficients=ahead.state)
+
+    def _accepted_step(self, end: float) -> tuple[float, ModeStep]:
+        growth = MOST_GROWTH
+        while True:
+            system, point, slope = self._prepared(end)
+            whole = self.unit * (end - point.time)
+            size = min(self.next_step, whole)
+            later = end if size == whole else point.time + size / self.unit
+            if not later > point.time:
                 raise FloatingPointError("the step size became too small")
             try:
-                tried = system.step(density.coefficients, slope, size)
+                tried = system.step(point.density.coefficients, slope, size)
             except FloatingPointError:
-                if size < SHORTEST * unit * t_end:
+                if size < SHORTEST * self.unit * end:
                     raise
-                step, growth = size * MOST_SHRINKING, 1.0
+                self.next_step, growth, self.rejected = size * MOST_SHRINKING, 1.0, self.rejected + 1
                 continue
-            tolerance = max(atol + rtol * float(np.linalg.norm(tried.state)), LEAST_TOLERANCE)
-            tail = max(TAIL * tolerance, ROUNDING * (1 + float(np.linalg.norm(tried.state))))
-            error = max(
-                tried.error / tolerance,
-                float(np.linalg.norm(tried.estimate[system.highest])) / (TAIL_ERROR * tail),
-            )
+            error, tail = system.judge(tried, self.rtol, self.atol)
             factor = max(MOST_SHRINKING, SAFETY * error ** (-1 / system.order)) if error > 0 else MOST_GROWTH
             if not error <= 1:
-                step, growth = size * (factor if isfinite(error) else MOST_SHRINKING), 1.0
-                continue
-            if np.linalg.norm(tried.state[system.highest]) > tail or size * system.left_out(tried.state) > tail:
-                density = _more_degrees(density, max_degree)
-                evaluations += system.evaluations
-                system = _System(density, flow, unit)
-                slope = system.drift(density.coefficients)
-                continue
-            while saved < len(save_at) and save_at[saved] <= later:
-                due = save_at[saved]
-                ahead = system.step(density.coefficients, slope, unit * (due - clock)) if due < later else tried
-                on_save(float(due), replace(density, coefficients=ahead.state))
-                saved += 1
-            bar.update(later - clock)
-            density = replace(density, coefficients=tried.state)
-            clock, slope = later, tried.slope
-            step, growth, steps = max(size * min(growth, factor), step if size < step else 0.0), MOST_GROWTH, steps + 1
-            if steps % LOOKS == 0 or clock == t_end:
-                _check_sign(density, max(NEGATIVE_MASS, 10 * rtol))
-            if steps % PACED == 0:
-                check_pace(paced, clock, t_end, HOPELESS)
-                paced = clock
-        status = Status(True, f"reached t = {t_end:g}")
-    except (KeyboardInterrupt, FloatingPointError) as cause:
-        more = "raise max_degree; on the circle solve_quantiles goes on"
-        remedy = more if isinstance(cause, Unresolved) else "try a smaller rtol or t_end"
-        status = broken_off(cause, clock, t_end, remedy)
-    finally:
-        bar.close()
-    return Course(density, clock, status, evaluations + system.evaluations)
+                self.next_step, growth = size * (factor if isfinite(error) else MOST_SHRINKING), 1.0
+                self.rejected += 1
+            elif system.leaves_out(tried.state, size, tail):
+                self._more_degrees()
+            else:
+                kept = self.next_step if size < self.next_step else 0.0
+                self.next_step = max(size * min(growth, factor), kept)
+                return later, tried
+
+    def _prepared(self, end: float) -> tuple["_System", "_Point", Array]:
+        point = self.now
+        if self.system is None:
+            self.system = _System(point.density, self.flow, self.unit)
+        slope = point.slope
+        if slope is None:
+            slope = self.system.drift(point.density.coefficients)
+            point = self.now = replace(point, slope=slope)
+        if not isfinite(self.next_step):
+            longest = self.unit * (end - point.time)
+            self.next_step = _first_step(point.density.coefficients, slope, longest, self.atol, self.rtol)
+        return self.system, point, slope
+
+    def _more_degrees(self) -> None:
+        density = self.now.density
+        if density.max_degree >= self.max_degree:
+            raise Breakdown(f"the density needs more than {self.max_degree} degrees", MORE)
+        wider = density.resized(min(int(MORE_DEGREES * density.max_degree), self.max_degree))
+        self.now = _Point(self.time, wider, None)
+        self.evaluations, self.system = self.counts[1], None
+
+    def _check_sign(self) -> None:
+        if (mass := negative_mass(self.now.density)) > max(NEGATIVE_MASS, 10 * self.rtol):
+            raise FloatingPointError(f"the negative part of the density has mass {mass:.1e}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    # a density on the way, and how it changes there where that is known
+    time: float
+    density: Density
+    slope: Array | None
 
 
 class _System:
@@ -170,16 +197,23 @@ class _System:
         change = self.wide_rate(np.pad(coefficients, (0, self.beyond)))[len(coefficients) :]
         return float(np.linalg.norm(change / self.unit))
 
+    def judge(self, tried: ModeStep, rtol: float, atol: float) -> tuple[float, float]:
+        # the error of a step in units of its tolerance, and what the highest degrees may hold
+        size = float(np.linalg.norm(tried.state))
+        tolerance = max(atol + rtol * size, LEAST_TOLERANCE)
+        tail = max(TAIL * tolerance, ROUNDING * (1 + size))
+        highest = float(np.linalg.norm(tried.estimate[self.highest]))
+        return max(tried.error / tolerance, highest / (TAIL_ERROR * tail)), tail
+
+    def leaves_out(self, coefficients: Array, size: float, tail: float) -> bool:
+        # whether the highest degrees hold, or those beyond would come to hold, more than the tail
+        held = float(np.linalg.norm(coefficients[self.highest]))
+        return held > tail or size * self.left_out(coefficients) > tail
+
     def step(self, state: Array, slope: Array, size: float) -> ModeStep:
         if self.order == EXPLICIT_ORDER:
             return explicit_step(self.drift, state, slope, size)
         return exponential_step(self.drift, self.decay, state, slope, size)
-
-
-def _more_degrees(density: Density, max_degree: int) -> Density:
-    if density.max_degree >= max_degree:
-        raise Unresolved(f"the density needs more than {max_degree} degrees")
-    return density.resized(min(int(MORE_DEGREES * density.max_degree), max_degree))
 
 
 def negative_mass(density: Density) -> float:
@@ -191,11 +225,6 @@ def negative_mass(density: Density) -> float:
     """
     values, weights = density.samples()
     return float(weights @ np.maximum(-values, 0.0))
-
-
-def _check_sign(density: Density, allowed: float) -> None:
-    if (mass := negative_mass(density)) > allowed:
-        raise FloatingPointError(f"the negative part of the density has mass {mass:.1e}")
 
 
 def _first_step(state: Array, slope: Array, longest: float, atol: float, rtol: float) -> float:

@@ -40,7 +40,7 @@ class Field:
     exponential, exact to rounding relative to each force; ``own`` is h(1), the value of a token for itself, or 0 for a
     kernel that may be negative.  ``sums`` maps tokens, shape=[n, dim], and weights to drift and normaliser in units of
     :math:`e^\beta` (one for a kernel), ``angle_sums`` angles, shape=[n], where the method takes them.  ``scaled``,
-    shape=[n], holds the weights, for USA times that unit.
+    shape=[n], holds the weights, for USA times that unit; ``tol`` is what the sums were asked for.
     """
 
     method: str
@@ -51,6 +51,7 @@ class Field:
     own: float
     sums: Callable[..., Pair]
     angle_sums: Callable[..., Pair] | None = None
+    tol: float = FINEST
 
     def __call__(self, state: Array, out: Array) -> None:
         """Write the velocities of tokens, or the angular speeds of angles, into ``out``, of the shape of ``state``."""
@@ -94,13 +95,15 @@ def prepare_field(
     *,
     method: str = "auto",
     accuracy: float = 0.0,
+    tol: float | None = None,
 ) -> Field:
     r"""The field of tokens like the given ones, by a method, to an accuracy of the velocity; arguments already checked.
 
     "auto" takes the fastest sums whose :meth:`Field.velocity_error` at ``tokens`` is at most ``accuracy``: in dim 2 the
     circle and, for more tokens, its cells; in dim 3 the sphere; in higher dim the tiles; and "dense" for few tokens,
     for a kernel that is not smooth, and for an accuracy that the others miss.  A named method comes as near as it can;
-    ``accuracy`` 0 asks for the finest modes and refuses none.  For a flow with a query_key the tiles serve at any size,
+    ``accuracy`` 0 asks for the finest modes and refuses none; ``tol``, that of an earlier field by a named method, for
+    the same sums again.  For a flow with a query_key the tiles serve at any size,
     for one with values the dense sums.
 
     >>> circle = [np.array([[np.cos(a), np.sin(a)] for a in np.arange(n)]) for n in (9, 500, 5000)]
@@ -118,6 +121,8 @@ def prepare_field(
     if flow.layer_norm != "post" and flow.value is None:  # the length of the output counts, too
         flow = replace(flow, value=np.eye(dim))
     size = size_of(flow)
+    if tol is not None:
+        return _field(METHODS[method], flow, weights, size, tol)
     if method != "auto":
         try:
             return _prepared(METHODS[method], flow, tokens, weights, size, accuracy)[0]
@@ -254,4 +259,5 @@ def _field(method: Method, flow: Flow, weights: Array, size: Size, tol: float) -
         own=size.own,
         sums=sums.take,
         angle_sums=sums.take if sums.angles else None,
+        tol=tol,
     )

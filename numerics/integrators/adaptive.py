@@ -1,139 +1,125 @@
 """Adaptive integration on the sphere or of angles, of order 5 or 8, put back on the sphere at every stage."""
 
 from collections.abc import Callable
+from math import inf, isfinite, nan, nextafter
 
 import numpy as np
-from numpy.typing import ArrayLike
-from tqdm import tqdm
 
-from gegenflow.numerics.integrators.driver import (
-    MOST_GROWTH,
-    MOST_SHRINKING,
-    PACED,
-    SAFETY,
-    Integration,
-    Status,
-    broken_off,
-    check_pace,
-)
-from gegenflow.numerics.integrators.runge_kutta import ORDER_5, ORDER_8, Stepper, Velocity
-from gegenflow.numerics.tokens.arguments import check_steps, check_times
-from gegenflow.numerics.tokens.geometry import Array, check_tokens
+from gegenflow.numerics.integrators.driver import HOPELESS, MOST_GROWTH, MOST_SHRINKING, SAFETY, Memory
+from gegenflow.numerics.integrators.runge_kutta import RungeKutta, Velocity
+from gegenflow.numerics.integrators.tableaus import ORDER_5, ORDER_8
+from gegenflow.numerics.tokens.geometry import Array
 
 MOST_STANDSTILL = 10_000  # steps during which the clock, as a float64, may stand still
 
 TABLEAUS = {5: ORDER_5, 8: ORDER_8}
 
 
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
-def integrate(
-    field: Velocity,
-    start: ArrayLike,
-    *,
-    t_end: float,
-    t_start: float = 0.0,
-    order: int = 8,
-    save_at: ArrayLike | None = None,
-    rtol: float = 1e-8,
-    atol: float = 1e-10,
-    first_step: float | None = None,
-    on_save: Callable[[float, Array], object] = lambda t, state: None,
-    stop: Callable[[float, Array], bool] | None = None,
-    progress: bool = False,
-) -> Integration:
-    r"""Follow :math:`\dot x = v(x)` from ``t_start`` to ``t_end`` with controlled error.
+class AdaptiveSteps:
+    r"""A stepper along :math:`\dot x = v(x)` whose steps keep the error of each below ``tol``.
 
     .. math:: \dot y = v(y/|y|), \qquad y \leftarrow y/|y| \text{ after every accepted step}
 
-    ``start`` holds unit tokens, shape=[n, dim], or angles, shape=[n], any real numbers, which no rule puts back;
-    ``field(state, out)`` writes the velocity at ``state`` into ``out``, both of the shape of ``start``.  Steps are of
-    order 8 or 5 and keep the root mean square over tokens of \|error of a token\| / (``atol`` + ``rtol``) below one.
-    The tolerance should sit 10 to 1000 times below the global error wanted; order 5 is the cheaper one for rtol above
-    1e-6 or so.
+    ``start`` holds unit tokens, shape=[n, dim], or numbers of any kind, shape=[n], which no rule puts back;
+    ``field(state, out)`` writes the velocity at ``state`` into ``out``.  The root mean square over tokens of the error
+    of a step stays below ``tol``.  States within a step come from an interpolant of degree 7 (order 5: 4), so looking
+    at them changes no step.  The time keeps the low part that rounding loses, so steps below the spacing of float64 at
+    t do count.  ``check`` sees every new state and may raise FloatingPointError; ``memory`` is that of an earlier
+    stepper which ended at ``time`` in ``start``.
 
-    ``on_save`` receives each time of ``save_at`` (sorted, within [t_start, t_end], default 101 equispaced) and the
-    state there in an array of its own, from an interpolant of degree 7 (order 5: 4), so saving changes no step.
-    ``stop`` receives the time and the state after every step, for reading only, and ends the run there when it
-    returns True.  ``first_step`` is the step tried first; with ``next_step`` of the result a run goes on where it
-    stopped.  The time keeps the low part that rounding loses, so steps below the spacing of float64 at t do count.
+    >>> steps = AdaptiveSteps(lambda angle, out: np.copyto(out, angle), np.ones(1), tol=1e-10)
+    >>> while steps.time < 1:
+    ...     steps.advance(1.0)
+    >>> bool(abs(steps.at(1.0)[0] - np.e) < 1e-9)
+    True
 
-    An interrupt from the keyboard, a field that is not finite or raises FloatingPointError, and a time that 10,000
-    steps leave where it is (the step size became too small) end the integration; everything up to the last step is
-    kept and ``status`` says what happened.  An interrupt just after ``on_save`` may leave its last time out of ``t``.
-
-    Rotation at unit speed brings a token to the angle t:
-
-    >>> def turn(x, out):
-    ...     np.stack([-x[:, 1], x[:, 0]], axis=1, out=out)
-    >>> end = integrate(turn, [[1.0, 0.0]], t_end=2.0, rtol=1e-12, atol=1e-12)
-    >>> bool(np.allclose(end.tokens, [[np.cos(2.0), np.sin(2.0)]], rtol=0, atol=1e-11)), str(end.status)
-    (True, 'reached t = 2')
-
-    Raises ValueError for bad tokens or angles, times, tolerances, order or first step.  Source: Hairer, Norsett,
-    Wanner, Solving ODEs I, II.4 to II.6 and II.10.
+    Source: Hairer, Norsett, Wanner, Solving ODEs I, II.4 to II.6 and II.10.
     """
-    state = _check_start(start)
-    times = check_times(save_at, t_end, t_start)
-    span, tol = t_end - t_start, rtol + atol
-    check_steps(rtol, atol, order, first_step, span)
-    clock, low = float(t_start), 0.0  # the time is their sum
-    step, growth = first_step or span, MOST_GROWTH
-    saved, steps, rejected, standstill, stopped, paced = 0, 0, 0, 0, False, clock
-    stepper = None
-    bar = tqdm(total=span, disable=None if progress else True, unit="t", leave=False)
-    try:
-        while saved < len(times) and times[saved] == t_start:
-            on_save(clock, state.copy())
-            saved += 1
-        if span > 0:
-            stepper = Stepper(field, state, TABLEAUS[order])
-            step = first_step or stepper.first_step(span, tol)
-        while stepper and not stopped and (left := (t_end - clock) - low) > 0:
-            size = min(step, left)
-            new_clock, new_low = _later(clock, low, size) if size < left else (float(t_end), 0.0)
-            due = times[saved : np.searchsorted(times, new_clock, side="right")]
-            fractions = np.clip(((due - clock) - low) / size, 0.0, 1.0)
-            error = stepper.attempt(size, tol)
-            if error <= 1 and (fractions < 1).any():
-                stepper.prepare_interpolant(size)
-            factor = max(MOST_SHRINKING, SAFETY * error ** (-1 / order)) if error > 0 else MOST_GROWTH
-            if error > 1:
-                step, growth, rejected = size * factor, 1.0, rejected + 1
-                continue
-            standstill = standstill + 1 if new_clock == clock else 0
-            if standstill > MOST_STANDSTILL:
-                raise FloatingPointError("the step size became too small")
-            bar.update(new_clock - clock)
-            clock, low, state, steps = new_clock, new_low, stepper.trial.reshape(state.shape), steps + 1
-            step = max(size * min(growth, factor), step if size < step else 0.0)
-            growth = MOST_GROWTH
-            for time, fraction in zip(due.tolist(), fractions.tolist(), strict=True):
-                on_save(time, stepper.interpolate(size, fraction))
-                saved += 1
-            stopped = stop is not None and stop(clock, state)
-            if steps % PACED == 0:
-                check_pace(paced, clock, t_end)
-                paced = clock
-            stepper.accept()
-        status = Status(True, f"stopped at t = {clock:g}" if stopped else f"reached t = {t_end:g}")
-    except (KeyboardInterrupt, FloatingPointError) as cause:
-        status = broken_off(cause, clock, t_end, "try a smaller t_end")
-    finally:
-        bar.close()
-    evaluations = stepper.evaluations if stepper else 0
-    return Integration(times[:saved], state, clock, steps, evaluations, status, rejected, step, stopped)
+
+    hopeless = HOPELESS
+
+    def __init__(
+        self,
+        field: Velocity,
+        start: Array,
+        *,
+        tol: float,
+        order: int = 8,
+        first_step: float | None = None,
+        time: float = 0.0,
+        memory: Memory | None = None,
+        check: Callable[[Array], object] | None = None,
+    ) -> None:
+        self.field, self.tol, self.order, self.check = field, tol, order, check
+        memory = memory or {}
+        self.next_step = float(memory.get("next_step", nan) if first_step is None else first_step)
+        self.steps = self.rejected = self.standstill = 0
+        clock, low = float(memory.get("clock", time)), float(memory.get("low", 0.0))
+        self.now = (clock, low, np.array(start, dtype=np.float64))
+        self.step = (clock, low, 0.0)  # the last one: its start on the clock and its size
+        self.method: RungeKutta | None = None
+        self.taken = self.interpolant = False
+
+    @property
+    def time(self) -> float:
+        return _floor(self.now[0], self.now[1])
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.steps, self.method.evaluations if self.method else 0, self.rejected
+
+    def memory(self, time: float) -> Memory:
+        clock, low = self.now[:2] if time == self.time else (time, 0.0)
+        return {"next_step": np.array(self.next_step), "clock": np.array(clock), "low": np.array(low)}
+
+    def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
+        clock, low, state = self.now
+        if self.method is None:
+            self.method = RungeKutta(self.field, state, TABLEAUS[self.order])
+        if self.taken:
+            self.taken = False
+            self.method.accept()
+        if not isfinite(self.next_step):
+            self.next_step = self.method.first_step(end - clock, self.tol)
+        left, growth = (end - clock) - low, MOST_GROWTH
+        while True:
+            size = min(self.next_step, left)
+            later = _later(clock, low, size) if size < left else (float(end), 0.0)
+            error = self.method.attempt(size, self.tol)
+            factor = max(MOST_SHRINKING, SAFETY * error ** (-1 / self.order)) if error > 0 else MOST_GROWTH
+            if error <= 1:
+                break
+            self.next_step, growth, self.rejected = size * factor, 1.0, self.rejected + 1
+        self.interpolant = False
+        if wanted < _floor(*later):
+            self._prepare(size)
+        self.standstill = self.standstill + 1 if later[0] == clock else 0
+        if self.standstill > MOST_STANDSTILL:
+            raise FloatingPointError("the step size became too small")
+        self.step = clock, low, size
+        self.next_step = max(size * min(growth, factor), self.next_step if size < self.next_step else 0.0)
+        self.steps, self.taken = self.steps + 1, True
+        self.now = (*later, self.method.trial.reshape(state.shape))
+        if self.check is not None:
+            self.check(self.now[2])
+
+    def at(self, time: float) -> Array:
+        clock, low, size = self.step
+        fraction = ((time - clock) - low) / size if size else 1.0
+        if self.method is None or time >= self.time or fraction >= 1:
+            return self.now[2].copy()
+        self._prepare(size)
+        return self.method.interpolate(size, max(fraction, 0.0))
+
+    def _prepare(self, size: float) -> None:
+        if not self.interpolant and self.method is not None:
+            self.method.prepare_interpolant(size)
+            self.interpolant = True
 
 
-def _check_start(start: ArrayLike) -> Array:
-    if np.ndim(start) != 1:
-        return check_tokens(start)
-    angles = np.array(start, dtype=np.float64)
-    if not angles.size:
-        raise ValueError("start is empty: it must hold tokens, shape=[n, dim], or angles, shape=[n]")
-    if not np.isfinite(angles).all():
-        first = int(np.flatnonzero(~np.isfinite(angles))[0])
-        raise ValueError(f"start: angle {first} is {angles[first]}: every angle must be finite")
-    return angles
+def _floor(clock: float, low: float) -> float:
+    # the largest float64 that the sum has reached
+    return clock if low >= 0 else nextafter(clock, -inf)
 
 
 def _later(clock: float, low: float, step: float) -> tuple[float, float]:

@@ -1,13 +1,31 @@
-"""What every integrator shares: how a computation ended, and whether its pace can reach the end."""
+"""The one driver: times, saving, events, progress, pace, interrupts and how a computation ends.
 
-from dataclasses import dataclass
+An integrator is a :class:`Stepper`; what it has in common with all others is here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from time import monotonic
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gegenflow.numerics.integrators.events import Event, Lookout, Watch
+from gegenflow.numerics.integrators.interrupts import listening, take_interrupt
+from gegenflow.numerics.integrators.progress import progress_bar
+from gegenflow.numerics.tokens.files import interrupts_held
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.values import Value
 
 PACED, HOPELESS = 10_000, 1e6  # steps between two looks at the pace, and how many more times as many are too many
 SAFETY, MOST_SHRINKING, MOST_GROWTH = 0.85, 0.1, 10.0  # 0.9 has twice as many rejected steps
+
+State = TypeVar("State")
+State_co = TypeVar("State_co", covariant=True)
+Saved = TypeVar("Saved")
+Memory = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -30,33 +48,192 @@ class Status:
         return self.ok
 
 
-@dataclass(frozen=True, eq=False)
-class Integration:
-    """Outcome of :func:`integrate`: ``tokens``, or angles, at time ``reached``; ``t`` the saved times.
+class Breakdown(FloatingPointError):
+    """What ends a run before its time, with what to do about it, if anything."""
 
-    ``next_step`` is what the control of the step size proposes for going on, nan where there is no such control.
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
+class Stepper(Protocol[State_co]):
+    """A way of stepping in time: all that the driver needs.
+
+    ``time`` is what has been reached, ``steps``, ``rejected`` and ``evaluations`` of the velocity count the work, and
+    ``hopeless`` times 10,000 steps are too many.  After an exception in any method, the state at ``time`` is still
+    there.
+    """
+
+    hopeless: float
+
+    @property
+    def time(self) -> float: ...
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Steps, evaluations and rejected steps so far."""
+
+    def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
+        """Take one accepted step or more towards ``end``, none after one that reaches ``wanted`` or if ``single``.
+
+        Raises FloatingPointError, a :class:`Breakdown` where there is a remedy, for what cannot go on.
+        """
+
+    def at(self, time: float) -> State_co:
+        """The state at a time within the last step, its end included, in memory of its own."""
+
+    def memory(self, time: float) -> Memory:
+        """What beside the state at a time within the last step it takes to go on from there as if nothing had ended."""
+
+
+@dataclass(frozen=True, eq=False)
+class Integration(Value, Generic[State, Saved]):
+    """How a computation ended: the ``state`` at time ``reached``, and ``saved`` what was observed at the times ``t``.
+
+    ``steps``, ``rejected`` ones and ``evaluations`` of the velocity are those of this computation; ``events`` are the
+    crossings found; ``memory`` is what going on takes beside the state; ``interrupted`` by the keyboard, or not.
     """
 
     t: Array
-    tokens: Array
+    saved: list[Saved]
+    state: State
     reached: float
     steps: int
     evaluations: int
+    rejected: int
     status: Status
-    rejected: int = 0
-    next_step: float = np.nan
-    stopped: bool = False
+    events: tuple[Event[State], ...] = ()
+    memory: Memory = field(default_factory=dict)
+    interrupted: bool = False
 
 
-def broken_off(cause: BaseException, reached: float, t_end: float, remedy: str) -> Status:
-    """The status of a run that an interrupt or a FloatingPointError ended before its time.
+@dataclass(frozen=True, eq=False)
+class Checkpoint(Generic[State, Saved]):
+    """What to do with a computation on its way, and after how many seconds to do it again."""
 
-    >>> print(broken_off(FloatingPointError("the velocity is not finite"), 0.5, 2.0, "try a smaller t_end"))
-    stopped at t = 0.5 of 2: the velocity is not finite; try a smaller t_end
+    save: Callable[[Integration[State, Saved]], object]
+    every: float
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
+def drive(
+    stepper: Stepper[State],
+    observe: Callable[[float, State], Saved],
+    *,
+    t_end: float,
+    save_at: Sequence[float] | Array = (),
+    watches: Sequence[Watch[State]] = (),
+    progress: bool = False,
+    checkpoint: Checkpoint[State, Saved] | None = None,
+) -> Integration[State, Saved]:
+    """Let a stepper go on to ``t_end``, keep what ``observe`` makes of its states, and say how it ended.
+
+    ``save_at`` are times from that of the stepper to ``t_end``, in order.  The crossings that ``watches`` look for are
+    located inside steps; one that stops ends the run there.  An interrupt from the keyboard, a FloatingPointError and a
+    pace that is hopeless end it too: everything up to the last step is kept and the status says what happened.  The
+    caller raises the interrupt on.
+
+    >>> from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
+    >>> grow = lambda angle, out: np.copyto(out, angle)
+    >>> end = drive(AdaptiveSteps(grow, np.ones(1), tol=1e-10), lambda t, x: x[0], t_end=2.0, save_at=[0.0, 1.0])
+    >>> np.array(end.saved).round(8), str(end.status)
+    (array([1.        , 2.71828183]), 'reached t = 2')
     """
+    record: _Record[State, Saved] = _Record(stepper, t_end)
+    due = iter(np.asarray(save_at, dtype=np.float64).tolist())
+    with listening(), progress_bar(progress, stepper.time, t_end) as bar:
+        try:
+            pending, pace = next(due, None), _Pace(stepper, t_end)
+            lookout = Lookout(watches, stepper.at(stepper.time)) if watches else None
+            while True:
+                while pending is not None and pending <= record.time:
+                    record.saved.append((pending, observe(pending, stepper.at(pending))))
+                    pending = next(due, None)
+                if record.stop or stepper.time >= t_end:
+                    break
+                before = stepper.time
+                stepper.advance(t_end, inf if pending is None else pending, single=lookout is not None)
+                if lookout is not None:
+                    record.take(lookout.look(stepper.at, before, min(stepper.time, t_end)), watches)
+                bar.show(record.time)
+                pace.check()
+                if checkpoint is not None:
+                    record.leave(checkpoint)
+        except (KeyboardInterrupt, FloatingPointError) as problem:
+            if isinstance(problem, KeyboardInterrupt):
+                take_interrupt()
+            return record.ended(problem)
+        return record.ended()
+
+
+class _Record(Generic[State, Saved]):
+    # what a computation has seen so far
+    def __init__(self, stepper: Stepper[State], t_end: float) -> None:
+        self.stepper, self.t_end = stepper, t_end
+        self.saved: list[tuple[float, Saved]] = []
+        self.events: list[Event[State]] = []
+        self.stop: Event[State] | None = None
+        self.left = monotonic()
+
+    @property
+    def time(self) -> float:
+        return self.stop.time if self.stop else min(self.stepper.time, self.t_end)
+
+    def take(self, found: list[Event[State]], watches: Sequence[Watch[State]]) -> None:
+        self.events += found
+        if found and watches[found[-1].which].stops:
+            self.stop = found[-1]
+
+    def leave(self, checkpoint: Checkpoint[State, Saved]) -> None:
+        if monotonic() - self.left >= checkpoint.every:
+            message = f"on its way at t = {self.time:g} of {self.t_end:g}: a checkpoint"
+            with interrupts_held():
+                checkpoint.save(self.so_far(Status(False, message)))
+            self.left = monotonic()
+
+    def ended(self, cause: BaseException | None = None) -> Integration[State, Saved]:
+        if cause is not None:
+            return self.so_far(_broken_off(cause, self.time, self.t_end), isinstance(cause, KeyboardInterrupt))
+        message = f"reached t = {self.t_end:g}"
+        if self.stop:
+            message = f"stopped at t = {self.time:g} where {self.stop.name} is {self.stop.value:g}"
+        return self.so_far(Status(True, message))
+
+    def so_far(self, status: Status, interrupted: bool = False) -> Integration[State, Saved]:
+        steps, evaluations, rejected = self.stepper.counts
+        return Integration(
+            t=np.array([time for time, _ in self.saved]),
+            saved=[what for _, what in self.saved],
+            state=self.stop.state if self.stop else self.stepper.at(self.time),
+            reached=self.time,
+            steps=steps,
+            evaluations=evaluations,
+            rejected=rejected,
+            status=status,
+            events=tuple(self.events),
+            memory=self.stepper.memory(self.time),
+            interrupted=interrupted,
+        )
+
+
+class _Pace:
+    # looks every 10,000 steps
+    def __init__(self, stepper: Stepper[State], t_end: float) -> None:
+        self.stepper, self.t_end = stepper, t_end
+        self.steps, self.time = 0, stepper.time
+
+    def check(self) -> None:
+        steps = self.stepper.counts[0]
+        if steps >= self.steps + PACED:
+            check_pace(self.time, self.stepper.time, self.t_end, self.stepper.hopeless)
+            self.steps, self.time = steps, self.stepper.time
+
+
+def _broken_off(cause: BaseException, reached: float, t_end: float) -> Status:
     if isinstance(cause, KeyboardInterrupt):
         return Status(False, f"interrupted at t = {reached:g} of {t_end:g}; everything up to there is kept")
-    return Status(False, f"stopped at t = {reached:g} of {t_end:g}: {cause}; {remedy}")
+    remedy = getattr(cause, "remedy", "try a smaller t_end")
+    return Status(False, f"stopped at t = {reached:g} of {t_end:g}: {cause}{'; ' * bool(remedy)}{remedy}")
 
 
 def check_pace(before: float, now: float, t_end: float, hopeless: float = HOPELESS) -> None:
@@ -67,6 +244,5 @@ def check_pace(before: float, now: float, t_end: float, hopeless: float = HOPELE
     FloatingPointError: at this pace it takes over 1e+10 steps; where tokens that have met hold it up, use merge
     """
     if (now - before) * hopeless < t_end - now:
-        raise FloatingPointError(
-            f"at this pace it takes over {PACED * hopeless:.0e} steps; where tokens that have met hold it up, use merge"
-        )
+        problem = f"at this pace it takes over {PACED * hopeless:.0e} steps"
+        raise FloatingPointError(f"{problem}; where tokens that have met hold it up, use merge")

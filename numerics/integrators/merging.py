@@ -11,145 +11,167 @@ their sum for SA; tokens at x, the two themselves among them, enter with c = 1 a
 putting the two together changes nothing but their distance.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from math import log
+from math import inf, log
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from gegenflow.numerics.fields.flow import Flow, check_parts
-from gegenflow.numerics.integrators.driver import Status, broken_off
-from gegenflow.numerics.integrators.few_tokens import _watch, integrate_few
-from gegenflow.numerics.tokens.arguments import check_times
-from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights, normalize
+from gegenflow.numerics.integrators.compiled_steps import watch
+from gegenflow.numerics.integrators.driver import Breakdown, Memory
+from gegenflow.numerics.integrators.few_tokens import FewSteps
+from gegenflow.numerics.tokens.geometry import Array, normalize
 
 SMALLEST_MERGE = 1e-14
 DEFAULT_MERGE = 1e-10
 MOST_TOKENS = 5000  # every step looks at all their pairs
+REMEDY = "choose a smaller merge, or follow them without merging"
 
 
 @dataclass(frozen=True, eq=False)
-class Merging:
-    """Outcome of :func:`integrate_merging`: all ``tokens`` shape=[n, dim] at time ``reached``; ``t`` the saved times.
-
-    ``labels`` shape=[n] number the cluster of each token at the end; the k-th time at which tokens merged is
-    ``merged[k]`` and left ``remaining[k]`` clusters.
-    """
-
-    t: Array
-    tokens: Array
-    reached: float
-    steps: int
-    evaluations: int
-    status: Status
+class _Clusters:
+    # Who is with whom since when, and how far apart the tokens of each cluster may be, as logarithms.
     labels: NDArray[np.int64]
-    merged: Array
-    remaining: NDArray[np.int64]
+    masses: Array
+    sizes: Array
+    since: Array
+    few: FewSteps
+    met: tuple[tuple[float, int], ...]
+    work: NDArray[np.int64]
 
 
-def integrate_merging(
-    tokens: ArrayLike,
-    weights: ArrayLike | None,
-    beta: float,
-    *,
-    model: str = "usa",
-    merge: float | None = None,
-    t_end: float,
-    save_at: ArrayLike | None = None,
-    rtol: float = 1e-8,
-    atol: float = 1e-10,
-    first_step: float | None = None,
-    on_save: Callable[[float, Array], object] = lambda t, tokens: None,
-    progress: bool = False,
-) -> Merging:
-    r"""Follow tokens under exponential attention through any length of time, merging those that have come together.
+class MergingSteps:
+    r"""A stepper for tokens under exponential attention through any length of time, merging those that come together.
 
-    Tokens closer than the chord ``merge`` that contract on each other, by :func:`stretching_rates`, go on as one
-    cluster with the sum of their weights, at their weighted mean put back on the sphere; ``merge`` lies in
-    [1e-14, (``rtol`` + ``atol``)/10], by default 1e-10 or a hundredth of ``rtol`` + ``atol`` if less.  The other
-    arguments are those of :func:`gegenflow.numerics.integrators.few_tokens.integrate_few`, which does the work with a
-    dense field on one core: at most 5000 tokens.  ``on_save`` receives all of them.
+    Tokens at the chord ``merge`` that contract on each other, by :func:`stretching_rates`, go on as one cluster with
+    the sum of their weights, at their weighted mean put back on the sphere; the moment is located inside the step.  The
+    other arguments are those of :class:`gegenflow.numerics.integrators.few_tokens.FewSteps`, which does the work with a
+    dense field on one core: at most 5000 tokens.  States hold all of them; ``merges``, shape=[events, 2], are the times
+    at which tokens merged and the number of clusters after; ``labels``, shape=[n], number the cluster of each token.
 
     A cluster that is pulled apart later, such as a light one on its way into a heavy one, only matters if its tokens
     could come further apart than the tolerance.  A bound on their distance, the integral of the largest stretching
-    rate, is carried along; where it reaches the tolerance the run stops and ``status`` says so.  Unstable
-    equilibria, such as clusters in exact balance, last only as long as rounding allows.
+    rate, is carried along; where it reaches the tolerance the stepper breaks down and says so.  Unstable equilibria,
+    such as clusters in exact balance, last only as long as rounding allows.
 
     Two clusters 1 radian apart at beta = 60 wait for a time near :math:`e^{60(1 - \cos 1)}/(120\sin^2 1)`:
 
-    >>> start = [[1.0, 0.0], [np.cos(1e-3), np.sin(1e-3)], [np.cos(1), np.sin(1)]]
-    >>> end = integrate_merging(start, [0.25, 0.25, 0.5], 60.0, model="sa", t_end=1e15)
-    >>> end.remaining, bool(np.isclose(end.merged[1], np.exp(60 * (1 - np.cos(1))) / (120 * np.sin(1) ** 2), rtol=0.02))
-    (array([2, 1]), True)
+    >>> start = np.array([[1.0, 0.0], [np.cos(1e-3), np.sin(1e-3)], [np.cos(1), np.sin(1)]])
+    >>> steps = MergingSteps(start, np.array([0.25, 0.25, 0.5]), 60.0, model="sa", tol=1e-8, merge=1e-10)
+    >>> while steps.time < 1e15:
+    ...     steps.advance(1e15)
+    >>> met, remaining = steps.merges.T
+    >>> remaining, bool(np.isclose(met[1], np.exp(60 * (1 - np.cos(1))) / (120 * np.sin(1) ** 2), rtol=0.02))
+    (array([2., 1.]), True)
 
-    Raises ValueError for a bad ``merge`` and all that :func:`gegenflow.numerics.integrators.few_tokens.integrate_few`
-    refuses. Source: derived here.
+    Source: derived here.
     """
-    check_parts(Flow(beta=beta, model=model), "merge", smallest_beta=0.0)
-    start = check_tokens(tokens)
-    masses = check_weights(weights, len(start))
-    times = check_times(save_at, t_end)
-    merge = min(DEFAULT_MERGE, max(SMALLEST_MERGE, 0.01 * (rtol + atol))) if merge is None else merge
-    check_merge(merge, len(start), rtol + atol)
-    clusters, labels, sizes = start, np.arange(len(start)), np.full(len(start), -np.inf)
-    reached, saved, steps, evaluations = 0.0, 0, 0, 0
-    merged: list[float] = []
-    remaining: list[int] = []
-    since = np.zeros(len(start))
-    while True:
-        count = len(clusters)
+
+    hopeless = inf
+
+    def __init__(
+        self,
+        tokens: Array,
+        weights: Array,
+        beta: float,
+        *,
+        model: str = "usa",
+        tol: float,
+        merge: float,
+        first_step: float | None = None,
+        time: float = 0.0,
+        memory: Memory | None = None,
+    ) -> None:
+        self.beta, self.model, self.tol, self.merge = beta, model, tol, merge
+        n = len(tokens)
+        labels, sizes, since = np.arange(n), np.full(n, -inf), np.zeros(n)
+        clock = None
+        if memory is not None:
+            labels, sizes, since = (np.array(memory[name]) for name in ("labels", "sizes", "since"))
+            clock = {"clock": memory["clock"]}
+        rows, masses = _cluster_rows(tokens, labels), np.bincount(labels, weights).astype(np.float64)
+        few = self._few(rows, masses, sizes, first_step=first_step, time=time, memory=clock)
+        self.now = self.last = _Clusters(labels, masses, sizes, since, few, (), np.zeros(3, dtype=np.int64))
+        if memory is None:
+            self._unite(time)
+            self.last = self.now
+
+    @property
+    def time(self) -> float:
+        return self.now.few.time
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        steps, evaluations, rejected = (self.now.work + self.now.few.counts).tolist()
+        return steps, evaluations, rejected
+
+    @property
+    def merges(self) -> Array:
+        return np.array(self.now.met, dtype=np.float64).reshape(-1, 2)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        return self.now.labels
+
+    def memory(self, time: float) -> Memory:
+        at = self._holder(time)
+        return {"labels": at.labels, "sizes": at.sizes.copy(), "since": at.since, **at.few.memory(time)}
+
+    def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
+        self.last = self.now
+        try:
+            self.now.few.advance(end, wanted, single)
+        except FloatingPointError as problem:
+            if self.now.sizes.max() <= log(self.tol):
+                raise
+            torn = self.now.labels == self.now.sizes.argmax()
+            when = self.now.since[torn].max()
+            raise Breakdown(
+                f"the {torn.sum()} tokens merged by t = {when:g} could be pulled apart", REMEDY
+            ) from problem
+        if self.now.few.met:
+            self._unite(self.time)
+
+    def at(self, time: float) -> Array:
+        holder = self._holder(time)
+        return holder.few.at(time)[holder.labels]
+
+    def _holder(self, time: float) -> _Clusters:
+        return self.now if time >= self.time else self.last
+
+    def _few(self, rows: Array, masses: Array, sizes: Array, **start: object) -> FewSteps:
+        options = {"model": self.model, "tol": self.tol, "merge": self.merge, "sizes": sizes, **start}
+        return FewSteps(rows, masses, self.beta, **options)  # type: ignore[arg-type]
+
+    def _unite(self, time: float) -> None:
+        # all that have met, until no two are left that have
+        old = self.now
+        rows, masses, sizes, labels, since = old.few.at(time), old.masses, old.sizes, old.labels, old.since.copy()
         while True:
-            group = _meetings(clusters, stretching_rates(clusters, masses, beta, model), merge)
+            group = _meetings(rows, stretching_rates(rows, masses, self.beta, self.model), self.merge)
             if group.max() + 1 == len(group):
                 break
-            since[(np.bincount(group) > 1)[group][labels]] = reached
-            clusters, masses, sizes = _united(clusters, masses, sizes, group)
+            since[(np.bincount(group) > 1)[group][labels]] = time
+            rows, masses, sizes = _united(rows, masses, sizes, group)
             labels = group[labels]
-        if len(clusters) < count:
-            merged.append(reached)
-            remaining.append(len(clusters))
-        part = integrate_few(
-            clusters,
-            masses,
-            beta,
-            model=model,
-            t_end=t_end,
-            t_start=reached,
-            save_at=times[saved:],
-            rtol=rtol,
-            atol=atol,
-            first_step=first_step,
-            merge=merge,
-            sizes=sizes,
-            on_save=partial(_expanded, on_save, labels),
-            progress=progress,
+        if len(rows) == len(old.masses):
+            return
+        few = self._few(rows, masses, sizes, time=time, memory=old.few.memory(time))
+        self.now = _Clusters(
+            labels, masses, sizes, since, few, (*old.met, (time, len(rows))), old.work + old.few.counts
         )
-        clusters, reached, first_step = part.tokens, part.reached, part.next_step
-        saved, steps, evaluations = saved + len(part.t), steps + part.steps, evaluations + part.evaluations
-        if not part.stopped:
-            break
-    status = part.status
-    if sizes.max() > log(rtol + atol):
-        torn = labels == sizes.argmax()
-        problem = f"the {torn.sum()} tokens merged by t = {since[torn].max():g} could be pulled apart"
-        remedy = "choose a smaller merge, or follow them without merging"
-        status = broken_off(FloatingPointError(problem), reached, t_end, remedy)
-    return Merging(
-        t=times[:saved],
-        tokens=clusters[labels],
-        reached=reached,
-        steps=steps,
-        evaluations=evaluations,
-        status=status,
-        labels=labels,
-        merged=np.array(merged),
-        remaining=np.array(remaining, dtype=np.int64),
-    )
+
+
+def default_merge(tol: float) -> float:
+    """The distance of merging that serves a tolerance: 1e-10, or a hundredth of it if that is less.
+
+    >>> default_merge(1e-7), default_merge(1e-10)
+    (1e-10, 1e-12)
+    """
+    return min(DEFAULT_MERGE, max(SMALLEST_MERGE, 0.01 * tol))
 
 
 def check_merge(merge: float, n: int, tolerance: float) -> None:
@@ -185,12 +207,14 @@ def stretching_rates(tokens: Array, weights: Array, beta: float, model: str) -> 
     Source: derived here, and compared with differences of the field in the tests.
     """
     rates = np.empty(len(tokens))
-    _watch(tokens, weights, float(beta), model == "sa", 0.0, rates)
+    watch(tokens, weights, float(beta), model == "sa", rates)
     return rates
 
 
-def _expanded(on_save: Callable[[float, Array], object], labels: NDArray[np.int64], time: float, rows: Array) -> None:
-    on_save(time, rows[labels])
+def _cluster_rows(tokens: Array, labels: NDArray[np.int64]) -> Array:
+    # one row of each cluster, whose tokens are all in one place
+    first = np.unique(labels, return_index=True)[1]
+    return np.array(tokens[first], dtype=np.float64)
 
 
 def _meetings(tokens: Array, stretching: Array, merge: float) -> NDArray[np.int64]:

@@ -4,29 +4,25 @@ With Post-LN a token is put back on the sphere after attention; with Pre-LN and 
 added to a token of any length, so that the longer a token has grown the more slowly it turns.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.dense import attention_output
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.integrators.adaptive import integrate
-from gegenflow.numerics.integrators.driver import Integration, Status
+from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
+from gegenflow.numerics.integrators.driver import Breakdown, Memory
 from gegenflow.numerics.integrators.runge_kutta import Velocity
-from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL
+from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL, check_array
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 SHORTEST = 100  # tolerances of a step: a shorter token has lost its direction
+DIRECTIONLESS = 100 * 2.0**-52  # of the sum of the weights: an output as short as that is rounding
 
 
-def stream_velocity(
-    weights: Array,
-    flow: Flow,
-) -> Velocity:
+def stream_velocity(weights: Array, flow: Flow) -> Velocity:
     r"""The velocity of tokens with a length under Pre-LN or Peri-LN, as a field of flat lines of n times dim numbers.
 
     .. math:: \dot x_i = A_i \ \text{(Pre-LN)}, \qquad \dot x_i = A_i/|A_i| \ \text{(Peri-LN)}, \qquad
@@ -50,6 +46,7 @@ def stream_velocity(
     """
     attention, unit = flow.attention, flow.unit
     matrices = {"query_key": flow.query_key, "value": flow.value}
+    pull = 1.0 if flow.value is None else float(np.linalg.norm(flow.value, 2))
 
     def velocity(line: Array, out: Array) -> None:
         directions = unit_rows(line.reshape(len(weights), -1))[0]
@@ -62,55 +59,52 @@ def stream_velocity(
             )
         if flow.layer_norm == "peri":
             scale = np.linalg.norm(output, axis=1)
-            if not (scale > 0).all():
-                row = int(np.flatnonzero(~(scale > 0))[0])
-                raise FloatingPointError(
-                    f"the output of attention for token {row} is zero: Peri-LN divides by its length"
-                )
+            rounding = DIRECTIONLESS * pull * np.abs(normalizer)
+            if not (scale > rounding).all():
+                row = int(np.flatnonzero(~(scale > rounding))[0])
+                what = f"the output of attention for token {row} is zero but for rounding"
+                raise Breakdown(f"{what}: Peri-LN divides by its length")
         np.divide(output, scale[:, None], out=out.reshape(output.shape))
 
     return velocity
 
 
-def integrate_stream(
+def stream_steps(
     field: Velocity,
     start: Array,
     *,
-    rtol: float,
-    atol: float,
-    on_save: Callable[[float, Array], object] = lambda t, x: None,
-    **options: Any,
-) -> Integration:
-    r"""Follow tokens of any length, shape=[n, dim], along a field of :func:`stream_velocity`.
+    tol: float,
+    order: int = 8,
+    first_step: float | None = None,
+    time: float = 0.0,
+    memory: Memory | None = None,
+) -> AdaptiveSteps:
+    r"""A stepper for tokens of any length, shape=[n, dim], along a field of :func:`stream_velocity`.
 
-    As :func:`gegenflow.numerics.integrators.adaptive.integrate`, the root mean square over tokens of the error of a
-    step below ``atol`` + ``rtol``, not relative to their lengths; ``on_save`` and the result hold rows that are not
-    unit vectors. A token that shrinks to a hundred times that has lost its direction, and ends the run with a
-    ``status`` to say so.
+    As :class:`gegenflow.numerics.integrators.adaptive.AdaptiveSteps`, on the flat line of n times dim numbers, the root
+    mean square over tokens of the error of a step below ``tol``, not relative to their lengths.  A token that shrinks
+    to a hundred times that has lost its direction, and ends the run with a status to say so.
 
-    >>> field = stream_velocity(np.ones(1), Flow(beta=0, layer_norm="pre"))
-    >>> integrate_stream(field, np.array([[0.0, 2.0]]), rtol=1e-8, atol=0.0, t_end=3.0, save_at=[]).tokens.round(12)
-    array([[0., 5.]])
+    >>> velocity = stream_velocity(np.ones(1), Flow(beta=0, layer_norm="pre"))
+    >>> steps = stream_steps(velocity, np.array([[0.0, 2.0]]), tol=1e-8)
+    >>> while steps.time < 3:
+    ...     steps.advance(3.0)
+    >>> steps.at(3.0).round(12)
+    array([0., 5.])
 
-    Raises ValueError as :func:`gegenflow.numerics.integrators.adaptive.integrate` does.  Source: derived here.
+    Source: derived here.
     """
 
-    def save(time: float, line: Array) -> None:
-        on_save(time, line.reshape(start.shape))
+    def check(line: Array) -> None:
+        radii = unit_rows(line.reshape(start.shape))[1]
+        if radii.min() < SHORTEST * tol:
+            what = f"token {radii.argmin()} has shrunk to length {radii.min():.1g}, where its direction is lost"
+            raise Breakdown(what)
 
-    share = 1 / sqrt(start.shape[1])  # the error of a flat line is a root mean square over components
-    tolerances: dict[str, Any] = {"rtol": max(share * rtol, SMALLEST_RTOL), "atol": share * atol}
-
-    def vanishes(_: float, line: Array) -> bool:
-        return bool(unit_rows(line.reshape(start.shape))[1].min() < SHORTEST * (rtol + atol))
-
-    end = integrate(field, start.ravel(), on_save=save, stop=vanishes, **tolerances, **options)
-    end = replace(end, tokens=end.tokens.reshape(start.shape))
-    if not end.stopped:
-        return end
-    radii = unit_rows(end.tokens)[1]
-    what = f"token {radii.argmin()} has shrunk to length {radii.min():.1g}, where its direction is lost"
-    return replace(end, status=Status(False, f"stopped at t = {end.reached:g}: {what}"))
+    share = max(tol / sqrt(start.shape[1]), SMALLEST_RTOL)  # the error of a flat line is a mean over components
+    return AdaptiveSteps(
+        field, start.ravel(), tol=share, order=order, first_step=first_step, time=time, memory=memory, check=check
+    )
 
 
 def unit_rows(rows: Array) -> tuple[Array, Array]:
@@ -128,19 +122,16 @@ def check_radii(radii: ArrayLike | None, n: int, layer_norm: str) -> Array:
 
     >>> check_radii([1.0, 0.0], 2, "pre")
     Traceback (most recent call last):
-    ValueError: radii: entry 1 is 0; lengths must be positive and finite
+    gegenflow.numerics.tokens.refusals.Refused: radii: entry 1 is 0, lengths must be positive
 
     Raises ValueError for radii with "post", which keeps none, of a wrong shape, or not positive and finite.
     """
     if radii is None:
         return np.ones(n)
     if layer_norm == "post":
-        raise ValueError('radii are given: with layer_norm "post" tokens are unit vectors; "pre" and "peri" take radii')
-    lengths = np.array(radii, dtype=np.float64)
-    if lengths.shape != (n,):
-        raise ValueError(f"radii have shape {lengths.shape}: {n} tokens need shape ({n},)")
-    bad = ~((lengths > 0) & (lengths < np.inf))
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"radii: entry {row} is {lengths[row]:.9g}; lengths must be positive and finite")
+        raise Refused("radii", None, 'with layer_norm "post" tokens are unit vectors; "pre" and "peri" take radii')
+    lengths = check_array("radii", radii, "(n,)", n)
+    if not (lengths > 0).all():
+        row = int(np.flatnonzero(~(lengths > 0))[0])
+        raise Refused("radii", None, f"entry {row} is {lengths[row]:.9g}, lengths must be positive")
     return lengths

@@ -6,99 +6,157 @@ with :math:`W_i` independent Brownian motions of the sphere and :math:`\nu` = ``
 generator of the noise is :math:`\nu` times the Laplace-Beltrami operator.
 """
 
-from collections.abc import Callable
-from math import ceil, isfinite
+from dataclasses import dataclass
+from math import inf, sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike
-from tqdm import tqdm
+from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.integrators.driver import Integration, Status, broken_off
+from gegenflow.numerics.integrators.driver import Breakdown, Memory
 from gegenflow.numerics.integrators.runge_kutta import Velocity
-from gegenflow.numerics.tokens.arguments import check_times
-from gegenflow.numerics.tokens.geometry import Array, check_tokens
+from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 STEP_FRACTION = 0.1
+MOST_STEPS = 1e8  # in a run: at a tenth of a millisecond each it takes three hours
+ON_THE_GRID = 1e-9  # of a step: times this close to the end of one are that end
+REMEDY = "try a smaller step or t_end"
 
 
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
-def integrate_noisy(
-    field: Velocity,
-    tokens: ArrayLike,
-    *,
-    noise: float,
-    step: float,
-    rng: np.random.Generator,
-    t_end: float,
-    save_at: ArrayLike | None = None,
-    on_save: Callable[[float, Array], object] = lambda t, tokens: None,
-    progress: bool = False,
-) -> Integration:
-    r"""Follow :math:`dX_i = v_i(X)\,dt + \sqrt{2\nu}\,dW_i` from t = 0 to ``t_end`` in fixed steps of at most ``step``.
+@dataclass(frozen=True, eq=False)
+class _Step:
+    # From the end of step ``number`` - 1 to that of step ``number``: tokens before and after, and its random numbers.
+    number: int
+    before: Array
+    after: Array
+    first: Array
+    second: Array
+
+
+class NoisySteps:
+    r"""A stepper for :math:`dX_i = v_i(X)\,dt + \sqrt{2\nu}\,dW_i` in fixed steps, weak order 2.
 
     .. math:: e^{h(\nu\Delta + v\cdot\nabla)} = e^{h\nu\Delta/2}\, e^{h v\cdot\nabla}\, e^{h\nu\Delta/2} + O(h^3)
 
-    Half a step of :func:`brownian_step`, a whole :func:`drift_step`, half a Brownian step.  Steps land on the times of
-    ``save_at``; ``field``, ``save_at``, ``on_save`` and the ways to end are those of
-    :func:`gegenflow.numerics.integrators.adaptive.integrate`.
+    Half a step of :func:`brownian_step`, a whole :func:`drift_step`, half a Brownian step, on the grid
+    k h, whatever the times that are looked at: h = ``step``.  The state at t within a step comes from a shorter one
+    from its start, whose Brownian motion is a bridge to that of the whole: with :math:`\xi_1, \xi_2` the normal numbers
+    of the two halves and :math:`\eta` of a stream of its own,
+
+    .. math:: \tfrac{1}{\sqrt2}(\xi_1' + \xi_2') = \sqrt{s}\,\tfrac{1}{\sqrt2}(\xi_1 + \xi_2) + \sqrt{1-s}\,\eta,
+              \quad \xi_1' - \xi_2' = \xi_1 - \xi_2, \qquad s = t/h
+
+    so that looking changes no later state, and what is seen is continuous in t and right in law, for itself and with
+    the ends of steps.  ``rng`` gives the normal numbers, ``key`` the stream of :math:`\eta`; ``memory`` is that of an
+    earlier stepper, which goes on bit for bit.
 
     Without drift the mean of tokens at a pole decays as :math:`e^{-\nu (d-1) t}`:
 
     >>> poles = np.repeat([[0.0, 0.0, 1.0]], 40_000, axis=0)
-    >>> end = integrate_noisy(lambda x, out: out.fill(0), poles, noise=0.5, step=0.05,
-    ...                       rng=np.random.default_rng(0), t_end=1.0)
-    >>> bool(abs(end.tokens[:, 2].mean() - np.exp(-1.0)) < 3 * 0.5 / 200), str(end.status)
-    (True, 'reached t = 1')
+    >>> steps = NoisySteps(lambda x, out: out.fill(0), poles, noise=0.5, step=0.3, rng=np.random.default_rng(0))
+    >>> while steps.time < 1.0:
+    ...     steps.advance(1.0)
+    >>> print(f"{steps.time:g}", bool(abs(steps.at(1.0)[:, 2].mean() - np.exp(-1.0)) < 3 * 0.5 / 200))
+    1.2 True
 
-    Raises ValueError for bad tokens or times, ``noise`` negative or not finite, and ``step`` not positive.  Source:
-    Strang, SIAM J. Numer. Anal. 5 (1968); the order is measured in the tests.
+    Source: Strang, SIAM J. Numer. Anal. 5 (1968); the order is measured in the tests, the bridge is derived here.
     """
-    state = check_tokens(tokens)
-    times = check_times(save_at, t_end)
-    check_noise(noise, step)
-    reached, saved, steps = 0.0, 0, 0
-    bar = tqdm(total=t_end, disable=None if progress else True, unit="t", leave=False)
-    try:
-        for target in [*times.tolist(), t_end]:
-            start, count = reached, ceil((target - reached) / step - 1e-9)
-            for i in range(1, count + 1):
-                h = (target - start) / count
-                state = brownian_step(state, noise * h / 2, rng)
-                state = drift_step(field, state, h)
-                state = brownian_step(state, noise * h / 2, rng)
-                bar.update(start + i * h - reached)
-                reached, steps = start + i * h, steps + 1
-            reached = target
-            if saved < len(times):
-                on_save(reached, state)
-                saved += 1
-        status = Status(True, f"reached t = {t_end:g}")
-    except (KeyboardInterrupt, FloatingPointError) as cause:
-        status = broken_off(cause, reached, t_end, "try a smaller step or t_end")
-    finally:
-        bar.close()
-    return Integration(times[:saved], state, reached, steps, 4 * steps, status)
+
+    hopeless = inf
+
+    def __init__(
+        self,
+        field: Velocity,
+        tokens: Array,
+        *,
+        noise: float,
+        step: float,
+        rng: np.random.Generator,
+        key: int = 0,
+        time: float = 0.0,
+        memory: Memory | None = None,
+    ) -> None:
+        self.field, self.noise, self.size, self.rng, self.key = field, noise, step, rng, key
+        self.steps, self.marks, self.began, number = 0, (inf, inf), time, 0
+        state = self.tokens = np.array(tokens, dtype=np.float64)
+        if memory is not None:
+            number, self.key = int(memory["number"]), int(memory["key"])
+            state = np.array(memory["grid"])
+            _set_words(self.rng, memory["rng"])
+        self.words = _words(self.rng)  # before the numbers of the last step were drawn
+        self.last = _Step(number, state, state, *np.zeros((2, 0)))
+
+    @property
+    def time(self) -> float:
+        grid = self.last.number * self.size
+        for mark in self.marks:
+            grid = mark if abs(grid - mark) < ON_THE_GRID * self.size else grid
+        return max(grid, self.began)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.steps, 4 * self.steps, 0
+
+    def memory(self, time: float) -> Memory:
+        last, inside = self.last, bool(self.steps) and time < self.time
+        return {
+            "number": np.array(last.number - inside),
+            "grid": last.before if inside else last.after,
+            "rng": self.words if inside else _words(self.rng),
+            "key": np.array(self.key),
+        }
+
+    def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
+        words, last = _words(self.rng), self.last
+        first, second = (self.rng.standard_normal(last.after.shape) for _ in range(2))
+        try:
+            after = self._strang(last.after, self.size, first, second)
+        except FloatingPointError as problem:
+            raise Breakdown(str(problem), REMEDY) from problem
+        self.marks, self.words, self.steps = (wanted, end), words, self.steps + 1
+        self.last = _Step(last.number + 1, last.after, after, first, second)
+
+    def at(self, time: float) -> Array:
+        if not self.steps:
+            return self.tokens.copy()
+        last = self.last
+        share = 1 - (last.number * self.size - time) / self.size
+        if share > 1 - ON_THE_GRID:
+            return last.after.copy()
+        if share < ON_THE_GRID:
+            return last.before.copy()
+        middle = np.random.default_rng([self.key, last.number]).standard_normal(last.before.shape)
+        total = sqrt(share / 2) * (last.first + last.second) + sqrt(1 - share) * middle
+        apart = sqrt(0.5) * (last.first - last.second)
+        halves = sqrt(0.5) * (total + apart), sqrt(0.5) * (total - apart)
+        return self._strang(last.before, share * self.size, *halves)
+
+    def _strang(self, state: Array, h: float, first: Array, second: Array) -> Array:
+        state = brownian_step(state, self.noise * h / 2, first)
+        state = drift_step(self.field, state, h)
+        return brownian_step(state, self.noise * h / 2, second)
 
 
-def brownian_step(tokens: Array, duration: float, rng: np.random.Generator) -> Array:
-    r"""Tokens, shape=[n, dim], after Brownian motion of generator :math:`\Delta` for a time, each its own.
+def brownian_step(tokens: Array, duration: float, normal: Array) -> Array:
+    r"""Tokens, shape=[n, dim], after Brownian motion of generator :math:`\Delta` for a time, from normal numbers.
 
     .. math:: x \leftarrow \cos|\xi|\,x + \sin|\xi|\,\xi/|\xi|, \qquad
               \xi \sim N\!\left(0, \frac{2\tau}{1 + (d-2)\tau/3}\,I_{d-1}\right) \perp x, \quad \tau = \text{duration}
 
-    Exact on the circle; elsewhere the divisor, from :math:`E|\xi|^2 = 2(d-1)\tau(1 - (d-2)\tau/3 + \dots)` of the true
-    angle, makes degree k decay by :math:`e^{-L_k\tau} + O(\tau^3)`.
+    ``normal`` shape=[n, dim] are independent and standard.  Exact on the circle; elsewhere the divisor, from
+    :math:`E|\xi|^2 = 2(d-1)\tau(1 - (d-2)\tau/3 + \dots)` of the true angle, makes degree k decay by
+    :math:`e^{-L_k\tau} + O(\tau^3)`.
 
     >>> start = np.repeat([[1.0, 0.0]], 90_000, axis=0)  # cos of an angle of variance 2 tau
-    >>> end = brownian_step(start, 0.5, np.random.default_rng(0))
+    >>> end = brownian_step(start, 0.5, np.random.default_rng(0).standard_normal(start.shape))
     >>> bool(abs(end[:, 0].mean() - np.exp(-0.5)) < 3 * 0.45 / 300)
     True
 
     Source: derived here.
     """
     dim = tokens.shape[1]
-    push = rng.standard_normal(tokens.shape) * np.sqrt(2 * duration / (1 + (dim - 2) * duration / 3))
+    push = normal * np.sqrt(2 * duration / (1 + (dim - 2) * duration / 3))
     push -= np.einsum("id,id->i", push, tokens)[:, None] * tokens
     angle = np.sqrt(np.einsum("id,id->i", push, push))[:, None]
     return _unit(np.cos(angle) * tokens + np.sinc(angle / np.pi) * push)
@@ -126,42 +184,67 @@ def drift_step(field: Velocity, tokens: Array, step: float) -> Array:
 def default_step(flow: Flow, dim: int) -> float:
     r"""A step that resolves both the noise and the fastest motion that the attention weight allows.
 
-    .. math:: h = \frac{0.1}{\max(\nu(d-1),\,\lambda)}, \qquad \lambda = \max_t|h(t)| \ \text{(USA)}, \quad
-              1 + \max_t|h'(t)| / \max_t|h(t)| \ \text{(SA)}
+    .. math:: h = \frac{0.1}{\max(\nu(d-1),\,\lambda)}, \qquad \lambda = |V| \max_{|s| \le |B|}|h(s)| \ \text{(USA)},
+              \quad |V| \Big(1 + |B| \max_{|s| \le |B|}|h'(s)| / \max_{|s| \le |B|}|h(s)|\Big) \ \text{(SA)}
 
-    For the exponential :math:`\lambda = e^{|\beta|}` and :math:`1 + |\beta|`; for :math:`\beta \ge 0` tokens contract
+    with the largest singular values of the query-key and value matrices B, V.  For the exponential
+    :math:`\lambda = |V| e^{|\beta| |B|}` and :math:`|V| (1 + |\beta| |B|)`; for :math:`\beta \ge 0` tokens contract
     into a cluster at rate :math:`e^\beta` (USA) or 1 (SA), and its width under noise is then right to 0.2 %.
 
     >>> default_step(Flow(beta=0, noise=0.01), 3), default_step(Flow(beta=9, noise=1, model="sa"), 11)
     (0.1, 0.01)
+    >>> round(default_step(Flow(beta=2, query_key=4.5 * np.eye(3), noise=0.01, model="sa"), 3), 15)
+    0.01
 
     Source: derived here.
     """
-    attention, model = flow.attention, flow.model
-    if callable(attention):
-        overlap = np.linspace(-1, 1, 2001)
-        value = attention(overlap)
-        rate = np.abs(value).max()
-        if model == "sa":
-            rate = 1 + np.abs(np.gradient(value, overlap)).max() / (rate or 1)
-    else:
-        rate = np.exp(abs(attention)) if model == "usa" else 1 + abs(attention)
-    return STEP_FRACTION / float(max(flow.noise * (dim - 1), rate))
+    reach, pull = (
+        1.0 if matrix is None else float(np.linalg.norm(matrix, 2)) for matrix in (flow.query_key, flow.value)
+    )
+    attention = flow.attention
+    with np.errstate(over="ignore"):  # what is too fast to step through is refused for its number of steps
+        if callable(attention):
+            score = np.linspace(-reach, reach, 2001)
+            value = attention(score)
+            rate = np.abs(value).max()
+            if flow.model == "sa":
+                slope = np.abs(np.gradient(value, score)).max() if reach else 0.0
+                rate = 1 + reach * slope / (rate or 1)
+        else:
+            rate = np.exp(abs(attention) * reach) if flow.model == "usa" else 1 + abs(attention) * reach
+        return STEP_FRACTION / float(max(flow.noise * (dim - 1), pull * rate))
 
 
-def check_noise(noise: float, step: float) -> None:
-    """Refuse a noise that is negative or not finite, and a step that is not positive and finite.
+def check_pace_of_noise(step: float, span: float) -> None:
+    """Refuse a run of more than 100 million fixed steps before it starts.
 
-    >>> check_noise(-0.1, 0.01)
+    >>> check_pace_of_noise(2e-10, 1.0)
     Traceback (most recent call last):
-    ValueError: noise is -0.1: the diffusion coefficient 1/kappa must be finite and >= 0
+    gegenflow.numerics.tokens.refusals.Refused: step 2e-10: 5e+09 steps to the end, at most 1e+08 are taken
     """
-    if not (isfinite(noise) and noise >= 0):
-        raise ValueError(f"noise is {noise}: the diffusion coefficient 1/kappa must be finite and >= 0")
-    if not (isfinite(step) and step > 0):
-        raise ValueError(f"step is {step}: it must be finite and > 0")
+    if not span <= MOST_STEPS * step:
+        count = f"{span / step:.3g}" if step > 0 else "endless"
+        raise Refused("step", f"{step:.3g}", f"{count} steps to the end, at most {MOST_STEPS:g} are taken")
 
 
 def _unit(rows: Array) -> Array:
     unit: Array = rows / np.sqrt(np.einsum("id,id->i", rows, rows))[:, None]
     return unit
+
+
+def _words(rng: np.random.Generator) -> NDArray[np.uint64]:
+    # the state of a PCG64, as numbers that a file can hold
+    state = rng.bit_generator.state
+    words = [state["state"][name] >> shift & 2**64 - 1 for name in ("state", "inc") for shift in (0, 64)]
+    return np.array([*words, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
+
+
+def _set_words(rng: np.random.Generator, words: NDArray[np.uint64]) -> None:
+    numbers = [int(word) for word in words]
+    inner = {"state": numbers[0] | numbers[1] << 64, "inc": numbers[2] | numbers[3] << 64}
+    rng.bit_generator.state = {
+        "bit_generator": "PCG64",
+        "state": inner,
+        "has_uint32": numbers[4],
+        "uinteger": numbers[5],
+    }

@@ -1,27 +1,39 @@
 """One entry point to follow a density under attention: the mean-field equation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from time import perf_counter
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.densities.circle import circle_density
 from gegenflow.numerics.densities.density import Density
-from gegenflow.numerics.densities.spectral import follow_modes, negative_mass
+from gegenflow.numerics.densities.spectral import ModeSteps, negative_mass
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.integrators.driver import Checkpoint, Integration, drive
+from gegenflow.numerics.integrators.events import Crossing, watches
+from gegenflow.numerics.integrators.interrupts import Interrupted, listening
+from gegenflow.numerics.observables.texts import observables_text
 from gegenflow.numerics.observables.tokens import DensityObservable
+from gegenflow.numerics.runs.following import events_of
 from gegenflow.numerics.runs.run import DensityRun
-from gegenflow.numerics.tokens.arguments import check_numbers, check_steps, check_times
+from gegenflow.numerics.runs.settings import Crossings, Look, check_look
+from gegenflow.numerics.tokens.arguments import check_steps, check_times, check_whole
+from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 NEGATIVE = 1e-9  # mass of a negative part that a start may have from rounding or an earlier run
 NEGLIGIBLE = 1e-13  # weights, relative to the largest, of places whose values are rounding
 MOST_DEGREES = {"CircleDensity": 2048, "ZonalDensity": 512, "SphereDensity": 128}
+
+Seen = tuple[Density, float, list[object]]
+"""Of a saved time: the density, its smallest value, and what the observables gave."""
 
 
 def solve_density(
@@ -35,6 +47,10 @@ def solve_density(
     max_degree: int | None = None,
     first_step: float | None = None,
     save_at: ArrayLike | None = None,
+    stop_when: Crossings = (),
+    record_when: Crossings = (),
+    checkpoint: str | Path | None = None,
+    every: float = 600.0,
     progress: bool = False,
     **short: Unpack[FlowParts],
 ) -> DensityRun:
@@ -55,7 +71,9 @@ def solve_density(
     added where the highest hold more, and the run ends, with all it has, where they would pass ``max_degree`` (default
     2048 on the circle, 512 for zonal densities, 128 on the sphere), as they must when mass concentrates.  From there
     :func:`solve_quantiles` goes on, on the circle.  Degrees that a period of f excludes stay zero.  Other arguments:
-    ``first_step`` is the step tried first; ``progress`` shows a bar on a terminal.
+    ``first_step`` is the step tried first; ``stop_when``, ``record_when``, ``checkpoint``, ``every`` and ``progress``
+    as for :func:`gegenflow.numerics.simulate`, crossings of what observables give for densities; the state of an event
+    is its coefficients, up to the degree of the last density.  ``run.extend(t_end)`` goes on.
 
     The third degree grows at the rate 18.596 where beta is 5, see ``gegenflow.theory.growth_rate``:
 
@@ -63,78 +81,108 @@ def solve_density(
     >>> print(f"{np.log(run.density.coefficients[5] / (1e-6 / 2**0.5)) / 0.1:.6f}")
     18.596070
 
-    Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead.  Source: arXiv
-    2410.23228 for the models, 2604.16288 for the noise; the Galerkin form is derived here.
+    Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead.  Ctrl-C raises
+    :class:`gegenflow.numerics.Interrupted` with the run so far as its ``run``.  Source: arXiv 2410.23228 for the
+    models, 2604.16288 for the noise; the Galerkin form is derived here.
     """
-    clock = perf_counter()
     flow = flow_of(flow, short)
     check_parts(flow, "solve_density", "noise", smallest_beta=0.0)
-    check_numbers({"max_degree": max_degree, "first_step": first_step}, t_end=t_end, rtol=rtol, atol=atol)
     if hasattr(density, "density"):
-        raise ValueError(f"density is a {type(density).__name__}: pass its .density on")
+        raise Refused("density", None, f"it is a {type(density).__name__}: pass its .density on")
     start = density if isinstance(density, Density) else circle_density(density)
     if (mass := negative_mass(start)) > NEGATIVE:
-        raise ValueError(f"the negative part of the density has mass {mass:.2g}: it must not be negative")
+        raise Refused("density", None, f"its negative part has mass {mass:.2g}, it must not be negative")
     times = check_times(save_at, t_end)
     check_steps(rtol, atol, first_step=first_step, span=t_end)
-    _check_observables(observe)
-    most = MOST_DEGREES[type(start).__name__] if max_degree is None else max_degree
-    if not isinstance(most, int | np.integer) or most < 1:
-        raise ValueError(f"max_degree is {most}: it must be a whole number >= 1")
+    check_look(observe, flow, stop_when=stop_when, record_when=record_when, every=every, seen="of_density")
+    most = check_whole("max_degree", MOST_DEGREES[type(start).__name__] if max_degree is None else max_degree, 1)
     if most < start.max_degree:
-        raise ValueError(f"max_degree is {most}: the density has degree {start.max_degree} already")
-    records: list[list[object]] = [[] for _ in observe]
-    states: list[Density] = []
-    least: list[float] = []
-
-    def record(_: float, state: Density) -> None:
-        states.append(state)
-        least.append(_minimum(state))
-        for values, observable in zip(records, observe, strict=True):
-            values.append(observable.of_density(state, flow))
-
+        raise Refused("max_degree", most, f"the density has degree {start.max_degree} already")
     for observable in observe:
         observable.of_density(start, flow)  # one that the density does not have is refused here
-    end = follow_modes(
-        start,
-        flow,
-        t_end=t_end,
-        save_at=times,
-        on_save=record,
-        rtol=rtol,
-        atol=atol,
-        max_degree=most,
-        first_step=first_step,
-        progress=progress,
-    )
-    count = min([len(least), *(len(values) for values in records)])
-    if count and times[count - 1] > end.reached:  # an interrupt between saved times
-        end = replace(end, density=states[count - 1], reached=float(times[count - 1]))
-    widest = max((len(state.coefficients) for state in states), default=0)
+    tolerances: dict[str, Any] = {"rtol": float(rtol), "atol": float(atol), "max_degree": most}
+    steps = ModeSteps(start, flow, longest=t_end, first_step=first_step, **tolerances)
+    look = Look(observe, None, stop_when, record_when, progress, every=every)
+    if checkpoint is not None:
+        path = checked_path(checkpoint)
+        look = replace(look, save=lambda run: run.save(path))
+    facts = {
+        "beta": flow.beta,
+        "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
+        "noise": flow.noise,
+        "model": flow.model,
+        "t_end": float(t_end),
+        **tolerances,
+        "observe": observables_text(observe),
+    }
+    return follow_density(steps, flow, look, t_end=float(t_end), times=times, facts=facts)
+
+
+def follow_density(
+    steps: ModeSteps, flow: Flow, look: Look, *, t_end: float, times: Array, facts: Mapping[str, Any]
+) -> DensityRun:
+    """Follow a density to ``t_end``; arguments already checked, ``facts`` are the parameters of the run.
+
+    >>> steps = ModeSteps(circle_density(lambda a: 1 + 0.1 * np.cos(a)), Flow(beta=0), rtol=1e-9, atol=0.0,
+    ...                   max_degree=64, longest=1.0)
+    >>> str(follow_density(steps, Flow(beta=0), Look(), t_end=1.0, times=np.array([]), facts={}).status)
+    'reached t = 1'
+
+    Raises Interrupted, with the run, on an interrupt from the keyboard.
+    """
+    clock = perf_counter()
+
+    def record(_: float, state: Density) -> Seen:
+        return state, _minimum(state), [item.of_density(state, flow) for item in look.observe]
+
+    def seen_by(crossing: Crossing) -> Any:
+        return lambda state: crossing.observable.of_density(state, flow)  # type: ignore[attr-defined]
+
+    def made(end: Integration[Density, Seen]) -> DensityRun:
+        return _run(end, flow, look, facts, perf_counter() - clock)
+
+    save = look.save
+    with listening():
+        end: Integration[Density, Seen] = drive(
+            steps,
+            record,
+            t_end=t_end,
+            save_at=times,
+            watches=watches(look.stop_when, look.record_when, seen_by),
+            progress=look.progress,
+            checkpoint=None if save is None else Checkpoint(lambda end: save(made(end)), look.every),
+        )
+        run = made(end)
+        if save is not None:
+            save(run)
+    if end.interrupted:
+        raise Interrupted(run)
+    return run
+
+
+def _run(
+    end: Integration[Density, Seen], flow: Flow, look: Look, facts: Mapping[str, Any], seconds: float
+) -> DensityRun:
+    states = [state for state, _, _ in end.saved]
+    widest, modes = max((len(state.coefficients) for state in states), default=0), len(end.state.coefficients)
+    rows = [np.pad(state.coefficients, (0, widest - len(state.coefficients))) for state in states]
     return DensityRun(
-        density=end.density,
+        density=end.state,
         reached=end.reached,
-        t=times[:count],
-        coefficients=np.array(
-            [np.pad(s.coefficients, (0, widest - len(s.coefficients))) for s in states[:count]]
-        ).reshape(count, widest),
-        minimum=np.array(least[:count]),
-        resolution=np.array([state.max_degree for state in states[:count]], dtype=np.int64),
-        observables={o.name: np.array(values[:count]) for o, values in zip(observe, records, strict=True)},
+        t=end.t,
+        coefficients=np.array(rows).reshape(len(states), widest),
+        minimum=np.array([least for _, least, _ in end.saved]),
+        resolution=np.array([state.max_degree for state in states], dtype=np.int64),
+        observables={
+            item.name: np.array([values[k] for _, _, values in end.saved]) for k, item in enumerate(look.observe)
+        },
         status=end.status,
         evaluations=end.evaluations,
-        parameters={
-            "beta": flow.beta,
-            "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
-            "noise": flow.noise,
-            "model": flow.model,
-            "t_end": float(t_end),
-            "rtol": float(rtol),
-            "atol": float(atol),
-            "max_degree": int(most),
-        },
+        parameters=facts,
         version=installed_version("gegenflow"),
-        seconds=perf_counter() - clock,
+        seconds=seconds,
+        memory=end.memory,
+        events=events_of(end.events, lambda state: state.resized(end.state.max_degree).coefficients, (modes,)),
         flow=flow,
     )
 
@@ -142,13 +190,3 @@ def solve_density(
 def _minimum(density: Density) -> float:
     values, weights = density.samples()
     return float(values[weights > NEGLIGIBLE * weights.max()].min())
-
-
-def _check_observables(observe: Sequence[DensityObservable]) -> None:
-    if not isinstance(observe, Sequence) or any(isinstance(o, type) or not hasattr(o, "of_density") for o in observe):
-        raise ValueError(
-            f"observe holds {observe!r}: it must be a list of observables of densities such as [Entropy()]"
-        )
-    names = [observable.name for observable in observe]
-    if len(set(names)) < len(names):
-        raise ValueError(f"observe holds two observables of one name: {', '.join(names)}")

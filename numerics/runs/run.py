@@ -37,19 +37,19 @@ Parameter = str | int | float | bool | None | NDArray[Any]
 class Run(Value):
     """Result of :func:`gegenflow.numerics.simulate`: a value that prints as a table, in a notebook too.
 
-    ``t`` shape=[times] are the saved times that were reached; ``tokens`` shape=[n, dim] the last state, at
-    the end time if it was reached, and ``radii`` shape=[n] their lengths, one each but for Pre-LN and Peri-LN;
-    ``observables`` maps names to arrays shape=[times, ...]; ``trajectories``
-    shape=[times, tracked, dim] follow the first tokens; ``weights`` shape=[n]; ``merges`` shape=[events, 2] the times
-    at which tokens merged and the number of clusters after; ``evaluations`` of the field.  ``field_error`` estimates
-    how far inexact sums may have moved a token by the end, the divergence of neighbouring paths aside, 0 for exact
-    ones and None for a run with noise or one that ended early; ``error``,
-    where asked for, is the largest distance of a token at the end from a run at a hundredth of the tolerances.
+    ``t`` shape=[times] are the saved times that were reached; ``tokens`` shape=[n, dim] the last state, at the end time
+    if it was reached, and ``radii`` shape=[n] their lengths, one each but for Pre-LN and Peri-LN; ``observables`` maps
+    names to arrays shape=[times, ...]; ``trajectories`` shape=[times, tracked, dim] follow the tokens
+    ``parameters["track"]``; ``weights`` shape=[n]; ``merges`` shape=[events, 2] the times at which tokens merged and
+    the number of clusters after; ``evaluations`` of the field. ``field_error`` estimates how far inexact sums may have
+    moved a token by the end, the divergence of neighbouring paths aside, 0 for exact ones and None for a run with noise
+    or one that ended early; ``error``, where asked for, is the largest distance of a token, with its length, at the end
+    from a run at a hundredth of the tolerances.
 
     ``flow`` is what moved the tokens, None in a run from a file if its kernel is a function, of which ``parameters``
-    keeps the name; ``memory`` is what beside the state it takes to go on, ``events`` maps names to the times at which
-    something was seen to happen, and ``extra`` holds what else a file said.  Runs are equal if all but their
-    ``seconds`` is, arrays bit for bit:
+    keeps the name; ``memory`` is what beside the state it takes to go on, ``events`` maps "time", "which", "value",
+    "rising" and "state" to arrays over the crossings that were looked for, and ``extra`` holds what else a file said.
+    Runs are equal if all but their ``seconds`` is, arrays bit for bit:
 
     >>> from gegenflow.numerics import simulate
     >>> first, second = (simulate([[1.0, 0.0], [0.0, 1.0]], beta=1.0, t_end=0.5) for _ in range(2))
@@ -103,6 +103,22 @@ class Run(Value):
         if len(self.merges):
             rows["clusters"] = f"{self.merges[-1, 1]:.0f} after {len(self.merges)} times of merging"
         return title, rows | _in_time(self.t, self.observables)
+
+    def extend(self, t_end: float, **options: Any) -> Run:
+        """The run gone on to a later ``t_end``, with its flow, settings and clock: one run, as if it had never ended.
+
+        Fixed steps go on bit for bit, adaptive ones to their tolerance; merged tokens stay together. ``options``:
+        ``save_at`` (after the time that was reached, default 100 equispaced), ``stop_when``, ``record_when``,
+        ``progress``, ``checkpoint`` and ``every`` as of the solver; ``flow``, and ``observe``, the same ones, where a
+        file could not hold them.
+
+        Raises ValueError for a ``t_end`` before the time that was reached, a flow or observables other than its own,
+        and a run that keeps no memory; Interrupted with the whole run so far.
+        """
+        from gegenflow.numerics.runs.extending import extended
+
+        longer: Run = extended(self, t_end, **options)
+        return longer
 
     def save(self, path: str | Path) -> None:
         """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back.
@@ -177,6 +193,21 @@ class DensityRun(Value):
             "resolution": f"degree {self.density.max_degree} at the end, of {facts.get('max_degree')} allowed",
         }
         return title, rows | _in_time(self.t, {"minimum": self.minimum, **self.observables})
+
+    def extend(self, t_end: float, **options: Any) -> DensityRun:
+        """The run gone on to a later ``t_end``, with its flow, settings and clock: one run, as if it had never ended.
+
+        Fixed steps go on bit for bit, adaptive ones to their tolerance.  ``options``: ``save_at`` (after the time
+        that was reached, default 100 equispaced), ``stop_when``, ``record_when``, ``progress``, ``checkpoint`` and
+        ``every`` as of the solver; ``flow``, and ``observe``, the same ones, where a file could not hold them.
+
+        Raises ValueError for a ``t_end`` before the time that was reached, a flow or observables other than its own,
+        and a run that keeps no memory; Interrupted with the whole run so far.
+        """
+        from gegenflow.numerics.runs.extending import extended
+
+        longer: DensityRun = extended(self, t_end, **options)
+        return longer
 
     def save(self, path: str | Path) -> None:
         """Write the run to exactly this path, as :meth:`Run.save` does; :func:`load` reads it back."""

@@ -475,7 +475,7 @@ def test_interrupted_simulation_is_still_saved(call, monkeypatch, tmp_path):
     def impatient(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gegenflow.numerics.integrators.few_tokens._begin", impatient)
+    monkeypatch.setattr("gegenflow.numerics.integrators.few_tokens.begin", impatient)
     status, out, _ = call(f"simulate --beta 1 --tokens 20 --out {tmp_path}/run.npz --format json")
     assert (status, strict(out)["ok"]) == (1, False)
     np.testing.assert_allclose(nm.load(tmp_path / "run.npz").tokens, nm.uniform(20, 2, rng=0), atol=1e-15)
@@ -607,9 +607,7 @@ def test_bad_starts_are_refused_by_name(call, starts, file, names):
 @pytest.mark.parametrize("line", ["simulate --beta 1 --out", "validate --figure"])
 def test_missing_folders_are_found_before_the_work(call, tmp_path, line, monkeypatch):
     """No run is started whose result could not be written."""
-    monkeypatch.setattr(
-        "gegenflow.numerics.runs.particles.integrate", lambda *_, **__: pytest.fail("a run was started")
-    )
+    monkeypatch.setattr("gegenflow.numerics.runs.particles.drive", lambda *_, **__: pytest.fail("a run was started"))
     assert_refused(call(line, str(tmp_path / "absent" / "file.png")), "there is no folder")
 
 
@@ -619,9 +617,7 @@ def test_missing_folders_are_found_before_the_work(call, tmp_path, line, monkeyp
 )
 def test_files_that_cannot_be_written_are_found_before_the_work(call, tmp_path, line, monkeypatch):
     """A folder in place of a file, and a picture format that does not exist, by name and before any run."""
-    monkeypatch.setattr(
-        "gegenflow.numerics.runs.particles.integrate", lambda *_, **__: pytest.fail("a run was started")
-    )
+    monkeypatch.setattr("gegenflow.numerics.runs.particles.drive", lambda *_, **__: pytest.fail("a run was started"))
     assert_refused(call(line.format(tmp_path)), str(tmp_path))
 
 

@@ -34,7 +34,20 @@ WITHOUT_EXAMPLES = {
     "gegenflow.theory.symbols": "the symbols alone",
 }
 WITHOUT_A_SOURCE = {
-    *("Certified", "certify", "Kernel", "Derivation", "Phase", "Table", "Boundary", "Boundaries"),
+    *(
+        "Crossing",
+        "Event",
+        "Integration",
+        "Interrupted",
+        "Certified",
+        "certify",
+        "Kernel",
+        "Derivation",
+        "Phase",
+        "Table",
+        "Boundary",
+        "Boundaries",
+    ),
     *("critical_table", "growth_table", "Refused"),
     *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Prospect"),
     *("plot_checks", "plot_density", "plot_power", "plot_trajectories"),

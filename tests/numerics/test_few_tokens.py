@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
 from scipy.stats import special_ortho_group
-from support.few_tokens import MODELS, lifetime, on_circle
+from support.few_tokens import MODELS, follow_few, lifetime, on_circle
 
+from gegenflow.numerics import simulate
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.method import attention_field
-from gegenflow.numerics.integrators.adaptive import integrate
-from gegenflow.numerics.integrators.few_tokens import integrate_few
+from gegenflow.numerics.integrators.few_tokens import FewSteps
+from gegenflow.numerics.integrators.paths import integrate
 from gegenflow.numerics.tokens.geometry import uniform
 
 
@@ -30,7 +31,7 @@ def test_error_follows_the_tolerance_at_every_saved_time(tolerance):
     """Closed form for two tokens at beta = 0; the saved times fall into the middle of steps."""
     seen = []
     times = np.linspace(0.1, 3.0, 40)
-    integrate_few(
+    follow_few(
         on_circle(1.1, -1.1),
         None,
         0.0,
@@ -38,7 +39,7 @@ def test_error_follows_the_tolerance_at_every_saved_time(tolerance):
         rtol=tolerance,
         atol=0.0,
         save_at=times,
-        on_save=lambda t, x: seen.append(x),
+        observe=lambda t, x: seen.append(x),
     )
     slope = np.array(seen)[:, 0, 1] / np.array(seen)[:, 0, 0]
     assert np.abs(slope - np.tan(1.1) * np.exp(-times)).max() < 30 * tolerance
@@ -63,8 +64,8 @@ def test_same_path_as_the_driver_for_any_field(n, dim, beta, model, rng, duratio
         out[:] = attention_field(x, beta=beta, model=model, weights=weights)
 
     common = {"t_end": duration, "rtol": 1e-11, "atol": 0.0, "save_at": duration * np.array([0, 0.123, 0.7, 1.0])}
-    end = integrate_few(start, weights, beta, model=model, on_save=lambda t, x: seen.append(x), **common)
-    integrate(field, start, on_save=lambda t, x: expected.append(x), **common)
+    end = follow_few(start, weights, beta, model=model, observe=lambda t, x: seen.append(x), **common)
+    integrate(field, start, observe=lambda t, x: expected.append(x), **common)
     assert end.status.ok
     assert np.abs(np.array(seen) - np.array(expected)).max() < 1e-8
     assert np.array_equal(seen[0], expected[0])
@@ -80,9 +81,9 @@ def test_rotations_and_permutations_carry_over(n, dim, beta, model, rng):
     order, turn = np.random.default_rng(rng).permutation(n), special_ortho_group.rvs(dim, random_state=rng)
     duration = 2 * np.exp(-beta) if model == "usa" else 2.0
     common = {"model": model, "t_end": duration, "rtol": 1e-11, "atol": 0.0}
-    straight = integrate_few(start, weights, beta, **common)
-    turned = integrate_few((start @ turn.T)[order], weights[order], beta, **common)
-    assert np.abs((straight.tokens @ turn.T)[order] - turned.tokens).max() < 1e-8
+    straight = follow_few(start, weights, beta, **common)
+    turned = follow_few((start @ turn.T)[order], weights[order], beta, **common)
+    assert np.abs((straight.state @ turn.T)[order] - turned.state).max() < 1e-8
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -93,7 +94,7 @@ def test_lifetimes_up_to_ten_to_the_166_are_exact(beta, gap, model):
     start, weights, seen = on_circle(0.3, 0.3 + gap), (0.3, 0.7), []
     with mpmath.workdps(25):
         total = float(lifetime(exact_gap(start), mpmath.mpf("0.01"), weights, beta, model))
-        integrate_few(
+        follow_few(
             start,
             weights,
             beta,
@@ -102,7 +103,7 @@ def test_lifetimes_up_to_ten_to_the_166_are_exact(beta, gap, model):
             rtol=1e-12,
             atol=0.0,
             save_at=[0.5 * total, 0.9 * total],
-            on_save=lambda t, x: seen.append((t, x)),
+            observe=lambda t, x: seen.append((t, x)),
         )
         assert len(seen) == 2
         for time, tokens in seen:
@@ -136,36 +137,36 @@ def test_a_run_taken_up_again_is_the_same_run():
     """One run against two halves that pass on the time, the tokens and the next step."""
     start = uniform(6, 3, rng=4)
     common = {"model": "sa", "rtol": 1e-11, "atol": 0.0}
-    whole = integrate_few(start, None, 9.0, t_end=8.0, **common)
-    half = integrate_few(start, None, 9.0, t_end=3.0, **common)
-    rest = integrate_few(half.tokens, None, 9.0, t_end=8.0, t_start=3.0, first_step=half.next_step, **common)
-    assert np.abs(whole.tokens - rest.tokens).max() < 1e-9
+    whole = follow_few(start, None, 9.0, t_end=8.0, **common)
+    half = follow_few(start, None, 9.0, t_end=3.0, **common)
+    rest = follow_few(half.state, None, 9.0, t_end=8.0, time=3.0, memory=half.memory, **common)
+    assert np.abs(whole.state - rest.state).max() < 1e-9
     assert rest.evaluations < whole.evaluations
 
 
 def test_tokens_in_one_place_stay_there_to_the_last_bit():
     """Equal tokens feel equal forces, summed in equal order, however long they are followed."""
-    tokens = integrate_few(np.repeat(on_circle(0.0, 2.0), 5, axis=0), None, 30.0, model="sa", t_end=1e4).tokens
+    tokens = follow_few(np.repeat(on_circle(0.0, 2.0), 5, axis=0), None, 30.0, model="sa", t_end=1e4).state
     assert np.array_equal(tokens[:5], np.repeat(tokens[:1], 5, axis=0))
 
 
 def test_one_token_and_exact_balance_stand_still():
     """No force at all: one step to the end."""
     for start in ([[0.6, 0.8]], [[1.0, 0.0], [-1.0, 0.0]]):
-        end = integrate_few(start, None, 3.0, model="sa", t_end=1e90)
+        end = follow_few(start, None, 3.0, model="sa", t_end=1e90)
         assert end.steps <= 2
-        assert np.array_equal(end.tokens, start)
+        assert np.array_equal(end.state, start)
         assert (end.reached, str(end.status)) == (1e90, "reached t = 1e+90")
 
 
 def test_the_run_stops_where_two_tokens_meet():
     """The distance at the end, and at beta = 0 the closed form of the time."""
-    end = integrate_few(on_circle(1.0, -1.0), None, 0.0, t_end=100.0, rtol=1e-10, atol=0.0, merge=1e-8)
-    chord = np.linalg.norm(end.tokens[0] - end.tokens[1])
-    assert end.stopped
-    assert end.status.ok
-    assert 1e-10 < chord < 1e-8
-    assert end.reached == pytest.approx(np.log(np.tan(1) / (chord / 2)), abs=1e-2)
+    steps = FewSteps(on_circle(1.0, -1.0), np.full(2, 0.5), 0.0, tol=1e-10, merge=1e-8)
+    while not steps.met:
+        steps.advance(100.0)
+    end = steps.at(steps.time)
+    assert np.linalg.norm(end[0] - end[1]) == pytest.approx(1e-8, rel=1e-6)
+    assert steps.time == pytest.approx(np.log(np.tan(1) / 5e-9), abs=2e-6)
 
 
 def test_interrupt_keeps_what_was_reached():
@@ -178,27 +179,28 @@ def test_interrupt_keeps_what_was_reached():
     previous = signal.signal(signal.SIGALRM, interrupt)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.5)
-        end = integrate_few(
-            start, None, 9.0, model="sa", t_end=1e12, save_at=[0, 1.5, 1e12], on_save=lambda t, x: seen.append(t)
+        end = follow_few(
+            start, None, 9.0, model="sa", t_end=1e12, save_at=[0, 1.5, 1e12], observe=lambda t, x: seen.append(t)
         )
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+    assert end.interrupted
     assert "interrupted at t = " in str(end.status)
     assert seen == end.t.tolist() == [0, 1.5]
     assert 1.5 < end.reached < 1e12
-    assert np.abs(np.linalg.norm(end.tokens, axis=1) - 1).max() < 1e-14
+    assert np.abs(np.linalg.norm(end.state, axis=1) - 1).max() < 1e-14
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"t_end": 1e250}, r"t_end is 1e\+250: for this beta and model it must be at most 1e\+240"),
+        ({"t_end": 1e250}, r"t_end 1e\+250: for this beta and model it must be at most 1e\+240"),
         ({"t_end": 1e200, "beta": 200.0, "model": "usa"}, "at most 1.38e"),
         ({"beta": -151.0}, "beta -151.0"),
         ({"model": "softmax"}, "model softmax"),
         ({"rtol": 0.0}, "rtol 0.0"),
-        ({"first_step": 0.0}, "first_step is 0.0: it must be > 0"),
+        ({"first_step": 0.0}, "first_step 0.0: it must be finite, > 0"),
         ({"save_at": [2.0]}, "save_at: its times run from 2 to 2"),
         ({"tokens": [[2.0, 0.0]]}, "row 0 has norm 2"),
         ({"weights": [0.5, 0.5]}, "weights: they have shape"),
@@ -208,4 +210,4 @@ def test_bad_input_is_refused(change, message):
     """Every refusal names the value."""
     arguments = {"tokens": np.eye(3), "weights": None, "beta": 1.0, "model": "sa", "t_end": 1.0} | change
     with pytest.raises(ValueError, match=message):
-        integrate_few(**arguments)
+        simulate(**arguments)

@@ -12,8 +12,11 @@ from scipy.integrate import solve_ivp
 from gegenflow.numerics import normalize, uniform
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import prepare_field
-from gegenflow.numerics.integrators.adaptive import integrate
+from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
+from gegenflow.numerics.integrators.interrupts import Interrupted
+from gegenflow.numerics.integrators.paths import integrate
 from gegenflow.numerics.tokens.arguments import check_times
+from gegenflow.numerics.tokens.geometry import check_tokens
 
 RATES = np.array([2.0, 1.0, 1.0])
 
@@ -46,6 +49,14 @@ def angle_attention(n, beta):
     return field
 
 
+def every_step(field, start, t_end, **options):
+    """Times and states after each step of the stepper, without the driver."""
+    steps = AdaptiveSteps(field, start, **options)
+    while steps.time < t_end:
+        steps.advance(t_end)
+        yield steps.time, steps.at(steps.time)
+
+
 def points(angle):
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
@@ -57,7 +68,7 @@ def test_error_follows_the_tolerance_down_to_rounding(order):
     errors = []
     for rtol in 10.0 ** -np.arange(3, 13):
         end = integrate(dumbbell, start, t_end=3.0, order=order, rtol=rtol, atol=rtol)
-        errors.append(np.abs(end.tokens - dumbbell_at(start, 3.0)).max())
+        errors.append(np.abs(end.state - dumbbell_at(start, 3.0)).max())
         assert errors[-1] < 10 * rtol + 1e-15
         assert end.status.ok
     assert np.polyfit(np.arange(3, 13), np.log10(errors), 1)[0] == pytest.approx(-1, abs=0.15)
@@ -77,7 +88,7 @@ def test_two_tokens_at_beta_zero_close_their_gap_exponentially(order):
     for half in (0.1, 1.0, 1.5):
         end = integrate(attention(2, 0.0), points(np.array([half, -half])), t_end=3.0, order=order, rtol=1e-11)
         expected = np.arctan(np.tan(half) * np.exp(-3.0))
-        assert np.arctan2(end.tokens[0, 1], end.tokens[0, 0]) == pytest.approx(expected, rel=0, abs=2e-10)
+        assert np.arctan2(end.state[0, 1], end.state[0, 0]) == pytest.approx(expected, rel=0, abs=2e-10)
 
 
 @pytest.mark.parametrize(("order", "method"), [(5, "RK45"), (8, "DOP853")])
@@ -95,7 +106,7 @@ def test_attention_agrees_with_scipy_at_no_more_evaluations(order, method, beta,
             return out.ravel()
 
         peer = solve_ivp(flat, (0, t_end), start.ravel(), method=method, rtol=rtol, atol=rtol / 100)
-        assert np.abs(end.tokens - normalize(peer.y[:, -1].reshape(start.shape))).max() < 300 * rtol
+        assert np.abs(end.state - normalize(peer.y[:, -1].reshape(start.shape))).max() < 300 * rtol
         calls, allowed = calls + end.evaluations, allowed + peer.nfev
     assert calls < 1.2 * allowed
 
@@ -113,9 +124,9 @@ def test_angles_and_tokens_give_the_same_run(order, beta, n, seed, turns):
     options = {"t_end": np.exp(-beta), "order": order, "rtol": 1e-10, "save_at": []}
     flat = integrate(attention(n, beta), points(angle), **options)
     round_ = integrate(angle_attention(n, beta), angle, **options)
-    np.testing.assert_allclose(points(round_.tokens), flat.tokens, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(points(round_.state), flat.state, rtol=0, atol=1e-8)
     assert 0.5 < round_.evaluations / flat.evaluations < 2
-    assert np.abs(round_.tokens - angle).max() < np.pi
+    assert np.abs(round_.state - angle).max() < np.pi
 
 
 @pytest.mark.parametrize("order", [5, 8])
@@ -125,18 +136,18 @@ def test_saved_states_lie_on_the_path_and_change_no_step(order):
     times = np.sort(np.random.default_rng(0).uniform(0, 2, 1000))
     times[0], times[-1] = 0.0, 2.0
     options = {"t_end": 2.0, "rtol": 1e-10, "atol": 1e-10, "order": order}
-    end = integrate(dumbbell, start, save_at=times, on_save=lambda t, x: seen.append((t, x)), **options)
+    end = integrate(dumbbell, start, save_at=times, observe=lambda t, x: seen.append((t, x)), **options)
     assert np.array_equal([t for t, _ in seen], times)
     assert np.array_equal(end.t, times)
     for t, tokens in seen:
         assert np.abs(np.linalg.norm(tokens, axis=1) - 1).max() < 1e-15
         assert np.abs(tokens - dumbbell_at(start, t)).max() < 2e-9
     assert np.abs(seen[0][1] - start).max() < 1e-15
-    assert np.array_equal(seen[-1][1], end.tokens)
+    assert np.array_equal(seen[-1][1], end.state)
     assert end.steps < 80
     bare = integrate(dumbbell, start, save_at=[], **options)
-    assert (bare.steps, bare.rejected, bare.next_step) == (end.steps, end.rejected, end.next_step)
-    assert np.array_equal(bare.tokens, end.tokens)
+    assert (bare.steps, bare.rejected, bare.memory) == (end.steps, end.rejected, end.memory)
+    assert np.array_equal(bare.state, end.state)
 
 
 @given(exponent=st.floats(-290, 290), order=st.sampled_from([5, 8]))
@@ -151,7 +162,7 @@ def test_no_speed_is_too_large_or_too_small(exponent, order):
     end = integrate(fast, start, t_end=2 / scale, order=order, rtol=1e-9)
     assert end.status.ok
     assert end.steps < 60
-    np.testing.assert_allclose(end.tokens, dumbbell_at(start, 2.0), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(end.state, dumbbell_at(start, 2.0), rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("order", [5, 8])
@@ -166,15 +177,12 @@ def test_an_event_of_length_one_between_long_passages(order, slow):
         before, after = (np.exp(np.clip(gap / 0.01, -700, 700)) for gap in (1 - angle, angle - 5))
         out[:] = 1 / (1 + slow * (before + after + before * after) / ((1 + before) * (1 + after)))
 
-    seen = []
-    end = integrate(
-        field, [0.0], t_end=1.5 * slow, order=order, rtol=1e-9, save_at=[], stop=lambda t, x: seen.append((t, x[0]))
-    )
-    assert end.status.ok
-    inside = [t for t, angle in seen if 1.8 < angle < 4.2]
+    seen = [*every_step(field, np.zeros(1), 1.5 * slow, order=order, tol=1e-9 + 1e-10)]
+    inside = [t for t, angle in seen if 1.8 < angle[0] < 4.2]
     assert inside
     np.testing.assert_allclose(inside, slow, rtol=1e-2)
-    assert end.tokens[0] == pytest.approx(5.5, abs=1e-2)
+    assert seen[-1][0] == 1.5 * slow
+    assert seen[-1][1][0] == pytest.approx(5.5, abs=1e-2)
 
 
 @pytest.mark.parametrize("order", [5, 8])
@@ -182,48 +190,42 @@ def test_steps_below_the_spacing_of_the_clock_add_up(order):
     """A turn by 1000 radians from t = 1e16, where float64 knows every other number, in steps of less than one."""
     end = integrate(turn, [[1.0, 0.0]], t_start=1e16, t_end=1e16 + 1000, order=order, rtol=1e-12, atol=0.0, save_at=[])
     assert end.steps > 1000
-    np.testing.assert_allclose(end.tokens, [[np.cos(1000.0), np.sin(1000.0)]], rtol=0, atol=1e-8)
+    np.testing.assert_allclose(end.state, [[np.cos(1000.0), np.sin(1000.0)]], rtol=0, atol=1e-8)
 
 
 @given(order=st.sampled_from([5, 8]), cut=st.floats(0.01, 0.99), rtol=st.sampled_from([1e-6, 1e-9]))
 def test_a_run_goes_on_where_it_stopped(order, cut, rtol):
-    """Stopped after some step and taken up with its next step: the steps of the run that never stopped."""
-    start, options = uniform(10, 3, rng=4), {"order": order, "rtol": rtol, "save_at": []}
-    whole = integrate(dumbbell, start, t_end=3.0, **options)
-    first = integrate(dumbbell, start, t_end=3.0, stop=lambda t, x: t > 3 * cut, **options)
-    assert first.stopped
-    assert first.reached > 3 * cut
-    assert str(first.status) == f"stopped at t = {first.reached:g}"
-    if first.reached < 3:
-        step = min(first.next_step, 3.0 - first.reached)
-        second = integrate(dumbbell, first.tokens, t_start=first.reached, t_end=3.0, first_step=step, **options)
-        assert first.steps + second.steps == whole.steps
-        np.testing.assert_allclose(second.tokens, whole.tokens, rtol=0, atol=1e-12)
+    """Left after some step and taken up with its memory: the steps of the run that never ended, bit for bit."""
+    start, options = uniform(10, 3, rng=4), {"order": order, "tol": rtol}
+    whole = [*every_step(dumbbell, start, 3.0, **options)]
+    number = next(k for k, (t, _) in enumerate(whole) if t > 3 * cut)
+    first = AdaptiveSteps(dumbbell, start, **options)
+    for _ in range(number + 1):
+        first.advance(3.0)
+    memory = first.memory(first.time)
+    second = [*every_step(dumbbell, first.at(first.time), 3.0, time=first.time, memory=memory, **options)]
+    assert [t for t, _ in second] == [t for t, _ in whole[number + 1 :]]
+    for (_, one), (_, other) in zip(second, whole[number + 1 :], strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_a_last_step_cut_short_leaves_the_proposal():
     """An end just behind a step: what is proposed for going on is a step as before, not the remainder."""
-    start, times = uniform(10, 3, rng=4), []
-    integrate(dumbbell, start, t_end=3.0, save_at=[], stop=lambda t, x: times.append(t))
+    start = uniform(10, 3, rng=4)
+    times = [t for t, _ in every_step(dumbbell, start, 3.0, tol=1e-8 + 1e-10)]
     end = integrate(dumbbell, start, t_end=times[3] + 1e-9, save_at=[])
     assert end.steps == 5
-    assert end.next_step > (times[4] - times[3]) / 2
+    assert end.memory["next_step"] > (times[4] - times[3]) / 2
 
 
-def test_stop_sees_every_step_and_the_end_is_its_last():
-    """Times and states that stop was called with, against the exact solution."""
-    start, seen = uniform(5, 3, rng=5), []
-
-    def stop(t, x):
-        seen.append((t, x.copy()))
-        return t > 1
-
-    end = integrate(dumbbell, start, t_end=3.0, stop=stop)
+def test_the_driver_takes_the_steps_of_its_stepper():
+    """Times and states at the end of every step against the exact solution, and the driver's own run."""
+    start = uniform(5, 3, rng=5)
+    seen = [*every_step(dumbbell, check_tokens(start), 3.0, tol=1e-8 + 1e-10)]
+    end = integrate(dumbbell, start, t_end=3.0)
     assert len(seen) == end.steps
-    assert seen[-1][0] == end.reached
-    assert all(t <= 1 for t, _ in seen[:-1])
-    assert np.array_equal(seen[-1][1], end.tokens)
-    assert end.t[-1] <= end.reached < end.t[-1] + 0.03
+    assert seen[-1][0] == end.reached == 3.0
+    assert np.array_equal(seen[-1][1], end.state)
     for t, x in seen:
         np.testing.assert_allclose(x, dumbbell_at(start, t), rtol=0, atol=1e-7)
 
@@ -237,12 +239,14 @@ def test_interrupt_keeps_what_was_reached():
             raise KeyboardInterrupt
         seen.append(t)
 
-    end = integrate(dumbbell, start, t_end=100.0, save_at=np.arange(0, 100, 0.25), on_save=impatient)
-    assert not end.status.ok
+    with pytest.raises(Interrupted) as stop:
+        integrate(dumbbell, start, t_end=100.0, save_at=np.arange(0, 100, 0.25), observe=impatient)
+    end = stop.value.run
+    assert not end.status
     assert "interrupted at t = " in str(end.status)
     assert seen == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert np.array_equal(end.t, seen)
-    np.testing.assert_allclose(end.tokens, dumbbell_at(start, end.reached), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(end.state, dumbbell_at(start, end.reached), rtol=0, atol=1e-6)
 
 
 @settings(max_examples=25)
@@ -257,13 +261,15 @@ def test_interrupt_in_the_field_keeps_the_last_step(call, order):
             raise KeyboardInterrupt
         dumbbell(x, out)
 
-    end = integrate(
-        field, start, t_end=100.0, order=order, save_at=np.arange(0, 100, 0.1), on_save=lambda t, x: seen.append(t)
-    )
+    with pytest.raises(Interrupted) as stop:
+        integrate(
+            field, start, t_end=100.0, order=order, save_at=np.arange(0, 100, 0.1), observe=lambda t, x: seen.append(t)
+        )
+    end = stop.value.run
     assert str(end.status).startswith(f"interrupted at t = {end.reached:g} of 100")
     assert np.array_equal(end.t, seen)
     assert end.reached < seen[-1] + 0.1
-    np.testing.assert_allclose(end.tokens, dumbbell_at(start, end.reached), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(end.state, dumbbell_at(start, end.reached), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("trial", range(20))
@@ -276,9 +282,16 @@ def test_interrupt_at_a_random_moment_keeps_everything(trial):
     signal.setitimer(signal.ITIMER_REAL, delay)
     try:
         begin = clock.perf_counter()
-        end = integrate(
-            dumbbell, start, t_end=1e5, save_at=np.arange(0, 1e3, 0.05), on_save=lambda t, x: seen.append(t), rtol=1e-9
-        )
+        with pytest.raises(Interrupted) as stop:
+            integrate(
+                dumbbell,
+                start,
+                t_end=1e5,
+                save_at=np.arange(0, 1e3, 0.05),
+                observe=lambda t, x: seen.append(t),
+                rtol=1e-9,
+            )
+        end = stop.value.run
         assert clock.perf_counter() - begin < delay + 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -286,7 +299,7 @@ def test_interrupt_at_a_random_moment_keeps_everything(trial):
     assert "interrupted" in str(end.status)
     assert len(seen) - len(end.t) in (0, 1)
     assert np.array_equal(end.t, seen[: len(end.t)])
-    np.testing.assert_allclose(end.tokens, dumbbell_at(start, end.reached), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(end.state, dumbbell_at(start, end.reached), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("order", [5, 8])
@@ -308,8 +321,8 @@ def test_a_field_that_breaks_down_ends_in_a_status(order):
         assert not broken.status.ok
         assert str(broken.status) == f"stopped at t = {broken.reached:g} of 5: {message}; try a smaller t_end"
         assert 0 < broken.reached < np.pi / 3
-        np.testing.assert_allclose(broken.tokens, points(np.array([broken.reached])), rtol=0, atol=1e-7)
-        assert np.isfinite(broken.tokens).all()
+        np.testing.assert_allclose(broken.state, points(np.array([broken.reached])), rtol=0, atol=1e-7)
+        assert np.isfinite(broken.state).all()
         assert len(broken.t) == np.count_nonzero(np.linspace(0, 5, 101) <= broken.reached)
 
 
@@ -318,7 +331,7 @@ def test_a_field_that_is_not_finite_at_the_start():
     end = integrate(lambda x, out: out.fill(np.nan), np.eye(2), t_end=5.0)
     assert str(end.status) == "stopped at t = 0 of 5: the velocity is not finite; try a smaller t_end"
     assert (end.reached, end.steps, list(end.t)) == (0.0, 0, [0.0])
-    assert np.array_equal(end.tokens, np.eye(2))
+    assert np.array_equal(end.state, np.eye(2))
 
 
 def test_a_singular_speed_ends_in_a_status():
@@ -336,9 +349,9 @@ def test_a_singular_speed_ends_in_a_status():
 def test_nothing_to_do():
     """No time to integrate, and a field that vanishes."""
     seen = []
-    still = integrate(dumbbell, np.eye(3), t_end=0.0, on_save=lambda t, x: seen.append(t))
+    still = integrate(dumbbell, np.eye(3), t_end=0.0, observe=lambda t, x: seen.append(t))
     assert (seen, still.steps, still.status.ok) == ([0.0], 0, True)
-    assert np.array_equal(integrate(dumbbell, np.eye(3), t_end=10.0).tokens, np.eye(3))
+    assert np.array_equal(integrate(dumbbell, np.eye(3), t_end=10.0).state, np.eye(3))
     later = integrate(dumbbell, np.eye(3), t_start=-1.0, t_end=-1.0)
     assert (list(later.t), later.reached) == ([-1.0], -1.0)
 

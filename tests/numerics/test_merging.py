@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import solve_ivp
 from scipy.stats import special_ortho_group
-from support.few_tokens import MODELS, lifetime, on_circle
+from support.few_tokens import MODELS, follow_few, follow_merging, lifetime, on_circle
 
+from gegenflow.numerics import simulate
 from gegenflow.numerics.fields.method import attention_field
-from gegenflow.numerics.integrators.few_tokens import integrate_few
-from gegenflow.numerics.integrators.merging import integrate_merging, stretching_rates
+from gegenflow.numerics.integrators.merging import stretching_rates
 from gegenflow.numerics.tokens.geometry import normalize, uniform
 
 
@@ -108,13 +108,32 @@ def closing_times(angles, weights, beta, model, closed):
 def test_clusters_meet_when_their_gaps_say(beta, angles, weights, model):
     """Three and four clusters against gaps in an internal time of their own, followed by scipy."""
     expected = closing_times(angles, weights, beta, model, 1e-9)
-    end = integrate_merging(
+    end, steps = follow_merging(
         on_circle(*angles), weights, beta, model=model, t_end=1e150, rtol=1e-12, atol=0.0, save_at=[]
     )
     assert end.status.ok
-    assert end.remaining.tolist() == list(range(len(angles) - 1, 0, -1))
+    assert steps.merges[:, 1].tolist() == list(range(len(angles) - 1, 0, -1))
     unit = np.exp(-beta) if model == "usa" else 1.0
-    assert end.merged == pytest.approx(expected, rel=1e-8, abs=60 * unit)
+    assert steps.merges[:, 0] == pytest.approx(expected, rel=1e-8, abs=60 * unit)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("beta", "gap", "merge"), [(0, 2.0, 1e-9), (4, 1.0, 1e-9), (9, 0.5, 1e-8), (25, 1.5, 1e-9)])
+def test_a_merge_is_where_the_distance_is_that_of_merging(beta, gap, merge, model):
+    """The quadrature of the gap down to the distance of merging; ends of steps would be up to one unit late."""
+    start, weights = on_circle(0.0, gap), (0.3, 0.7)
+    _, steps = follow_merging(
+        start, weights, beta, model=model, t_end=1e20, rtol=1e-6 if merge > 5e-9 else 1e-8, atol=0.0, merge=merge
+    )
+    expected = float(lifetime(mpmath.mpf(gap), 2 * mpmath.asin(mpmath.mpf(merge) / 2), weights, beta, model))
+    late, unit = steps.merges[0, 0] - expected, np.exp(-beta) if model == "usa" else 1.0
+    assert abs(late) < 1e-4 * unit + 1e-7 * expected
+
+
+def test_the_merge_of_an_example_worked_by_hand():
+    """SA, beta 4, two tokens 1 radian apart, merged at 1e-9: the integral of (1 + e^(4 (1 - cos x)))/(2 sin x)."""
+    run = simulate(on_circle(0.0, 1.0), beta=4.0, model="sa", t_end=100.0, merge=1e-9)
+    assert run.merges.tolist() == [[pytest.approx(21.7403306, abs=1e-5), 1.0]]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -124,7 +143,7 @@ def test_a_chain_of_merges_keeps_the_weights(model):
     place = np.concatenate([rng.uniform(-0.05, 0.05, 40), 2 + rng.uniform(-0.05, 0.05, 20)])
     weights = rng.dirichlet(np.ones(60))
     seen = []
-    end = integrate_merging(
+    _, steps = follow_merging(
         on_circle(*place),
         weights,
         100.0,
@@ -133,16 +152,16 @@ def test_a_chain_of_merges_keeps_the_weights(model):
         rtol=1e-12,
         atol=0.0,
         save_at=[1e-30 if model == "usa" else 1e4],
-        on_save=lambda t, x: seen.append(x),
+        observe=lambda t, x: seen.append(x),
     )
-    assert end.remaining[-2:].tolist() == [2, 1]
+    assert steps.merges[:, 1][-2:].tolist() == [2, 1]
     masses = weights[:40].sum(), weights[40:].sum()
     apart = np.linalg.norm(seen[0][0] - seen[0][-1])
     assert np.ptp(seen[0][:40], axis=0).max() == np.ptp(seen[0][40:], axis=0).max() == 0
     with mpmath.workdps(25):
         expected = float(lifetime(2 * mpmath.asin(apart / 2), mpmath.mpf("1e-9"), masses, 100, model))
-    assert end.merged[-1] == pytest.approx(expected, rel=1e-8)
-    assert len(np.unique(end.labels)) == 1
+    assert steps.merges[:, 0][-1] == pytest.approx(expected, rel=1e-8)
+    assert len(np.unique(steps.labels)) == 1
 
 
 @given(
@@ -154,13 +173,13 @@ def test_merging_moves_no_token_by_more_than_the_tolerance_allows(n, dim, beta, 
     weights = np.random.default_rng(rng).dirichlet(np.full(n, 5.0))
     duration = 40 * np.exp(-beta) if model == "usa" else 40.0
     common = {"model": model, "rtol": 1e-10, "atol": 0.0, "save_at": []}
-    merging = integrate_merging(start, weights, beta, t_end=duration, **common)
-    plain = integrate_few(start, weights, beta, t_end=merging.reached, **common)
+    merging, steps = follow_merging(start, weights, beta, t_end=duration, **common)
+    plain = follow_few(start, weights, beta, t_end=merging.reached, **common)
     assert merging.status.ok or "could be pulled apart" in str(merging.status)
-    assert np.abs(merging.tokens - plain.tokens).max() < 1e-6
-    assert len(merging.remaining) == len(merging.merged)
-    assert (np.diff(merging.remaining) < 0).all()
-    assert (np.diff(merging.merged) >= 0).all()
+    assert np.abs(merging.state - plain.state).max() < 1e-6
+    assert steps.merges.shape[1] == 2
+    assert (np.diff(steps.merges[:, 1]) < 0).all()
+    assert (np.diff(steps.merges[:, 0]) >= 0).all()
 
 
 @given(rng=integers(0, 2**32 - 1), model=sampled_from(MODELS), dim=integers(2, 5))
@@ -171,11 +190,11 @@ def test_rotations_and_permutations_carry_over(rng, model, dim):
     weights = random.dirichlet(np.full(12, 5.0))
     order, turn = random.permutation(12), special_ortho_group.rvs(dim, random_state=rng)[:, :2]
     common = {"model": model, "t_end": 1e60, "rtol": 1e-11, "atol": 0.0, "save_at": []}
-    flat = integrate_merging(on_circle(*place), weights, 80.0, **common)
-    turned = integrate_merging((on_circle(*place) @ turn.T)[order], weights[order], 80.0, **common)
-    assert turned.remaining[-2:].tolist() == flat.remaining[-2:].tolist() == [2, 1]
-    assert turned.merged[-2:] == pytest.approx(flat.merged[-2:], rel=1e-6)
-    assert np.abs(turned.tokens - (flat.tokens @ turn.T)[order]).max() < 1e-6
+    flat_end, flat = follow_merging(on_circle(*place), weights, 80.0, **common)
+    turned_end, turned = follow_merging((on_circle(*place) @ turn.T)[order], weights[order], 80.0, **common)
+    assert turned.merges[-2:, 1].tolist() == flat.merges[-2:, 1].tolist() == [2, 1]
+    assert turned.merges[-2:, 0] == pytest.approx(flat.merges[-2:, 0], rel=1e-6)
+    assert np.abs(turned_end.state - (flat_end.state @ turn.T)[order]).max() < 1e-6
 
 
 def test_tokens_that_are_pulled_apart_stop_the_run_and_really_part():
@@ -184,11 +203,11 @@ def test_tokens_that_are_pulled_apart_stop_the_run_and_really_part():
     common = {"model": "usa", "t_end": 1e5 * np.exp(-40.0), "rtol": 1e-8, "atol": 0.0}
 
     def outcome(place, merge):
-        return integrate_merging(on_circle(place, place + 2e-10, 0.0), weights, 40.0, merge=merge, **common)
+        return follow_merging(on_circle(place, place + 2e-10, 0.0), weights, 40.0, merge=merge, **common)
 
     def largest_distance(place):
         distances = []
-        integrate_few(
+        follow_few(
             on_circle(place, place + 2e-10, 0.0),
             weights,
             40.0,
@@ -196,26 +215,26 @@ def test_tokens_that_are_pulled_apart_stop_the_run_and_really_part():
             rtol=1e-13,
             atol=0.0,
             save_at=np.linspace(0, common["t_end"], 20_000),
-            on_save=lambda t, x: distances.append(np.linalg.norm(x[0] - x[1])),
+            observe=lambda t, x: distances.append(np.linalg.norm(x[0] - x[1])),
         )
         return max(distances)
 
-    torn = outcome(0.76, 5e-10)
+    torn, _ = outcome(0.76, 5e-10)
     assert not torn.status.ok
     assert "the 2 tokens merged by t = 0 could be pulled apart; choose a smaller merge" in str(torn.status)
     assert largest_distance(0.76) > 1e-8
-    assert outcome(0.76, 1e-11).remaining.tolist() == [2, 1]
-    assert outcome(0.8, 5e-10).remaining.tolist() == [2, 1]
+    assert outcome(0.76, 1e-11)[1].merges[:, 1].tolist() == [2, 1]
+    assert outcome(0.8, 5e-10)[1].merges[:, 1].tolist() == [2, 1]
     assert largest_distance(0.8) < 1e-8
 
 
 def test_tokens_in_one_place_merge_at_once():
     """Five thousand tokens in three places: nothing is left to do but three clusters."""
     place = np.repeat([0.0, 1.0, 2.5], [1000, 2500, 1500])
-    end = integrate_merging(on_circle(*place), None, 50.0, model="sa", t_end=1.0, save_at=[1.0])
-    assert end.merged.tolist() == [0.0]
-    assert end.remaining.tolist() == [3]
-    assert end.tokens.shape == (5000, 2)
+    end, steps = follow_merging(on_circle(*place), None, 50.0, model="sa", t_end=1.0, save_at=[1.0])
+    assert steps.merges[:, 0].tolist() == [0.0]
+    assert steps.merges[:, 1].tolist() == [3]
+    assert end.state.shape == (5000, 2)
 
 
 def test_interrupt_keeps_what_was_reached():
@@ -228,17 +247,18 @@ def test_interrupt_keeps_what_was_reached():
             signal.raise_signal(signal.SIGINT)
         seen.append(t)
 
-    end = integrate_merging(
-        start, None, 60.0, model="sa", t_end=1e40, save_at=np.geomspace(1e-3, 1e40, 60), on_save=impatient
+    end, steps = follow_merging(
+        start, None, 60.0, model="sa", t_end=1e40, save_at=np.geomspace(1e-3, 1e40, 60), observe=impatient
     )
+    assert end.interrupted
     assert "interrupted at t = " in str(end.status)
     assert len(end.t) == 30
     assert np.array_equal(end.t, seen)
-    assert len(end.merged)
+    assert len(steps.merges[:, 0])
 
 
 @pytest.mark.parametrize("merge", [0.0, 1e-15, 1e-3, np.nan])
 def test_a_bad_merge_is_refused(merge):
     """The message names the value and the range."""
     with pytest.raises(ValueError, match=r"merge is .*: it must lie in \[1e-14, 1\.01e-09\], up to a tenth"):
-        integrate_merging(np.eye(2), None, 1.0, t_end=1.0, merge=merge)
+        simulate(np.eye(2), beta=1.0, t_end=1.0, merge=merge)

@@ -135,13 +135,14 @@ def test_lengths_are_recorded_beside_directions_and_survive_saving(tmp_path):
     assert (nm.simulate(start, beta=0.0, t_end=0.1).radii == 1).all()
 
 
-def test_a_measured_error_compares_directions():
-    """The largest distance of unit tokens from a run at a hundredth of the tolerances, whatever their lengths."""
+def test_a_measured_error_compares_tokens_with_their_lengths():
+    """The largest distance of tokens, not of their directions alone, from a run at a hundredth of the tolerances."""
     start = nm.uniform(20, 3, rng=2)
     options = {"beta": 2.0, "layer_norm": "pre", "radii": np.full(20, 50.0), "t_end": 30.0, "rtol": 1e-5}
     run = nm.simulate(start, **options, estimate_error=True)
     exact = nm.simulate(start, **options | {"rtol": 1e-12})
-    assert np.linalg.norm(run.tokens - exact.tokens, axis=1).max() == pytest.approx(run.error, rel=0.2, abs=1e-12)
+    ends = [one.radii[:, None] * one.tokens for one in (run, exact)]
+    assert np.linalg.norm(ends[0] - ends[1], axis=1).max() == pytest.approx(run.error, rel=0.2, abs=1e-12)
 
 
 @pytest.mark.parametrize(

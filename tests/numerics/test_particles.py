@@ -132,8 +132,10 @@ def test_interrupted_run_is_kept():
                 raise KeyboardInterrupt
             return self.calls
 
-    run = nm.simulate(nm.uniform(10, 3, rng=0), beta=1, t_end=1.0, observe=[nm.Energy(), Impatient()])
-    assert not run.status.ok
+    with pytest.raises(nm.Interrupted) as stop:
+        nm.simulate(nm.uniform(10, 3, rng=0), beta=1, t_end=1.0, observe=[nm.Energy(), Impatient()])
+    run = stop.value.run
+    assert not run.status
     assert run.observables["calls"].tolist() == [1, 2, 3]
     assert len(run.t) == len(run.trajectories) == len(run.observables["energy"]) == 3
 

@@ -8,7 +8,8 @@ from scipy.integrate import DOP853, RK45
 from scipy.linalg import expm
 
 from gegenflow.numerics import normalize, uniform
-from gegenflow.numerics.integrators.runge_kutta import ORDER_5, ORDER_8, PARALLEL_FROM, Stepper
+from gegenflow.numerics.integrators.runge_kutta import PARALLEL_FROM, RungeKutta
+from gegenflow.numerics.integrators.tableaus import ORDER_5, ORDER_8
 
 TABLEAUS = {5: ORDER_5, 8: ORDER_8}
 LINEAR = np.array([[0.3, -2.0, 0.5], [2.2, 0.1, -1.0], [-0.4, 1.1, -0.2]])
@@ -57,7 +58,7 @@ def test_observed_order(flow, order):
     field, exact, start = FLOWS[flow]
     sizes, errors = 2.0 ** -np.arange(0, 8), []
     for size in sizes:
-        stepper = Stepper(field, start.copy(), TABLEAUS[order])
+        stepper = RungeKutta(field, start.copy(), TABLEAUS[order])
         for _ in range(round(4 / size)):
             stepper.attempt(size, 1.0)
             stepper.accept()
@@ -72,7 +73,7 @@ def test_interpolant_has_its_order(flow, order, degree):
     field, exact, start = FLOWS[flow]
     sizes, errors = 2.0 ** -np.arange(1, 7, 0.5), []
     for size in sizes:
-        stepper = Stepper(field, start.copy(), TABLEAUS[order])
+        stepper = RungeKutta(field, start.copy(), TABLEAUS[order])
         stepper.attempt(size, 1.0)
         stepper.prepare_interpolant(size)
         fractions = np.arange(1, 8) / 8
@@ -88,7 +89,7 @@ def test_step_and_interpolant_are_those_of_scipy(order, size, fraction):
         lambda _, y: TILT + np.sin(y), 0.0, start, 10.0, first_step=size, max_step=size, atol=1e9
     )
     peer.step()
-    stepper = Stepper(tilted, start.copy(), TABLEAUS[order])
+    stepper = RungeKutta(tilted, start.copy(), TABLEAUS[order])
     stepper.attempt(size, 1.0)
     stepper.prepare_interpolant(size)
     np.testing.assert_allclose(stepper.trial, peer.y, rtol=0, atol=1e-13)
@@ -103,7 +104,7 @@ def test_the_error_estimate_shrinks_with_its_order_and_bounds_the_error(order):
     field, exact, start = FLOWS["tokens"]
     sizes, estimates = 2.0 ** -np.arange(2, 8, 0.5), []
     for size in sizes:
-        stepper = Stepper(field, start.copy(), TABLEAUS[order])
+        stepper = RungeKutta(field, start.copy(), TABLEAUS[order])
         estimates.append(stepper.attempt(size, 1.0))
         miss = stepper.trial.reshape(-1, 3) - exact(start, size)
         assert np.sqrt((miss**2).sum(axis=1).mean()) < estimates[-1] + 1e-15
@@ -122,14 +123,14 @@ def test_many_tokens_go_as_they_do_alone(order, dim):
     def field(x, out):
         out[:] = np.sin(x) if dim == 1 else pull - (x @ pull)[:, None] * x
 
-    whole = Stepper(field, start.copy(), TABLEAUS[order])
+    whole = RungeKutta(field, start.copy(), TABLEAUS[order])
     error = whole.attempt(0.3, 1e-6)
     whole.prepare_interpolant(0.3)
     between = whole.interpolate(0.3, 0.4)
     errors = []
     parts = np.array_split(np.arange(n), 40) if dim < 700 else np.array_split(np.arange(n), n // 5)
     for part in parts:
-        few = Stepper(field, start[part].copy(), TABLEAUS[order])
+        few = RungeKutta(field, start[part].copy(), TABLEAUS[order])
         errors.append(few.attempt(0.3, 1e-6) ** 2 * len(part))
         few.prepare_interpolant(0.3)
         np.testing.assert_allclose(
@@ -152,8 +153,8 @@ def test_the_first_step_knows_no_unit_of_time(exponent, order):
         out *= 10.0**exponent
 
     longest = 1e307 if exponent < 0 else 1.0
-    plain = Stepper(spiral, start, TABLEAUS[order]).first_step(1.0, 1e-6)
-    assert Stepper(fast, start, TABLEAUS[order]).first_step(longest, 1e-6) == pytest.approx(plain / 10.0**exponent)
+    plain = RungeKutta(spiral, start, TABLEAUS[order]).first_step(1.0, 1e-6)
+    assert RungeKutta(fast, start, TABLEAUS[order]).first_step(longest, 1e-6) == pytest.approx(plain / 10.0**exponent)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -171,7 +172,7 @@ def test_one_number_that_is_not_finite_is_noticed(bad, call, shape):
 
     start = np.zeros(shape) if len(shape) == 1 else normalize(np.ones(shape))
     with pytest.raises(FloatingPointError, match="the velocity is not finite"):  # noqa: PT012
-        stepper = Stepper(field, start.copy(), ORDER_8)
+        stepper = RungeKutta(field, start.copy(), ORDER_8)
         stepper.attempt(0.1, 1.0)
     if call > 1:
         assert np.array_equal(stepper.state, start.ravel())

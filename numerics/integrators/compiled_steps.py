@@ -1,0 +1,295 @@
+"""The compiled loop that follows few tokens: stages, error control, the clock in two parts, meetings and output.
+
+>>> from gegenflow.numerics.integrators.few_tokens import new_motion
+>>> weights, clock = np.full(2, 0.5), np.array([0.0, 0.0, 0.0, 1e-300, 1.0])
+>>> motion = new_motion(np.eye(2), weights, 1.0, False, 1e-8, 0.0, np.zeros(2), clock)
+>>> begin(motion, 0.0, 1.0)
+>>> advance(motion, 1.0, np.inf, 100) == ENDED, float(motion.clock[HIGH])
+(True, 1.0)
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.integrate import DOP853
+
+from gegenflow.numerics.fields.elementary import LOG2_E, exp2
+from gegenflow.numerics.fields.pairs import _few_sums
+from gegenflow.numerics.integrators.tableaus import ORDER_8
+from gegenflow.numerics.tokens.geometry import Array
+
+APPROACH = 1e-2  # tokens closer than this and contracting limit the step, ...
+DAMPED = 1.0  # ... to this many of their contraction times, in which a step is right to 1e-7 of their distance
+SMALLEST_REACH = 1e-15  # a step that moves no token further than rounding cannot be made smaller
+SHORT = 0.01  # the way that the first token moves to find the first step
+SAFETY, MOST_SHRINKING, MOST_GROWTH, LEAST_ERROR = 0.9, 0.1, 10.0, 1e-10
+CLOSE_ENOUGH, ROUNDING = 1e-8, 1e-15  # how far within the distance of merging, relative to it, a meeting is located
+MOST_TRIALS = 60  # to locate it
+
+A, B, E3, E5, A_EXTRA = (np.array(getattr(DOP853, name)) for name in ("A", "B", "E3", "E5", "A_EXTRA"))
+INTERPOLANT = ORDER_8.interpolant
+STAGES, EXTRA = len(B), len(A_EXTRA)
+
+HIGH, LOW, NEXT, LAST, ERROR = range(5)  # of the clock: the time in two parts, the next step, the last and its error
+STEPS, EVALUATIONS, REJECTED = range(3)  # of the counts
+WORKED, ENDED, SAVING, MET, TORN, STUCK = range(6)  # why the loop came back
+
+
+class Motion(NamedTuple):
+    """What the loop works on: time in units of e^-beta (USA) or one (SA), several arrays of tokens as flat lines."""
+
+    tokens: Array
+    weights: Array
+    beta: float
+    divided: bool
+    tolerance: float
+    merge: float
+    sizes: Array
+    stretching: Array
+    stages: Array
+    rate: Array
+    before: Array
+    moved: Array
+    trial: Array
+    unit: Array
+    normalizer: Array
+    clock: Array
+    counts: NDArray[np.int64]
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _velocity(motion: Motion, point: Array, out: Array) -> None:
+    n, dim = motion.tokens.shape
+    for i in range(n):
+        norm = 0.0
+        for c in range(dim):
+            norm += point[i * dim + c] ** 2
+        norm = np.sqrt(norm)
+        for c in range(dim):
+            motion.unit[i, c] = point[i * dim + c] / norm
+    drift = out.reshape(n, dim)
+    _few_sums(motion.unit, motion.weights, -0.5 * LOG2_E * motion.beta, drift, motion.normalizer)
+    if motion.divided:
+        for i in range(n):
+            for c in range(dim):
+                drift[i, c] /= motion.normalizer[i]
+    motion.counts[EVALUATIONS] += 1
+
+
+@njit(cache=True, fastmath={"contract"})
+def _combine(base: Array, h: float, coefficients: Array, stages: Array, out: Array) -> None:
+    out[:] = base
+    for j in range(len(coefficients)):
+        factor = h * coefficients[j]
+        if factor != 0.0:
+            for k in range(len(out)):
+                out[k] += factor * stages[j, k]
+
+
+@njit(cache=True, fastmath={"contract"})
+def _mean_square(motion: Motion, h: float, coefficients: Array) -> float:
+    # of the length of a combination of the stages, over tokens, in units of the tolerance
+    n, size = len(motion.tokens), len(motion.trial)
+    motion.trial[:] = 0.0
+    _combine(motion.trial, h / motion.tolerance, coefficients, motion.stages, motion.trial)
+    total = 0.0
+    for k in range(size):
+        total += motion.trial[k] ** 2
+    return total / n
+
+
+@njit(cache=True, error_model="numpy")
+def begin(motion: Motion, first_step: float, end: float) -> None:
+    """Evaluate the first velocity, and choose a step unless one is given."""
+    line, clock = motion.tokens.reshape(-1), motion.clock
+    _velocity(motion, line, motion.rate)
+    if motion.merge > 0.0:
+        _look(motion)
+    clock[NEXT], speed = first_step, np.abs(motion.rate).max()
+    if first_step == 0.0 and speed == 0.0:
+        clock[NEXT] = end
+    elif first_step == 0.0:
+        short = SHORT / speed
+        motion.moved[:] = line + short * motion.rate
+        _velocity(motion, motion.moved, motion.trial)
+        bend = np.sqrt((((motion.trial - motion.rate) * short) ** 2).sum() / len(motion.tokens)) / SHORT**2
+        clock[NEXT] = (0.01 * motion.tolerance / max(1.0, bend)) ** 0.125 / speed
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _attempt(motion: Motion, h: float) -> float:
+    # all stages of a step but the last, which is the first of the next, and its error in units of the tolerance
+    line, stages = motion.tokens.reshape(-1), motion.stages
+    stages[0] = motion.rate
+    for s in range(1, STAGES):
+        _combine(line, h, A[s, :s], stages, motion.trial)
+        _velocity(motion, motion.trial, stages[s])
+    _combine(line, h, B, stages, motion.moved)
+    fifth, third = _mean_square(motion, h, E5), _mean_square(motion, h, E3)
+    return fifth / np.sqrt(fifth + 0.01 * third) if fifth > 0.0 else 0.0
+
+
+@njit(cache=True)  # no reassociation: it would undo the second part
+def _pass_time(clock: Array, h: float) -> None:
+    later = clock[HIGH] + h
+    part = later - clock[HIGH]
+    lost = clock[LOW] + ((clock[HIGH] - (later - part)) + (h - part))
+    clock[HIGH] = later + lost
+    clock[LOW] = lost - (clock[HIGH] - later)
+
+
+@njit(cache=True, error_model="numpy")
+def advance(motion: Motion, end: float, save: float, most: int) -> int:
+    """Take up to ``most`` steps towards ``end``, none after one that reaches ``save``; why it came back."""
+    clock = motion.clock
+    speed, rejected = np.abs(motion.rate).max(), False
+    for _ in range(most):
+        left = (end - clock[HIGH]) - clock[LOW]
+        if left <= 0.0:
+            return ENDED
+        h = min(clock[NEXT], left)
+        error = max(_attempt(motion, h), LEAST_ERROR)
+        factor = min(MOST_GROWTH, max(MOST_SHRINKING, SAFETY * error**-0.125))
+        if not error <= 1.0:
+            motion.counts[REJECTED] += 1
+            clock[NEXT], rejected = h * factor, True
+            if clock[NEXT] * speed < SMALLEST_REACH:
+                return STUCK
+            continue
+        # Where tokens speed up, the error of a step goes on growing as it did from the last step to this one.
+        trend = SAFETY * h / clock[LAST] * (clock[ERROR] / error**2) ** 0.125
+        factor = min(factor, 1.0 if rejected else MOST_GROWTH, max(MOST_SHRINKING, trend))
+        clock[NEXT], clock[ERROR] = h * factor, error
+        _velocity(motion, motion.moved, motion.stages[STAGES])
+        cause = WORKED
+        if motion.merge > 0.0:
+            h, cause = _encounter(motion, h)
+        clock[LAST] = h
+        _pass_time(clock, h)
+        if h == left:
+            clock[HIGH], clock[LOW] = end, 0.0
+        motion.counts[STEPS] += 1
+        motion.before[:] = motion.tokens.reshape(-1)
+        motion.tokens[:] = motion.unit
+        motion.rate[:] = motion.stages[STAGES]
+        speed, rejected = np.abs(motion.rate).max(), False
+        if cause != WORKED:
+            return cause
+        if clock[HIGH] >= save:
+            return SAVING
+    return WORKED
+
+
+@njit(cache=True)
+def _encounter(motion: Motion, h: float) -> tuple[float, int]:
+    # Before a step is passed: cut it short where two tokens meet; clusters grow by its mean stretching rate.
+    stretched = motion.stretching.copy()
+    nearest, limit = _look(motion)
+    met = nearest < motion.merge**2
+    if met:
+        h = _meeting(motion, h, nearest, stretched)
+        nearest, limit = _look(motion)
+    motion.clock[NEXT] = min(motion.clock[NEXT], limit)
+    motion.sizes[:] += 0.5 * h * (stretched + motion.stretching)
+    if motion.sizes.max() > np.log(motion.tolerance):
+        return h, TORN
+    return h, MET if met else WORKED
+
+
+@njit(cache=True)
+def _meeting(motion: Motion, whole: float, nearest: float, stretching: Array) -> float:
+    # The shortest step that brings two tokens within the distance of merging, found from the logarithm of how far the
+    # nearest are apart, by secants and halves; the step tried last is that one.
+    level, window = 2.0 * np.log(motion.merge), CLOSE_ENOUGH + ROUNDING / motion.merge
+    motion.unit[:] = motion.tokens
+    motion.stretching[:] = stretching
+    short, above = 0.0, np.log(_look(motion)[0]) - level
+    long, below = whole, max(np.log(nearest) - level, -1e3)
+    tried = 0.0
+    for trial in range(MOST_TRIALS):
+        if below > -2.0 * window or long - short < 1e-15 * whole:
+            break
+        secant = short + (long - short) * (above + window) / (above - below)
+        inside = above < 1e3 and trial % 4 < 3 and short < secant < long
+        tried = secant if inside else 0.5 * (short + long)
+        _attempt(motion, tried)
+        _velocity(motion, motion.moved, motion.stages[STAGES])
+        height = np.log(_look(motion)[0]) - level
+        if height < 0.0:
+            long, below = tried, max(height, -1e3)
+        else:
+            short, above = tried, height
+    if tried != long:
+        _attempt(motion, long)
+        _velocity(motion, motion.moved, motion.stages[STAGES])
+    return long
+
+
+@njit(cache=True)
+def _look(motion: Motion) -> tuple[float, float]:
+    return watch(motion.unit, motion.weights, motion.beta, motion.divided, motion.stretching)
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def watch(rows: Array, weights: Array, beta: float, divided: bool, stretching: Array) -> tuple[float, float]:
+    """Fill in the stretching rates; the least squared distance of contracting tokens, and the step that they limit."""
+    n, dim = rows.shape
+    pull, attraction = np.empty(dim), np.empty(n)
+    for i in range(n):
+        pull[:] = 0.0
+        total = spread = along = 0.0
+        for j in range(n):
+            square = 0.0
+            for c in range(dim):
+                square += (rows[j, c] - rows[i, c]) ** 2
+            factor = weights[j] * exp2(-0.5 * LOG2_E * beta * square)
+            total += factor
+            spread += factor * square * (1.0 - 0.25 * square)
+            along += factor * (1.0 - 0.5 * square)
+            for c in range(dim):
+                pull[c] += factor * (rows[j, c] - rows[i, c])
+        if divided:
+            radial = length = 0.0
+            for c in range(dim):
+                radial += pull[c] * rows[i, c]
+            for c in range(dim):
+                length += (pull[c] - radial * rows[i, c]) ** 2
+            spread, along = spread / total - length / total**2, along / total
+        stretching[i], attraction[i] = beta * spread - along, along
+    nearest, fastest = np.inf, 0.0
+    for i in range(n):
+        for j in range(i):
+            if stretching[i] < 0.0 and stretching[j] < 0.0:
+                square = 0.0
+                for c in range(dim):
+                    square += (rows[j, c] - rows[i, c]) ** 2
+                nearest = min(nearest, square)
+                if square < APPROACH**2:
+                    fastest = max(fastest, attraction[i], attraction[j])
+    return nearest, DAMPED / fastest
+
+
+@njit(cache=True)
+def extend(motion: Motion) -> None:
+    """Evaluate the three further stages that the interpolant needs."""
+    for s in range(EXTRA):
+        count = STAGES + 1 + s
+        _combine(motion.before, motion.clock[LAST], A_EXTRA[s, :count], motion.stages, motion.trial)
+        _velocity(motion, motion.trial, motion.stages[count])
+
+
+@njit(cache=True, error_model="numpy")
+def interpolate(motion: Motion, time: float) -> Array:
+    """The tokens, shape=[n, dim], at a time within the last step."""
+    x = 1.0 + ((time - motion.clock[HIGH]) - motion.clock[LOW]) / motion.clock[LAST]
+    x = min(1.0, max(0.0, x))
+    factors = np.zeros(len(motion.stages))
+    for k in range(len(INTERPOLANT) - 1, -1, -1):
+        factors = (factors + INTERPOLANT[k]) * (1.0 - x if k % 2 else x)
+    _combine(motion.before, motion.clock[LAST], factors, motion.stages, motion.trial)
+    rows = motion.trial.reshape(motion.tokens.shape).copy()
+    for i in range(len(rows)):
+        rows[i] /= np.sqrt((rows[i] ** 2).sum())
+    return rows

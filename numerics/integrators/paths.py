@@ -1,0 +1,115 @@
+"""Any velocity followed in time."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gegenflow.numerics.fields.flow import Flow, check_parts
+from gegenflow.numerics.fields.method import prepare_field
+from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
+from gegenflow.numerics.integrators.driver import Integration, drive
+from gegenflow.numerics.integrators.events import Crossing, watches
+from gegenflow.numerics.integrators.interrupts import Interrupted
+from gegenflow.numerics.integrators.runge_kutta import Velocity
+from gegenflow.numerics.tokens.arguments import check_steps, check_times
+from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.tokens.refusals import Refused
+
+
+def integrate(
+    velocity: Velocity | Flow,
+    start: ArrayLike,
+    *,
+    t_end: float,
+    t_start: float = 0.0,
+    weights: ArrayLike | None = None,
+    order: int = 8,
+    save_at: ArrayLike | None = None,
+    observe: Callable[[float, Array], object] | None = None,
+    stop_when: Crossing | Sequence[Crossing] = (),
+    record_when: Crossing | Sequence[Crossing] = (),
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    first_step: float | None = None,
+    progress: bool = False,
+) -> Integration[Array, object]:
+    r"""Follow :math:`\dot x = v(x)` from ``t_start`` to ``t_end`` with controlled error.
+
+    .. math:: \dot y = v(y/|y|), \qquad y \leftarrow y/|y| \text{ after every accepted step}
+
+    Main arguments: ``start`` holds unit tokens, shape=[n, dim], or angles, shape=[n], any real numbers, which no rule
+    puts back; ``velocity(state, out)`` writes the velocity at ``state`` into ``out``, both of the shape of ``start``,
+    or is a :class:`gegenflow.numerics.Flow` with a weight, a model and matrices, for tokens of ``weights`` shape=[n],
+    1/n by default. The root mean square over tokens of the error of a step stays below ``rtol`` + ``atol``, which
+    should sit 10 to 1000 times below the global error wanted; ``order`` of the steps 8 or 5, the cheaper one for rtol
+    above 1e-6 or so.
+
+    ``observe`` receives each time of ``save_at`` (sorted, within [t_start, t_end], default 101 equispaced) and the
+    state there in an array of its own, from an interpolant, so saving changes no step; ``saved`` of the result is the
+    list of what it returned, by default the states.  ``stop_when`` ends the run, and ``record_when`` makes an event,
+    where a :class:`Crossing` happens, whose observable maps a state to a number; it is located inside the step.
+
+    Other arguments: ``first_step`` is the step tried first, in (0, t_end - t_start]; ``progress`` shows a bar on a
+    terminal or in a notebook.
+
+    A velocity that is not finite or raises FloatingPointError, and a time that 10,000 steps leave where it is (the step
+    size became too small) end the integration; everything up to the last step is kept and ``status`` says what
+    happened.  Ctrl-C raises :class:`Interrupted`, a KeyboardInterrupt, with the result so far as its ``run``.
+
+    Rotation at unit speed brings a token to the angle t, which is a right angle at pi/2:
+
+    >>> def turn(x, out):
+    ...     np.stack([-x[:, 1], x[:, 0]], axis=1, out=out)
+    >>> end = integrate(turn, [[1.0, 0.0]], t_end=2.0, rtol=1e-12, atol=1e-12)
+    >>> bool(np.allclose(end.state, [[np.cos(2.0), np.sin(2.0)]], rtol=0, atol=1e-11)), str(end.status)
+    (True, 'reached t = 2')
+    >>> upright = Crossing(lambda x: x[0, 0], 0.0)
+    >>> end = integrate(turn, [[1.0, 0.0]], t_end=2.0, rtol=1e-12, atol=0.0, stop_when=upright)
+    >>> bool(abs(end.reached - np.pi / 2) < 1e-11), len(end.events)
+    (True, 1)
+
+    Raises ValueError for bad tokens or angles, times, tolerances, order, first step or crossings.  Source: Hairer,
+    Norsett, Wanner, Solving ODEs I, II.4 to II.6 and II.10.
+    """
+    state = _check_start(start)
+    velocity = _velocity(velocity, state, weights)
+    times = check_times(save_at, t_end, t_start)
+    check_steps(rtol, atol, order, first_step, t_end - t_start)
+    looks = watches(stop_when, record_when, lambda crossing: crossing.observable)
+    end: Integration[Array, object] = drive(
+        AdaptiveSteps(velocity, state, tol=rtol + atol, order=order, first_step=first_step, time=t_start),
+        observe or (lambda _, state: state),
+        t_end=t_end,
+        save_at=times,
+        watches=looks,
+        progress=progress,
+    )
+    if end.interrupted:
+        raise Interrupted(end)
+    return end
+
+
+def _velocity(velocity: Velocity | Flow, state: Array, weights: ArrayLike | None) -> Velocity:
+    if isinstance(velocity, Flow):
+        if state.ndim == 1:
+            raise Refused("start", None, "a flow moves tokens, shape=[n, dim], not angles")
+        check_parts(velocity, "integrate", "query_key", "value")
+        return prepare_field(state, check_weights(weights, len(state)), velocity)
+    if not callable(velocity):
+        raise Refused("velocity", repr(velocity), "it must be a function of a state and of an array to write into")
+    if weights is not None:
+        raise Refused("weights", None, "they go with a flow; a velocity has its own")
+    return velocity
+
+
+def _check_start(start: ArrayLike) -> Array:
+    if np.ndim(start) != 1:
+        return check_tokens(start)
+    angles = np.array(start, dtype=np.float64)
+    if not angles.size:
+        raise ValueError("start is empty: it must hold tokens, shape=[n, dim], or angles, shape=[n]")
+    if not np.isfinite(angles).all():
+        first = int(np.flatnonzero(~np.isfinite(angles))[0])
+        raise ValueError(f"start: angle {first} is {angles[first]}: every angle must be finite")
+    return angles

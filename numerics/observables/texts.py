@@ -1,0 +1,43 @@
+"""Observables in files: those of this package by their names and numbers."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from gegenflow.numerics import observables
+from gegenflow.numerics.tokens.refusals import Refused
+
+
+def observables_text(observe: Sequence[Any]) -> str:
+    """What a run keeps of its observables: names and arguments, as JSON; those of others by their name alone.
+
+    >>> from gegenflow.numerics.observables import Energy, HarmonicPower
+    >>> observables_text([Energy(), HarmonicPower(3)])
+    '[["Energy", {}], ["HarmonicPower", {"max_degree": 3}]]'
+    """
+    told: list[object] = []
+    for item in observe:
+        kind = type(item).__name__
+        ours = is_dataclass(item) and getattr(observables, kind, None) is type(item)
+        told.append([kind, asdict(item)] if ours and not isinstance(item, type) else [item.name])
+    return json.dumps(told)
+
+
+def observables_again(text: object, observe: Sequence[Any] | None) -> Sequence[Any]:
+    """The observables of a run that goes on: those of its file, or the same ones where they are given.
+
+    >>> observables_again('[["HarmonicPower", {"max_degree": 3}]]', None)
+    [HarmonicPower(max_degree=3)]
+    >>> observables_again('[["mine"]]', None)
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: observe: the run has mine, which no file holds; pass all of them again
+    """
+    told = json.loads(str(text)) if text is not None else []
+    found = []
+    for item in told if observe is None else ():
+        kind = getattr(observables, item[0], None) if len(item) == 2 else None
+        if not isinstance(kind, type):
+            raise Refused("observe", None, f"the run has {item[0]}, which no file holds; pass all of them again")
+        found.append(kind(**item[1]))
+    return found if observe is None else observe

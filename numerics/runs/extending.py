@@ -1,0 +1,122 @@
+"""Runs that go on: the same flow, settings and clock, to a later end."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gegenflow.numerics.densities.spectral import ModeSteps
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.integrators.interrupts import Interrupted
+from gegenflow.numerics.observables.texts import observables_again
+from gegenflow.numerics.runs.following import follow
+from gegenflow.numerics.runs.meanfield import follow_density
+from gegenflow.numerics.runs.motion import Start
+from gegenflow.numerics.runs.run import DensityRun, Run
+from gegenflow.numerics.runs.settings import Crossings, Look, Settings, check_look
+from gegenflow.numerics.tokens.arguments import check_number, check_times
+from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
+
+MERGED = ("t", "trajectories", "merges")
+DENSITIES = ("minimum", "resolution")
+
+
+def extended(
+    run: Run | DensityRun,
+    t_end: float,
+    *,
+    flow: Flow | None = None,
+    save_at: ArrayLike | None = None,
+    observe: Sequence[Any] | None = None,
+    stop_when: Crossings = (),
+    record_when: Crossings = (),
+    progress: bool = False,
+    checkpoint: str | Path | None = None,
+    every: float = 600.0,
+) -> Any:
+    """A run that goes on from where it ended, as :meth:`gegenflow.numerics.Run.extend` says.
+
+    >>> from gegenflow.numerics import simulate
+    >>> run = simulate(np.eye(2), beta=1, t_end=0.5)
+    >>> bool(np.allclose(extended(run, 1.0).tokens, simulate(np.eye(2), beta=1, t_end=1.0).tokens, atol=1e-8))
+    True
+    """
+    if run.flow is None and flow is None:
+        raise Refused("flow", None, "its kernel is a function, which a file does not hold; pass flow=")
+    if None not in (run.flow, flow) and run.flow != flow:
+        raise Refused("flow", repr(flow), f"the run goes on with its own, {run.flow!r}")
+    flow = flow or run.flow
+    assert flow is not None
+    reached = _reached(run)
+    t_end = check_number("t_end", t_end, least=reached)
+    times = np.linspace(reached, t_end, 101)[1:] if save_at is None else check_times(save_at, t_end, reached)
+    again = observables_again(run.parameters.get("observe"), observe)
+    seen = "__call__" if isinstance(run, Run) else "of_density"
+    check_look(again, flow, stop_when=stop_when, record_when=record_when, every=every, seen=seen)
+    if missing := {*run.observables} - {"radii"} ^ {item.name for item in again}:
+        raise Refused("observe", ", ".join(sorted(missing)), "the same observables as before are needed")
+    look = Look(again, None, stop_when, record_when, progress, every=every)
+    if checkpoint is not None:
+        look = replace(look, save=lambda part: _joined(run, part).save(checkpoint))
+    try:
+        part: Run | DensityRun
+        if isinstance(run, Run):
+            part = _tokens(run, flow, look, t_end, times)
+        else:
+            part = _density(run, flow, look, t_end, times)
+    except Interrupted as stop:
+        raise Interrupted(_joined(run, stop.run)) from None
+    return _joined(run, part)
+
+
+def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run:
+    facts: dict[str, Any] = dict(run.parameters)
+    kept = {name: facts[name] for name in ("rtol", "atol", "order", "merge", "step") if name in facts}
+    settings = Settings(str(facts["method"]), **kept)
+    start = Start(run.tokens, run.radii, run.weights, _reached(run), run.memory or None)
+    track = facts.get("track", np.arange(run.trajectories.shape[1]))
+    return follow(start, flow, settings, replace(look, tracked=track), t_end=t_end, times=times)
+
+
+def _density(run: DensityRun, flow: Flow, look: Look, t_end: float, times: Array) -> DensityRun:
+    facts: dict[str, Any] = dict(run.parameters)
+    options = {name: facts[name] for name in ("rtol", "atol", "max_degree")}
+    steps = ModeSteps(run.density, flow, longest=t_end, time=run.reached, memory=run.memory or None, **options)
+    return follow_density(steps, flow, look, t_end=t_end, times=times, facts=facts | {"t_end": t_end})
+
+
+def _reached(run: Run | DensityRun) -> float:
+    if isinstance(run, DensityRun):
+        return run.reached
+    if "time" in run.memory:
+        return float(run.memory["time"])
+    if not run.status or run.parameters.get("noise"):
+        raise Refused("run", None, "it was saved without what it takes to go on")
+    return float(str(run.parameters["t_end"]))
+
+
+def _joined(run: Any, part: Any) -> Any:
+    # one run of two, the second of which goes on where the first ended
+    lengths: dict[str, Any] = {"evaluations": run.evaluations + part.evaluations, "seconds": run.seconds + part.seconds}
+    mapped: dict[str, Any] = {
+        name: {key: _chained(getattr(run, name).get(key), array) for key, array in getattr(part, name).items()}
+        for name in ("observables", "events")
+    }
+    parameters = {**run.parameters, "t_end": part.parameters["t_end"]}
+    if isinstance(part, DensityRun):
+        chained = {name: _chained(getattr(run, name), getattr(part, name)) for name in ("t", *DENSITIES)}
+        widest = max(run.coefficients.shape[1], part.coefficients.shape[1])
+        rows = [np.pad(one.coefficients, [(0, 0), (0, widest - one.coefficients.shape[1])]) for one in (run, part)]
+        return replace(part, parameters=parameters, coefficients=np.concatenate(rows), **chained, **lengths, **mapped)
+    chained = {name: _chained(getattr(run, name), getattr(part, name)) for name in MERGED}
+    errors = (run.field_error, part.field_error)
+    moved = None if None in errors else sum(errors)
+    return replace(part, parameters=parameters, field_error=moved, **chained, **lengths, **mapped)
+
+
+def _chained(first: Any, second: Any) -> Any:
+    return second if first is None else np.concatenate([first, second])

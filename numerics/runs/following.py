@@ -1,0 +1,180 @@
+"""Tokens followed from a start to an end, and the run made of what was seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version as installed_version
+from time import perf_counter
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Status, drive
+from gegenflow.numerics.integrators.events import Crossing, Event, watches
+from gegenflow.numerics.integrators.interrupts import Interrupted, listening
+from gegenflow.numerics.observables.texts import observables_text
+from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums
+from gegenflow.numerics.runs.run import Run
+from gegenflow.numerics.runs.settings import Look, Settings
+from gegenflow.numerics.tokens.geometry import Array
+
+Seen = tuple[Array, Array, list[object]]
+"""Of a saved time: the tracked tokens, in coordinates of the way, their lengths, and what the observables gave."""
+
+
+def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: float, times: Array) -> Run:
+    """Follow tokens to ``t_end``; arguments already checked.
+
+    >>> start = Start(np.eye(2), np.ones(2), np.full(2, 0.5))
+    >>> run = follow(start, Flow(beta=0), Settings("auto"), Look(), t_end=1.0, times=np.array([0.5]))
+    >>> print(run.status, run.t, f"{run.tokens[0] @ run.tokens[1]:.6f}")
+    reached t = 1 [0.5] 0.761594
+
+    Raises Interrupted, with the run, on an interrupt from the keyboard.
+    """
+    clock = perf_counter()
+    tracked = np.empty(0, dtype=np.int64) if look.tracked is None else look.tracked
+    look = replace(look, tracked=tracked)
+    with listening():
+        way = choose_way(start, flow, settings, t_end)
+
+        def observe(_: float, state: Array) -> Seen:
+            rows, radii = way.read(state)
+            path, whole = rows[tracked], way.whole(rows) if look.observe else rows
+            return path, radii[tracked], [item(whole, start.weights, flow) for item in look.observe]
+
+        def seen_by(crossing: Crossing) -> Any:
+            return lambda state: crossing.observable(way.whole(way.read(state)[0]), start.weights, flow)
+
+        def made(end: Integration[Array, Seen]) -> Run:
+            return _run(end, way, start, flow, settings, look, t_end, perf_counter() - clock)
+
+        save = look.save
+        end: Integration[Array, Seen] = drive(
+            way.stepper,
+            observe,
+            t_end=t_end,
+            save_at=times,
+            watches=watches(look.stop_when, look.record_when, seen_by),
+            progress=look.progress,
+            checkpoint=None if save is None else Checkpoint(lambda end: save(made(end)), look.every),
+        )
+        run = made(end)
+        if save is not None:
+            save(run)
+    if end.interrupted:
+        raise Interrupted(run)
+    return run
+
+
+def measured(run: Run, start: Start, flow: Flow, settings: Settings, progress: bool) -> Run:
+    """The run with its error: the largest distance of a token, with its length, from a more exact second run.
+
+    >>> start, settings = Start(np.eye(2), np.ones(2), np.full(2, 0.5)), Settings("auto", rtol=1e-6)
+    >>> run = follow(start, Flow(beta=0), settings, Look(), t_end=1.0, times=np.array([]))
+    >>> measured(run, start, Flow(beta=0), settings, progress=False).error < 1e-6
+    True
+    """
+    if not run.status:
+        return run
+    clock, finer = perf_counter(), settings.finer(str(run.parameters["method"]))
+    t_end, stopped = float(run.memory["time"]), False
+    try:
+        second = follow(start, flow, finer, Look(progress=progress), t_end=t_end, times=np.array([]))
+    except Interrupted as stop:
+        second, stopped = cast(Run, stop.run), True
+    if second.status:
+        ends = (one.radii[:, None] * one.tokens for one in (run, second))
+        distance = np.linalg.norm(next(ends) - next(ends), axis=1).max()
+        return replace(run, error=float(distance), seconds=run.seconds + perf_counter() - clock)
+    run = replace(run, status=Status(True, f"{run.status}; no error, as the second run {second.status}"))
+    if stopped:
+        raise Interrupted(run)
+    return run
+
+
+def _run(
+    end: Integration[Array, Seen],
+    way: Way,
+    start: Start,
+    flow: Flow,
+    settings: Settings,
+    look: Look,
+    t_end: float,
+    seconds: float,
+) -> Run:
+    rows, radii = way.read(end.state)
+    tracked = np.empty(0, dtype=np.int64) if look.tracked is None else look.tracked
+    status, field_error = judge_sums(way, start, end, settings.tol)
+    observables: dict[str, NDArray[Any]] = {
+        item.name: np.array([values[k] for _, _, values in end.saved]) for k, item in enumerate(look.observe)
+    }
+    if flow.layer_norm != "post":
+        lengths = [lengths for _, lengths, _ in end.saved]
+        observables = {"radii": np.array(lengths).reshape(-1, len(tracked))} | observables
+    dim, memory = start.tokens.shape[1], {"time": np.array(end.reached), **end.memory}
+    return Run(
+        t=end.t,
+        tokens=way.whole(rows),
+        radii=radii,
+        trajectories=_paths([path for path, _, _ in end.saved], way, len(tracked), dim),
+        weights=start.weights,
+        merges=way.merges,
+        observables=observables,
+        status=status,
+        evaluations=end.evaluations,
+        field_error=field_error,
+        error=None,
+        parameters=_parameters(flow, settings, look, way, t_end, start),
+        version=installed_version("gegenflow"),
+        seconds=seconds,
+        memory=memory if way.sums is None else {**memory, "sums": np.array(way.sums.tol)},
+        events=events_of(end.events, lambda state: way.whole(way.read(state)[0][tracked]), (len(tracked), dim)),
+        flow=flow,
+    )
+
+
+def events_of(events: Sequence[Event[Any]], state: Any, shape: tuple[int, ...]) -> Mapping[str, NDArray[Any]]:
+    """What a run holds of its events: arrays whose first axis is that of events, none where nothing was looked for.
+
+    >>> events_of([Event(0, "height", 0.5, 2.0, True, np.ones(3))], np.copy, (3,))["time"]
+    array([0.5])
+    """
+    return {
+        "time": np.array([event.time for event in events], dtype=np.float64),
+        "which": np.array([event.which for event in events], dtype=np.int64),
+        "value": np.array([event.value for event in events], dtype=np.float64),
+        "rising": np.array([event.rising for event in events], dtype=bool),
+        "state": np.array([state(event.state) for event in events], dtype=np.float64).reshape(len(events), *shape),
+    }
+
+
+def _paths(rows: list[Array], way: Way, tracked: int, dim: int) -> Array:
+    if not rows:
+        return np.empty((0, tracked, dim))
+    paths = np.array(rows)
+    return way.whole(paths.reshape(-1, paths.shape[2])).reshape(-1, tracked, dim)
+
+
+def _parameters(flow: Flow, settings: Settings, look: Look, way: Way, t_end: float, start: Start) -> dict[str, Any]:
+    rng = settings.rng
+    n, dim = start.tokens.shape
+    return {
+        "beta": flow.beta,
+        "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
+        "query_key": flow.query_key,
+        "value": flow.value,
+        "noise": flow.noise,
+        "model": flow.model,
+        "layer_norm": flow.layer_norm,
+        "t_end": float(t_end),
+        "method": way.method,
+        **settings.facts(),
+        "n": n,
+        "dim": dim,
+        "rng": rng if rng is None else int(rng) if isinstance(rng, int | np.integer) else str(rng),
+        "track": look.tracked,
+        "observe": observables_text(look.observe),
+    }

@@ -1,0 +1,146 @@
+"""How tokens are followed: the stepper that serves them, how its states read, and what inexact sums may have moved."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gegenflow.numerics.fields.circle import circle_points
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.method import METHODS, Field, prepare_field
+from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
+from gegenflow.numerics.integrators.driver import Integration, Memory, Status, Stepper
+from gegenflow.numerics.integrators.few_tokens import FewSteps
+from gegenflow.numerics.integrators.merging import MergingSteps
+from gegenflow.numerics.integrators.normalization import stream_steps, stream_velocity, unit_rows
+from gegenflow.numerics.integrators.stochastic import NoisySteps
+from gegenflow.numerics.runs.settings import FEW, SUMS_ALONE, Settings
+from gegenflow.numerics.tokens.geometry import Array, span_basis
+
+CHOSEN = 10  # tolerances of a step that the error of the sums may add up to where they are chosen, ...
+ADDED_UP = 100  # ... and from which on the status says so
+CHOSEN_WITH_NOISE = 1e-7  # of a token's way in a step, a tenth of the time of the fastest motion
+WIDE = 4  # dims per token from which tokens are followed in the space that they span: measured 2 times faster there
+
+Reading = tuple[Array, Array]
+"""Unit tokens, shape=[n, dim], and their lengths, shape=[n]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a run starts, or goes on: unit tokens, shape=[n, dim], lengths and weights, shape=[n], and its memory."""
+
+    tokens: Array
+    radii: Array
+    weights: Array
+    time: float = 0.0
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """A stepper, what its states say, and the field whose sums it takes, None for those that are exact.
+
+    Tokens may be followed in coordinates of the space that they span: ``basis``, shape=[dim, dims of it].
+    """
+
+    stepper: Stepper[Array]
+    read: Callable[[Array], Reading]
+    basis: Array | None = None
+    sums: Field | None = None
+
+    @property
+    def method(self) -> str:
+        """How the sums are taken."""
+        return "dense" if self.sums is None else self.sums.method
+
+    @property
+    def merges(self) -> Array:
+        """Times of merging and clusters left, shape=[events, 2]."""
+        return self.stepper.merges if isinstance(self.stepper, MergingSteps) else np.empty((0, 2))
+
+    def whole(self, rows: Array) -> Array:
+        """Rows in all coordinates."""
+        return rows if self.basis is None else rows @ self.basis.T
+
+
+def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Way:
+    """The stepper that serves tokens; arguments already checked.
+
+    >>> for n in (10, 300):
+    ...     tokens, ones = np.repeat(np.eye(2), n, axis=0), np.ones(2 * n)
+    ...     way = choose_way(Start(tokens, ones, ones / (2 * n)), Flow(beta=2, model="sa"), Settings("auto"), 1.0)
+    ...     print(type(way.stepper).__name__, way.method)
+    FewSteps dense
+    AdaptiveSteps circle
+    """
+    n, dim = start.tokens.shape
+    basis = None
+    if flow.plain and not flow.noise and dim >= WIDE * max(n, 2) and not _bound_to_dim(settings.method):
+        basis = span_basis(start.tokens)
+    rows = start.radii[:, None] * (start.tokens if basis is None else start.tokens @ basis)
+    again: dict[str, Any] = {"time": start.time, "memory": start.memory}
+    steps: dict[str, Any] = {"tol": settings.tol, "first_step": settings.first_step, **again}
+    streaming = flow.layer_norm != "post"
+    if not (flow.noise or streaming) and flow.beta is not None and flow.plain and settings.method in SUMS_ALONE:
+        plain: dict[str, Any] = {"model": flow.model, **steps}
+        if settings.merge is not None:
+            return Way(MergingSteps(rows, start.weights, flow.beta, merge=settings.merge, **plain), _as_they_are, basis)
+        if n <= FEW and settings.order == 8:
+            return Way(FewSteps(rows, start.weights, flow.beta, **plain), _as_they_are, basis)
+    sums = _sums(rows, start, flow, settings, t_end)
+    if settings.step is not None:
+        noisy = NoisySteps(sums, rows, noise=flow.noise, step=settings.step, **_streams(settings.rng), **again)
+        return Way(noisy, _as_they_are, None, sums)
+    if streaming:
+        velocity = stream_velocity(start.weights, flow)
+        stream = stream_steps(velocity, rows, order=settings.order, **steps)
+        return Way(stream, lambda line: unit_rows(line.reshape(rows.shape)), basis, sums)
+    if sums.angle_sums is not None:  # in dim 2 half the memory, and no projection
+        angles = AdaptiveSteps(sums, np.arctan2(rows[:, 1], rows[:, 0]), order=settings.order, **steps)
+        return Way(angles, lambda angle: _as_they_are(circle_points(angle)), basis, sums)
+    return Way(AdaptiveSteps(sums, rows, order=settings.order, **steps), _as_they_are, basis, sums)
+
+
+def judge_sums(way: Way, start: Start, end: Integration[Array, Any], tol: float) -> tuple[Status, float | None]:
+    """The status of a run, and how far the error of the sums may have moved a token: None where nobody knows."""
+    sums = way.sums
+    if sums is None or sums.error == 0:
+        return end.status, 0.0
+    if isinstance(way.stepper, NoisySteps) or not end.status:
+        return end.status, None
+    first = start.tokens if way.basis is None else start.tokens @ way.basis
+    try:
+        moved = (end.reached - start.time) * max(sums.velocity_error(rows) for rows in (first, way.read(end.state)[0]))
+    except FloatingPointError:
+        return end.status, None
+    if moved <= ADDED_UP * tol:
+        return end.status, moved
+    what = f"the error of the {sums.method} sums may have moved tokens by {moved:.1e}, beyond the tolerance"
+    remedy = '; method="dense" is exact' if METHODS[sums.method].series else ""
+    return Status(False, f"{end.status}, but {what}{remedy}"), moved
+
+
+def _sums(rows: Array, start: Start, flow: Flow, settings: Settings, t_end: float) -> Field:
+    # With noise their accuracy, and in a run that goes on their tolerance, do not depend on where it starts and ends.
+    if settings.step is not None:
+        accuracy = CHOSEN_WITH_NOISE / settings.step
+    else:
+        accuracy = CHOSEN * settings.tol / (t_end - start.time) if t_end > start.time else 0.0
+    tol = float(start.memory["sums"]) if start.memory and "sums" in start.memory and settings.step else None
+    return prepare_field(rows, start.weights, flow, method=settings.method, accuracy=accuracy, tol=tol)
+
+
+def _bound_to_dim(method: str) -> bool:
+    return method in METHODS and bool(METHODS[method].dims)
+
+
+def _as_they_are(rows: Array) -> Reading:
+    return rows, np.ones(len(rows))
+
+
+def _streams(rng: int | np.random.Generator | None) -> dict[str, Any]:
+    # Brownian motions of their own, independent of a start drawn with the same number, and a key for bridges
+    seeds = np.random.default_rng(rng).bit_generator.seed_seq.spawn(2)  # type: ignore[attr-defined]
+    return {"rng": np.random.Generator(np.random.PCG64(seeds[0])), "key": int(seeds[1].generate_state(1, np.uint64)[0])}

@@ -1,0 +1,189 @@
+"""How a run is computed and what is looked at: every check of a solver, each once, and the defaults."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from secrets import randbits
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.method import check_method
+from gegenflow.numerics.integrators.events import Crossing
+from gegenflow.numerics.integrators.few_tokens import LONGEST
+from gegenflow.numerics.integrators.merging import check_merge
+from gegenflow.numerics.integrators.stochastic import check_pace_of_noise, default_step
+from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL, check_number, check_rng, check_steps, check_whole
+from gegenflow.numerics.tokens.refusals import Refused
+
+RTOL, ATOL = 1e-8, 1e-10
+FEW = 200  # tokens up to which one compiled loop is faster: measured 1.5 times at 200, 0.9 at 400
+COARSE = 1e-5  # tolerance from which steps of order 5 take fewer evaluations than those of order 8
+TIGHTER = 0.01  # tolerances of the second run that measures the error, relative to the first
+MOST_TRACKED = 256
+MOST_TRACKED_NUMBERS = 4_000_000
+SUMS_ALONE = ("auto", "dense")
+
+Crossings = Crossing | Sequence[Crossing]
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """How tokens are followed: the sums, and the steps, adaptive ones without noise and fixed ones with it."""
+
+    method: str
+    rtol: float = RTOL
+    atol: float = ATOL
+    order: int = 8
+    merge: float | None = None
+    first_step: float | None = None
+    step: float | None = None
+    rng: int | np.random.Generator | None = None
+
+    @property
+    def tol(self) -> float:
+        """What bounds the error of a step."""
+        return self.rtol + self.atol
+
+    def finer(self, method: str) -> "Settings":
+        """Those of a second run that measures the error of a first, by its method."""
+        finer = replace(self, method=method, rtol=max(TIGHTER * self.rtol, SMALLEST_RTOL), atol=TIGHTER * self.atol)
+        return finer if self.merge is None else replace(finer, merge=min(self.merge, 0.1 * finer.tol))
+
+    def facts(self) -> dict[str, Any]:
+        """What a run records of them."""
+        if self.step is not None:
+            return {"step": self.step}
+        return {"rtol": self.rtol, "atol": self.atol, "order": self.order, "merge": self.merge}
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is looked at on the way: observables, the tracked tokens, crossings, the bar, and checkpoints."""
+
+    observe: Sequence[Any] = ()
+    tracked: NDArray[np.int64] | None = None
+    stop_when: Crossings = ()
+    record_when: Crossings = ()
+    progress: bool = False
+    save: Callable[[Any], object] | None = None
+    every: float = 600.0
+
+
+def check_settings(
+    flow: Flow,
+    n: int,
+    dim: int,
+    t_end: float,
+    *,
+    method: str,
+    merge: float | None,
+    rtol: float | None,
+    atol: float | None,
+    order: int | None,
+    first_step: float | None,
+    step: float | None,
+    rng: int | np.random.Generator | None,
+    estimate_error: bool,
+) -> Settings:
+    """The settings that are given for n tokens in a dim, with defaults for the rest; refuses what does not go together.
+
+    >>> given = dict.fromkeys(["merge", "rtol", "atol", "order", "first_step", "step", "rng"])
+    >>> check_settings(Flow(beta=1), 10, 3, 1.0, method="auto", estimate_error=False, **given).facts()
+    {'rtol': 1e-08, 'atol': 1e-10, 'order': 8, 'merge': None}
+    """
+    check_method(method, dim, flow)
+    check_rng(rng)
+    _check_layer_norm(flow, merge, method)
+    if flow.noise:
+        adaptive = {"rtol": rtol, "atol": atol, "order": order, "first_step": first_step, "merge": merge}
+        for name, value in (adaptive | {"estimate_error": estimate_error or None}).items():
+            if value is not None:
+                raise Refused(name, value, "with noise the steps are fixed, step sets their size")
+        size = default_step(flow, dim) if step is None else check_number("step", step, above=0.0)
+        check_pace_of_noise(size, t_end)
+        return Settings(method, step=size, rng=randbits(63) if rng is None else rng)
+    if step is not None:
+        raise Refused("step", step, "without noise the steps follow rtol and atol")
+    rtol, atol = RTOL if rtol is None else rtol, ATOL if atol is None else atol
+    check_steps(rtol, atol, 8 if order is None else order, first_step, t_end)
+    if order is None:
+        order = 5 if n > FEW and rtol + atol > COARSE else 8
+    settings = Settings(method, float(rtol), float(atol), int(order), merge, first_step, rng=rng)
+    if estimate_error and settings.finer(method).tol > 0.1 * settings.tol:
+        raise Refused("estimate_error", None, f"it needs rtol + atol >= 1e-12, but they are {rtol:g} + {atol:g}")
+    if merge is not None:
+        _check_merge(check_number("merge", merge), n, settings, flow)
+    if (merge is not None or n <= FEW) and not t_end * flow.unit <= LONGEST:
+        raise Refused("t_end", t_end, f"for this beta and model it must be at most {LONGEST / flow.unit:.3g}")
+    return settings
+
+
+def check_look(
+    observe: Sequence[Any],
+    flow: Flow,
+    *,
+    stop_when: Crossings,
+    record_when: Crossings,
+    every: float,
+    seen: str = "__call__",
+) -> None:
+    """Refuse what is no list of observables, or one that the flow does not have; ``seen`` is the method they need.
+
+    >>> check_look([len, len], Flow(beta=1), stop_when=(), record_when=(), every=1)
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: observe: <built-in function len> has no name
+    """
+    check_number("every", every, above=0.0)
+    what = "observables such as [Energy()]" if seen == "__call__" else "observables of densities such as [Entropy()]"
+    listed = isinstance(observe, Sequence)
+    wrong = [o for o in observe if isinstance(o, type) or not hasattr(o, seen)] if listed else observe
+    if not listed or wrong:
+        raise Refused("observe", repr(wrong), f"it must be a list of {what}")
+    for observable in observe:
+        if not isinstance(getattr(observable, "name", None), str):
+            raise Refused("observe", None, f"{observable!r} has no name")
+    names = [observable.name for observable in observe]
+    if len({*names}) < len(names):
+        raise Refused("observe", ", ".join(names), "two of them have one name")
+    if flow.layer_norm != "post" and "radii" in names:
+        raise Refused("observe", "radii", f'the run with layer_norm "{flow.layer_norm}" has one of this name already')
+    crossings = [c for given in (stop_when, record_when) for c in ((given,) if isinstance(given, Crossing) else given)]
+    for observable in [*observe, *(getattr(crossing, "observable", None) for crossing in crossings)]:
+        getattr(observable, "check", lambda flow: None)(flow)
+
+
+def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> NDArray[np.int64]:
+    """Which of n tokens are tracked: those given, or so many of them, evenly spaced; at most 256 by default.
+
+    >>> check_track(3, 10, 2, 100), check_track([4, 1], 10, 2, 100)
+    (array([0, 3, 6]), array([4, 1]))
+    """
+    if track is None:
+        track = max(1, min(n, MOST_TRACKED, MOST_TRACKED_NUMBERS // (dim * max(1, times))))
+    if np.ndim(track) == 0:
+        count = check_whole("track", track, 0, n)
+        return np.arange(count, dtype=np.int64) * n // max(count, 1)
+    indices = np.asarray(track)
+    fits = indices.ndim == 1 and indices.dtype.kind in "iu" and ((indices >= 0) & (indices < n)).all()
+    if (indices.size and not fits) or len({*indices.ravel().tolist()}) < indices.size:
+        raise Refused("track", None, f"it must be a number of tokens, or different indices from 0 to {n - 1}")
+    return indices.astype(np.int64)
+
+
+def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
+    given = {"noise": flow.noise or None, "merge": merge, "method": None if method in SUMS_ALONE else method}
+    for name, value in given.items() if flow.layer_norm != "post" else ():
+        if value is not None:
+            what = f'layer_norm "{flow.layer_norm}" goes with dense sums, without noise or merge'
+            raise Refused(name, value, what)
+
+
+def _check_merge(merge: float, n: int, settings: Settings, flow: Flow) -> None:
+    if flow.beta is None or not flow.plain or settings.method not in SUMS_ALONE or settings.order == 5:
+        what = 'it needs beta, no kernel or query_key or value, method "dense" or "auto", and order 8'
+        raise Refused("merge", merge, what)
+    if flow.beta < 0:
+        raise Refused("merge", merge, f"it needs beta >= 0, but beta is {flow.beta:g}")
+    check_merge(merge, n, settings.tol)
