@@ -208,22 +208,22 @@ def _meeting(motion: Motion, whole: float, nearest: float, stretching: Array) ->
     short, above = 0.0, np.log(_look(motion)[0]) - level
     long, below = whole, max(np.log(nearest) - level, -1e3)
     tried = 0.0
-    for trial in range(MOST_TRIALS):
-        if below > -2.0 * window or long - short < 1e-15 * whole:
+    for trial in range(MOST_TRIALS + 1):
+        found = below > -2.0 * window or long - short < 1e-15 * whole or trial == MOST_TRIALS
+        if found and tried == long:
             break
         secant = short + (long - short) * (above + window) / (above - below)
         inside = above < 1e3 and trial % 4 < 3 and short < secant < long
-        tried = secant if inside else 0.5 * (short + long)
-        _attempt(motion, tried)
+        tried = long if found else secant if inside else 0.5 * (short + long)
+        _attempt(motion, tried)  # at one place: each more would be compiled on its own
         _velocity(motion, motion.moved, motion.stages[STAGES])
+        if found:
+            break
         height = np.log(_look(motion)[0]) - level
         if height < 0.0:
             long, below = tried, max(height, -1e3)
         else:
             short, above = tried, height
-    if tried != long:
-        _attempt(motion, long)
-        _velocity(motion, motion.moved, motion.stages[STAGES])
     return long
 
 

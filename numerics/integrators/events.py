@@ -138,11 +138,22 @@ def watches(
     """
     found = []
     for name, given in (("stop_when", stop_when), ("record_when", record_when)):
-        for crossing in (given,) if isinstance(given, Crossing) else given:
-            if not isinstance(crossing, Crossing):
-                raise Refused(name, crossing, "it must be a Crossing, or a list of them")
+        for crossing in crossings(name, given):
             value = _number(looks(crossing), crossing.index, name)
             found.append(Watch(crossing.name, value, float(crossing.level), crossing.rising, name == "stop_when"))
+    return found
+
+
+def crossings(name: str, given: Crossing | Sequence[Crossing]) -> Sequence[Crossing]:
+    """One crossing or several, as a list; refuses anything else under the name of the argument.
+
+    >>> crossings("stop_when", 3)
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: stop_when 3: it must be a Crossing, or a list of them
+    """
+    found = (given,) if isinstance(given, Crossing) else given
+    if not isinstance(found, Sequence) or not all(isinstance(crossing, Crossing) for crossing in found):
+        raise Refused(name, repr(given), "it must be a Crossing, or a list of them")
     return found
 
 

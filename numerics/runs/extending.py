@@ -78,7 +78,7 @@ def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run
     kept = {name: facts[name] for name in ("rtol", "atol", "order", "merge", "step") if name in facts}
     settings = Settings(str(facts["method"]), **kept)
     start = Start(run.tokens, run.radii, run.weights, _reached(run), run.memory or None)
-    track = facts.get("track", np.arange(run.trajectories.shape[1]))
+    track = run.memory.get("track", np.arange(run.trajectories.shape[1]))
     return follow(start, flow, settings, replace(look, tracked=track), t_end=t_end, times=times)
 
 

@@ -113,8 +113,8 @@ def _run(
     }
     if flow.layer_norm != "post":
         lengths = [lengths for _, lengths, _ in end.saved]
-        observables = {"radii": np.array(lengths).reshape(-1, len(tracked))} | observables
-    dim, memory = start.tokens.shape[1], {"time": np.array(end.reached), **end.memory}
+        observables = {"radii": np.array(lengths).reshape(len(lengths), len(tracked))} | observables
+    dim, memory = start.tokens.shape[1], {"time": np.array(end.reached), "track": tracked, **end.memory}
     return Run(
         t=end.t,
         tokens=way.whole(rows),
@@ -155,7 +155,7 @@ def _paths(rows: list[Array], way: Way, tracked: int, dim: int) -> Array:
     if not rows:
         return np.empty((0, tracked, dim))
     paths = np.array(rows)
-    return way.whole(paths.reshape(-1, paths.shape[2])).reshape(-1, tracked, dim)
+    return way.whole(paths.reshape(-1, paths.shape[2])).reshape(len(rows), tracked, dim)
 
 
 def _parameters(flow: Flow, settings: Settings, look: Look, way: Way, t_end: float, start: Start) -> dict[str, Any]:
@@ -175,6 +175,5 @@ def _parameters(flow: Flow, settings: Settings, look: Look, way: Way, t_end: flo
         "n": n,
         "dim": dim,
         "rng": rng if rng is None else int(rng) if isinstance(rng, int | np.integer) else str(rng),
-        "track": look.tracked,
         "observe": observables_text(look.observe),
     }

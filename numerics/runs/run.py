@@ -40,7 +40,7 @@ class Run(Value):
     ``t`` shape=[times] are the saved times that were reached; ``tokens`` shape=[n, dim] the last state, at the end time
     if it was reached, and ``radii`` shape=[n] their lengths, one each but for Pre-LN and Peri-LN; ``observables`` maps
     names to arrays shape=[times, ...]; ``trajectories`` shape=[times, tracked, dim] follow the tokens
-    ``parameters["track"]``; ``weights`` shape=[n]; ``merges`` shape=[events, 2] the times at which tokens merged and
+    ``memory["track"]``; ``weights`` shape=[n]; ``merges`` shape=[events, 2] the times at which tokens merged and
     the number of clusters after; ``evaluations`` of the field. ``field_error`` estimates how far inexact sums may have
     moved a token by the end, the divergence of neighbouring paths aside, 0 for exact ones and None for a run with noise
     or one that ended early; ``error``, where asked for, is the largest distance of a token, with its length, at the end

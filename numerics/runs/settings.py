@@ -10,11 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import check_method
-from gegenflow.numerics.integrators.events import Crossing
+from gegenflow.numerics.integrators.events import Crossing, crossings
 from gegenflow.numerics.integrators.few_tokens import LONGEST
 from gegenflow.numerics.integrators.merging import check_merge
 from gegenflow.numerics.integrators.stochastic import check_pace_of_noise, default_step
-from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL, check_number, check_rng, check_steps, check_whole
+from gegenflow.numerics.tokens.arguments import (
+    SMALLEST_RTOL,
+    check_number,
+    check_numbers,
+    check_rng,
+    check_steps,
+    check_whole,
+)
 from gegenflow.numerics.tokens.refusals import Refused
 
 RTOL, ATOL = 1e-8, 1e-10
@@ -93,6 +100,7 @@ def check_settings(
     >>> check_settings(Flow(beta=1), 10, 3, 1.0, method="auto", estimate_error=False, **given).facts()
     {'rtol': 1e-08, 'atol': 1e-10, 'order': 8, 'merge': None}
     """
+    check_numbers({"merge": merge, "first_step": first_step, "step": step, "rtol": rtol, "atol": atol})
     check_method(method, dim, flow)
     check_rng(rng)
     _check_layer_norm(flow, merge, method)
@@ -114,7 +122,7 @@ def check_settings(
     if estimate_error and settings.finer(method).tol > 0.1 * settings.tol:
         raise Refused("estimate_error", None, f"it needs rtol + atol >= 1e-12, but they are {rtol:g} + {atol:g}")
     if merge is not None:
-        _check_merge(check_number("merge", merge), n, settings, flow)
+        _check_merge(merge, n, settings, flow)
     if (merge is not None or n <= FEW) and not t_end * flow.unit <= LONGEST:
         raise Refused("t_end", t_end, f"for this beta and model it must be at most {LONGEST / flow.unit:.3g}")
     return settings
@@ -149,8 +157,8 @@ def check_look(
         raise Refused("observe", ", ".join(names), "two of them have one name")
     if flow.layer_norm != "post" and "radii" in names:
         raise Refused("observe", "radii", f'the run with layer_norm "{flow.layer_norm}" has one of this name already')
-    crossings = [c for given in (stop_when, record_when) for c in ((given,) if isinstance(given, Crossing) else given)]
-    for observable in [*observe, *(getattr(crossing, "observable", None) for crossing in crossings)]:
+    looked_for = [*crossings("stop_when", stop_when), *crossings("record_when", record_when)]
+    for observable in [*observe, *(crossing.observable for crossing in looked_for)]:
         getattr(observable, "check", lambda flow: None)(flow)
 
 

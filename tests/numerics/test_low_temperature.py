@@ -19,9 +19,9 @@ def test_attention_at_large_beta_approaches_the_field(rng):
     """Dense sums over 2000 equispaced tokens: halved when beta doubles, within a fifth."""
     values, form = matrices(rng, 2)
     tokens = nm.lattice(2000)
-    limit = zero_temperature_field(tokens, form=form, values=values)
+    limit = zero_temperature_field(tokens, query_key=form, value=values)
     off = [
-        np.abs(nm.attention_field(tokens, beta, model="sa", form=form, values=values) - limit).max()
+        np.abs(nm.attention_field(tokens, beta=beta, model="sa", query_key=form, value=values) - limit).max()
         for beta in (80.0, 160.0)
     ]
     assert off[0] == pytest.approx(2 * off[1], rel=0.2)
@@ -36,23 +36,26 @@ def test_tokens_stay_on_the_orbits_of_the_linear_flow(rng, dim):
 
     def field(state, out):
         x = state[:dim] / np.linalg.norm(state[:dim])
-        out[:dim] = zero_temperature_field(x[None], form=form, values=values)[0]
+        out[:dim] = zero_temperature_field(x[None], query_key=form, value=values)[0]
         out[dim] = 1 / np.linalg.norm(form.T @ x)
 
     end = integrate(field, np.append(start[0], 0.0), t_end=1.0, save_at=[], rtol=1e-10).state
-    moved = linear_flow(start, end[dim], form=form, values=values)[0]
+    moved = linear_flow(start, end[dim], query_key=form, value=values)[0]
     assert np.abs(end[:dim] / np.linalg.norm(end[:dim]) - moved).max() < 1e-8
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: zero_temperature_field(np.eye(2), form=[[1, 0], [0, 0]]), "row 1 has no direction under the form"),
+        (lambda: zero_temperature_field(np.eye(2), query_key=[[1, 0], [0, 0]]), "row 1 has no direction, as query_key"),
         (
-            lambda: zero_temperature_field(np.eye(2), values=np.eye(3)),
-            r"values: it has shape \(3, 3\), expected \(dim, dim\) = \(2, 2\)",
+            lambda: zero_temperature_field(np.eye(2), value=np.eye(3)),
+            r"value: it has shape \(3, 3\), expected \(dim, dim\) = \(2, 2\)",
         ),
-        (lambda: linear_flow(np.eye(2), 1.0, form=[[1, np.nan], [0, 0]]), r"form: entry \(0, 1\) is nan, not finite"),
+        (
+            lambda: linear_flow(np.eye(2), 1.0, query_key=[[1, np.nan], [0, 0]]),
+            r"query_key: entry \(0, 1\) is nan, not finite",
+        ),
         (lambda: linear_flow(np.eye(2), np.inf), "time inf: it must be finite"),
         (lambda: linear_flow(np.eye(2), 1e4), "time 10000.0: its product with"),
     ],

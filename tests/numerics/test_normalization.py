@@ -124,7 +124,7 @@ def test_lengths_are_recorded_beside_directions_and_survive_saving(tmp_path):
     assert repr(run).startswith("Run: 300 tokens, dim 3, beta 0.0, layer_norm pre, model sa, dense field")
     np.testing.assert_allclose(np.linalg.norm(run.tokens, axis=1), 1, rtol=1e-14)
     assert run.observables["radii"].shape == (3, 256)
-    np.testing.assert_allclose(run.observables["radii"][0], radii[:256], rtol=1e-14)
+    np.testing.assert_allclose(run.observables["radii"][0], radii[np.arange(256) * 300 // 256], rtol=1e-14)
     shift = run.radii[:, None] * run.tokens - radii[:, None] * start
     np.testing.assert_allclose(shift, shift[:1] * np.ones((300, 1)), atol=1e-7)
     assert (np.diff(run.observables["energy"]) > 0).all()
@@ -176,8 +176,8 @@ def test_a_token_that_shrinks_to_nothing_ends_the_run(layer_norm):
     ("change", "message"),
     [
         ({"layer_norm": "layer"}, "layer_norm layer: choose from post, pre, peri"),
-        ({"layer_norm": "post", "radii": [1, 1, 1]}, "radii are given: with layer_norm"),
-        ({"radii": [1, 2]}, r"radii have shape \(2,\): 3 tokens need shape \(3,\)"),
+        ({"layer_norm": "post", "radii": [1, 1, 1]}, "radii: with layer_norm"),
+        ({"radii": [1, 2]}, r"radii: it has shape \(2,\), expected \(n,\) = \(3,\)"),
         ({"radii": [1, -2, 1]}, "radii: entry 1 is -2"),
         ({"radii": [1, np.nan, 1]}, "radii: entry 1 is nan"),
         ({"noise": 0.1}, r"noise 0.1: layer_norm \"pre\" goes with dense sums"),

@@ -11,6 +11,7 @@ from scipy.linalg import expm
 from scipy.special import eval_gegenbauer
 
 from gegenflow import numerics as nm
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import drive
 from gegenflow.numerics.integrators.stochastic import NoisySteps, brownian_step, default_step, drift_step
 
@@ -148,7 +149,7 @@ def test_the_default_step_is_as_good_as_one_eight_times_shorter(model):
     start, noise = np.repeat([[0.0, 0.0, 1.0]], 200, axis=0), 0.2
     powers = []
     for finer in (1, 8):
-        step = default_step(noise, 3, model, 2.0) / finer
+        step = default_step(Flow(beta=2, noise=noise, model=model), 3) / finer
         common = {"beta": 2.0, "model": model, "noise": noise, "step": step, "t_end": 0.6, "save_at": [0.1, 0.6]}
         runs = [nm.simulate(start, observe=[nm.HarmonicPower(2)], rng=100 * finer + i, **common) for i in range(8)]
         powers.append(np.array([run.observables["harmonic_power"][:, 1:] for run in runs]))
@@ -267,10 +268,10 @@ def test_the_default_step_sees_every_part_of_the_flow():
     start = nm.uniform(40, 3, rng=1)
     common = {"noise": 0.01, "t_end": 1e-3, "rng": 5, "save_at": []}
     plain = nm.simulate(start, beta=8.0, **common)
-    formed = nm.simulate(start, beta=2.0, form=4 * np.eye(3), **common)
+    formed = nm.simulate(start, beta=2.0, query_key=4 * np.eye(3), **common)
     assert formed.parameters["step"] == plain.parameters["step"] == 0.1 / np.exp(8.0)
     np.testing.assert_allclose(formed.tokens, plain.tokens, atol=1e-9)
-    pulled = nm.simulate(start, beta=2.0, values=3 * np.eye(3), **common)
+    pulled = nm.simulate(start, beta=2.0, value=3 * np.eye(3), **common)
     assert pulled.parameters["step"] == pytest.approx(0.1 / (3 * np.exp(2.0)))
 
 
@@ -318,19 +319,21 @@ def test_a_noisy_run_records_its_noise_and_step_and_survives_saving(tmp_path):
 def test_default_step_of_a_kernel_is_that_of_the_same_exponential(noise, dim, beta):
     """The largest value and slope found on a grid against exp(beta) and beta."""
     for model in ("usa", "sa"):
-        step = default_step(noise, dim, model, lambda t: np.exp(beta * t))
-        assert step == pytest.approx(default_step(noise, dim, model, beta), rel=5e-3)
+        step = default_step(Flow(kernel=lambda t: np.exp(beta * t), noise=noise, model=model), dim)
+        assert step == pytest.approx(default_step(Flow(beta=beta, noise=noise, model=model), dim), rel=5e-3)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"noise": -0.1}, r"noise is -0\.1"),
-        ({"noise": np.nan}, "noise is nan"),
-        ({"step": 0.0}, r"step is 0\.0"),
-        ({"step": np.inf}, "step is inf"),
-        ({"noise": 0.0}, r"step is 0\.01: without noise"),
-        ({"first_step": 0.1}, r"first_step is 0\.1: with noise"),
+        ({"noise": -0.1}, r"noise -0\.1"),
+        ({"noise": np.nan}, "noise nan"),
+        ({"step": 0.0}, r"step 0\.0"),
+        ({"step": np.inf}, "step inf"),
+        ({"noise": 0.0}, r"step 0\.01: without noise"),
+        ({"first_step": 0.1}, r"first_step 0\.1: with noise"),
+        ({"rtol": 1e-8}, r"rtol 1e-08: with noise the steps are fixed"),
+        ({"atol": 1e-8}, r"atol 1e-08: with noise"),
         ({"save_at": [2.0]}, "within"),
     ],
 )

@@ -51,7 +51,7 @@ def add(commands: Commands) -> None:
     sub.add_argument("--start", type=source, help=text)
     sub.add_argument("--normalize", action="store_true", help="make the rows of --start unit vectors")
     sub.add_argument("--time", type=TIME, default=1.0, help="how long to follow them, >= 0 (default 1)")
-    sub.add_argument("--rtol", type=RTOL, default=1e-8, help="tolerance a step, 1e-13 to 1 (default 1e-8)")
+    sub.add_argument("--rtol", type=RTOL, help="tolerance a step without noise, 1e-13 to 1 (default 1e-8)")
     add_choice(sub, "--method", "how to take the sums, auto by the fastest that is exact enough", *METHODS)
     text = "tokens this close go on as one cluster, at most a tenth of --rtol: for very long times"
     sub.add_argument("--merge", type=MERGE, help=text)
@@ -121,7 +121,8 @@ def _read(options: Namespace) -> tuple[Array, Array | None]:
 
 
 def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None) -> Run:
-    accuracy = {"rtol": options.rtol, "atol": options.rtol / 100, "method": options.method, "merge": options.merge}
+    atol = None if options.rtol is None else options.rtol / 100
+    accuracy = {"rtol": options.rtol, "atol": atol, "method": options.method, "merge": options.merge}
     accuracy |= {"estimate_error": options.estimate_error, "rng": _seed(options)}
     return nm.simulate(tokens, flow, weights=weights, t_end=options.time, progress=True, **accuracy)
 
