@@ -118,7 +118,7 @@ def kernel_name(kernel: Kernel) -> str:
 def short_repr(part: Value, defaults: dict[str, object]) -> str:
     """The fields that are given, a matrix by its shape."""
     given = []
-    for name in (f.name for f in fields(part)):  # type: ignore[arg-type]
+    for name in (f.name for f in fields(part)):
         value = getattr(part, name)
         if not is_given(value, defaults.get(name)):
             continue
