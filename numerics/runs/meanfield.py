@@ -104,7 +104,7 @@ def solve_density(
     steps = ModeSteps(start, flow, longest=t_end, first_step=first_step, **tolerances)
     look = Look(observe, None, stop_when, record_when, progress, every=every)
     if checkpoint is not None:
-        path = checked_path(checkpoint)
+        path = checked_path(checkpoint, "checkpoint")
         look = replace(look, save=lambda run: run.save(path))
     facts = {
         "beta": flow.beta,

@@ -130,7 +130,7 @@ def simulate(
     check_look(observe, flow, stop_when=stop_when, record_when=record_when, every=every)
     look = Look(observe, check_track(track, n, dim, len(times)), stop_when, record_when, progress, every=every)
     if checkpoint is not None:
-        path = checked_path(checkpoint)
+        path = checked_path(checkpoint, "checkpoint")
         look = replace(look, save=lambda run: run.save(path))
     run = follow(start, flow, settings, look, t_end=float(t_end), times=times)
     return measured(run, start, flow, settings, progress) if estimate_error else run

@@ -43,16 +43,16 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> N
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
-def checked_path(path: str | Path) -> Path:
-    """The path, with links followed; refuses what is no name of a file.
+def checked_path(path: str | Path, name: str = "path") -> Path:
+    """The path, with links followed; refuses, by ``name``, what is no name of a file.
 
     >>> checked_path("")
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: path: it must be the name of a file
     """
-    if not isinstance(path, str | os.PathLike) or not (name := os.fspath(path)) or "\0" in name:
-        raise Refused("path", repr(path) if path else None, "it must be the name of a file")
-    return Path(os.path.realpath(name))
+    if not isinstance(path, str | os.PathLike) or not (spelled := os.fspath(path)) or "\0" in spelled:
+        raise Refused(name, repr(path) if path else None, "it must be the name of a file")
+    return Path(os.path.realpath(spelled))
 
 
 @contextmanager

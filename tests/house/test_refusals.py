@@ -176,7 +176,6 @@ GAPS = {
     "theory.boundaries": {"between", "parameter"},
     "theory.certify": {"evaluate"},
     "theory.critical_table": {"dims", "degrees"},
-    "theory.gegenbauer": {"overlap"},
     "theory.growth_table": {"dims", "degrees"},
     "theory.phase": {"max_degree"},
     "theory.selected_degree": {"max_degree"},
@@ -185,15 +184,11 @@ GAPS = {
     "theory.expansions.competition_exponent": {"digits"},
     "theory.kernels.half_power_multiplier": {"degree", "power", "dim"},
     "theory.kernels.power_multiplier": {"degree", "index", "dim"},
-    "theory.low_temperature.diffusion": {"density"},
-    "theory.low_temperature.drift_speed": {"density"},
     "theory.low_temperature.pairing_overlap": {"weights"},
     "theory.low_temperature.pairing_rate": {"weights"},
     "theory.low_temperature.pairing_time": {"weights"},
-    "theory.low_temperature.velocity_series": {"density"},
     "theory.phases.coexistence": {"across", "along"},
     "theory.phases.inverse_ratio_series": {"terms"},
-    "numerics.simulate": {"observe"},
 }
 """Parameters that still slip."""
 
