@@ -76,6 +76,8 @@ def integrate(
     velocity = _velocity(velocity, state, weights)
     times = check_times(save_at, t_end, t_start)
     check_steps(rtol, atol, order, first_step, t_end - t_start)
+    if observe is not None and not callable(observe):
+        raise Refused("observe", repr(observe), "it must be a function of the time and the state")
     looks = watches(stop_when, record_when, lambda crossing: crossing.observable)
     end: Integration[Array, object] = drive(
         AdaptiveSteps(velocity, state, tol=rtol + atol, order=order, first_step=first_step, time=t_start),
@@ -105,7 +107,7 @@ def _velocity(velocity: Velocity | Flow, state: Array, weights: ArrayLike | None
 
 def _check_start(start: ArrayLike) -> Array:
     if np.ndim(start) != 1:
-        return check_tokens(start)
+        return check_tokens(start, "start")
     angles = np.array(start, dtype=np.float64)
     if not angles.size:
         raise ValueError("start is empty: it must hold tokens, shape=[n, dim], or angles, shape=[n]")

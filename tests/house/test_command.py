@@ -607,7 +607,7 @@ def test_bad_starts_are_refused_by_name(call, starts, file, names):
 @pytest.mark.parametrize("line", ["simulate --beta 1 --out", "validate --figure"])
 def test_missing_folders_are_found_before_the_work(call, tmp_path, line, monkeypatch):
     """No run is started whose result could not be written."""
-    monkeypatch.setattr("gegenflow.numerics.runs.particles.drive", lambda *_, **__: pytest.fail("a run was started"))
+    monkeypatch.setattr("gegenflow.numerics.runs.following.drive", lambda *_, **__: pytest.fail("a run was started"))
     assert_refused(call(line, str(tmp_path / "absent" / "file.png")), "there is no folder")
 
 
@@ -617,7 +617,7 @@ def test_missing_folders_are_found_before_the_work(call, tmp_path, line, monkeyp
 )
 def test_files_that_cannot_be_written_are_found_before_the_work(call, tmp_path, line, monkeypatch):
     """A folder in place of a file, and a picture format that does not exist, by name and before any run."""
-    monkeypatch.setattr("gegenflow.numerics.runs.particles.drive", lambda *_, **__: pytest.fail("a run was started"))
+    monkeypatch.setattr("gegenflow.numerics.runs.following.drive", lambda *_, **__: pytest.fail("a run was started"))
     assert_refused(call(line.format(tmp_path)), str(tmp_path))
 
 

@@ -48,6 +48,8 @@ NUMERICS = {
     "Causal": {},
     "RandomLayers": {"activation": "tanh"},
     "attention_field": {"tokens": PAIR, "beta": 1.0},
+    "integrate": {"velocity": nm.Flow(beta=1.0), "start": PAIR, "t_end": 0.1},
+    "Crossing": {"observable": nm.Entropy(), "level": 0.5},
     "circle_density": {"density": lambda angle: 1 + 0.1 * np.cos(angle)},
     "zonal_density": {"density": lambda t: 1 + 0.1 * t, "dim": 3},
     "sphere_density": {"density": lambda points: 1 + 0.1 * points[:, 2]},

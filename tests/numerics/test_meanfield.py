@@ -299,14 +299,14 @@ def test_the_uniform_density_stays_and_has_every_period():
         ({"beta": "1"}, "beta 1: it must be a number"),
         ({"beta": 1.0, "noise": -0.1}, "noise -0.1"),
         ({"beta": 1.0, "rtol": 1e-16}, "rtol 1e-16"),
-        ({"beta": 1.0, "max_degree": 1}, "max_degree is 1: the density has degree 2 already"),
-        ({"beta": 1.0, "max_degree": float("inf")}, "max_degree is inf: it must be a whole number"),
-        ({"beta": 1.0, "max_degree": 20.5}, "max_degree is 20.5: it must be a whole number"),
+        ({"beta": 1.0, "max_degree": 1}, "max_degree 1: the density has degree 2 already"),
+        ({"beta": 1.0, "max_degree": float("inf")}, "max_degree inf: it must be a whole number"),
+        ({"beta": 1.0, "max_degree": 20.5}, "max_degree 20.5: it must be a whole number"),
         ({"beta": 800.0, "model": "sa", "observe": [Energy()]}, "the energy overflows float64"),
         ({"beta": 400.0, "observe": [Dissipation()]}, "the dissipation overflows float64"),
         ({"beta": 1.0, "observe": [len]}, "must be a list of observables of densities"),
         ({"beta": 1.0, "observe": Energy()}, "must be a list of observables of densities"),
-        ({"beta": 1.0, "observe": [Energy(), Energy()]}, "two observables of one name: energy, energy"),
+        ({"beta": 1.0, "observe": [Energy(), Energy()]}, "observe energy, energy: two of them have one name"),
         ({"kernel": np.tanh, "observe": [Energy()]}, "the energy needs beta"),
         ({}, "neither beta nor kernel is given"),
         ({"beta": 1.0, "model": "sas"}, "model sas"),
@@ -319,10 +319,10 @@ def test_bad_input_is_refused_with_the_reason(options, message):
 
 
 def test_a_start_that_is_negative_or_no_density_is_refused():
-    with pytest.raises(ValueError, match=r"the negative part of the density has mass 0\.22"):
+    with pytest.raises(ValueError, match=r"density: its negative part has mass 0\.22"):
         solve_density(CircleDensity(np.array([2**0.5, 0.0])), beta=1.0, t_end=0.0)
     run = solve_density(bumps, beta=1.0, t_end=0.0)
-    with pytest.raises(ValueError, match=r"density is a DensityRun: pass its \.density on"):
+    with pytest.raises(ValueError, match=r"density: it is a DensityRun: pass its \.density on"):
         solve_density(run, beta=1.0, t_end=1.0)
 
 

@@ -65,6 +65,10 @@ EXAMPLES = {
     "attention_field": lambda: nm.attention_field(PAIR, beta=1.0),
     # integrators
     "Status": lambda: nm.integrators.Status(False, "stopped"),
+    "Crossing": lambda: nm.Crossing(nm.Energy(), 0.5, rising=True),
+    "Event": lambda: nm.integrators.Event(0, "energy", 1.5, 0.5, True, PAIR),
+    "Integration": lambda: nm.integrate(nm.Flow(beta=0.0), PAIR, t_end=0.5, save_at=[0.5]),
+    "integrate": lambda: nm.integrate(nm.Flow(beta=1.0), PAIR, t_end=0.5, save_at=[0.0, 0.5]),
     # densities
     "CircleDensity": circle,
     "ZonalDensity": lambda: nm.densities.ZonalDensity(np.full(900, 1e-5), 4),
@@ -120,6 +124,7 @@ EXAMPLES = {
     "cluster_angles": lambda: nm.validation.cluster_angles(PAIR, beta=1, t_end=9.0, min_mass=0.5),
 }
 NO_VALUES = {
+    "Interrupted": "raised, never returned",
     "Refused": "raised, never returned: below",
     "plot_checks": "draws on axes, which are those of matplotlib",
     "plot_density": "draws on axes",
