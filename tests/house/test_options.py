@@ -11,6 +11,7 @@ import pytest
 import gegenflow
 from gegenflow import numerics as nm
 from gegenflow import theory as th
+from gegenflow.numerics.validation.command.arguments import Whole
 from gegenflow.numerics.validation.command.main import command_line, main
 from gegenflow.numerics.validation.command.options import OPTIONS, sentence
 
@@ -74,6 +75,26 @@ def test_every_option_refuses_what_it_cannot_take(name, option, value, capsys):
     err = refused(words, capsys)
     assert option in err
     assert_no_python(err.replace(value, ""))
+
+
+WHOLE = {
+    (name, action.option_strings[0]): getattr(action.type, "__self__", action.type)
+    for name, sub in SUBCOMMANDS.items()
+    for action in sub._actions
+    if isinstance(getattr(action.type, "__self__", action.type), Whole)
+}
+
+
+@pytest.mark.parametrize("which", WHOLE)
+def test_bounds_are_included_and_nothing_beyond_is(which, capsys):
+    """Of every whole number: both ends are taken, the next ones refused, with the bounds in the message."""
+    name, option = which
+    whole = WHOLE[which]
+    assert [whole(str(end)) for end in (whole.least, whole.most)] == [whole.least, whole.most]
+    for beyond in (whole.least - 1, whole.most + 1):
+        err = refused([name, *LINES[name].split(), option, str(beyond)], capsys)
+        assert f"{option} {beyond}: " in err
+        assert f"from {whole}" in err
 
 
 def test_the_walk_goes_everywhere():
