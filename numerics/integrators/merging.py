@@ -24,6 +24,7 @@ from gegenflow.numerics.integrators.compiled_steps import watch
 from gegenflow.numerics.integrators.driver import Breakdown, Memory
 from gegenflow.numerics.integrators.few_tokens import FewSteps
 from gegenflow.numerics.tokens.geometry import Array, normalize
+from gegenflow.numerics.tokens.refusals import Refused
 
 SMALLEST_MERGE = 1e-14
 DEFAULT_MERGE = 1e-10
@@ -179,13 +180,13 @@ def check_merge(merge: float, n: int, tolerance: float) -> None:
 
     >>> check_merge(1e-3, 10, 1e-8)
     Traceback (most recent call last):
-    ValueError: merge is 0.001: it must lie in [1e-14, 1e-09], up to a tenth of rtol + atol
+    gegenflow.numerics.tokens.refusals.Refused: merge 0.001: it must lie in [1e-14, 1e-09], a tenth of the tolerance
     """
     if not SMALLEST_MERGE <= merge <= 0.1 * tolerance * (1 + 1e-9):
         span = f"[{SMALLEST_MERGE:g}, {0.1 * tolerance:g}]"
-        raise ValueError(f"merge is {merge}: it must lie in {span}, up to a tenth of rtol + atol")
+        raise Refused("merge", merge, f"it must lie in {span}, a tenth of the tolerance")
     if n > MOST_TOKENS:
-        raise ValueError(f"merge is {merge} with {n} tokens: at most {MOST_TOKENS}; let more gather without it")
+        raise Refused("merge", merge, f"it takes at most {MOST_TOKENS} tokens, not {n}; let more gather without it")
 
 
 def stretching_rates(tokens: Array, weights: Array, beta: float, model: str) -> Array:

@@ -215,16 +215,17 @@ def default_step(flow: Flow, dim: int) -> float:
         return STEP_FRACTION / float(max(flow.noise * (dim - 1), pull * rate))
 
 
-def check_pace_of_noise(step: float, span: float) -> None:
-    """Refuse a run of more than 100 million fixed steps before it starts.
+def check_pace_of_noise(step: float, span: float, name: str) -> None:
+    """Refuse a run of more than 100 million fixed steps before it starts; ``name`` is what decides: step or t_end.
 
-    >>> check_pace_of_noise(2e-10, 1.0)
+    >>> check_pace_of_noise(2e-10, 1.0, "t_end")
     Traceback (most recent call last):
-    gegenflow.numerics.tokens.refusals.Refused: step 2e-10: 5e+09 steps to the end, at most 1e+08 are taken
+    gegenflow.numerics.tokens.refusals.Refused: t_end 1: 5e+09 steps of 2e-10 to the end, at most 1e+08 are taken
     """
     if not span <= MOST_STEPS * step:
         count = f"{span / step:.3g}" if step > 0 else "endless"
-        raise Refused("step", f"{step:.3g}", f"{count} steps to the end, at most {MOST_STEPS:g} are taken")
+        value = f"{step if name == 'step' else span:.3g}"
+        raise Refused(name, value, f"{count} steps of {step:.3g} to the end, at most {MOST_STEPS:g} are taken")
 
 
 def _unit(rows: Array) -> Array:

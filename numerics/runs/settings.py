@@ -108,9 +108,10 @@ def check_settings(
         adaptive = {"rtol": rtol, "atol": atol, "order": order, "first_step": first_step, "merge": merge}
         for name, value in (adaptive | {"estimate_error": estimate_error or None}).items():
             if value is not None:
-                raise Refused(name, value, "with noise the steps are fixed, step sets their size")
+                shown = None if value is True else value
+                raise Refused(name, shown, "with noise all steps are of one size, which follows no tolerance")
         size = default_step(flow, dim) if step is None else check_number("step", step, above=0.0)
-        check_pace_of_noise(size, t_end)
+        check_pace_of_noise(size, t_end, "t_end" if step is None else "step")
         return Settings(method, step=size, rng=randbits(63) if rng is None else rng)
     if step is not None:
         raise Refused("step", step, "without noise the steps follow rtol and atol")
@@ -120,7 +121,7 @@ def check_settings(
         order = 5 if n > FEW and rtol + atol > COARSE else 8
     settings = Settings(method, float(rtol), float(atol), int(order), merge, first_step, rng=rng)
     if estimate_error and settings.finer(method).tol > 0.1 * settings.tol:
-        raise Refused("estimate_error", None, f"it needs rtol + atol >= 1e-12, but they are {rtol:g} + {atol:g}")
+        raise Refused("estimate_error", None, f"it needs tolerances of 1e-12 in all, not {rtol:g} and {atol:g}")
     if merge is not None:
         _check_merge(merge, n, settings, flow)
     if (merge is not None or n <= FEW) and not t_end * flow.unit <= LONGEST:
@@ -190,7 +191,7 @@ def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
 
 def _check_merge(merge: float, n: int, settings: Settings, flow: Flow) -> None:
     if flow.beta is None or not flow.plain or settings.method not in SUMS_ALONE or settings.order == 5:
-        what = 'it needs beta, no kernel or query_key or value, method "dense" or "auto", and order 8'
+        what = "it needs the weight exp(beta t) and no matrices, sums by dense or auto, and steps of order 8"
         raise Refused("merge", merge, what)
     if flow.beta < 0:
         raise Refused("merge", merge, f"it needs beta >= 0, but beta is {flow.beta:g}")

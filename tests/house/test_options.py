@@ -107,6 +107,13 @@ def test_the_walk_goes_everywhere():
 
 COMBINED = [
     ("simulate --beta 1 --noise 1 --merge 1e-11", "--merge"),
+    ("simulate --beta 1 --noise 1 --rtol 1e-3", "--rtol"),
+    ("simulate --beta 1 --noise 1 --estimate-error", "--estimate-error"),
+    ("simulate --beta 1 --noise 1e300", "--time"),
+    ("simulate --beta 20 --noise 1 --tokens 10", "--time"),
+    ("simulate --beta 1 --merge 1", "--merge"),
+    ("simulate --beta 1 --merge 1e-11 --tokens 6000", "--merge"),
+    ("simulate --kernel tanh(t) --merge 1e-11", "--merge"),
     ("simulate --beta 1 --rtol 1e-13 --estimate-error", "--estimate-error"),
     ("simulate --beta 1 --dim 4 --method circle", "--method"),
     ("simulate --kernel exp(1000*t) --tokens 9", "--kernel"),

@@ -177,3 +177,29 @@ def test_a_reader_that_leaves_does_not_lose_the_file(saved):
     status, _, err = shell(f"simulate --beta 1 --tokens 9 --time 0.01 --out {saved} | true")
     assert (status, err) == (0, "")
     assert len(nm.load(saved).tokens) == 9
+
+
+def test_an_interrupted_run_is_printed_and_saved(saved):
+    """SIGINT in the middle of a long run: status 1, one JSON object that says how far it came, and a file of it."""
+    words = f"simulate --beta 1 --noise 1 --tokens 50 --time 1e5 --format json --out {saved}".split()
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED, *words], capture_output=True, text=True, timeout=200)
+    assert (run.returncode, "Traceback" in run.stderr) == (1, False)
+    facts = json.loads(run.stdout)
+    assert facts["ok"] is False
+    assert facts["status"].startswith("interrupted at t = ")
+    assert str(nm.load(saved).status) == facts["status"]
+
+
+INTERRUPTED = """
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from gegenflow import numerics as nm
+simulate = nm.simulate
+simulate(nm.uniform(50, 2, rng=0), beta=1, noise=1, t_end=0.01, rng=0)  # all is compiled
+def watched(*args, **kwargs):
+    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+    return simulate(*args, **kwargs)
+nm.simulate = watched
+from gegenflow.__main__ import main
+sys.exit(main())
+"""

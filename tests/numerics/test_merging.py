@@ -260,5 +260,5 @@ def test_interrupt_keeps_what_was_reached():
 @pytest.mark.parametrize("merge", [0.0, 1e-15, 1e-3, np.nan])
 def test_a_bad_merge_is_refused(merge):
     """The message names the value and the range."""
-    with pytest.raises(ValueError, match=r"merge is .*: it must lie in \[1e-14, 1\.01e-09\], up to a tenth"):
+    with pytest.raises(ValueError, match=r"merge .*: it must lie in \[1e-14, 1\.01e-09\], a tenth"):
         simulate(np.eye(2), beta=1.0, t_end=1.0, merge=merge)
