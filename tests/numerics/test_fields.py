@@ -148,7 +148,7 @@ def test_merging_with_a_measured_error_and_one_that_cannot_be_measured():
     run = nm.simulate(**options, t_end=100.0, merge=1e-9, estimate_error=True)
     assert run.status.ok
     assert 0 < run.error < 1e-6
-    with pytest.raises(ValueError, match=r"estimate_error: it needs rtol \+ atol >= 1e-12"):
+    with pytest.raises(ValueError, match="estimate_error: it needs tolerances of 1e-12 in all"):
         nm.simulate(**options, t_end=1.0, rtol=1e-13, atol=0.0, estimate_error=True)
 
 
