@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-import gegenflow
 from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.validation.command.arguments import Whole
 from gegenflow.numerics.validation.command.main import command_line, main
 from gegenflow.numerics.validation.command.options import OPTIONS, sentence
 
-ROOT = Path(gegenflow.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 COMMAND = ROOT / "numerics/validation/command"
 
 SUBCOMMANDS = next(
