@@ -14,7 +14,15 @@ from gegenflow.numerics.densities.mode_steps import (
     exponential_step,
 )
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.integrators.driver import MOST_GROWTH, MOST_SHRINKING, SAFETY, Breakdown, Memory
+from gegenflow.numerics.integrators.driver import (
+    AT_ZERO,
+    MOST_GROWTH,
+    MOST_SHRINKING,
+    SAFETY,
+    Breakdown,
+    Memory,
+    Origin,
+)
 from gegenflow.numerics.tokens.geometry import Array
 
 LEAST_DEGREE, MORE_DEGREES = 16, 1.5
@@ -68,17 +76,16 @@ class ModeSteps:
         atol: float,
         max_degree: int,
         longest: float,
-        first_step: float | None = None,
-        time: float = 0.0,
-        memory: Memory | None = None,
+        origin: Origin = AT_ZERO,
     ) -> None:
         self.flow = flow
         self.rtol, self.atol, self.max_degree = rtol, atol, max_degree
         self.unit = min(flow.unit, LONGEST / max(1.0, longest))
-        self.next_step = self.unit * float((memory or {}).get("next_step", nan) if first_step is None else first_step)
+        remembered = (origin.memory or {}).get("next_step", nan)
+        self.next_step = self.unit * float(remembered if origin.first_step is None else origin.first_step)
         self.steps = self.evaluations = self.rejected = 0
         density = start.resized(max(start.max_degree, min(LEAST_DEGREE, max_degree)))
-        self.now = self.before = _Point(float(time), density, None)
+        self.now = self.before = _Point(float(origin.time), density, None)
         self.system: _System | None = None
 
     @property

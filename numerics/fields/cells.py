@@ -18,7 +18,7 @@ from gegenflow.numerics.fields.compiled.cell_vectors import add_powers, two_poly
 from gegenflow.numerics.fields.elementary import angle
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes
-from gegenflow.numerics.fields.sums import Method, NotSmooth, Size, Sums, room_for_sums
+from gegenflow.numerics.fields.sums import Method, NotSmooth, Pair, Size, Sums, room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -111,13 +111,8 @@ def exponential_cells(beta: float, tol: float = 1e-12) -> CellKernel:
 
 
 def cell_sums(
-    places: Array,
-    weights: Array,
-    kernel: CellKernel,
-    out: tuple[Array, Array] | None = None,
-    *,
-    normalizer: bool = True,
-) -> tuple[Array, Array]:
+    places: Array, weights: Array, kernel: CellKernel, out: Pair | None = None, *, normalizer: bool = True
+) -> Pair:
     r"""Drift and normaliser, as :func:`dense_sums` for any kernel on the circle, of tokens or of angles.
 
     ``places`` are tokens, shape=[n, 2], with a drift of that shape, or angles, shape=[n], any real numbers, with their

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gegenflow.numerics.fields.elementary import FAST, sincos
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
-from gegenflow.numerics.fields.sums import Method, Size, Sums, room_for_sums
+from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums, room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 BLOCK = 256  # tokens advanced together: their powers stay in the first-level cache
@@ -39,13 +39,8 @@ class Circle(Method):
 
 
 def circle_sums(
-    places: Array,
-    weights: Array,
-    modes: CircleModes,
-    out: tuple[Array, Array] | None = None,
-    *,
-    normalizer: bool = True,
-) -> tuple[Array, Array]:
+    places: Array, weights: Array, modes: CircleModes, out: Pair | None = None, *, normalizer: bool = True
+) -> Pair:
     r"""Drift and normaliser, as :func:`dense_sums` for any kernel on the circle, of tokens or of angles.
 
     ``places`` are tokens, shape=[n, 2], with a drift of that shape, or angles, shape=[n], of moduli to 1e5, with
@@ -112,7 +107,7 @@ def fourier_moments(tokens: Array, weights: Array, max_degree: int) -> NDArray[n
     return _moments_parallel(x, y, weights, max_degree).view(np.complex128)
 
 
-def _series(modes: CircleModes, moments: NDArray[np.complex128]) -> tuple[Array, Array]:
+def _series(modes: CircleModes, moments: NDArray[np.complex128]) -> Pair:
     return (modes.force * moments).view(np.float64), (modes.value * moments).view(np.float64)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.pairs import pair_sums
-from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums
+from gegenflow.numerics.fields.sums import PLAIN, Method, Pair, Size, Sums
 from gegenflow.numerics.fields.tiles import check_exponents
 from gegenflow.numerics.fields.weights import Attention
 from gegenflow.numerics.tokens.geometry import Array
@@ -40,7 +40,7 @@ class Dense(Method):
         return Sums(take, size.rounding(flow))
 
 
-def dense_sums(tokens: Array, weights: Array, attention: Attention) -> tuple[Array, Array]:
+def dense_sums(tokens: Array, weights: Array, attention: Attention) -> Pair:
     r"""The two sums of attention in units of :math:`e^\beta`, over all pairs; arguments already checked.
 
     .. math:: F_i = P_{x_i}\sum_j w_j e^{\beta(\langle x_i,x_j\rangle - 1)} x_j, \qquad
@@ -65,9 +65,9 @@ def kernel_sums(
     *,
     query_key: Array | None = None,
     value: Array | None = None,
-    out: tuple[Array, Array] | None = None,
+    out: Pair | None = None,
     normalizer: bool = True,
-) -> tuple[Array, Array]:
+) -> Pair:
     r"""The two sums of attention for any kernel, queries, keys and values, over all pairs; arguments already checked.
 
     .. math:: F_i = P_{x_i} A_i, \qquad A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j, \qquad
@@ -92,7 +92,7 @@ def kernel_sums(
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite is refused
 def attention_output(
     tokens: Array, weights: Array, attention: Attention, *, query_key: Array | None = None, value: Array | None = None
-) -> tuple[Array, Array]:
+) -> Pair:
     r"""What attention writes to each token before any projection, and its normaliser; arguments already checked.
 
     .. math:: A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j, \qquad

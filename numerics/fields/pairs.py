@@ -10,7 +10,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from gegenflow.numerics.fields.elementary import FAST, LOG2_E, exp2
-from gegenflow.numerics.fields.sums import room_for_sums
+from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 BLOCK = 384  # tokens a block at most, and the distance in memory of its components
@@ -19,14 +19,7 @@ PARALLEL_FROM = 200_000  # pairs times dim: below it a parallel region costs mor
 AT_ONCE = 2**29  # pairs times (dim + 6) in one compiled call, 0.1 s: between two calls an interrupt is heard
 
 
-def pair_sums(
-    tokens: Array,
-    weights: Array,
-    beta: float,
-    *,
-    out: tuple[Array, Array] | None = None,
-    normalizer: bool = True,
-) -> tuple[Array, Array]:
+def pair_sums(tokens: Array, weights: Array, beta: float, *, out: Pair | None = None, normalizer: bool = True) -> Pair:
     r"""The two sums of attention in units of :math:`e^\beta`; arguments already checked.
 
     .. math:: F_i = P_{x_i}\sum_j w_j e^{-\beta|x_j - x_i|^2/2} (x_j - x_i), \qquad

@@ -12,7 +12,7 @@ from gegenflow.numerics.fields.compiled.sphere_polynomials import direct_sums
 from gegenflow.numerics.fields.compiled.sphere_transforms import transform_sums
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.legendre import DIRECT_TO, SphereModes, exponential_sphere_modes, sphere_modes
-from gegenflow.numerics.fields.sums import Method, Size, Sums
+from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -36,13 +36,8 @@ class Sphere(Method):
 
 
 def sphere_sums(
-    tokens: Array,
-    weights: Array,
-    modes: SphereModes,
-    out: tuple[Array, Array] | None = None,
-    *,
-    normalizer: bool = True,
-) -> tuple[Array, Array]:
+    tokens: Array, weights: Array, modes: SphereModes, out: Pair | None = None, *, normalizer: bool = True
+) -> Pair:
     r"""Drift, shape=[n, 3], and normaliser, shape=[n], as :func:`dense_sums` for any smooth kernel in dim 3.
 
     .. math:: F(x) = \nabla_x \sum_l W_l \sum_j w_j P_l(\langle x, x_j\rangle), \qquad

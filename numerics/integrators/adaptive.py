@@ -5,7 +5,7 @@ from math import inf, isfinite, nan, nextafter
 
 import numpy as np
 
-from gegenflow.numerics.integrators.driver import HOPELESS, MOST_GROWTH, MOST_SHRINKING, SAFETY, Memory
+from gegenflow.numerics.integrators.driver import AT_ZERO, HOPELESS, MOST_GROWTH, MOST_SHRINKING, SAFETY, Memory, Origin
 from gegenflow.numerics.integrators.runge_kutta import RungeKutta, Velocity
 from gegenflow.numerics.integrators.tableaus import ORDER_5, ORDER_8
 from gegenflow.numerics.tokens.geometry import Array
@@ -24,8 +24,8 @@ class AdaptiveSteps:
     ``field(state, out)`` writes the velocity at ``state`` into ``out``.  The root mean square over tokens of the error
     of a step stays below ``tol``.  States within a step come from an interpolant of degree 7 (order 5: 4), so looking
     at them changes no step.  The time keeps the low part that rounding loses, so steps below the spacing of float64 at
-    t do count.  ``check`` sees every new state and may raise FloatingPointError; ``memory`` is that of an earlier
-    stepper which ended at ``time`` in ``start``.
+    t do count.  ``check`` sees every new state and may raise FloatingPointError; ``origin`` may go on where an
+    earlier stepper ended in ``start``.
 
     >>> steps = AdaptiveSteps(lambda angle, out: np.copyto(out, angle), np.ones(1), tol=1e-10)
     >>> while steps.time < 1:
@@ -45,16 +45,14 @@ class AdaptiveSteps:
         *,
         tol: float,
         order: int = 8,
-        first_step: float | None = None,
-        time: float = 0.0,
-        memory: Memory | None = None,
+        origin: Origin = AT_ZERO,
         check: Callable[[Array], object] | None = None,
     ) -> None:
         self.field, self.tol, self.order, self.check = field, tol, order, check
-        memory = memory or {}
-        self.next_step = float(memory.get("next_step", nan) if first_step is None else first_step)
+        memory = origin.memory or {}
+        self.next_step = float(memory.get("next_step", nan) if origin.first_step is None else origin.first_step)
         self.steps = self.rejected = self.standstill = 0
-        clock, low = float(memory.get("clock", time)), float(memory.get("low", 0.0))
+        clock, low = float(memory.get("clock", origin.time)), float(memory.get("low", 0.0))
         self.now = (clock, low, np.array(start, dtype=np.float64))
         self.step = (clock, low, 0.0)  # the last one: its start on the clock and its size
         self.method: RungeKutta | None = None

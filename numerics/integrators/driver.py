@@ -56,6 +56,18 @@ class Breakdown(FloatingPointError):
         self.remedy = remedy
 
 
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where on the clock a stepper starts: its first step, and the ``memory`` of an earlier one that ended there."""
+
+    time: float = 0.0
+    first_step: float | None = None
+    memory: Memory | None = None
+
+
+AT_ZERO = Origin()
+
+
 class Stepper(Protocol[State_co]):
     """A way of stepping in time: all that the driver needs.
 

@@ -27,7 +27,7 @@ from gegenflow.numerics.integrators.compiled_steps import (
     extend,
     interpolate,
 )
-from gegenflow.numerics.integrators.driver import HOPELESS, Memory
+from gegenflow.numerics.integrators.driver import AT_ZERO, HOPELESS, Memory, Origin
 from gegenflow.numerics.tokens.geometry import Array
 
 LONGEST = 1e240  # in units of the fastest motion; the dense field holds exponents at -600, which moves nothing by then
@@ -93,22 +93,20 @@ class FewSteps:
         *,
         model: str = "usa",
         tol: float,
-        first_step: float | None = None,
-        time: float = 0.0,
-        memory: Memory | None = None,
+        origin: Origin = AT_ZERO,
         merge: float = 0.0,
         sizes: Array | None = None,
     ) -> None:
         n, dim = tokens.shape
         self.scale = exp(beta) if model == "usa" else 1.0
-        clock = np.array([time * self.scale, 0.0, (first_step or 0.0) * self.scale, 1e-300, 1.0])
-        clock = clock if memory is None else np.array(memory["clock"], dtype=np.float64)
+        clock = np.array([origin.time * self.scale, 0.0, (origin.first_step or 0.0) * self.scale, 1e-300, 1.0])
+        clock = clock if origin.memory is None else np.array(origin.memory["clock"], dtype=np.float64)
         sizes = np.full(n, -inf) if sizes is None else sizes
         rows = np.array(tokens, dtype=np.float64, order="C")
         self.motion = new_motion(rows, weights, beta, model == "sa", tol, merge, sizes, clock)
         self.most = max(1, int(WORK / (12 * (n * n * (1 + dim / 4) + 80 * n + 100))))
         self.began = self.extended = self.met = False
-        self.reached, self.end = time, inf
+        self.reached, self.end = origin.time, inf
 
     @property
     def time(self) -> float:

@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from gegenflow.numerics.integrators.compiled_steps import watch
-from gegenflow.numerics.integrators.driver import Breakdown, Memory
+from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
 from gegenflow.numerics.integrators.few_tokens import FewSteps
 from gegenflow.numerics.tokens.geometry import Array, normalize
 from gegenflow.numerics.tokens.refusals import Refused
@@ -82,22 +82,18 @@ class MergingSteps:
         model: str = "usa",
         tol: float,
         merge: float,
-        first_step: float | None = None,
-        time: float = 0.0,
-        memory: Memory | None = None,
+        origin: Origin = AT_ZERO,
     ) -> None:
         self.beta, self.model, self.tol, self.merge = beta, model, tol, merge
         n = len(tokens)
         labels, sizes, since = np.arange(n), np.full(n, -inf), np.zeros(n)
-        clock = None
-        if memory is not None:
-            labels, sizes, since = (np.array(memory[name]) for name in ("labels", "sizes", "since"))
-            clock = {"clock": memory["clock"]}
+        if origin.memory is not None:
+            labels, sizes, since = (np.array(origin.memory[name]) for name in ("labels", "sizes", "since"))
         rows, masses = _cluster_rows(tokens, labels), np.bincount(labels, weights).astype(np.float64)
-        few = self._few(rows, masses, sizes, first_step=first_step, time=time, memory=clock)
+        few = self._few(rows, masses, sizes, origin)
         self.now = self.last = _Clusters(labels, masses, sizes, since, few, (), np.zeros(3, dtype=np.int64))
-        if memory is None:
-            self._unite(time)
+        if origin.memory is None:
+            self._unite(origin.time)
             self.last = self.now
 
     @property
@@ -143,9 +139,9 @@ class MergingSteps:
     def _holder(self, time: float) -> _Clusters:
         return self.now if time >= self.time else self.last
 
-    def _few(self, rows: Array, masses: Array, sizes: Array, **start: object) -> FewSteps:
-        options = {"model": self.model, "tol": self.tol, "merge": self.merge, "sizes": sizes, **start}
-        return FewSteps(rows, masses, self.beta, **options)  # type: ignore[arg-type]
+    def _few(self, rows: Array, masses: Array, sizes: Array, origin: Origin) -> FewSteps:
+        options = {"tol": self.tol, "merge": self.merge, "sizes": sizes}
+        return FewSteps(rows, masses, self.beta, model=self.model, origin=origin, **options)
 
     def _unite(self, time: float) -> None:
         # all that have met, until no two are left that have
@@ -160,7 +156,7 @@ class MergingSteps:
             labels = group[labels]
         if len(rows) == len(old.masses):
             return
-        few = self._few(rows, masses, sizes, time=time, memory=old.few.memory(time))
+        few = self._few(rows, masses, sizes, Origin(time, memory=old.few.memory(time)))
         self.now = _Clusters(
             labels, masses, sizes, since, few, (*old.met, (time, len(rows))), old.work + old.few.counts
         )

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.fields.dense import attention_output
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
-from gegenflow.numerics.integrators.driver import Breakdown, Memory
+from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Origin
 from gegenflow.numerics.integrators.runge_kutta import Velocity
 from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL, check_array
 from gegenflow.numerics.tokens.geometry import Array
@@ -75,9 +75,7 @@ def stream_steps(
     *,
     tol: float,
     order: int = 8,
-    first_step: float | None = None,
-    time: float = 0.0,
-    memory: Memory | None = None,
+    origin: Origin = AT_ZERO,
 ) -> AdaptiveSteps:
     r"""A stepper for tokens of any length, shape=[n, dim], along a field of :func:`stream_velocity`.
 
@@ -102,9 +100,7 @@ def stream_steps(
             raise Breakdown(what)
 
     share = max(tol / sqrt(start.shape[1]), SMALLEST_RTOL)  # the error of a flat line is a mean over components
-    return AdaptiveSteps(
-        field, start.ravel(), tol=share, order=order, first_step=first_step, time=time, memory=memory, check=check
-    )
+    return AdaptiveSteps(field, start.ravel(), tol=share, order=order, origin=origin, check=check)
 
 
 def unit_rows(rows: Array) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.fields.flow import Flow, check_parts
 from gegenflow.numerics.fields.method import prepare_field
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
-from gegenflow.numerics.integrators.driver import Integration, drive
+from gegenflow.numerics.integrators.driver import Integration, Origin, drive
 from gegenflow.numerics.integrators.events import Crossing, watches
 from gegenflow.numerics.integrators.interrupts import Interrupted
 from gegenflow.numerics.integrators.runge_kutta import Velocity
@@ -80,7 +80,7 @@ def integrate(
         raise Refused("observe", repr(observe), "it must be a function of the time and the state")
     looks = watches(stop_when, record_when, lambda crossing: crossing.observable)
     end: Integration[Array, object] = drive(
-        AdaptiveSteps(velocity, state, tol=rtol + atol, order=order, first_step=first_step, time=t_start),
+        AdaptiveSteps(velocity, state, tol=rtol + atol, order=order, origin=Origin(t_start, first_step)),
         observe or (lambda _, state: state),
         t_end=t_end,
         save_at=times,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.integrators.driver import Breakdown, Memory
+from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
 from gegenflow.numerics.integrators.runge_kutta import Velocity
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -48,8 +48,8 @@ class NoisySteps:
               \quad \xi_1' - \xi_2' = \xi_1 - \xi_2, \qquad s = t/h
 
     so that looking changes no later state, and what is seen is continuous in t and right in law, for itself and with
-    the ends of steps.  ``rng`` gives the normal numbers, ``key`` the stream of :math:`\eta`; ``memory`` is that of an
-    earlier stepper, which goes on bit for bit.
+    the ends of steps.  ``rng`` gives the normal numbers, ``key`` the stream of :math:`\eta`; ``origin`` may be the
+    end of an earlier stepper, which goes on bit for bit.
 
     Without drift the mean of tokens at a pole decays as :math:`e^{-\nu (d-1) t}`:
 
@@ -74,16 +74,15 @@ class NoisySteps:
         step: float,
         rng: np.random.Generator,
         key: int = 0,
-        time: float = 0.0,
-        memory: Memory | None = None,
+        origin: Origin = AT_ZERO,
     ) -> None:
         self.field, self.noise, self.size, self.rng, self.key = field, noise, step, rng, key
-        self.steps, self.marks, self.began, number = 0, (inf, inf), time, 0
+        self.steps, self.marks, self.began, number = 0, (inf, inf), origin.time, 0
         state = self.tokens = np.array(tokens, dtype=np.float64)
-        if memory is not None:
-            number, self.key = int(memory["number"]), int(memory["key"])
-            state = np.array(memory["grid"])
-            _set_words(self.rng, memory["rng"])
+        if origin.memory is not None:
+            number, self.key = int(origin.memory["number"]), int(origin.memory["key"])
+            state = np.array(origin.memory["grid"])
+            _set_words(self.rng, origin.memory["rng"])
         self.words = _words(self.rng)  # before the numbers of the last step were drawn
         self.last = _Step(number, state, state, *np.zeros((2, 0)))
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from gegenflow.numerics.densities.spectral import ModeSteps
 from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.interrupts import Interrupted
 from gegenflow.numerics.observables.texts import observables_again
 from gegenflow.numerics.runs.following import follow
@@ -85,7 +86,9 @@ def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run
 def _density(run: DensityRun, flow: Flow, look: Look, t_end: float, times: Array) -> DensityRun:
     facts: dict[str, Any] = dict(run.parameters)
     options = {name: facts[name] for name in ("rtol", "atol", "max_degree")}
-    steps = ModeSteps(run.density, flow, longest=t_end, time=run.reached, memory=run.memory or None, **options)
+    steps = ModeSteps(
+        run.density, flow, longest=t_end, origin=Origin(run.reached, memory=run.memory or None), **options
+    )
     return follow_density(steps, flow, look, t_end=t_end, times=times, facts=facts | {"t_end": t_end})
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.weights import kernel_name
-from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Status, drive
-from gegenflow.numerics.integrators.events import Crossing, Event, watches
+from gegenflow.numerics.integrators.driver import Integration, Status
+from gegenflow.numerics.integrators.events import Crossing, Event
 from gegenflow.numerics.integrators.interrupts import Interrupted, listening
 from gegenflow.numerics.observables.texts import observables_text
 from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums
@@ -51,22 +51,7 @@ def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: f
         def made(end: Integration[Array, Seen]) -> Run:
             return _run(end, way, start, flow, settings, look, t_end, perf_counter() - clock)
 
-        save = look.save
-        end: Integration[Array, Seen] = drive(
-            way.stepper,
-            observe,
-            t_end=t_end,
-            save_at=times,
-            watches=watches(look.stop_when, look.record_when, seen_by),
-            progress=look.progress,
-            checkpoint=None if save is None else Checkpoint(lambda end: save(made(end)), look.every),
-        )
-        run = made(end)
-        if save is not None:
-            save(run)
-    if end.interrupted:
-        raise Interrupted(run)
-    return run
+        return look.along(way.stepper, observe, seen_by, made, t_end=t_end, times=times)
 
 
 def measured(run: Run, start: Start, flow: Flow, settings: Settings, progress: bool) -> Run:

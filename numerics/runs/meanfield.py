@@ -15,9 +15,9 @@ from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.spectral import ModeSteps, negative_mass
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.weights import kernel_name
-from gegenflow.numerics.integrators.driver import Checkpoint, Integration, drive
-from gegenflow.numerics.integrators.events import Crossing, watches
-from gegenflow.numerics.integrators.interrupts import Interrupted, listening
+from gegenflow.numerics.integrators.driver import Integration, Origin
+from gegenflow.numerics.integrators.events import Crossing
+from gegenflow.numerics.integrators.interrupts import listening
 from gegenflow.numerics.observables.texts import observables_text
 from gegenflow.numerics.observables.tokens import DensityObservable
 from gegenflow.numerics.runs.following import events_of
@@ -101,7 +101,7 @@ def solve_density(
     for observable in observe:
         observable.of_density(start, flow)  # one that the density does not have is refused here
     tolerances: dict[str, Any] = {"rtol": float(rtol), "atol": float(atol), "max_degree": most}
-    steps = ModeSteps(start, flow, longest=t_end, first_step=first_step, **tolerances)
+    steps = ModeSteps(start, flow, longest=t_end, origin=Origin(first_step=first_step), **tolerances)
     look = Look(observe, None, stop_when, record_when, progress, every=every)
     if checkpoint is not None:
         path = checked_path(checkpoint, "checkpoint")
@@ -141,23 +141,8 @@ def follow_density(
     def made(end: Integration[Density, Seen]) -> DensityRun:
         return _run(end, flow, look, facts, perf_counter() - clock)
 
-    save = look.save
     with listening():
-        end: Integration[Density, Seen] = drive(
-            steps,
-            record,
-            t_end=t_end,
-            save_at=times,
-            watches=watches(look.stop_when, look.record_when, seen_by),
-            progress=look.progress,
-            checkpoint=None if save is None else Checkpoint(lambda end: save(made(end)), look.every),
-        )
-        run = made(end)
-        if save is not None:
-            save(run)
-    if end.interrupted:
-        raise Interrupted(run)
-    return run
+        return look.along(steps, record, seen_by, made, t_end=t_end, times=times)
 
 
 def _run(

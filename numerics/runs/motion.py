@@ -10,7 +10,7 @@ from gegenflow.numerics.fields.circle import circle_points
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import METHODS, Field, prepare_field
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
-from gegenflow.numerics.integrators.driver import Integration, Memory, Status, Stepper
+from gegenflow.numerics.integrators.driver import Integration, Memory, Origin, Status, Stepper
 from gegenflow.numerics.integrators.few_tokens import FewSteps
 from gegenflow.numerics.integrators.merging import MergingSteps
 from gegenflow.numerics.integrators.normalization import stream_steps, stream_velocity, unit_rows
@@ -80,8 +80,8 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
     if flow.plain and not flow.noise and dim >= WIDE * max(n, 2) and not _bound_to_dim(settings.method):
         basis = span_basis(start.tokens)
     rows = start.radii[:, None] * (start.tokens if basis is None else start.tokens @ basis)
-    again: dict[str, Any] = {"time": start.time, "memory": start.memory}
-    steps: dict[str, Any] = {"tol": settings.tol, "first_step": settings.first_step, **again}
+    origin = Origin(start.time, settings.first_step, start.memory)
+    steps: dict[str, Any] = {"tol": settings.tol, "origin": origin}
     streaming = flow.layer_norm != "post"
     if not (flow.noise or streaming) and flow.beta is not None and flow.plain and settings.method in SUMS_ALONE:
         plain: dict[str, Any] = {"model": flow.model, **steps}
@@ -91,7 +91,7 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
             return Way(FewSteps(rows, start.weights, flow.beta, **plain), _as_they_are, basis)
     sums = _sums(rows, start, flow, settings, t_end)
     if settings.step is not None:
-        noisy = NoisySteps(sums, rows, noise=flow.noise, step=settings.step, **_streams(settings.rng), **again)
+        noisy = NoisySteps(sums, rows, noise=flow.noise, step=settings.step, origin=origin, **_streams(settings.rng))
         return Way(noisy, _as_they_are, None, sums)
     if streaming:
         velocity = stream_velocity(start.weights, flow)

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from secrets import randbits
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import check_method
-from gegenflow.numerics.integrators.events import Crossing, crossings
+from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Saved, State, Stepper, drive
+from gegenflow.numerics.integrators.events import Crossing, crossings, watches
 from gegenflow.numerics.integrators.few_tokens import LONGEST
+from gegenflow.numerics.integrators.interrupts import Interrupted
 from gegenflow.numerics.integrators.merging import check_merge
 from gegenflow.numerics.integrators.stochastic import check_pace_of_noise, default_step
 from gegenflow.numerics.tokens.arguments import (
@@ -22,6 +24,7 @@ from gegenflow.numerics.tokens.arguments import (
     check_steps,
     check_whole,
 )
+from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
 RTOL, ATOL = 1e-8, 1e-10
@@ -33,6 +36,7 @@ MOST_TRACKED_NUMBERS = 4_000_000
 SUMS_ALONE = ("auto", "dense")
 
 Crossings = Crossing | Sequence[Crossing]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,34 @@ class Look:
     progress: bool = False
     save: Callable[[Any], object] | None = None
     every: float = 600.0
+
+    def along(
+        self,
+        stepper: Stepper[State],
+        observe: Callable[[float, State], Saved],
+        seen_by: Callable[[Crossing], Callable[[State], float]],
+        made: Callable[[Integration[State, Saved]], Made],
+        *,
+        t_end: float,
+        times: Array,
+    ) -> Made:
+        """What is ``made`` of the end of a stepper that goes on to ``t_end``: saved, and raised on an interrupt."""
+        save = self.save
+        end: Integration[State, Saved] = drive(
+            stepper,
+            observe,
+            t_end=t_end,
+            save_at=times,
+            watches=watches(self.stop_when, self.record_when, seen_by),
+            progress=self.progress,
+            checkpoint=None if save is None else Checkpoint(lambda end: save(made(end)), self.every),
+        )
+        run = made(end)
+        if save is not None:
+            save(run)
+        if end.interrupted:
+            raise Interrupted(run)
+        return run
 
 
 def check_settings(

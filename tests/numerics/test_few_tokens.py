@@ -13,6 +13,7 @@ from support.few_tokens import MODELS, follow_few, lifetime, on_circle
 from gegenflow.numerics import simulate
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.few_tokens import FewSteps
 from gegenflow.numerics.integrators.paths import integrate
 from gegenflow.numerics.tokens.geometry import uniform
@@ -139,7 +140,7 @@ def test_a_run_taken_up_again_is_the_same_run():
     common = {"model": "sa", "rtol": 1e-11, "atol": 0.0}
     whole = follow_few(start, None, 9.0, t_end=8.0, **common)
     half = follow_few(start, None, 9.0, t_end=3.0, **common)
-    rest = follow_few(half.state, None, 9.0, t_end=8.0, time=3.0, memory=half.memory, **common)
+    rest = follow_few(half.state, None, 9.0, t_end=8.0, origin=Origin(3.0, memory=half.memory), **common)
     assert np.abs(whole.state - rest.state).max() < 1e-9
     assert rest.evaluations < whole.evaluations
 

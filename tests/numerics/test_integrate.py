@@ -13,6 +13,7 @@ from gegenflow.numerics import normalize, uniform
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import prepare_field
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
+from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.interrupts import Interrupted
 from gegenflow.numerics.integrators.paths import integrate
 from gegenflow.numerics.tokens.arguments import check_times
@@ -202,8 +203,8 @@ def test_a_run_goes_on_where_it_stopped(order, cut, rtol):
     first = AdaptiveSteps(dumbbell, start, **options)
     for _ in range(number + 1):
         first.advance(3.0)
-    memory = first.memory(first.time)
-    second = [*every_step(dumbbell, first.at(first.time), 3.0, time=first.time, memory=memory, **options)]
+    origin = Origin(first.time, memory=first.memory(first.time))
+    second = [*every_step(dumbbell, first.at(first.time), 3.0, origin=origin, **options)]
     assert [t for t, _ in second] == [t for t, _ in whole[number + 1 :]]
     for (_, one), (_, other) in zip(second, whole[number + 1 :], strict=True):
         assert np.array_equal(one, other)

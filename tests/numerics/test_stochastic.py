@@ -12,7 +12,7 @@ from scipy.special import eval_gegenbauer
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.integrators.driver import drive
+from gegenflow.numerics.integrators.driver import Origin, drive
 from gegenflow.numerics.integrators.stochastic import NoisySteps, brownian_step, default_step, drift_step
 
 
@@ -244,8 +244,7 @@ def test_a_noisy_run_goes_on_bit_for_bit(cut, save):
         north,
         first.state,
         rng=np.random.default_rng(99),
-        time=cut,
-        memory=first.memory,
+        origin=Origin(cut, memory=first.memory),
         t_end=1.0,
         save_at=times,
         observe=lambda t, x: seen.append(x) or x,

@@ -8,7 +8,7 @@ from numba import njit, prange
 
 from gegenflow.numerics.fields.elementary import FAST
 from gegenflow.numerics.fields.legendre import SphereModes
-from gegenflow.numerics.fields.sums import room_for_sums
+from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 PARALLEL_FROM = 30_000  # tokens times degrees: below it a parallel region costs more than it saves
@@ -17,13 +17,8 @@ CHUNKS = 64  # work items of a parallel region
 
 
 def direct_sums(
-    tokens: Array,
-    weights: Array,
-    modes: SphereModes,
-    out: tuple[Array, Array] | None = None,
-    *,
-    normalizer: bool = True,
-) -> tuple[Array, Array]:
+    tokens: Array, weights: Array, modes: SphereModes, out: Pair | None = None, *, normalizer: bool = True
+) -> Pair:
     r"""The sums of :func:`sphere_sums` by polynomials in place of harmonics, for low degrees.
 
     .. math:: Y_{lm} \propto (x + iy)^m \sum_p g_{lmp} T_p(z), \qquad

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.elementary import angle
 from gegenflow.numerics.fields.legendre import FINEST_EPSILON, SphereModes
-from gegenflow.numerics.fields.sums import room_for_sums
+from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.geometry import Array
 
 PARALLEL_FROM = 2000  # tokens: below it threads cost more than they save
@@ -22,13 +22,8 @@ BLOCK = 256  # tokens whose components are held apart: they stay in the first-le
 
 
 def transform_sums(
-    tokens: Array,
-    weights: Array,
-    modes: SphereModes,
-    out: tuple[Array, Array] | None = None,
-    *,
-    normalizer: bool = True,
-) -> tuple[Array, Array]:
+    tokens: Array, weights: Array, modes: SphereModes, out: Pair | None = None, *, normalizer: bool = True
+) -> Pair:
     r"""The sums of :func:`sphere_sums` by the transforms of ducc0, for any degree.
 
     .. math:: \sum_j w_j P_l(\langle x, x_j\rangle) = \frac{4\pi}{2l+1} \sum_{|m| \le l} a_{lm} Y_{lm}(x), \qquad
