@@ -13,6 +13,7 @@ putting the two together changes nothing but their distance.
 
 from dataclasses import dataclass
 from math import inf, log
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,8 +141,8 @@ class MergingSteps:
         return self.now if time >= self.time else self.last
 
     def _few(self, rows: Array, masses: Array, sizes: Array, origin: Origin) -> FewSteps:
-        options = {"tol": self.tol, "merge": self.merge, "sizes": sizes}
-        return FewSteps(rows, masses, self.beta, model=self.model, origin=origin, **options)
+        options: dict[str, Any] = {"model": self.model, "tol": self.tol, "merge": self.merge, "sizes": sizes}
+        return FewSteps(rows, masses, self.beta, origin=origin, **options)
 
     def _unite(self, time: float) -> None:
         # all that have met, until no two are left that have
