@@ -10,6 +10,7 @@ from .densities import circle_density as circle_density
 from .densities import quantiles as quantiles
 from .densities import sphere_density as sphere_density
 from .densities import wasserstein_distance as wasserstein_distance
+from .densities import white_noise as white_noise
 from .densities import zonal_density as zonal_density
 from .fields import Causal as Causal
 from .fields import Flow as Flow

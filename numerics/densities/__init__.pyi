@@ -1,5 +1,6 @@
 from .circle import CircleDensity as CircleDensity
-from .circle import circle_density as circle_density
+from .circle_starts import circle_density as circle_density
+from .circle_starts import white_noise as white_noise
 from .distribution import density_at_quantiles as density_at_quantiles
 from .distribution import quantiles as quantiles
 from .sphere import SphereDensity as SphereDensity

@@ -9,26 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from gegenflow.numerics.densities.density import (
-    NEGATIVE,
-    check_coefficients,
-    check_mass,
-    check_values,
-    coarser,
-    function_values,
-    summary,
-)
+from gegenflow.numerics.densities.density import check_coefficients, summary
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.tokens.arguments import check_whole, real_array
-from gegenflow.numerics.tokens.geometry import Array, mass_tolerance
-from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.values import Value, sealed
-
-MOST_DEGREES = 2**16
-LEAST_DEGREE = 16
-ROUNDING = 4e-16  # coefficients of a given function that are this far below its maximum are noise
-UNRESOLVED = 1e-6  # relative to the maximum, the least that a series through values may fall short of them
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,56 +143,6 @@ class CircleDensity(Value):
             return result
 
         return rate
-
-
-def circle_density(density: Callable[[Array], Array] | ArrayLike) -> CircleDensity:
-    r"""The density that a function of the angle, or values at n equispaced angles :math:`2\pi j/n`, stand for.
-
-    A function is sampled at twice as many angles until its spectrum has fallen to rounding; coefficients below
-    rounding are zero.  Values, shape=[n], are interpolated by degrees below n/2.
-
-    >>> circle_density(lambda angle: 1 + 0.5 * np.sin(angle)).coefficients.round(12) + 0.0
-    array([0.        , 0.35355339])
-    >>> circle_density([2.0, 2.0, 2.0])
-    Traceback (most recent call last):
-    gegenflow.numerics.tokens.refusals.Refused: density: it has mass 2, not 1, with respect to the uniform probability
-
-    Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
-    shape, or too few for their series to stay positive, and for a function that 65,536 degrees do not resolve.
-    Source: derived here.
-    """
-    if not callable(density):
-        values = real_array("density", density)
-        if values.ndim != 1 or len(values) < 3:
-            raise Refused("density", None, f"it has shape {values.shape}, expected (n,) at equispaced angles, n >= 3")
-        result = _checked(values, (len(values) - 1) // 2, density)
-        least = result.samples()[0].min()
-        alternating = (
-            abs(values @ np.cos(np.pi * np.arange(len(values)))) / len(values) if len(values) % 2 == 0 else 0.0
-        )
-        if alternating > UNRESOLVED * values.max() or least < -UNRESOLVED * values.max():
-            raise Refused("density", None, f"{len(values)} values do not resolve it: give more, or a function")
-        return result
-    points = 4 * LEAST_DEGREE
-    while points <= 2 * MOST_DEGREES:
-        angle = 2 * np.pi * np.arange(points) / points
-        given = function_values(density, angle, "angles")
-        values = given.astype(np.float64)
-        size = np.abs(rfft(values, norm="forward")) if np.isfinite(values).all() else np.zeros(1)
-        used = np.flatnonzero(size > coarser(given) * ROUNDING * np.abs(values).max())
-        if used.size == 0 or used[-1] <= points // 4:
-            return _checked(values, int(used.max(initial=0)), given)
-        points *= 2
-    raise Refused("density", None, f"it is not resolved by {MOST_DEGREES} degrees, it must be smooth")
-
-
-def _checked(values: Array, top: int, given: ArrayLike) -> CircleDensity:
-    check_values(values, lambda j: f"angle {2 * np.pi * j / len(values):.6g}", coarser(given) * NEGATIVE)
-    check_mass(float(values.mean()), mass_tolerance(given))
-    spectrum = rfft(values, norm="forward")[1 : top + 1] / values.mean()
-    parts = np.sqrt(2) * np.column_stack([spectrum.real, -spectrum.imag])
-    parts[np.abs(parts) < coarser(given) * ROUNDING * np.abs(values).max()] = 0.0
-    return CircleDensity(parts.ravel())
 
 
 def _spectrum(coefficients: Array) -> NDArray[np.complex128]:

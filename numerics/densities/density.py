@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_array, check_whole, real_array
-from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension
+from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension, mass_tolerance
 from gegenflow.numerics.tokens.refusals import Refused
 
 NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rounding
@@ -57,7 +57,7 @@ def density_power(density: Density, max_degree: int) -> Array:
     .. math:: A_k^2 = \frac{1}{D_k} \sum_{i:\ \deg i = k} a_i^2, \qquad
               D_k = \binom{k+d-1}{k} - \binom{k+d-3}{k-2}
 
-    >>> from gegenflow.numerics.densities.circle import circle_density
+    >>> from gegenflow.numerics.densities.circle_starts import circle_density
     >>> density_power(circle_density(lambda angle: 1 + np.cos(2 * angle)), 2).round(12)  # |mu_2|^2, mu_2 = 1/2
     array([1.  , 0.  , 0.25])
 
@@ -85,15 +85,20 @@ def check_values(values: Array, place: Callable[[int], str], tolerance: float = 
         raise Refused("density", None, f"it is {values[lowest]:.6g} at {place(lowest)}, it must not be negative")
 
 
-def check_mass(mass: float, tolerance: float = 1e-9) -> None:
-    """Refuse a mass that is not one.
+def checked_mass(mass: float, values: ArrayLike, normalize: bool) -> float:
+    """The mass that a density with these values has; refused if not one, or, to ``normalize``, if there is none.
 
-    >>> check_mass(0.5)
+    >>> checked_mass(0.5, [0.5], normalize=True)
+    0.5
+    >>> checked_mass(0.5, [0.5], normalize=False)
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: density: it has mass 0.5, not 1, with respect to the uniform probability
     """
-    if not abs(mass - 1) <= tolerance:
+    if normalize and not mass > 0:
+        raise Refused("density", None, f"it has mass {mass:.12g}, there is none to normalise")
+    if not normalize and not abs(mass - 1) <= mass_tolerance(values):
         raise Refused("density", None, f"it has mass {mass:.12g}, not 1, with respect to the uniform probability")
+    return mass
 
 
 def check_coefficients(coefficients: ArrayLike, shape: str, fits: Callable[[int], bool]) -> Array:

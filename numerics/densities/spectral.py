@@ -53,7 +53,7 @@ class ModeSteps:
     density whose negative part has a mass above 1e-6 (and ten times ``rtol``) ends the run.  ``longest`` is a time
     that bounds the run, and with it the unit of time.
 
-    >>> from gegenflow.numerics.densities.circle import circle_density
+    >>> from gegenflow.numerics.densities.circle_starts import circle_density
     >>> start = circle_density(lambda angle: 1 + 1e-6 * np.cos(angle))
     >>> steps = ModeSteps(start, Flow(beta=0, noise=0.25), rtol=1e-10, atol=0.0, max_degree=64, longest=2.0)
     >>> while steps.time < 2:

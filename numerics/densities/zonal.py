@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from gegenflow.numerics.densities.density import (
     NEGATIVE,
     check_coefficients,
-    check_mass,
     check_values,
+    checked_mass,
     coarser,
     function_values,
     summary,
@@ -23,12 +23,12 @@ from gegenflow.numerics.densities.zonal_harmonics import (
 )
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_dim, check_whole, real_array
-from gegenflow.numerics.tokens.geometry import Array, mass_tolerance
+from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.tokens.values import Value, sealed
 
 LEAST_SAMPLES = 64
-CHECKED = 1001  # overlaps, even in the angle and with both poles, at which a given function must not be negative
+CHECKED = 4001  # overlaps, even in the angle and with both poles, between the nodes that a series is made from
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,13 +157,16 @@ class ZonalDensity(Value):
         return rate
 
 
-def zonal_density(density: Callable[[Array], Array], dim: int) -> ZonalDensity:
+def zonal_density(density: Callable[[Array], Array], dim: int, *, normalize: bool = False) -> ZonalDensity:
     r"""The density that a function of the overlap :math:`t = \langle x, e\rangle` with the axis stands for.
 
     .. math:: a_k = c_d \int_{-1}^{1} f(t) \sqrt{D_k} P_k(t) (1-t^2)^{(d-3)/2}\,dt
 
     The function takes overlaps, shape=[n], to values of the same shape.  The number of Gauss nodes doubles until the
-    upper half of the coefficients has fallen to rounding; coefficients below rounding are zero.
+    upper half of the coefficients has fallen to rounding and the series agrees with it at 4,001 overlaps between;
+    coefficients below rounding are zero.  Features narrower than 0.0008 in the angle may fall between those, as may
+    those so near a pole of a high dim that no series knows them.  ``normalize`` divides by the mean, which otherwise
+    must be one.
 
     >>> zonal_density(lambda t: 1 + 0.5 * t, dim=4).coefficients.round(12)  # the mean of t^2 is 1/4
     array([0.25])
@@ -180,7 +183,6 @@ def zonal_density(density: Callable[[Array], Array], dim: int) -> ZonalDensity:
     overlaps = np.cos(np.pi * np.arange(CHECKED) / (CHECKED - 1))
     given = function_values(density, overlaps, "overlaps")
     check_values(given.astype(np.float64), lambda i: f"overlap {overlaps[i]:.6g}", coarser(given) * NEGATIVE)
-    coefficients = expansion(density, dim, "density", coarser(given))
-    mass = coefficients[0]
-    check_mass(mass, mass_tolerance(given))
+    coefficients = expansion(density, dim, "density", coarser(given), overlaps)
+    mass = checked_mass(float(coefficients[0]), given, normalize)
     return ZonalDensity(coefficients[1:] / mass, dim)

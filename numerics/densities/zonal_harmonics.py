@@ -15,6 +15,7 @@ from gegenflow.numerics.tokens.refusals import Refused
 MOST_DEGREES = 2**10
 LEAST_NODES = 64
 CHANGE = 1e-11  # of a multiplier when the number of nodes doubles, in units of the integral of its modulus
+AGREED = 1e-12  # how far a function and its series may differ, in units of one and of the sum of all moduli
 ROUNDING = 4e-16  # coefficients this far below the norm, times the number of nodes, are noise
 
 
@@ -46,12 +47,16 @@ def funk_hecke(kernel: Callable[[Array], Array], dim: int, top: int) -> Array:
     raise Refused("kernel", None, f"it is not resolved by {2 * MOST_DEGREES} Gauss nodes, it must be smooth")
 
 
-def expansion(function: Callable[[Array], Array], dim: int, name: str, coarser: float = 1.0) -> Array:
+def expansion(
+    function: Callable[[Array], Array], dim: int, name: str, coarser: float = 1.0, between: Array | None = None
+) -> Array:
     r"""Coefficients of a function of the overlap in orthonormal zonal harmonics, shape=[K + 1], as many as it needs.
 
     .. math:: c_k = c_d \int_{-1}^{1} F(t) \sqrt{D_k} P_k(t) (1-t^2)^{(d-3)/2}\,dt
 
-    ``name`` is what a refusal calls the function; its values are ``coarser`` times less exact than float64.
+    ``name`` is what a refusal calls the function; its values are ``coarser`` times less exact than float64.  At the
+    overlaps ``between``, shape=[m], it must agree with its series, as far as the coefficients that count as noise
+    allow.
 
     >>> expansion(lambda t: 1 + t, 4, "function").round(14)
     array([1. , 0.5])
@@ -65,12 +70,22 @@ def expansion(function: Callable[[Array], Array], dim: int, name: str, coarser: 
         norm = float(np.sqrt(weights @ masses**2))
         masses *= weights
         coefficients = zonal_polynomials(dim, count - 1, overlaps) @ masses
-        coefficients[np.abs(coefficients) < coarser * ROUNDING * count * norm] = 0.0
+        noise = coarser * ROUNDING * count * norm
+        coefficients[np.abs(coefficients) < noise] = 0.0
         length = int(np.flatnonzero(coefficients).max(initial=0)) + 1
-        if length <= count // 2:
+        if length <= count // 2 and (between is None or _agrees(function, dim, coefficients[:length], noise, between)):
             return coefficients[:length].copy()
         count *= 2
     raise Refused(name, None, f"it is not resolved by {MOST_DEGREES} degrees, it must be smooth")
+
+
+def _agrees(function: Callable[[Array], Array], dim: int, series: Array, noise: float, overlaps: Array) -> bool:
+    # at overlaps between the nodes; near the poles of a high dim noise alone may be larger than any function
+    with np.errstate(over="ignore", invalid="ignore"):
+        table = zonal_polynomials(dim, max(len(series) - 1, LEAST_NODES // 2), overlaps)
+        bound = noise * np.abs(table).sum(axis=0) + AGREED * (1 + np.abs(series) @ np.abs(table[: len(series)]))
+        differs = np.abs(series @ table[: len(series)] - function(overlaps)) > bound
+    return not differs.any()
 
 
 def zonal_polynomials(dim: int, top: int, overlaps: Array) -> Array:

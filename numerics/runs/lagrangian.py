@@ -7,7 +7,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.densities.circle import CircleDensity, circle_density
+from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.distribution import quantiles
 from gegenflow.numerics.fields.circle import circle_points

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.densities.circle import circle_density
+from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.spectral import ModeSteps, negative_mass
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of

@@ -9,7 +9,8 @@ from support.examples import load_example
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.densities.circle import CircleDensity, circle_density
+from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.theory.clusters.escapes import lifetime
 from gegenflow.theory.low_temperature.flow import diffusion, diffusion_time, drift_speed, velocity_series

@@ -25,7 +25,7 @@ from children import Row, follow, in_child, one_run, peak_growth
 from machine import Machine, measure_machine
 from peers import PEERS, exact_sums, lax_friedrichs
 
-from gegenflow.numerics.densities.circle import circle_density
+from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.distribution import density_at_quantiles
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_sums, prepare_field

@@ -51,6 +51,7 @@ NUMERICS = {
     "integrate": {"velocity": nm.Flow(beta=1.0), "start": PAIR, "t_end": 0.1},
     "Crossing": {"observable": nm.Entropy(), "level": 0.5},
     "circle_density": {"density": lambda angle: 1 + 0.1 * np.cos(angle)},
+    "white_noise": {"n": 9, "amplitude": 0.1},
     "zonal_density": {"density": lambda t: 1 + 0.1 * t, "dim": 3},
     "sphere_density": {"density": lambda points: 1 + 0.1 * points[:, 2]},
     "densities.CircleDensity": {"coefficients": SMOOTH},

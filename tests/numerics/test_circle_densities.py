@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import quad
 
-from gegenflow.numerics.densities.circle import CircleDensity, circle_density
+from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.densities.circle_starts import circle_density, white_noise
+from gegenflow.numerics.densities.sphere import sphere_density
+from gegenflow.numerics.densities.zonal import zonal_density
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.tokens.geometry import lattice
@@ -92,11 +95,12 @@ def test_a_density_is_recovered_from_a_function_and_from_values():
         (lambda angle: 1 + 2 * np.cos(angle), "density: it is -1 at angle 3.14159, it must not be negative"),
         (lambda angle: 1.5 + np.cos(angle), "density: it has mass 1.5, not 1"),
         (lambda angle: np.where(angle > 1, np.nan, 1.0), "density: it is nan at angle"),
+        (lambda angle: 1 + 1.001 * np.cos(40 * angle + 0.3), "must not be negative"),  # between the first angles
         (lambda angle: np.where(angle > np.pi, 2.0, 0.0), "not resolved by 65536 degrees, it must be smooth"),
         (lambda angle: 1.0, "maps 64 angles to shape"),
         ([[1.0, 1.0, 1.0]], r"density: it has shape \(1, 3\), expected \(n,\) at equispaced angles, n >= 3"),
         ([3.0, 0.0, 0.0], "3 values do not resolve it"),
-        ([2.0, 0.0, 2.0, 0.0], "4 values do not resolve it"),
+        ([6.0, 0.0, 0.0, 0.0, 0.0, 0.0], "6 values do not resolve it"),
         ([1.0, np.inf, 1.0], "density: it is inf at angle 2.0944"),
         ([2.0, -1.0, 2.0], "density: it is -1 at angle 2.0944"),
     ],
@@ -110,3 +114,58 @@ def test_what_is_no_density_is_refused_with_the_reason(density, message):
 def test_coefficients_of_another_shape_are_refused(coefficients):
     with pytest.raises(ValueError, match="coefficients"):
         CircleDensity(coefficients)
+
+
+@given(degree=integers(1, 8192), phase=floats(0, 6), size=floats(0.01, 0.99))
+def test_one_wave_of_any_degree_is_that_wave(degree, phase, size):
+    """Samples at 64, 128, ... angles take a wave for one of a lower degree: cos(60 a) for cos(4 a) at 64 of them."""
+    density = circle_density(lambda angle: 1 + size * np.cos(degree * angle - phase))
+    assert density.max_degree == degree
+    exact = size / 2**0.5 * np.array([np.cos(phase), np.sin(phase)])
+    assert density.coefficients[-2:] == pytest.approx(exact, abs=1e-12)
+    assert np.abs(density.coefficients[:-2]).max(initial=0) == 0
+
+
+def test_a_bump_between_the_first_angles_is_found():
+    """A narrow von Mises bump between two of 64 angles, to whose mass the samples there give nothing."""
+    mass = quad(lambda a: np.exp(4000 * (np.cos(a) - 1)), -0.3, 0.3, epsabs=1e-14)[0] / (2 * np.pi)
+    bump = lambda angle: 0.5 + 0.5 * np.exp(4000 * (np.cos(angle - np.pi / 64) - 1)) / mass  # noqa: E731
+    density = circle_density(bump)
+    angle = np.linspace(0, 0.2, 50)
+    assert density.values(angle) == pytest.approx(bump(angle), abs=1e-11 * bump(np.pi / 64))
+
+
+@given(n=integers(3, 60), rng=integers(0, 10**6))
+def test_values_at_any_number_of_angles_are_interpolated(n, rng):
+    """Noise on an even number of angles, too, where the highest degree is known by its cosine alone."""
+    noise = np.random.default_rng(rng).uniform(-1, 1, n)
+    values = 1 + 0.05 * (noise - noise.mean())
+    density = circle_density(values)
+    assert density.values(2 * np.pi * np.arange(n) / n) == pytest.approx(values, abs=1e-13)
+    assert density.max_degree <= n // 2
+
+
+def test_a_density_of_another_mass_is_divided_by_it_where_that_is_asked():
+    """Functions and values, in every geometry."""
+    wave = lambda angle: 3 + 1.5 * np.cos(angle)  # noqa: E731
+    for given_ in (wave, wave(2 * np.pi * np.arange(8) / 8)):
+        found = circle_density(given_, normalize=True).resized(1)
+        assert found.coefficients == pytest.approx([0.5 / 2**0.5, 0], abs=1e-14)
+    assert zonal_density(lambda t: 3 + 1.5 * t, 3, normalize=True).coefficients == pytest.approx([0.5 / 3**0.5])
+    along = sphere_density(lambda points: 3 + 1.5 * points[:, 2], normalize=True).coefficients
+    assert along == pytest.approx([0.5 / 3**0.5, 0, 0], abs=1e-14)
+    with pytest.raises(ValueError, match="it has mass 0, there is none to normalise"):
+        circle_density(np.zeros(8), normalize=True)
+
+
+def test_white_noise_has_the_spectrum_of_independent_values():
+    """Mean squares of the coefficients, a^2/n each, over 400 starts: within five errors of the mean of chi-squares."""
+    n, amplitude, runs = 31, 0.02, 400
+    rng = np.random.default_rng(5)
+    squares = [circle_density(white_noise(n, amplitude, rng=rng)).coefficients ** 2 for _ in range(runs)]
+    mean = np.mean(squares, axis=0) * n / amplitude**2
+    assert len(mean) == n - 1
+    assert np.abs(mean - 1).max() < 5 * (2 / runs) ** 0.5
+    assert abs(mean.mean() - 1) < 5 * (2 / runs / (n - 1)) ** 0.5
+    with pytest.raises(ValueError, match=r"amplitude 0\.9: the density falls to"):
+        white_noise(1000, 0.9, rng=0)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
 
-from gegenflow.numerics.densities.circle import CircleDensity, circle_density
+from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.distribution import density_at_quantiles
 from gegenflow.numerics.densities.wasserstein import wasserstein_distance
 from gegenflow.numerics.densities.zonal import zonal_density

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import solve_ivp
 
-from gegenflow.numerics.densities.circle import CircleDensity, circle_density
+from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.sphere import sphere_density
 from gegenflow.numerics.densities.zonal import zonal_density
 from gegenflow.numerics.fields.flow import Flow

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
-from scipy.special import sph_harm_y
+from scipy.special import eval_legendre, sph_harm_y
 from scipy.stats import special_ortho_group
 
 from gegenflow.numerics.densities.sphere import SphereDensity, sphere_density
@@ -251,3 +251,15 @@ def test_coefficients_that_are_no_density_are_refused(coefficients, message):
     """A number that fills no degree, and values that are not finite."""
     with pytest.raises(ValueError, match=message):
         SphereDensity(coefficients)
+
+
+@pytest.mark.parametrize("degree", [31, 32, 60, 64, 128, 200])
+def test_one_harmonic_of_any_degree_is_that_harmonic(degree):
+    """Zonal harmonics vanish on rings, sectoral ones between meridians: either passed for the uniform density."""
+    zonal = sphere_density(lambda points: 1 + 0.5 * eval_legendre(degree, points[:, 2]))
+    assert zonal.max_degree == degree
+    assert np.linalg.norm(zonal.coefficients) == pytest.approx(0.5 / sqrt(2 * degree + 1), rel=1e-10)
+    sector = sphere_density(lambda points: 1 + 0.5 * ((points[:, 0] + 1j * points[:, 1]) ** degree).imag)
+    mean_square = 0.125 * mpmath.beta(degree + 1, 0.5) / mpmath.beta(1, 0.5)  # of sin(theta)^(2 k)
+    assert sector.max_degree == degree
+    assert np.linalg.norm(sector.coefficients) ** 2 == pytest.approx(float(mean_square), rel=1e-10)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers
 
 from gegenflow import numerics as nm
-from gegenflow.numerics.densities.circle import circle_density
+from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.systems.synchronization import DiracDistance, Resultant, SmallestOverlap
 

@@ -74,6 +74,7 @@ EXAMPLES = {
     "ZonalDensity": lambda: nm.densities.ZonalDensity(np.full(900, 1e-5), 4),
     "SphereDensity": lambda: nm.densities.SphereDensity(SMOOTH[:3]),
     "circle_density": lambda: nm.circle_density(lambda angle: 1 + 0.5 * np.sin(angle)),
+    "white_noise": lambda: nm.white_noise(9, 0.1, rng=0),
     "zonal_density": lambda: nm.zonal_density(lambda t: 1 + 0.5 * t, 3),
     "sphere_density": lambda: nm.sphere_density(lambda points: 1 + 0.5 * points[:, 2]),
     "quantiles": lambda: nm.quantiles(circle(), 9),

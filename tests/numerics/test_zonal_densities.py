@@ -6,14 +6,14 @@ from math import comb, exp, sqrt
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis.strategies import floats, integers, sampled_from
-from scipy.special import eval_gegenbauer, roots_gegenbauer
+from scipy.special import eval_chebyt, eval_gegenbauer, roots_gegenbauer
 
 from gegenflow.numerics.densities.zonal import ZonalDensity, zonal_density
 from gegenflow.numerics.densities.zonal_harmonics import expansion, funk_hecke, gauss_rule, zonal_polynomials
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.tokens.geometry import quadrature
+from gegenflow.numerics.tokens.geometry import harmonic_dimension, quadrature
 
 models = sampled_from(["usa", "sa"])
 seeds = integers(0, 10_000)
@@ -282,7 +282,7 @@ def test_a_normaliser_that_is_not_positive_stops():
         (lambda t: 1 + 1e-8 + 0 * t, 3, "has mass 1.00000001, not 1"),
         (lambda t: np.full_like(t, np.nan), 3, "is nan at overlap 1"),
         (lambda t: 1 + 0.5 * np.sign(t), 3, "not resolved by 1024 degrees"),
-        (lambda t: 1.0, 3, r"maps 1001 overlaps to shape \(\)"),
+        (lambda t: 1.0, 3, r"maps 4001 overlaps to shape \(\)"),
         (lambda t: 1 + t, 1, "dim 1: "),
     ],
 )
@@ -303,3 +303,18 @@ def test_coefficients_that_are_no_density_are_refused():
     with pytest.raises(ValueError, match="underflows"):
         gauss_rule(1000, 2000)
     assert expansion(lambda t: np.ones_like(t), 200, "kernel").tolist() == pytest.approx([1.0])
+
+
+@given(degree=integers(1, 500), dim=integers(2, 5), size=floats(0.1, 0.9))
+@example(degree=64, dim=3, size=0.5)
+@example(degree=128, dim=2, size=0.5)
+def test_one_harmonic_of_any_degree_is_that_harmonic(degree, dim, size):
+    """P_k vanishes at all k Gauss nodes, where the density looks uniform; scipy's Gegenbauer polynomials."""
+    if dim == 2:
+        wave = lambda t: eval_chebyt(degree, t)  # noqa: E731
+    else:
+        wave = lambda t: eval_gegenbauer(degree, dim / 2 - 1, t) / eval_gegenbauer(degree, dim / 2 - 1, 1.0)  # noqa: E731
+    density = zonal_density(lambda t: 1 + size * wave(t), dim)
+    assert density.max_degree == degree
+    assert density.coefficients[-1] == pytest.approx(size / sqrt(harmonic_dimension(degree, dim)), rel=1e-10)
+    assert np.abs(density.coefficients[:-1]).max(initial=0) < 1e-11
