@@ -10,7 +10,8 @@ from math import comb
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
-from gegenflow.theory.exact.arguments import Expr, Whole, check_degree, check_dim, check_expression
+from gegenflow.theory.exact.arguments import Expr, Whole, check_expression
+from gegenflow.theory.exact.integers import check_degree, check_dim
 from gegenflow.theory.symbols import d, k, t
 
 

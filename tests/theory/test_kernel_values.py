@@ -162,7 +162,7 @@ def test_symbols_of_the_theory_are_told_by_name():
 @pytest.mark.parametrize("bad", [np.tanh, None, [t], {"t": 1}, sp.Eq(t, 1), sp.nan, sp.zoo * t, True])
 def test_what_is_no_weight_is_refused(bad):
     """Functions, nothing, lists, equations: one sentence."""
-    with pytest.raises(Refused, match=r"^kernel.*: a kernel is a finite expression in t"):
+    with pytest.raises(Refused, match=r"^kernel.*: the weight of a kernel is a finite expression in t"):
         Kernel(bad)
 
 

@@ -352,13 +352,45 @@ def test_a_derivative_in_a_parameter_is_that_of_the_multiplier():
 
 def test_bad_heads_and_powers_are_named():
     """As many values as scales; whole powers."""
-    with pytest.raises(ValueError, match=r"values \[1\]: one is needed for each of the 2 scales"):
+    with pytest.raises(ValueError, match=r"values \[1\]: one number is needed for each of the 2 scales"):
         th.Kernel.heads([1], [1, 2])
     with pytest.raises(ValueError, match=r"values\[0\] nan"):
         th.Kernel.heads([nan], [1])
     for power in (-1, 0.5, True):
         with pytest.raises(ValueError, match=f"power {power}"):
             th.Kernel.relu(power)
+
+
+CONSTRUCTORS = {
+    "weight": (th.Kernel, {"weight": "t"}),
+    "beta": (th.Kernel.exponential, {"beta": 1}),
+    "values": (th.Kernel.heads, {"values": [1], "scales": [1]}),
+    "scales": (th.Kernel.heads, {"values": [1], "scales": [1]}),
+    "power": (th.Kernel.relu, {"power": 1}),
+    "coefficients": (th.Kernel.series, {"coefficients": [1]}),
+    "tail": (th.Kernel.series, {"coefficients": lambda n: 1 / sp.factorial(n), "tail": lambda n: 1 / n}),
+}
+
+
+@pytest.mark.parametrize("bad", ["import os", nan, inf, object(), [[]]], ids=repr)
+@pytest.mark.parametrize("name", CONSTRUCTORS)
+def test_every_way_to_make_a_kernel_refuses_by_name(name, bad):
+    """A sentence with the name of the argument, never an error of another kind; infinite weights are none."""
+    constructor, good = CONSTRUCTORS[name]
+    constructor(**good)
+    with pytest.raises(th.Refused, match=rf"\b{name}\b|^kernel import os: at character"):
+        constructor(**{**good, name: bad})
+
+
+def test_whole_numbers_may_come_as_floats():
+    """3.0 is 3, in every count alike; 2.5 is nothing."""
+    assert th.Kernel.relu(2.0) == th.Kernel.relu(2)
+    assert th.harmonic_dimension(2.0, 3.0) == 5
+    assert th.critical_beta(1.0, 2, digits=5.0) == th.critical_beta(1, 2, digits=5)
+    assert th.finite_tokens.boundary_width(3, 2, 2000.0) == th.finite_tokens.boundary_width(3, 2, 2000)
+    assert th.clusters.mode_rate(1.0, 4.0) == th.clusters.mode_rate(1, 4)
+    with pytest.raises(th.Refused, match=r"tokens 2\.5"):
+        th.finite_tokens.boundary_width(3, 2, 2.5)
 
 
 @given(degree=integers(1, 5), dim=integers(2, 7), rate=fractions(-3, 3, max_denominator=7))

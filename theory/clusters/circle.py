@@ -31,9 +31,10 @@ from typing import Any
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_count, check_model, passes
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_model, passes
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_count
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 
@@ -115,9 +116,7 @@ def mode_rate(
     digits < 1, or digits with a symbol. Source: derived here.
     """
     k = check_clusters(clusters)
-    if isinstance(mode, bool) or not hasattr(mode, "__index__"):
-        raise Refused("mode", mode, "the mode of the displacement must be an integer")
-    m = int(mode) % k
+    m = check_count(mode, "mode", "the mode of the displacement must be an integer") % k
     check_model(model)
     return _evaluate(lambda b, cos, exp: _mode(m, k, b, cos, exp, model), k, beta, digits)
 

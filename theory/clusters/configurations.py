@@ -28,7 +28,8 @@ from dataclasses import dataclass
 import sympy as sp
 
 from gegenflow.theory.clusters.circle import inverse_temperature
-from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_dim, check_model
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_model
+from gegenflow.theory.exact.integers import check_dim
 from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.symbols import beta, d
 

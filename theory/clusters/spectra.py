@@ -17,9 +17,10 @@ from flint import acb_mat, arb, arb_mat
 from gegenflow.theory.clusters.circle import inverse_temperature
 from gegenflow.theory.clusters.configurations import ClusterSpectrum, Pairs
 from gegenflow.theory.clusters.vertices import Vertices
-from gegenflow.theory.exact.arguments import Expr, Real, check_digits, check_expression, check_model
+from gegenflow.theory.exact.arguments import Expr, Real, check_expression, check_model
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_digits
 from gegenflow.theory.exact.refusals import Refused
 
 SEPARATING_BITS = 256

@@ -19,7 +19,8 @@ from typing import Any
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_expression
-from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.integers import check_items
+from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.symbols import beta, t
 
@@ -90,22 +91,13 @@ def _pairs(
     kernel: KernelLike | None,
 ) -> tuple[Expr, list[tuple[Expr, Expr, Expr, Expr]]]:
     """The attention weight, and for every pair its mass, c and the first and second derivative of c."""
-    try:
-        x, xi = _matrix(tokens, "tokens"), _matrix(velocities, "velocities")
-        count, dim = x.shape
-        m = sp.eye(dim) if matrix is None else _matrix(matrix, "matrix")
-        masses = (
-            [sp.Rational(1, count)] * count if weights is None else [check_expression(w, "weights") for w in weights]
-        )
-    except Refused:
-        raise
-    except (ValueError, TypeError, ZeroDivisionError) as error:
-        raise Refused("tokens", tokens, "rows of equal length are needed") from error
-    for name, shape, needed in (
-        ("velocities", xi.shape, (count, dim)),
-        ("matrix", m.shape, (dim, dim)),
-        ("weights", (len(masses),), (count,)),
-    ):
+    x, xi = _matrix(tokens, "tokens"), _matrix(velocities, "velocities")
+    count, dim = x.shape
+    m = sp.eye(dim) if matrix is None else _matrix(matrix, "matrix")
+    equal = [sp.Rational(1, count)] * count
+    masses = equal if weights is None else check_items(weights, "weights", "one for each token is needed", count=count)
+    masses = [check_expression(mass, "weights") for mass in masses]
+    for name, shape, needed in (("velocities", xi.shape, (count, dim)), ("matrix", m.shape, (dim, dim))):
         if shape != needed:
             raise Refused(name, f"of shape {list(shape)}", f"shape {list(needed)} is needed")
     overlaps, mixed, second = x * m * x.T, xi * m * x.T, xi * m * xi.T
@@ -125,4 +117,8 @@ def _pairs(
 
 
 def _matrix(rows: Vectors, name: str) -> sp.Matrix:
-    return sp.Matrix([[check_expression(x, name) for x in row] for row in rows])
+    allowed = "rows of numbers, all of the same length, are needed"
+    lines = [check_items(row, name, allowed) for row in check_items(rows, name, allowed)]
+    if not lines or not lines[0] or any(len(line) != len(lines[0]) for line in lines):
+        raise refusal(name, rows, allowed)
+    return sp.Matrix([[check_expression(x, name) for x in line] for line in lines])

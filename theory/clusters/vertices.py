@@ -10,7 +10,8 @@ from itertools import product
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, check_dim, check_number
+from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.integers import check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 
 Vertices = Sequence[Sequence[Expr]]

@@ -16,7 +16,7 @@ from mpmath.libmp import to_rational
 
 from gegenflow.theory.exact.balls import Enclosed, ends
 from gegenflow.theory.exact.enclosures import enclose
-from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.refusals import Refused, refusal
 
 Model = Literal["usa", "sa"]
 
@@ -73,17 +73,12 @@ def check_real(
     """
     value = _exactly(number, name)
     if value is None or (value.free_symbols and not symbols):
-        raise _refusal(name, number, allowed)
+        raise refusal(name, number, allowed)
     from_below, from_above = ((above, False), (least, True)), ((below, False), (most, True))
     inside = all(passes(value - bound, zero=zero) for bound, zero in from_below if bound is not None)
     if not (inside and all(passes(bound - value, zero=zero) for bound, zero in from_above if bound is not None)):
-        raise _refusal(name, number, allowed)
+        raise refusal(name, number, allowed)
     return value
-
-
-def _refusal(name: str, value: object, allowed: str) -> Refused:
-    """The refusal of a value that did come, also of None."""
-    return Refused(name, "None" if value is None else value, allowed)
 
 
 def check_rational(number: Real, name: str, allowed: str, *, least: int | None = None) -> fmpq:
@@ -212,13 +207,6 @@ def check_time(time: Real, *, symbols: bool = True) -> Expr:
     return check_real(time, "time", "the time must be a finite number >= 0", least=0, symbols=symbols)
 
 
-def check_tokens(tokens: Whole) -> Expr:
-    """The number of tokens, an integer >= 2 or a symbol, or a refusal."""
-    if isinstance(tokens, sp.Expr) and tokens.free_symbols:
-        return tokens
-    return sp.Integer(check_count(tokens, "tokens", "the number of tokens must be an integer >= 2", least=2))
-
-
 def check_overlap(overlap: Real, tokens: Expr, name: str = "overlap") -> Expr:
     """A common overlap of n tokens, or a refusal unless it lies strictly between -1/(n-1) and 1."""
     allowed = "the common overlap of n tokens must lie in -1/(n-1) < overlap < 1"
@@ -226,70 +214,6 @@ def check_overlap(overlap: Real, tokens: Expr, name: str = "overlap") -> Expr:
     if not passes(1 + (tokens - 1) * value):
         raise Refused(name, overlap, allowed)
     return value
-
-
-def check_degree(degree: Whole, least: int = 1) -> Expr:
-    """The degree as it came, or a refusal unless it is a symbol or an integer >= ``least``.
-
-    >>> check_degree(0)
-    Traceback (most recent call last):
-    gegenflow.theory.exact.refusals.Refused: degree 0: the degree must be an integer >= 1
-    """
-    return _check_integer("degree", degree, least, f"the degree must be an integer >= {least}")
-
-
-def check_dim(dim: Whole) -> Expr:
-    """The dimension as it came, or a refusal unless it is a symbol or an integer >= 2.
-
-    >>> check_dim(1)
-    Traceback (most recent call last):
-    gegenflow.theory.exact.refusals.Refused: dim 1: the sphere S^{d-1} needs an integer dim >= 2
-    """
-    return _check_integer("dim", dim, 2, "the sphere S^{d-1} needs an integer dim >= 2")
-
-
-def _check_integer(name: str, value: Any, least: int, allowed: str) -> Expr:
-    if isinstance(value, sp.Basic) and not value.is_number:
-        return value
-    try:
-        whole = int(value)
-        valid = whole == value and whole >= least and not isinstance(value, bool)
-    except (TypeError, ValueError, OverflowError):
-        valid = False
-    if not valid:
-        raise _refusal(name, value, allowed)
-    return sp.Integer(whole) if isinstance(value, sp.Basic) else whole
-
-
-def check_number(name: str, value: Whole) -> int:
-    """The degree or dimension as an int, or a refusal if it is a symbol.
-
-    >>> check_number("degree", sp.Symbol("k"))
-    Traceback (most recent call last):
-    gegenflow.theory.exact.refusals.Refused: degree k: a number is needed for certified digits
-    """
-    if isinstance(value, sp.Basic) and not value.is_number:
-        raise Refused(name, value, "a number is needed for certified digits")
-    return int(value)
-
-
-def check_count(value: Any, name: str, allowed: str, *, least: int, most: int | None = None) -> int:
-    """A count as an int, or a refusal unless it is an integer of any type from ``least`` to ``most``."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not least <= index(value):
-        raise _refusal(name, value, allowed)
-    if most is not None and index(value) > most:
-        raise _refusal(name, value, allowed)
-    return index(value)
-
-
-def check_digits(digits: int) -> int:
-    """The number of digits, or a refusal unless it is an integer >= 1."""
-    return check_count(digits, "digits", "the number of significant digits must be an integer >= 1", least=1)
-
-
-def check_terms(terms: int) -> int:
-    """The number of terms, or a refusal unless it is an integer >= 1."""
-    return check_count(terms, "terms", "the number of terms must be an integer >= 1", least=1)
 
 
 def check_model(model: str) -> Model:

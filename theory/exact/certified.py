@@ -14,10 +14,11 @@ from flint import arb
 from mpmath import mp
 from mpmath.libmp import from_str
 
-from gegenflow.theory.exact.arguments import Real, check_digits, check_real
+from gegenflow.theory.exact.arguments import Real, check_real
 from gegenflow.theory.exact.balls import ends, parts, restored, settled
 from gegenflow.theory.exact.enclosures import enclose
-from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.integers import check_digits
+from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.exact.rounding import (
     BITS_PER_DIGIT,
     COARSE,
@@ -257,15 +258,19 @@ def certify(evaluate: Callable[[], arb], digits: int) -> Certified:
     >>> certify(lambda: arb(1) / 8, digits=2)         # a tie between 0.12 and 0.13: both are right
     [0.12 +/- 0.0050]
 
-    Raises ValueError for digits < 1, ArithmeticError if no precision gives a finite ball, or one that is narrow enough
-    because a number in it is itself known by a ball only.
+    Raises Refused for digits < 1 and what returns no ball, ArithmeticError if no precision gives a finite ball, or none
+    that is narrow enough because a number in it is itself known by a ball only.
     """
     digits = check_digits(digits)
+    if not callable(evaluate):
+        raise refusal("evaluate", evaluate, "a function without arguments that returns a flint.arb is needed")
     first = precision = int(digits * BITS_PER_DIGIT) + SPARE_BITS
     radii: list[arb] = []
     while True:
         with flint.ctx.workprec(precision):
             ball = evaluate()
+            if not isinstance(ball, arb):
+                raise refusal("evaluate", ball, "it must return a flint.arb")
             finite = bool(ball.is_finite())
             last = precision >= LAST_PRECISION * (first + 256) or (finite and ball.is_exact())
             decimal = nearest_decimal(ball, digits, settle=last) if finite else None

@@ -22,3 +22,12 @@ class Refused(ValueError):
     def __str__(self) -> str:
         shown = "" if self.value is None else " " + " ".join(str(self.value).split())
         return f"{self.name}{shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + '...'}: {self.allowed}"
+
+
+def refusal(name: str, value: object, allowed: str) -> Refused:
+    """The refusal of a value that did come, also of None.
+
+    >>> print(refusal("dims", None, "a sequence is needed"))
+    dims None: a sequence is needed
+    """
+    return Refused(name, "None" if value is None else value, allowed)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, TypeAlias, overload
 
-from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.exact.rounding import latex_number
 from gegenflow.theory.exact.values import Frozen, brief
 
@@ -111,7 +111,7 @@ class Table:
             "html": self._html,
         }
         if form not in writers:
-            raise Refused("format", "None" if form is None else form, f"choose from {', '.join(FORMATS)}")
+            raise refusal("format", form, f"choose from {', '.join(FORMATS)}")
         return writers[form]()
 
     def _cells(self) -> list[list[str]]:

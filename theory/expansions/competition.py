@@ -4,6 +4,7 @@ from flint import arb
 
 from gegenflow.theory.exact.arguments import Real, check_beta
 from gegenflow.theory.exact.certified import Certified, certify_at
+from gegenflow.theory.exact.integers import check_digits
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import rate_ball
 from gegenflow.theory.kernels.kernel import Kernel
@@ -27,6 +28,7 @@ def competition_exponent(beta: Real, *, digits: int = 15) -> Certified:
     Raises ValueError for ``beta`` <= 0, symbolic or not finite, on a boundary between two degrees, and below the first,
     where degree 1 is selected and every density has its period.  Source: derived here.
     """
+    digits = check_digits(digits)
     kernel, degree = Kernel.exponential(check_beta(beta, least=0, symbols=False)), selected_degree(beta, 2)
     if degree == 1:
         raise Refused("beta", beta, "degree 1 is selected, and every density has its period")

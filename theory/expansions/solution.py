@@ -20,19 +20,9 @@ import mpmath
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.exact.arguments import (
-    Expr,
-    Model,
-    Real,
-    check_count,
-    check_digits,
-    check_dim,
-    check_model,
-    check_noise,
-    check_real,
-    check_time,
-)
+from gegenflow.theory.exact.arguments import Expr, Model, Real, check_model, check_noise, check_real, check_time
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_count, check_digits, check_dim
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.tables import Table
 from gegenflow.theory.exact.values import brief

@@ -15,9 +15,10 @@ from collections.abc import Callable
 import flint
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Real, check_beta, check_degree, check_dim, check_number
+from gegenflow.theory.exact.arguments import Real, check_beta
 from gegenflow.theory.exact.certified import certify
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.finite_tokens.emergence import token_strength
 from gegenflow.theory.phases.critical import bessel_ratio, critical_beta

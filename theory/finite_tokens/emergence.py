@@ -20,7 +20,8 @@ from math import prod
 
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Real, check_count, check_real
+from gegenflow.theory.exact.arguments import Real, check_real
+from gegenflow.theory.exact.integers import check_count
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import harmonic_dimension
 

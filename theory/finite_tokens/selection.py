@@ -21,8 +21,9 @@ from math import inf, isnan
 import flint
 from flint import arb
 
-from gegenflow.theory.exact.arguments import Real, check_dim, check_number
+from gegenflow.theory.exact.arguments import Real
 from gegenflow.theory.exact.certified import Certified
+from gegenflow.theory.exact.integers import check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import Frozen, record_html
 from gegenflow.theory.finite_tokens.emergence import (

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, Model, check_dim, check_model
+from gegenflow.theory.exact.arguments import Expr, Model, check_model
+from gegenflow.theory.exact.integers import check_dim
 from gegenflow.theory.growth.proofs import PROOFS, r
 from gegenflow.theory.growth.rates import growth_rate
 from gegenflow.theory.kernels.attention import KernelLike, attention

@@ -13,17 +13,10 @@ from __future__ import annotations
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.exact.arguments import (
-    Expr,
-    Real,
-    check_degree,
-    check_dim,
-    check_model,
-    check_noise,
-    check_number,
-)
+from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_noise
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.enclosures import Values, enclose
+from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.kernels.kernel import Kernel

@@ -6,8 +6,9 @@ from typing import TypeAlias
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_degree, check_dim, check_number
+from gegenflow.theory.exact.arguments import Expr, Real
 from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.symbols import beta as BETA
 from gegenflow.theory.symbols import d, k

@@ -20,8 +20,9 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_degree, check_dim, check_parameter
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_parameter
 from gegenflow.theory.exact.enclosures import Values
+from gegenflow.theory.exact.integers import check_count, check_degree, check_dim, check_items
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.formulas import read_weight
 from gegenflow.theory.kernels.functions import overlap_function
@@ -114,8 +115,9 @@ class Kernel:
 
         Raises Refused unless there are as many values as scales, at least one. Source: arXiv 2605.04279 for the heads.
         """
-        if len(values) != len(scales) or not len(values):
-            raise Refused("values", values, f"one is needed for each of the {len(scales)} scales, at least one")
+        scales = check_items(scales, "scales", "a sequence of numbers is needed")
+        allowed = f"one number is needed for each of the {len(scales)} scales, at least one"
+        values = check_items(values, "values", allowed, count=max(len(scales), 1))
         rate = check_parameter(beta, "beta")
         sizes = [check_parameter(v, f"values[{i}]") for i, v in enumerate(values)]
         steepness = [check_parameter(m, f"scales[{i}]") for i, m in enumerate(scales)]
@@ -133,8 +135,7 @@ class Kernel:
         Raises Refused unless n is an integer >= 0. Source: DLMF 18.5.5 (Rodrigues), see
         :func:`~gegenflow.theory.kernels.half_power_multiplier`.
         """
-        if isinstance(power, bool) or not isinstance(power, int) or power < 0:
-            raise Refused("power", power, "the power of a rectified kernel must be an integer >= 0")
+        power = check_count(power, "power", "the power of a rectified kernel must be an integer >= 0", least=0)
         return cls(sp.Max(t, 0) ** power if power else sp.Heaviside(t))
 
     @classmethod
@@ -164,7 +165,8 @@ class Kernel:
         """
         if callable(coefficients):
             return cls(series_of(coefficients), None if tail is None else remainder_of(tail))
-        return cls(sp.Add(*(check_parameter(a, f"coefficients[{n}]") * t**n for n, a in enumerate(coefficients))))
+        given = check_items(coefficients, "coefficients", "a sequence of numbers or a function of n is needed")
+        return cls(sp.Add(*(check_parameter(a, f"coefficients[{n}]") * t**n for n, a in enumerate(given))))
 
     # what it is
 

@@ -14,8 +14,9 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_real
 from gegenflow.theory.exact.enclosures import Values, enclose
+from gegenflow.theory.exact.integers import check_degree, check_dim, check_whole
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import d, t
 
@@ -46,7 +47,7 @@ def modified_bessel(order: Expr, argument: Expr) -> Expr:
     return scale * (even * sp.sinh(argument) + odd * sp.cosh(argument))
 
 
-def power_multiplier(degree: Expr, index: Expr, dim: Expr = d) -> Expr:
+def power_multiplier(degree: Whole, index: Whole, dim: Whole = d) -> Expr:
     r"""Multiplier of the power :math:`t^{k+2j}`; those of :math:`t^n` with n < k or n - k odd vanish.
 
     .. math:: w_k[t^{k+2j}] = \frac{\Gamma(d/2)\,(k+2j)!}{2^{k+2j}\, j!\; \Gamma(k+j+d/2)}
@@ -54,16 +55,18 @@ def power_multiplier(degree: Expr, index: Expr, dim: Expr = d) -> Expr:
     >>> [power_multiplier(2, j, dim=3) for j in range(3)]        # int_0^1 t^n (3 t^2 - 1)/2 dt, n = 2, 4, 6
     [2/15, 4/35, 2/21]
 
-    Source: derived here by induction on the power, which :mod:`gegenflow.theory.growth.derivation` verifies.
+    Raises Refused for a degree or an index that is no integer >= 0 nor a symbol, and for dim < 2. Source: derived here
+    by induction on the power, which :mod:`gegenflow.theory.growth.derivation` verifies.
     """
-    degree, index, dim = sp.sympify(degree), sp.sympify(index), sp.sympify(dim)
+    index = sp.sympify(check_whole(index, "index", "the index j of t^(k+2j) must be an integer >= 0", least=0))
+    degree, dim = sp.sympify(check_degree(degree, 0)), sp.sympify(check_dim(dim))
     power = degree + 2 * index
     half, order = dim / 2, degree + index
     rising = sp.rf(half, order) if order.is_Integer else sp.gamma(half + order) / sp.gamma(half)
     return sp.factorial(power) / (2**power * sp.factorial(index) * rising)
 
 
-def half_power_multiplier(degree: Expr, power: Expr, dim: Expr = d) -> Expr:
+def half_power_multiplier(degree: Whole, power: Real, dim: Whole = d) -> Expr:
     r"""Multiplier of :math:`t_+^n = \max(t, 0)^n`, supported on a half sphere (n = 1: ReLU; n = 0: a step).
 
     .. math:: w_k[t_+^n] = \frac{n!\;\Gamma(d/2)}{2^{n+1}\,\Gamma(1+(n-k)/2)\,\Gamma((n+k+d)/2)}
@@ -75,9 +78,10 @@ def half_power_multiplier(degree: Expr, power: Expr, dim: Expr = d) -> Expr:
     >>> [half_power_multiplier(k, 1, dim=3) for k in range(5)]       # int_0^1 t P_k(t)/2 dt, DLMF 14.17(i)
     [1/4, 1/6, 1/16, 0, -1/96]
 
-    Source: DLMF 18.5.5 (Rodrigues), integrated here.
+    Raises Refused for degree < 0, power <= -1 and dim < 2. Source: DLMF 18.5.5 (Rodrigues), integrated here.
     """
-    degree, power, dim = sp.sympify(degree), sp.sympify(power), sp.sympify(dim)
+    degree, dim = sp.sympify(check_degree(degree, 0)), sp.sympify(check_dim(dim))
+    power = check_real(power, "power", "the power of max(t, 0) must be a number > -1", above=-1)
     ratio = sp.expand_func(sp.gamma(dim / 2)) / sp.gamma((power + degree + dim) / 2)
     return sp.factorial(power) / 2 ** (power + 1) * ratio / sp.gamma(1 + (power - degree) / 2)
 

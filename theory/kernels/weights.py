@@ -5,12 +5,13 @@ from __future__ import annotations
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr
-from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.refusals import refusal
 from gegenflow.theory.kernels.terms import Term
 from gegenflow.theory.symbols import beta, t
 
 OWN = {"t": t, "beta": beta}
 """The symbols that a weight shares with the rest of the theory, by name."""
+FINITE = "the weight of a kernel is a finite expression in t and parameters"
 
 
 def with_own_symbols(weight: sp.Expr | float) -> sp.Expr:
@@ -24,9 +25,10 @@ def with_own_symbols(weight: sp.Expr | float) -> sp.Expr:
     try:
         expression = sp.sympify(weight, strict=True)
     except sp.SympifyError as error:
-        raise Refused("kernel", weight, "a kernel is a finite expression in t and parameters") from error
-    if not isinstance(expression, sp.Expr) or expression.has(sp.nan, sp.zoo):
-        raise Refused("kernel", weight, "a kernel is a finite expression in t and parameters")
+        raise refusal("kernel", weight, FINITE) from error
+    body = expression.function if isinstance(expression, sp.Sum) else expression
+    if not isinstance(body, sp.Expr) or body.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+        raise refusal("kernel", weight, FINITE)
     foreign = {symbol: OWN[symbol.name] for symbol in expression.free_symbols if symbol.name in OWN}
     return expression.xreplace(foreign)
 

@@ -28,15 +28,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import (
-    Expr,
-    Real,
-    Whole,
-    check_dim,
-    check_expression,
-    check_model,
-    check_terms,
-)
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_expression, check_model
+from gegenflow.theory.exact.integers import check_dim, check_terms
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import zonal_laplacian, zonal_weight

@@ -22,14 +22,10 @@ import sympy as sp
 from flint import arb
 
 from gegenflow.theory.clusters.circle import inverse_temperature
-from gegenflow.theory.exact.arguments import (
-    Expr,
-    Real,
-    check_model,
-    check_real,
-)
+from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_real
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_items
 from gegenflow.theory.exact.refusals import Refused
 
 N = sp.Symbol("N", integer=True, positive=True)
@@ -51,9 +47,7 @@ def pairing_rate(weights: Sequence[Real] | None = None, *, model: str = "sa") ->
     Raises ValueError unless there are two weights > 0 (or symbols), or for an unknown model. Source: derived here.
     """
     allowed = "the pair has two weights > 0"
-    given = [1 / N, 1 / N] if weights is None else list(weights)
-    if len(given) != 2:
-        raise Refused("weights", weights, allowed)
+    given = (1 / N, 1 / N) if weights is None else check_items(weights, "weights", allowed, count=2)
     pair = [check_real(weight, f"weights[{i}]", allowed, above=0) for i, weight in enumerate(given)]
     first, second = pair
     return first / second + second / first if check_model(model) == "sa" else first + second

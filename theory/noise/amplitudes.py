@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import sympy as sp
 from flint import fmpq
 
-from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_degree, check_number, check_real
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_real
 from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.integers import check_degree, check_number
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.noise.landau import bessel_quotient_root
 from gegenflow.theory.symbols import beta, k, kappa

@@ -14,7 +14,8 @@ from math import log2
 import flint
 from flint import arb
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_degree, check_number, passes
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta, passes
+from gegenflow.theory.exact.integers import check_degree, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.tables import Table
 from gegenflow.theory.exact.values import brief

@@ -19,8 +19,9 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_degree, check_dim, check_number
+from gegenflow.theory.exact.arguments import Expr, Real, Whole
 from gegenflow.theory.exact.certified import Certified, certify, certify_at
+from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import noise_threshold, threshold_ball
 from gegenflow.theory.kernels.kernel import Kernel

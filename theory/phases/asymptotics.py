@@ -17,7 +17,8 @@ from typing import Any, Literal
 import sympy as sp
 from sympy.polys.ring_series import rs_exp, rs_mul, rs_nth_root, rs_series_inversion, rs_trunc
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_real, check_terms
+from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_real
+from gegenflow.theory.exact.integers import check_terms
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import beta, d, k
@@ -32,7 +33,6 @@ RING, x = sp.ring("x", sp.QQ[d, delta])
 OFFSET = "the offset must be a finite real number or a symbol"
 
 
-@cache
 def inverse_ratio_series(terms: int = 4) -> tuple[Expr, ...]:
     r"""Functions :math:`w_n(u)` of the uniform expansion that inverts the Bessel ratio at large order.
 
@@ -53,8 +53,13 @@ def inverse_ratio_series(terms: int = 4) -> tuple[Expr, ...]:
 
     Raises Refused for terms < 1. Source: derived here from DLMF 10.29.2.
     """
+    return _inverse_ratio(check_terms(terms))
+
+
+@cache
+def _inverse_ratio(terms: int) -> tuple[Expr, ...]:
     series = [(1 - u**2) / 2]
-    for n in range(1, check_terms(terms)):
+    for n in range(1, terms):
         cross = sum((series[i] * (u * sp.diff(series[n - i], u) - series[n - i]) for i in range(1, n)), sp.Integer(0))
         series.append(sp.factor((u * series[n - 1] + 2 * cross) / (1 + u**2)))
     return tuple(series)
@@ -98,7 +103,7 @@ def _boundary_coefficients(terms: int, large: str) -> tuple[Expr, ...]:
         root, mean = k + (d - 1) / 2, sp.expand(laplacian_eigenvalue(k) + laplacian_eigenvalue(k + 1)) / 2
     shift = sp.factor(root / mean - centre)
     total = dict.fromkeys(powers, sp.Integer(0))
-    for n, w in enumerate(inverse_ratio_series(order)):
+    for n, w in enumerate(_inverse_ratio(order)):
         for i in range(order - n):
             taylor = sp.diff(w, u, i).subs(u, centre) / sp.factorial(i)
             for power, coefficient in _at_infinity(taylor * mean * shift**i / root**n, variable, powers[-1]):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, Whole, check_degree, check_dim
+from gegenflow.theory.exact.arguments import Expr, Whole
+from gegenflow.theory.exact.integers import check_degree, check_dim
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import d, k
 

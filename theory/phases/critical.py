@@ -13,9 +13,10 @@ from __future__ import annotations
 import flint
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, check_degree, check_dim, check_number
+from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import laplacian_eigenvalue
 

@@ -27,17 +27,9 @@ from dataclasses import dataclass
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import (
-    Expr,
-    Real,
-    check_beta,
-    check_dim,
-    check_model,
-    check_noise,
-    check_number,
-    passes,
-)
+from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_model, check_noise, passes
 from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.integers import check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.growth.rates import growth_rate

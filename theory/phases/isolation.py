@@ -25,11 +25,12 @@ from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import Expr, Real, check_noise, check_rational, check_real
 from gegenflow.theory.exact.certified import Certified, certify
-from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.exact.integers import check_items
+from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
 from gegenflow.theory.kernels.kernel import Kernel
-from gegenflow.theory.kernels.weights import with_own_symbols
+from gegenflow.theory.kernels.weights import OWN
 from gegenflow.theory.phases.leaders import BITS, Comparison, Scores, scores_of
 from gegenflow.theory.symbols import beta
 
@@ -78,7 +79,7 @@ def boundaries(
     dim: int,
     between: tuple[Real, Real],
     *,
-    parameter: sp.Symbol = beta,
+    parameter: sp.Symbol | str = beta,
     digits: int = 15,
     **options: Unpack[Comparison],
 ) -> Boundaries:
@@ -99,10 +100,8 @@ def boundaries(
     Raises Refused as :func:`~gegenflow.theory.phases.selected_degree`, for an interval that is none, and for a
     parameter that neither the kernel nor the noise holds. Source: derived here.
     """
-    low, high = (check_rational(end, "between", "the ends of the interval must be finite numbers") for end in between)
-    if not low < high:
-        raise Refused("between", f"{low} to {high}", "the first end must be below the second")
-    parameter = with_own_symbols(parameter)
+    low, high = _interval("between", between)
+    parameter = _symbol("parameter", parameter)
     kernel, options["noise"] = _put(parameter, parameter, as_kernel(kernel), check_noise(options.get("noise", 0)))
     scores = scores_of(kernel, dim, parameter, **options)
     edges: list[Boundary] = []
@@ -122,6 +121,22 @@ def boundaries(
             reached, open_end = end, pair is None
         degrees.append(_leader_between(scores, reached, high))
     return Boundaries(parameter, low, high, tuple(degrees), tuple(edges), tuple(unresolved))
+
+
+def _interval(name: str, ends: tuple[Real, Real]) -> tuple[fmpq, fmpq]:
+    allowed = "two numbers, the ends of the interval, are needed"
+    low, high = (check_rational(end, name, allowed) for end in check_items(ends, name, allowed, count=2))
+    if not low < high:
+        raise Refused(name, f"{low} to {high}", "the first end must be below the second")
+    return low, high
+
+
+def _symbol(name: str, parameter: sp.Symbol | str) -> sp.Symbol:
+    """A symbol, or the symbol of a name, as the theory writes it."""
+    symbol = sp.Symbol(parameter, real=True) if isinstance(parameter, str) and parameter.isidentifier() else parameter
+    if not isinstance(symbol, sp.Symbol):
+        raise refusal(name, parameter, "a symbol or its name is needed")
+    return OWN.get(symbol.name, symbol)
 
 
 def _piece(low: fmpq, high: fmpq) -> arb:
@@ -196,8 +211,8 @@ def _put(symbol: sp.Symbol, value: Expr, kernel: Kernel, noise: Expr) -> tuple[K
 def coexistence(
     kernel: KernelLike,
     dim: int,
-    across: tuple[sp.Symbol, Real, Real],
-    along: tuple[sp.Symbol, Iterable[Real]],
+    across: tuple[sp.Symbol | str, Real, Real],
+    along: tuple[sp.Symbol | str, Iterable[Real]],
     *,
     digits: int = 15,
     **options: Unpack[Comparison],
@@ -215,8 +230,11 @@ def coexistence(
 
     Raises Refused as :func:`boundaries`. Source: derived here.
     """
-    symbol, values = along
-    parameter, low, high = across
+    whole_line = "a symbol and the values that it takes are needed"
+    given, values = check_items(along, "along", whole_line, count=2)
+    symbol, values = _symbol("along", given), check_items(values, "along", whole_line)
+    given, *ends = check_items(across, "across", "a symbol and the two ends of an interval are needed", count=3)
+    parameter, (low, high) = _symbol("across", given), _interval("across", tuple(ends))
     noise = check_noise(options.get("noise", 0))
 
     def cut(value: Real) -> Boundaries:

@@ -19,7 +19,8 @@ import flint
 import sympy as sp
 from flint import arb, fmpq
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_degree, check_dim, check_model, check_noise, check_number
+from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_noise
+from gegenflow.theory.exact.integers import check_count, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import normaliser_ball
 from gegenflow.theory.kernels.kernel import Kernel
@@ -154,7 +155,7 @@ def scores_of(
     if quantity == "threshold" and noise != 0:
         raise Refused("noise", noise, "it has no part in the threshold, which is a noise itself; leave it out")
     if max_degree is not None:
-        check_degree(max_degree)
+        check_count(max_degree, "max_degree", "the highest degree to compare must be an integer >= 1", least=1)
     if max_degree is None and not kernel.terms and kernel.weight != 0:
         raise _unbounded(kernel, 0)
     drift, drag = [kernel], [Kernel(noise * kernel.weight if model == "sa" else noise)]

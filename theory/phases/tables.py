@@ -7,6 +7,7 @@ from itertools import pairwise, product
 from typing import TypedDict, Unpack
 
 from gegenflow.theory.exact.arguments import Real
+from gegenflow.theory.exact.integers import check_items
 from gegenflow.theory.exact.tables import Row, Table
 from gegenflow.theory.growth.rates import growth_rate
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
@@ -15,9 +16,14 @@ from gegenflow.theory.phases.isolation import boundaries
 from gegenflow.theory.phases.leaders import Comparison
 
 
+def _pairs(dims: Iterable[int], degrees: Iterable[int]) -> Iterator[tuple[int, int]]:
+    allowed = "a sequence of integers is needed"
+    return product(check_items(dims, "dims", allowed), check_items(degrees, "degrees", allowed))
+
+
 def critical_rows(dims: Iterable[int], degrees: Sequence[int], digits: int = 15) -> Iterator[Row]:
     """Rows of :func:`critical_table`, one at a time."""
-    for dim, degree in product(dims, degrees):
+    for dim, degree in _pairs(dims, degrees):
         boundary = critical_beta(degree, dim, digits)
         yield {"dim": int(dim), "degree": int(degree), "beta": boundary.value, "error": boundary.error}
 
@@ -40,7 +46,7 @@ def boundary_rows(
     2    0       1     2.48684  2.4e-6
     2    1       2     3.66437  2.9e-6
     """
-    for dim in dims:
+    for dim in check_items(dims, "dims", "a sequence of integers is needed"):
         found = boundaries(kernel, dim, between, digits=digits, **options)
         cuts: list[tuple[float, str, str]] = [
             *((float(edge.value), edge.value.value, edge.value.error) for edge in found.boundaries),
@@ -67,7 +73,7 @@ def growth_rows(
     kernel, noise = options.get("kernel"), options.get("noise", 0)
     more = {"kernel": str(as_kernel(kernel).weight)} if kernel is not None else {}
     more |= {"noise": str(noise)} if noise else {}
-    for dim, degree in product(dims, degrees):
+    for dim, degree in _pairs(dims, degrees):
         rate = growth_rate(degree, dim, beta, **options)
         facts = {"dim": int(dim), "degree": int(degree)} | ({} if beta is None else {"beta": str(beta)})
         yield {**facts, "model": options["model"], **more, "rate": rate.value, "error": rate.error}

@@ -15,18 +15,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import (
-    Expr,
-    Real,
-    Whole,
-    check_beta,
-    check_model,
-    check_overlap,
-    check_real,
-    check_tokens,
-)
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_beta, check_model, check_overlap, check_real
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_tokens
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.symbols import beta, t

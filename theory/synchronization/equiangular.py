@@ -31,11 +31,11 @@ from gegenflow.theory.exact.arguments import (
     check_model,
     check_overlap,
     check_time,
-    check_tokens,
     passes,
 )
 from gegenflow.theory.exact.certified import Certified, certify, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_tokens
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_overlap, check_real, check_tokens, positive
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_overlap, check_real, positive
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_tokens
 from gegenflow.theory.exact.refusals import Refused
 
 RANGE = "the overlap of a long context must lie in (0, 1)"

@@ -26,9 +26,10 @@ from typing import Any, Literal
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_beta, check_overlap, check_real, check_tokens
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_beta, check_overlap, check_real
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.integers import check_tokens
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 from gegenflow.theory.synchronization.equiangular import (
