@@ -127,7 +127,6 @@ class Checkpoint(Generic[State, Saved]):
     every: float
 
 
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
 def drive(
     stepper: Stepper[State],
     observe: Callable[[float, State], Saved],
@@ -153,7 +152,8 @@ def drive(
     """
     record: _Record[State, Saved] = _Record(stepper, t_end)
     due = iter(np.asarray(save_at, dtype=np.float64).tolist())
-    with listening(), progress_bar(progress, stepper.time, t_end) as bar:
+    quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is not finite ends in a status
+    with quiet, listening(), progress_bar(progress, stepper.time, t_end) as bar:
         try:
             pending, pace = next(due, None), _Pace(stepper, t_end)
             lookout = Lookout(watches, stepper.at(stepper.time)) if watches else None
