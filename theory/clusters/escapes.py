@@ -18,6 +18,7 @@ from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 
 LAST_DOUBLING = 17
+E_FOLDING = sp.exp(-1)
 
 
 def escape_mode(clusters: int, beta: Real) -> int:
@@ -81,15 +82,19 @@ def escape_asymptote(clusters: int, beta: Real = beta, *, model: str = "usa") ->
     return rate * k * sp.exp(-b) if check_model(model) == "sa" else rate
 
 
-def lifetime(clusters: int, beta: Real, *, perturbation: Real, model: str = "usa", digits: int = 15) -> Certified:
+def lifetime(
+    clusters: int, beta: Real, *, perturbation: Real = E_FOLDING, model: str = "usa", digits: int = 15
+) -> Certified:
     r"""Time :math:`T = \log(1/\epsilon)\,/\max_m\lambda_m` until a displacement eps of the clusters is of order one.
 
-    eps = ``perturbation`` in (0, 1) is the amplitude of the fastest mode, in radians, and the law is the linear one
-    until neighbours are about to meet. Forces that grow as :math:`e^{\beta\epsilon}` end it at most about
-    log(1 + beta) e-foldings early.
+    eps = ``perturbation`` in (0, 1) is the amplitude of the fastest mode, in radians, by default 1/e, which gives the
+    time of one e-folding. The law is the linear one until neighbours are about to meet. Forces that grow as
+    :math:`e^{\beta\epsilon}` end it at most about log(1 + beta) e-foldings early.
 
     >>> lifetime(2, 10, perturbation="1e-3", digits=9), (sp.exp(10) * sp.log(1000)).evalf(9)
     ([152153.435 +/- 3.8e-4], 152153.435)
+    >>> lifetime(2, 10, digits=9), sp.exp(10).evalf(9)
+    ([22026.4658 +/- 5.2e-6], 22026.4658)
 
     Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol, a perturbation outside (0, 1), an
     unknown model, digits < 1. Source: derived here.
