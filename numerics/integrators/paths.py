@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.flow import Flow, check_parts
-from gegenflow.numerics.fields.method import prepare_field
+from gegenflow.numerics.fields.method import CHOSEN, prepare_field
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Origin, drive
 from gegenflow.numerics.integrators.events import Crossing, watches
@@ -73,9 +73,10 @@ def integrate(
     Norsett, Wanner, Solving ODEs I, II.4 to II.6 and II.10.
     """
     state = _check_start(start)
-    velocity = _velocity(velocity, state, weights)
     times = check_times(save_at, t_end, t_start)
     check_steps(rtol, atol, order, first_step, t_end - t_start)
+    accuracy = CHOSEN * (rtol + atol) / (t_end - t_start) if t_end > t_start else 0.0
+    velocity = _velocity(velocity, state, weights, accuracy)
     if observe is not None and not callable(observe):
         raise Refused("observe", repr(observe), "it must be a function of the time and the state")
     looks = watches(stop_when, record_when, lambda crossing: crossing.observable)
@@ -92,12 +93,12 @@ def integrate(
     return end
 
 
-def _velocity(velocity: Velocity | Flow, state: Array, weights: ArrayLike | None) -> Velocity:
+def _velocity(velocity: Velocity | Flow, state: Array, weights: ArrayLike | None, accuracy: float) -> Velocity:
     if isinstance(velocity, Flow):
         if state.ndim == 1:
             raise Refused("start", None, "a flow moves tokens, shape=[n, dim], not angles")
         check_parts(velocity, "integrate", "query_key", "value")
-        return prepare_field(state, check_weights(weights, len(state)), velocity)
+        return prepare_field(state, check_weights(weights, len(state)), velocity, accuracy=accuracy)
     if not callable(velocity):
         raise Refused("velocity", repr(velocity), "it must be a function of a state and of an array to write into")
     if weights is not None:

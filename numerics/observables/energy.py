@@ -9,7 +9,7 @@ import numpy as np
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.method import attention_sums, prepare_field
+from gegenflow.numerics.fields.method import attention_sums, resolved_field
 from gegenflow.numerics.fields.weights import LARGEST_BETA
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -90,7 +90,7 @@ class Dissipation:
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         self.check(flow)
-        field = prepare_field(tokens, weights, flow)
+        field = resolved_field(tokens, weights, flow)
         drift, normalizer = field.sums(tokens, weights)
         if flow.plain and np.abs(drift).max() < SLOW * field.error * field.largest[0]:
             drift, normalizer = dense_sums(tokens, weights, flow.attention)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gegenflow.numerics.fields.circle import circle_points
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.method import METHODS, Field, prepare_field
+from gegenflow.numerics.fields.method import CHOSEN, METHODS, Field, prepare_field
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Memory, Origin, Status, Stepper
 from gegenflow.numerics.integrators.few_tokens import FewSteps
@@ -18,8 +18,7 @@ from gegenflow.numerics.integrators.stochastic import NoisySteps
 from gegenflow.numerics.runs.settings import FEW, SUMS_ALONE, Settings
 from gegenflow.numerics.tokens.geometry import Array, span_basis
 
-CHOSEN = 10  # tolerances of a step that the error of the sums may add up to where they are chosen, ...
-ADDED_UP = 100  # ... and from which on the status says so
+ADDED_UP = 100  # tolerances of a step that the error of the sums may add up to before the status says so
 CHOSEN_WITH_NOISE = 1e-7  # of a token's way in a step, a tenth of the time of the fastest motion
 WIDE = 4  # dims per token from which tokens are followed in the space that they span: measured 2 times faster there
 

@@ -218,8 +218,9 @@ def within(seconds):
 
 
 @pytest.mark.parametrize(("side", "name", "parameter"), CASES)
-def test_every_parameter_refuses_what_it_does_not_take(side, name, parameter):
+def test_every_parameter_refuses_what_it_does_not_take(side, name, parameter, tmp_path, monkeypatch):
     """Seven bad values each; all that slip are told at once."""
+    monkeypatch.chdir(tmp_path)  # "x" is a good name of a file
     slips = []
     plt.close("all")
     place(side, name)(**SIDES[side][1][name])  # a good call; and compiled once, so that nothing below takes long

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import quad
+from scipy.integrate import solve_ivp
 from scipy.special import eval_gegenbauer, sph_harm_y, xlogy
 
 from gegenflow import numerics as nm
@@ -174,3 +175,62 @@ def test_no_special_function_is_given_a_mask():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 assert not any(keyword.arg == "where" for keyword in node.keywords), path
+
+
+def gathered(n, dim, radius, rng):
+    """Tokens within a box about one of them."""
+    offsets = np.random.default_rng(rng).uniform(-radius, radius, (n, dim - 1))
+    return nm.normalize(np.column_stack([np.ones(n), offsets]))
+
+
+@pytest.mark.parametrize("as_kernel", [False, True])
+@pytest.mark.parametrize(("dim", "n"), [(2, 200), (2, 2000), (3, 1500)])
+def test_gathered_tokens_that_the_far_ones_would_pull_most(dim, n, as_kernel):
+    """At beta = -20 the weights of tokens half a radian apart are e^-40 of the largest: sums over pairs by numpy."""
+    beta, weights = -20.0, np.full(n, 1 / n)
+    tokens = gathered(n, dim, 0.25, rng=0)
+    flow = nm.Flow(kernel=lambda t: np.exp(beta * t)) if as_kernel else nm.Flow(beta=beta)
+    values = np.exp(beta * (tokens @ tokens.T))
+    pulls = values @ tokens / n
+    velocity = pulls - np.einsum("id,id->i", pulls, tokens)[:, None] * tokens
+    found = nm.attention_field(tokens, flow, method="auto")
+    assert found == pytest.approx(velocity, abs=1e-12 * np.abs(velocity).max())
+    assert nm.Dissipation()(tokens, weights, flow) == pytest.approx((velocity**2).sum() / n, rel=1e-12, abs=0)
+    if not as_kernel:
+        assert nm.Energy()(tokens, weights, flow) == pytest.approx(values.mean() / (2 * beta), rel=1e-12, abs=0)
+
+
+def test_energy_ascends_where_the_far_tokens_pull_most():
+    """Along a run at beta = -20, whose tokens stay gathered."""
+    tokens = gathered(200, 2, 0.25, rng=0)
+    run = nm.simulate(tokens, beta=-20, t_end=1e4, save_at=np.linspace(0, 1e4, 5), observe=[nm.Energy()])
+    assert run.status.ok
+    assert (np.diff(run.observables["energy"]) > 0).all()
+
+
+def test_a_path_along_a_flow_keeps_the_accuracy_that_its_tolerance_needs():
+    """integrate at beta = -20 against scipy on sums by numpy, over a time in which tokens move by a radian."""
+    beta, tokens = -20.0, gathered(100, 2, 0.25, rng=1)
+    t_end = 0.05 / np.abs(nm.attention_field(tokens, beta=beta)).max()
+
+    def speed(_, flat):
+        x = flat.reshape(-1, 2)
+        pulls = np.exp(beta * (x @ x.T)) @ x / len(x)
+        return (pulls - np.einsum("id,id->i", pulls, x)[:, None] * x).ravel()
+
+    exact = solve_ivp(speed, (0, t_end), tokens.ravel(), method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
+    end = nm.integrate(nm.Flow(beta=beta), tokens, t_end=t_end, rtol=1e-10, atol=0.0)
+    assert end.state.ravel() == pytest.approx(exact, abs=1e-8)
+    assert np.abs(end.state - tokens).max() > 0.01
+
+
+@pytest.mark.parametrize("spread", [1e-8, 1e-10])
+def test_dissipation_of_a_slow_motion_keeps_its_digits(spread):
+    """Tokens that have all but met move at their spread, which the error of a series would drown."""
+    n, beta = 3000, 5.0
+    angle = spread * np.random.default_rng(2).uniform(-1, 1, n)
+    tokens = np.column_stack([np.cos(angle), np.sin(angle)])
+    gap = angle[None] - angle[:, None]
+    speed = (np.exp(beta * np.cos(gap)) * np.sin(gap)).mean(axis=1)
+    found = nm.Dissipation()(tokens, np.full(n, 1 / n), nm.Flow(beta=beta))
+    assert found == pytest.approx((speed**2).mean(), rel=1e-9, abs=0)
