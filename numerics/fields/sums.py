@@ -80,12 +80,13 @@ class Method(ABC):
 
 
 def matrices(flow: Flow) -> frozenset[str]:
-    """The names of the matrices that a flow has.
+    """The names of the matrices that a flow has; values count where the length of the output does, by a layer norm.
 
-    >>> sorted(matrices(Flow(beta=1, query_key=np.eye(2))))
-    ['query_key']
+    >>> [sorted(matrices(Flow(beta=1, query_key=np.eye(2), layer_norm=name))) for name in ("post", "pre")]
+    [['query_key'], ['query_key', 'value']]
     """
-    return frozenset(name for name in ("query_key", "value") if getattr(flow, name) is not None)
+    given = frozenset(name for name in ("query_key", "value") if getattr(flow, name) is not None)
+    return given if flow.layer_norm == "post" else given | {"value"}
 
 
 @np.errstate(over="ignore", invalid="ignore")  # exponents that a query_key makes too large are refused

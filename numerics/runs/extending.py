@@ -52,7 +52,7 @@ def extended(
         raise Refused("flow", repr(flow), f"the run goes on with its own, {run.flow!r}")
     flow = flow or run.flow
     assert flow is not None
-    reached = _reached(run)
+    reached = run.reached
     t_end = check_number("t_end", t_end, least=reached)
     times = np.linspace(reached, t_end, 101)[1:] if save_at is None else check_times(save_at, t_end, reached)
     again = observables_again(run.parameters.get("observe"), observe)
@@ -78,7 +78,7 @@ def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run
     facts: dict[str, Any] = dict(run.parameters)
     kept = {name: facts[name] for name in ("rtol", "atol", "order", "merge", "step") if name in facts}
     settings = Settings(str(facts["method"]), **kept)
-    start = Start(run.tokens, run.radii, run.weights, _reached(run), run.memory or None)
+    start = Start(run.tokens, run.radii, run.weights, run.reached, run.memory or None)
     track = run.memory.get("track", np.arange(run.trajectories.shape[1]))
     return follow(start, flow, settings, replace(look, tracked=track), t_end=t_end, times=times)
 
@@ -90,16 +90,6 @@ def _density(run: DensityRun, flow: Flow, look: Look, t_end: float, times: Array
         run.density, flow, longest=t_end, origin=Origin(run.reached, memory=run.memory or None), **options
     )
     return follow_density(steps, flow, look, t_end=t_end, times=times, facts=facts | {"t_end": t_end})
-
-
-def _reached(run: Run | DensityRun) -> float:
-    if isinstance(run, DensityRun):
-        return run.reached
-    if "time" in run.memory:
-        return float(run.memory["time"])
-    if not run.status or run.parameters.get("noise"):
-        raise Refused("run", None, "it was saved without what it takes to go on")
-    return float(str(run.parameters["t_end"]))
 
 
 def _joined(run: Any, part: Any) -> Any:

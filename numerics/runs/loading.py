@@ -17,10 +17,11 @@ from gegenflow.numerics.densities.zonal import ZonalDensity
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.weights import check_fit
 from gegenflow.numerics.integrators.driver import Status
-from gegenflow.numerics.runs.archives import FORMAT, MOST_BYTES, Facts, read_archive
+from gegenflow.numerics.runs.archives import FORMAT, Facts, read_archive
 from gegenflow.numerics.runs.flows import read_flow
 from gegenflow.numerics.runs.run import DENSITY_ARRAYS, FLOW, GROUPS, RUN_ARRAYS, DensityRun, Run
 from gegenflow.numerics.tokens.arguments import check_array, check_whole
+from gegenflow.numerics.tokens.arrays import MOST_BYTES
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 
 RUN_SHAPES = {

@@ -17,6 +17,7 @@ from gegenflow.numerics.runs.archives import write_archive
 from gegenflow.numerics.runs.flows import flow_contents
 from gegenflow.numerics.runs.printing import as_html, as_text, number, summary
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.tokens.values import Value
 
 if TYPE_CHECKING:
@@ -103,6 +104,18 @@ class Run(Value):
         if len(self.merges):
             rows["clusters"] = f"{self.merges[-1, 1]:.0f} after {len(self.merges)} times of merging"
         return title, rows | _in_time(self.t, self.observables)
+
+    @property
+    def reached(self) -> float:
+        """The time at which ``tokens`` are where they are.
+
+        Raises ValueError for a run from a file of an earlier version that does not say so.
+        """
+        if "time" in self.memory:
+            return float(self.memory["time"])
+        if not self.status or self.parameters.get("noise"):
+            raise Refused("run", None, "it was saved without what it takes to go on")
+        return float(str(self.parameters["t_end"]))
 
     def extend(self, t_end: float, **options: Any) -> Run:
         """The run gone on to a later ``t_end``, with its flow, settings and clock: one run, as if it had never ended.

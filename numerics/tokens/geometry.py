@@ -4,14 +4,12 @@ Tokens are the unit rows of an array, shape=[n, dim]; token weights are positive
 """
 
 from math import comb
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import roots_gegenbauer
 
 from gegenflow.numerics.tokens.arguments import check_dim, check_rng, check_whole, real_array
-from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.refusals import Refused
 
 Array = NDArray[np.float64]
@@ -138,7 +136,8 @@ def check_tokens(tokens: ArrayLike, name: str = "tokens") -> Array:
     Raises ValueError for a wrong shape, ``dim`` < 2, no rows, and rows that are not finite or not unit.
     """
     array = _as_rows(tokens, name)
-    norm = np.linalg.norm(array, axis=1)
+    with np.errstate(over="ignore"):
+        norm = np.linalg.norm(array, axis=1)
     off = np.flatnonzero(~(np.abs(norm - 1) <= _tolerance(tokens, UNIT_TOLERANCE, 1e-8)))
     if off.size and norm[off[0]] == 0:
         raise Refused(name, None, f"row {off[0]} is zero and has no direction")
@@ -147,26 +146,6 @@ def check_tokens(tokens: ArrayLike, name: str = "tokens") -> Array:
         raise Refused(name, None, what)
     array /= norm[:, None]
     return array
-
-
-def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
-    """Tokens from a .npy file, one a row, shape=[n, dim]; ``normalize`` makes every row a unit vector.
-
-    Raises ValueError for a file that holds anything else, with the number of the first row that is not a unit vector.
-    """
-    with open(checked_path(path), "rb") as file:
-        magic = file.read(6)
-        file.seek(0)
-        if magic[:4] == b"PK\x03\x04":
-            raise ValueError(f"{path}: an archive of several arrays; expected a .npy file with one, shape (n, dim)")
-        try:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-        except Exception as error:  # whatever a broken header or a short file brings numpy to raise
-            raise ValueError(f"{path}: not a .npy file of numbers") from error
-    try:
-        return _normalized(array) if normalize else check_tokens(array)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def check_weights(weights: ArrayLike | None, n: int, name: str = "weights") -> Array:
@@ -215,9 +194,6 @@ def _as_rows(tokens: ArrayLike, name: str = "tokens") -> Array:
     if not finite.all():
         raise Refused(name, None, f"row {np.flatnonzero(~finite)[0]} is not finite")
     return array
-
-
-_normalized = normalize
 
 
 def harmonic_dimension(degree: int, dim: int) -> int:

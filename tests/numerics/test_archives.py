@@ -19,7 +19,8 @@ from hypothesis.strategies import binary, data, integers, sampled_from
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.fields.parts import Causal, Head, RandomLayers
-from gegenflow.numerics.runs.archives import FORMAT, MOST_BYTES
+from gegenflow.numerics.runs.archives import FORMAT
+from gegenflow.numerics.tokens.arrays import MOST_BYTES
 from gegenflow.numerics.tokens.files import interrupts_held, write_atomically
 from gegenflow.numerics.tokens.refusals import Refused
 

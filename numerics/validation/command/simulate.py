@@ -11,12 +11,14 @@ beta          1
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
+from gegenflow.numerics.tokens.reading import holds_run
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.command.arguments import Whole, real, source, target
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
@@ -44,10 +46,12 @@ def add(commands: Commands) -> None:
     sub = subcommand(commands, "simulate", run, help)
     add_beta(sub)
     add_model(sub)
+    sub.set_defaults(model=None)
     add_interaction(sub)
     add_dim(sub, "dimension of a uniform start (default 2)")
     sub.add_argument("--tokens", type=TOKENS, help=f"tokens of a uniform start, {TOKENS} (default 2000)")
-    text = "your own tokens, one unit vector a row (.npy), or a saved run (.npz), which goes on where it ended"
+    text = "your own tokens, one unit vector a row, or angles (.npy, .npz, .csv, .txt, .safetensors), or a saved run"
+    text += ", which goes on where it ended: as it was if no --beta or --kernel or its own is given"
     sub.add_argument("--start", type=source, help=text)
     sub.add_argument("--normalize", action="store_true", help="make the rows of --start unit vectors")
     sub.add_argument("--time", type=TIME, default=1.0, help="how long to follow them, >= 0 (default 1)")
@@ -62,12 +66,13 @@ def add(commands: Commands) -> None:
 
 def run(options: Namespace) -> int:
     """Follow the tokens; print what they held and became, and save the run."""
-    flow = _flow(options)
-    tokens, weights = _start(options)
-    plain = options.start is not None and options.kernel is None
+    saved = _saved(options)
+    flow = _flow(options, saved)
+    tokens, weights = _start(options, saved)
+    plain = options.start is not None and options.beta is not None and options.kernel is None
     held = nm.prospects(tokens, options.beta, model=options.model) if plain else ()
     try:
-        outcome, status = _follow(options, flow, tokens, weights), 0
+        outcome, status = _follow(options, flow, tokens, weights, saved), 0
     except KeyboardInterrupt as stop:
         if (interrupted := getattr(stop, "run", None)) is None:
             raise
@@ -81,50 +86,81 @@ def run(options: Namespace) -> int:
     return max(status, int(not outcome.status.ok), keep(options.out, outcome.save))
 
 
-def _flow(options: Namespace) -> Flow:
-    """What moves the tokens."""
+def _saved(options: Namespace) -> Run | None:
+    """The saved run that is to go on, None where the start is another one."""
+    if not options.start:
+        return None
+    with _told_of(options):
+        saved = nm.load(options.start) if holds_run(options.start) else None
+        if isinstance(saved, nm.DensityRun):
+            raise ValueError("it holds the run of a density, not of tokens")
+    return saved
+
+
+def _flow(options: Namespace, saved: Run | None) -> Flow:
+    """What moves the tokens: that of the options, or of a saved run where they have none."""
     from gegenflow.numerics.validation.agreement import simulation_beta
 
+    if saved is not None and saved.flow is not None and options.beta is None and options.kernel is None:
+        for name, value in (("model", options.model), ("noise", options.noise)):
+            if value is not None:
+                raise Refused(name, value, "the saved run goes on with its own; give --beta or --kernel for another")
+        options.model, options.noise = saved.flow.model, repr(saved.flow.noise)
+        options.beta = None if saved.flow.beta is None else repr(saved.flow.beta)
+        return saved.flow
+    options.model = options.model or "usa"
     motion: dict[str, Any] = {"model": options.model, "noise": float(options.noise or 0)}
     if (kernel := kernel_of(options)) is None:
         return nm.Flow(beta=simulation_beta(options.beta), **motion)
     return nm.Flow(kernel=kernel if options.beta is None else kernel.at(beta=options.beta), **motion)
 
 
-def _start(options: Namespace) -> tuple[Array, Array | None]:
+def _start(options: Namespace, saved: Run | None) -> tuple[Array, Array | None]:
     """The tokens to start from and their weights, None where all weigh the same."""
     if not options.start:
         if options.normalize:
             raise Refused("normalize", None, "it goes with --start; a uniform start has unit vectors already")
         return nm.uniform(options.tokens or 2000, options.dim or 2, rng=options.rng), None
-    tokens, weights = _read(options)
+    if saved is None:
+        with _told_of(options):
+            tokens, weights = nm.read_tokens(options.start, normalize=options.normalize), None
+    else:
+        tokens, weights = saved.tokens, saved.weights
     for name, asked, held in (("dim", options.dim, tokens.shape[1]), ("tokens", options.tokens, len(tokens))):
         if asked not in (None, held):
             raise Refused("start", options.start, f"it has {name} {held}, not {asked}; leave --{name} out")
     return tokens, weights
 
 
-def _read(options: Namespace) -> tuple[Array, Array | None]:
-    """The tokens of a file, or of a saved run with their weights."""
+@contextmanager
+def _told_of(options: Namespace) -> Iterator[None]:
+    """What a file is refused for, told of --start."""
     try:
-        with open(options.start, "rb") as file:
-            archive = file.read(2) == b"PK"
-        if not archive:
-            return nm.read_tokens(options.start, normalize=options.normalize), None
-        saved = nm.load(options.start)
+        yield
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise Refused("start", options.start, reason.removeprefix(f"{options.start}: ")) from error
-    if not isinstance(saved, nm.Run):
-        raise Refused("start", options.start, "it holds the run of a density, not of tokens")
-    return saved.tokens, saved.weights
 
 
-def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None) -> Run:
+def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None, saved: Run | None) -> Run:
     atol = None if options.rtol is None else options.rtol / 100
-    accuracy = {"rtol": options.rtol, "atol": atol, "method": options.method, "merge": options.merge}
-    accuracy |= {"estimate_error": options.estimate_error, "rng": _seed(options)}
+    accuracy = {"rtol": options.rtol, "method": options.method, "merge": options.merge}
+    own = all(value in (None, "auto") for value in accuracy.values()) and not options.estimate_error
+    if saved is not None and own and _moves(flow, saved):
+        return saved.extend(saved.reached + options.time, flow=flow, progress=True)
+    accuracy |= {"atol": atol, "estimate_error": options.estimate_error, "rng": _seed(options)}
     return nm.simulate(tokens, flow, weights=weights, t_end=options.time, progress=True, **accuracy)
+
+
+def _moves(flow: Flow, saved: Run) -> bool:
+    """Whether it is the flow that a saved run can go on with, so that it may be one run with what follows."""
+    from gegenflow.numerics.fields.weights import kernel_name
+
+    if "time" not in saved.memory or saved.flow is not None or flow.kernel is None:
+        return "time" in saved.memory and saved.flow == flow
+    told = {"kernel": kernel_name(flow.kernel), "noise": flow.noise, "model": flow.model, "layer_norm": "post"}
+    plain = saved.parameters.get("query_key") is None and saved.parameters.get("value") is None
+    return plain and all(saved.parameters.get(name) == value for name, value in told.items())
 
 
 def _seed(options: Namespace) -> int | None:
@@ -140,9 +176,10 @@ def _outcome(options: Namespace, flow: Flow, run: Run) -> dict[str, Any]:
         energy = None
     clusters = nm.Clusters()(run.tokens, run.weights, flow)
     facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
+    facts |= {"reached": run.reached}
     facts |= {"start": str(options.start) if options.start else None, "normalize": options.normalize}
     facts |= {name: run.parameters.get(name) for name in ("method", "rtol", "atol", "order", "step", "merge")}
-    facts |= {"rng": _seed(options), "energy": energy, "clusters": clusters, "status": str(run.status)}
+    facts |= {"rng": run.parameters.get("rng"), "energy": energy, "clusters": clusters, "status": str(run.status)}
     facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
     facts |= {"field_error": run.field_error, "error": run.error}
     return facts | ({"out": str(options.out)} if options.out else {})
