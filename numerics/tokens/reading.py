@@ -32,7 +32,7 @@ def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "angles.txt").write_text("0\\n1.5707963267948966\\n")
+    ...     _ = Path(folder, "angles.txt").write_text("0\n1.5707963267948966\n")
     ...     read_tokens(f"{folder}/angles.txt").round(15)
     array([[1., 0.],
            [0., 1.]])
@@ -82,6 +82,8 @@ def _array(file: BinaryIO, size: int, suffix: str) -> NDArray[Any]:
         return read_npy(file, size)
     if suffix == ".safetensors" or start[8:] == b"{":
         return _only(read_safetensors(file, size))
+    if suffix in (".npy", ".npz"):
+        raise ValueError(f"it is no {suffix} file")
     try:
         table = read_table(file)
     except UnicodeDecodeError:

@@ -75,7 +75,7 @@ def starts(tmp_path):
     for name, array in arrays.items():
         np.save(tmp_path / f"{name}.npy", array)
     np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    np.savez(tmp_path / "archive.npz", tokens=np.eye(2))
+    np.savez(tmp_path / "archive.npz", tokens=np.eye(2), weights=np.ones(2) / 2)
     (tmp_path / "text.npy").write_text("1 0\n0 1\n")
     (tmp_path / "empty.npy").touch()
     return tmp_path
@@ -570,10 +570,10 @@ FILES = [
     ("flat.npy", "(5, 1)"),
     ("none.npy", "(0, 3)"),
     ("complex.npy", "complex"),
-    ("objects.npy", ".npy file of numbers"),
-    ("archive.npz", "archive"),
-    ("text.npy", ".npy file of numbers"),
-    ("empty.npy", ".npy file of numbers"),
+    ("objects.npy", "it has dtype object"),
+    ("archive.npz", "it holds 2 arrays, one is expected: tokens, weights"),
+    ("text.npy", "it is no .npy file"),
+    ("empty.npy", "it is no .npy file"),
     ("cube.npy --dim 2", "leave --"),
     ("cube.npy --tokens 5", "leave --"),
     (".", "directory"),
@@ -607,7 +607,7 @@ def test_bad_starts_are_refused_by_name(call, starts, file, names):
 @pytest.mark.parametrize("line", ["simulate --beta 1 --out", "validate --figure"])
 def test_missing_folders_are_found_before_the_work(call, tmp_path, line, monkeypatch):
     """No run is started whose result could not be written."""
-    monkeypatch.setattr("gegenflow.numerics.runs.following.drive", lambda *_, **__: pytest.fail("a run was started"))
+    monkeypatch.setattr("gegenflow.numerics.runs.settings.drive", lambda *_, **__: pytest.fail("a run was started"))
     assert_refused(call(line, str(tmp_path / "absent" / "file.png")), "there is no folder")
 
 
@@ -617,7 +617,7 @@ def test_missing_folders_are_found_before_the_work(call, tmp_path, line, monkeyp
 )
 def test_files_that_cannot_be_written_are_found_before_the_work(call, tmp_path, line, monkeypatch):
     """A folder in place of a file, and a picture format that does not exist, by name and before any run."""
-    monkeypatch.setattr("gegenflow.numerics.runs.following.drive", lambda *_, **__: pytest.fail("a run was started"))
+    monkeypatch.setattr("gegenflow.numerics.runs.settings.drive", lambda *_, **__: pytest.fail("a run was started"))
     assert_refused(call(line.format(tmp_path)), str(tmp_path))
 
 

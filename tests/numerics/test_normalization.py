@@ -190,3 +190,16 @@ def test_what_has_no_length_is_refused(change, message):
     """Every refusal names the value, before the run."""
     with pytest.raises(ValueError, match=message):
         nm.simulate(**({"tokens": np.eye(3), "beta": 1.0, "t_end": 1.0, "layer_norm": "pre"} | change))
+
+
+@pytest.mark.parametrize("method", ["auto", "dense"])
+@pytest.mark.parametrize("layer_norm", ["pre", "peri"])
+def test_a_query_key_alone_goes_with_dense_sums(layer_norm, method):
+    """Asked for by name or not, and the run goes on; the two ways agree with one run through."""
+    flow = nm.Flow(beta=1, query_key=[[1, 2], [0, 1]], layer_norm=layer_norm, model="sa")
+    start = nm.uniform(5, 2, rng=0)
+    first = nm.simulate(start, flow, t_end=0.5, method=method)
+    assert first.parameters["method"] == "dense"
+    both, whole = first.extend(1.0), nm.simulate(start, flow, t_end=1.0)
+    np.testing.assert_allclose(both.tokens, whole.tokens, atol=1e-7)
+    np.testing.assert_allclose(both.radii, whole.radii, rtol=1e-7)

@@ -156,6 +156,8 @@ BROKEN = {
         struct.pack("<Q", 2 * len(HEADER)) + HEADER[:-1] + b", " + HEADER[1:] + b" " + GOOD[-16:],
         "its header names something twice",
     ),
+    "text.npy": (b"1 0\n0 1\n", "it is no .npy file"),
+    "empty.npz": (b"", "it is no .npz file"),
     "empty.csv": (b"", "it holds no numbers"),
     "names.csv": (b"x,y\n", "it holds no numbers"),
     "comment.txt": (b"# x y\n", "it holds no numbers"),
