@@ -16,6 +16,7 @@ from .exact import certify as certify
 from .growth import growth_rate as growth_rate
 from .growth import linearize as linearize
 from .growth import noise_threshold as noise_threshold
+from .growth import rate_function as rate_function
 from .kernels import Kernel as Kernel
 from .kernels import funk_hecke as funk_hecke
 from .phases import boundaries as boundaries
@@ -25,6 +26,7 @@ from .phases import growth_table as growth_table
 from .phases import phase as phase
 from .phases import selected_degree as selected_degree
 from .sphere import gegenbauer as gegenbauer
+from .sphere import gegenbauer_function as gegenbauer_function
 from .sphere import harmonic_dimension as harmonic_dimension
 from .symbols import beta as beta
 from .symbols import d as d

@@ -5,14 +5,23 @@ Symbols used throughout the theory: degree ``k``, dimension ``d`` of the ambient
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import comb
+from typing import TYPE_CHECKING
 
 import sympy as sp
+from flint import arb
 from sympy.printing.latex import LatexPrinter
 
 from gegenflow.theory.exact.arguments import Expr, Whole, check_expression
-from gegenflow.theory.exact.integers import check_degree, check_dim
+from gegenflow.theory.exact.floats import float_values, log_values
+from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
 from gegenflow.theory.symbols import d, k, t
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from gegenflow.theory.exact.floats import Floats
 
 
 def laplacian_eigenvalue(degree: Whole = k, dim: Whole = d) -> Expr:
@@ -71,6 +80,57 @@ def gegenbauer(degree: int, dim: Whole = d, overlap: Expr = t) -> Expr:
         rise = ((2 * n + dim - 2) * x * current - n * previous) / (n + dim - 2)
         previous, current = current, sp.collect(sp.expand(rise), x, sp.factor)
     return (current if degree else previous).subs(x, overlap)
+
+
+@dataclass(frozen=True)
+class GegenbauerFunction:
+    r"""The zonal harmonic of a degree as a function of the overlap: see :func:`gegenbauer_function`."""
+
+    degree: int
+    dim: int
+
+    def __call__(self, overlap: ArrayLike) -> Floats:
+        """Its values at an array of overlaps in [-1, 1], in an array of that shape; 0 below the range of float64."""
+        return float_values(self._ball, overlap, "overlap", -1, 1)
+
+    def log(self, overlap: ArrayLike) -> tuple[Floats, Floats]:
+        r"""The signs of its values and :math:`\log|P_k|`, of any size; -inf at a zero."""
+        return log_values(self._ball, overlap, "overlap", -1, 1)
+
+    def _ball(self, overlap: arb) -> arb:
+        """The value; at a point :math:`p/2^q` either 0 or at least :math:`2^{-(q+2)k}` before it is scaled."""
+        index = arb(self.dim - 2) / 2
+        flat = self.dim == 2
+        value = overlap.chebyshev_t(self.degree) if flat else overlap.gegenbauer_c(self.degree, index)
+        halvings = max(0, -int(overlap.man_exp()[1]))
+        if value.contains(0) and abs(value) < arb(2) ** (-self.degree * (halvings + 2)):
+            return arb(0)
+        scaled: arb = value if flat else value / arb(1).gegenbauer_c(self.degree, index)
+        return scaled
+
+    def _repr_latex_(self) -> str:
+        return f"$P_{{{self.degree}}}(t), \\; d = {self.dim}$"
+
+
+def gegenbauer_function(degree: int, dim: int) -> GegenbauerFunction:
+    r"""The zonal harmonic :math:`P_k(t)` as a function of an array of overlaps, right to the last bit or so.
+
+    A function f with ``f(t)``, the values in floats, and ``f.log(t)``, their signs and :math:`\log|P_k|`, which may lie
+    below the range of floats. Near a zero of :math:`P_k` the values are as good; at one they are 0. Each is worked out
+    in balls: microseconds at low degree, up to a tenth of a second at degree 10,000. ``degree`` k >= 0, ``dim`` >= 2.
+
+    >>> float(gegenbauer_function(60, 3)(0.999).round(12))   # the expanded polynomial says 41240
+    -0.145073040278
+    >>> [float(part) for part in gegenbauer_function(1000, 1000).log(0.3)]
+    [-1.0, -668.7162299562979]
+    >>> gegenbauer_function(2, 4)([0.5, -1.0]).tolist()
+    [0.0, 1.0]
+
+    Raises Refused for a bad degree or dim; called, for overlaps outside [-1, 1]. Source: DLMF 18.5.9, rescaled; the
+    evaluation is derived here: :math:`C_k^{(d/2-1)}` is a polynomial in 2t with coefficients in
+    :math:`4^{-k}\mathbb{Z}` (those of :math:`(1 - 2tx + x^2)^{1-d/2}`), so that its zeros at floats are found exactly.
+    """
+    return GegenbauerFunction(check_number("degree", check_degree(degree, 0)), check_number("dim", check_dim(dim)))
 
 
 def zonal_weight(dim: Whole = d, overlap: Expr = t) -> Expr:

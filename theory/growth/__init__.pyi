@@ -1,3 +1,5 @@
+from .curves import RateFunction as RateFunction
+from .curves import rate_function as rate_function
 from .derivation import Derivation as Derivation
 from .derivation import linearize as linearize
 from .rates import growth_rate as growth_rate

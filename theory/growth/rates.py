@@ -20,6 +20,7 @@ from gegenflow.theory.exact.integers import check_degree, check_dim, check_numbe
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.kernels.terms import in_elementary_functions
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import beta, d, k
 
@@ -35,6 +36,7 @@ def growth_rate(
     kernel: KernelLike | None = None,
     noise: Real = 0,
     digits: int | None = None,
+    elementary: bool = False,
 ) -> Expr | Certified:
     r"""Growth rate :math:`\gamma_k` of the degree-k harmonics of the uniform state, per unit of the flow's time.
 
@@ -44,7 +46,8 @@ def growth_rate(
     Exact in whatever is left symbolic; with ``digits`` a certified decimal. ``beta`` = 0 is the Kuramoto limit, where
     only degree 1 grows, at (d-1)/d. ``kernel`` replaces the exponential one; ``beta`` beside it is put in for its
     own. ``noise`` = :math:`1/\kappa`, of tokens that follow :math:`dX = v\,dt + \sqrt{2/\kappa}\,dW`, takes
-    :math:`L_k/\kappa` away.
+    :math:`L_k/\kappa` away. ``elementary`` writes the Bessel functions of odd dims in sinh and cosh, whose terms cancel
+    in floats: for curves see :func:`~gegenflow.theory.growth.rate_function`.
 
     >>> growth_rate()
     2**(d/2)*k*(d + k - 2)*besseli(d/2 + k - 1, beta)*gamma(d/2)/(2*beta**(d/2))
@@ -52,7 +55,7 @@ def growth_rate(
     k*(d + k - 2)*besseli(d/2 + k - 1, beta)/(beta*besseli(d/2 - 1, beta))
     >>> growth_rate(3, 2), growth_rate(3, 2, noise=sp.Rational(1, 10))
     (9*besseli(3, beta)/beta, -9/10 + 9*besseli(3, beta)/beta)
-    >>> sp.expand(growth_rate(1, 3) * beta**3 / 2)                 # half-integer orders are elementary
+    >>> sp.expand(growth_rate(1, 3, elementary=True) * beta**3 / 2)
     beta*cosh(beta) - sinh(beta)
     >>> growth_rate(3, 2, 5, digits=12), growth_rate(3, 2, 5, noise="0.1", digits=12)
     ([18.5960703045 +/- 2.8e-11], [17.6960703045 +/- 2.8e-11])
@@ -78,6 +81,7 @@ def growth_rate(
     if model == "sa":
         check_normaliser(weight, dim)
         rate = sp.powsimp(rate / weight.multiplier(0, dim))
+    rate = in_elementary_functions(rate) if elementary else rate
     return rate - noise * laplacian_eigenvalue(degree, dim)
 
 
@@ -123,6 +127,7 @@ def noise_threshold(
     model: str = "usa",
     kernel: KernelLike | None = None,
     digits: int | None = None,
+    elementary: bool = False,
 ) -> Expr | Certified:
     r"""The inverse noise :math:`\kappa_k` above which the uniform state is unstable to degree k.
 
@@ -130,7 +135,8 @@ def noise_threshold(
 
     where :math:`\gamma_k = L_k/\kappa`: the eigenvalue of the Laplacian cancels. A negative threshold means that the
     degree is stable at any noise. With the exponential kernel degree 1 is the first to grow, since :math:`w_k[W]` falls
-    with k; its threshold is :math:`2K_\#` of arXiv 2606.05140, whose coupling is K = kappa/2.
+    with k; its threshold is :math:`2K_\#` of arXiv 2606.05140, whose coupling is K = kappa/2. ``elementary`` as for
+    :func:`growth_rate`.
 
     >>> noise_threshold(3, 2), noise_threshold(1, 2, 3, digits=12)
     (beta/besseli(3, beta), [0.758846208431 +/- 2.2e-15])
@@ -156,8 +162,10 @@ def noise_threshold(
     _check_acts(multiplier == 0, weight, degree, dim)
     if model == "sa":
         check_normaliser(weight, dim)
-        return sp.powsimp(weight.multiplier(0, dim) / multiplier)
-    return 1 / multiplier
+        threshold = sp.powsimp(weight.multiplier(0, dim) / multiplier)
+    else:
+        threshold = 1 / multiplier
+    return in_elementary_functions(threshold) if elementary else threshold
 
 
 def threshold_ball(kernel: Kernel, degree: Expr, dim: Expr, model: str = "usa") -> arb:

@@ -10,6 +10,7 @@ from gegenflow.theory.exact.arguments import Expr, Real
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
 from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.kernels.terms import in_elementary_functions
 from gegenflow.theory.symbols import beta as BETA
 from gegenflow.theory.symbols import d, k
 
@@ -52,6 +53,7 @@ def funk_hecke(
     *,
     kernel: KernelLike | None = None,
     digits: int | None = None,
+    elementary: bool = False,
 ) -> Expr | Certified:
     r"""Funk-Hecke multiplier of an attention weight, :math:`e^{\beta t}` or ``kernel``, of harmonics of a degree >= 0.
 
@@ -59,7 +61,7 @@ def funk_hecke(
               w_k[e^{\beta t}] = \Gamma(d/2)\,(2/\beta)^{d/2-1}\, I_{k+d/2-1}(\beta)
 
     Exact in whatever is left symbolic; with ``digits`` a certified number. ``beta`` beside a kernel is put in where the
-    kernel holds it.
+    kernel holds it. ``elementary`` writes Bessel functions of half-integer orders, those of odd dims, in sinh and cosh.
 
     >>> funk_hecke()
     2**(d/2 - 1)*beta**(1 - d/2)*besseli(d/2 + k - 1, beta)*gamma(d/2)
@@ -67,6 +69,8 @@ def funk_hecke(
     [0.97438274358006103786 +/- 4.1e-21]
     >>> funk_hecke(1, 3, kernel="relu(t)"), funk_hecke(1, 3, kernel="tanh(3*t)", digits=10)
     (1/6, [0.4552702386 +/- 2.4e-11])
+    >>> funk_hecke(0, 3), funk_hecke(0, 3, elementary=True)
+    (sqrt(2)*sqrt(pi)*besseli(1/2, beta)/(2*sqrt(beta)), sinh(beta)/beta)
 
     Raises Refused for degree < 0, dim < 2, digits < 1, digits with a symbol, and a beta or kernel that is none.
     Source: arXiv 2410.23228; DLMF 10.32.2, by parts.
@@ -74,5 +78,6 @@ def funk_hecke(
     weight = attention(beta, kernel)
     degree, dim = check_degree(degree, 0), check_dim(dim)
     if digits is None:
-        return weight.multiplier(degree, dim)
+        multiplier = weight.multiplier(degree, dim)
+        return in_elementary_functions(multiplier) if elementary else multiplier
     return certify(lambda: weight.ball(check_number("degree", degree), check_number("dim", dim)), digits)

@@ -90,7 +90,7 @@ class Kernel:
         and at ``beta`` = 0, the Kuramoto limit, h = 1 and W = t: only w_0 = 1 is left.
 
         >>> Kernel.exponential().multiplier(3, 2), Kernel.exponential().multiplier(0, 3)
-        (besseli(3, beta), sinh(beta)/beta)
+        (besseli(3, beta), sqrt(2)*sqrt(pi)*besseli(1/2, beta)/(2*sqrt(beta)))
         >>> Kernel.exponential("0.3").weight                # decimals stay exact
         exp(3*t/10)
 

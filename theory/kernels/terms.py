@@ -21,20 +21,25 @@ from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import d, t
 
 
-def modified_bessel(order: Expr, argument: Expr) -> Expr:
-    r"""The modified Bessel function :math:`I_\nu(z)`, in sinh and cosh at half-integer orders.
+def in_elementary_functions(expression: Expr) -> Expr:
+    r"""The expression with the Bessel functions :math:`I_\nu(z)` of half-integer orders in sinh and cosh.
 
     .. math:: \sqrt{\tfrac{\pi z}{2}}\, I_{n+1/2}(z) = \sum_{m=0}^{n} (-1)^m \frac{(n+m)!}{m!\,(n-m)!\,(2z)^m}
               \begin{cases}\sinh z & n+m \text{ even}\\ \cosh z & n+m \text{ odd}\end{cases}
 
+    Its terms cancel where n is large or z small: exact, and no form for floats.
+
     >>> z = sp.Symbol("z", positive=True)
-    >>> modified_bessel(sp.Rational(3, 2), z).equals(sp.besseli(sp.Rational(3, 2), z))
-    True
-    >>> modified_bessel(3, z)
-    besseli(3, z)
+    >>> bessel = sp.besseli(sp.Rational(3, 2), z)
+    >>> in_elementary_functions(bessel).equals(bessel), in_elementary_functions(2 * sp.besseli(3, z))
+    (True, 2*besseli(3, z))
 
     Source: DLMF 10.49.8 (10.49(ii)).
     """
+    return sp.powsimp(expression.replace(sp.besseli, _elementary)) if expression.has(sp.besseli) else expression
+
+
+def _elementary(order: Expr, argument: Expr) -> Expr:
     n = sp.sympify(order) - sp.Rational(1, 2)
     if not (n.is_Integer and n >= 0):
         return sp.besseli(order, argument)
@@ -186,7 +191,7 @@ def _tilted_multiplier(degree: Expr, dim: Expr, power: int, rate: Expr) -> Expr:
         if rate.could_extract_minus_sign():
             return (-1) ** degree * _tilted_multiplier(degree, dim, 0, -rate)
         scale = 2 ** (dim / 2 - 1) * rate ** (1 - dim / 2)
-        return sp.expand_func(sp.gamma(dim / 2)) * scale * modified_bessel(degree + dim / 2 - 1, rate)
+        return sp.expand_func(sp.gamma(dim / 2)) * scale * sp.besseli(degree + dim / 2 - 1, rate)
     above = _tilted_multiplier(degree + 1, dim, power - 1, rate)
     if degree == 0:
         return above
