@@ -23,6 +23,7 @@ TERMS = 15
 NEGATIVE = 1e-12  # a density this far below zero, in units of its largest value, is taken for one with a gap
 MOST_STEPS = 100  # of Newton's method within a bracket, 3 or 4 where the density is positive
 LEAST_LABELS = 8
+MOST_ADDED = 0.25  # of the slope of the map: what its upper half of terms may add where they resolve it
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +108,10 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
     .. math:: f(X(u)) = \frac{2\pi}{X'(u)}, \qquad X(u) - 2\pi u = \sum_k c_k e^{2\pi i k u}
 
     ``angles`` shape=[n] at the labels u = i/n, increasing, over less than a turn; X' by Fourier series.  The second
-    number is the tail of that series, :math:`4 \sum_{k > 3n/8} |c_k|`: about the error of the map between its
-    labels; n f/4 pi times it is that of the density, relative.
+    number is the larger of the tail of that series, :math:`4 \sum_{k > 3n/8} |c_k|`, and of :math:`2/n` times what the
+    terms beyond n/4 add to :math:`X'` anywhere: about the error of the map between its labels; n f/4 pi times it bounds
+    that of the density, relative.  Near a vacuum the map is so steep that its labels do not tell how small the density
+    is, only that it is below the mean over the gap beside: where those terms make up a quarter, that is refused.
 
     >>> angles = quantiles(CircleDensity(np.array([0.0, 0.3])), 128)
     >>> density, tail = density_at_quantiles(angles)
@@ -116,7 +119,7 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
     (True, True)
 
     Raises ValueError for fewer than 8 angles, angles that do not increase over less than a turn, and a map so steep
-    that its series is not increasing.  Source: derived here.
+    that its series is not increasing or not resolved.  Source: derived here.
     """
     positions = real_array("angles", angles)
     if positions.ndim != 1 or len(positions) < LEAST_LABELS:
@@ -129,10 +132,18 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
         what = f"entries {row} and {(row + 1) % n} are {pair}, quantiles increase strictly, over less than a turn"
         raise Refused("angles", None, what)
     spectrum = rfft(positions - 2 * np.pi * np.arange(n) / n)
-    slope = 1 + irfft(1j * np.arange(len(spectrum)) * spectrum, n)
-    if not slope.min() > 0:
-        raise Refused("angles", None, f"{n} quantiles do not resolve the density, its map is too steep; take more")
-    return 1 / slope, float(4 * np.abs(spectrum[3 * n // 8 :]).sum() / n)
+    terms = 1j * np.arange(len(spectrum)) * spectrum
+    slope = 1 + irfft(terms, n)
+    terms[: n // 4] = 0
+    added = np.abs(irfft(terms, n))
+    if not (added < MOST_ADDED * slope).all():
+        row = int(steps.argmax())
+        least = 2 * np.pi / n / steps[row]
+        what = f"{n} quantiles do not resolve the density, its map is too steep; take more"
+        where = f"its mean from the angle {positions[row]:.6g} to the next is {least:.3g}, and it may be smaller there"
+        raise Refused("angles", None, f"{what}: {where}")
+    tail = 4 * np.abs(spectrum[3 * n // 8 :]).sum() / n
+    return 1 / slope, float(max(tail, 2 * added.max() / n))
 
 
 def _check_sign(series: Array) -> None:

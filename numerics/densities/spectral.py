@@ -5,6 +5,7 @@ from math import inf, isfinite, nan
 
 import numpy as np
 
+from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.mode_steps import (
     EXPLICIT_ORDER,
@@ -24,6 +25,7 @@ from gegenflow.numerics.integrators.driver import (
     Origin,
 )
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.refusals import Refused
 
 LEAST_DEGREE, MORE_DEGREES = 16, 1.5
 HIGHEST = 0.75  # of the degrees: those above it show what the resolution cuts off, ...
@@ -37,7 +39,6 @@ LONGEST = 1e300  # units of time in a run
 LEAST_TOLERANCE = 1e-300
 
 
-MORE = "raise max_degree; on the circle solve_quantiles goes on"
 LESS = "try a smaller rtol or t_end"
 
 
@@ -151,7 +152,7 @@ class ModeSteps:
     def _prepared(self, end: float) -> tuple["_System", "_Point", Array]:
         point = self.now
         if self.system is None:
-            self.system = _System(point.density, self.flow, self.unit)
+            self.system = self._system(point.density)
         slope = point.slope
         if slope is None:
             slope = self.system.drift(point.density.coefficients)
@@ -164,10 +165,29 @@ class ModeSteps:
     def _more_degrees(self) -> None:
         density = self.now.density
         if density.max_degree >= self.max_degree:
-            raise Breakdown(f"the density needs more than {self.max_degree} degrees", MORE)
+            raise Breakdown(f"the density needs more than {self.max_degree} degrees", self._more())
         wider = density.resized(min(int(MORE_DEGREES * density.max_degree), self.max_degree))
         self.now = _Point(self.time, wider, None)
         self.evaluations, self.system = self.counts[1], None
+
+    def _system(self, density: Density) -> "_System":
+        try:
+            return _System(density, self.flow, self.unit)
+        except Refused as problem:
+            if self.steps == 0:
+                raise
+            # the same kernel in more degrees: what is known so far is kept
+            raise Breakdown(
+                f"{2 * density.max_degree} degrees are out of reach: {problem}", self._tokens()
+            ) from problem
+
+    def _more(self) -> str:
+        return f"raise max_degree, or {self._tokens()}"
+
+    def _tokens(self) -> str:
+        # what goes on where mass concentrates: quantiles know no noise, and only the circle
+        plain = isinstance(self.now.density, CircleDensity) and not self.flow.noise
+        return "go on with solve_quantiles" if plain else "follow tokens with simulate"
 
     def _check_sign(self) -> None:
         if (mass := negative_mass(self.now.density)) > max(NEGATIVE_MASS, 10 * self.rtol):

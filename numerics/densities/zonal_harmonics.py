@@ -14,6 +14,7 @@ from gegenflow.numerics.tokens.refusals import Refused
 
 MOST_DEGREES = 2**10
 LEAST_NODES = 64
+DECAYED = 2**9  # degrees after which a smooth kernel has nothing left, or is taken on all degrees
 CHANGE = 1e-11  # of a multiplier when the number of nodes doubles, in units of the integral of its modulus
 AGREED = 1e-12  # how far a function and its series may differ, in units of one and of the sum of all moduli
 ROUNDING = 4e-16  # coefficients this far below the norm, times the number of nodes, are noise
@@ -28,13 +29,18 @@ def funk_hecke(kernel: Callable[[Array], Array], dim: int, top: int) -> Array:
     array([0.33333333, 0.        , 0.13333333, 0.        ])
 
     The number of Gauss nodes doubles until no multiplier changes by more than rounding, relative to the integral of
-    :math:`|h P_k|`; what is below that is zero.
+    :math:`|h P_k|`; what is below that is zero, and so are all beyond degree 511 where those from 384 on are.
 
-    Raises ValueError for a kernel that is not finite or that 2048 nodes do not resolve.  Source: the theorem of Funk
-    and Hecke.
+    Raises ValueError for a kernel that is not finite or that 2048 nodes, or two a degree, do not resolve.  Source: the
+    theorem of Funk and Hecke.
     """
+    if top >= DECAYED:
+        first = funk_hecke(kernel, dim, DECAYED - 1)
+        if not first[3 * DECAYED // 4 :].any():
+            return np.pad(first, (0, top + 1 - DECAYED))
     count, before = max(LEAST_NODES, top + 1), np.full(top + 1, np.inf)
-    while count <= 2 * MOST_DEGREES:
+    most = max(2 * MOST_DEGREES, 2 * count)
+    while count <= most:
         overlaps, weights = gauss_rule(dim, count)
         polynomials = zonal_polynomials(dim, top, overlaps) / zonal_polynomials(dim, top, np.ones(1))
         masses = weights * finite_values(kernel, overlaps, "kernel")
@@ -44,7 +50,7 @@ def funk_hecke(kernel: Callable[[Array], Array], dim: int, top: int) -> Array:
         if (np.abs(result - before) <= CHANGE * size).all():
             return result
         count, before = 2 * count, result
-    raise Refused("kernel", None, f"it is not resolved by {2 * MOST_DEGREES} Gauss nodes, it must be smooth")
+    raise Refused("kernel", None, f"it is not resolved by {most} Gauss nodes, it must be smooth")
 
 
 def expansion(

@@ -15,6 +15,8 @@ from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
 SLOW = 1e6  # errors of the sums: a slower motion is summed up densely, however many tokens
+SETTLED = 1e-11  # change of a dissipation in twice as many degrees, in units of the sum of the moduli
+LEAST_DEGREE, MOST_DEGREES = 16, 1000  # from which on, and beyond which no longer, twice as many are tried
 ROUNDING = 1e-14  # entries of matrices this close, relative to the largest, are equal
 
 
@@ -105,13 +107,23 @@ class Dissipation:
         return value
 
     def of_density(self, density: Density, flow: Flow) -> float:
-        r""":math:`dE/dt = \sum_i \lambda_{\deg i} a_i \dot a_i`, with the multipliers of W and no noise."""
+        r""":math:`dE/dt = \sum_i \lambda_{\deg i} a_i \dot a_i`, with the multipliers of W and no noise.
+
+        SA divides by the normaliser, so it is taken in twice as many degrees until it no longer changes.
+        """
         scale = 1.0
         if flow.beta is not None:
             _check_overflow(flow.beta, (2 if flow.model == "usa" else 1) * flow.beta, self.name)
             scale = exp(flow.beta)
-        potential = density.multipliers(flow)[1][density.degrees]
-        return scale * float((potential * density.coefficients) @ density.motion(flow)(density.coefficients))
+        top, before = max(density.max_degree, LEAST_DEGREE), inf
+        while True:
+            wide = density.resized(top)
+            potential = wide.multipliers(flow)[1][wide.degrees]
+            gains = potential * wide.coefficients * wide.motion(flow)(wide.coefficients)
+            rate, size = float(gains.sum()), float(np.abs(gains).sum())
+            if flow.model == "usa" or abs(rate - before) <= SETTLED * size or top > MOST_DEGREES:
+                return scale * rate
+            top, before = 2 * top, rate
 
 
 def _checked(energy: Energy, flow: Flow) -> float:

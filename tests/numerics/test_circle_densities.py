@@ -12,6 +12,7 @@ from gegenflow.numerics.densities.sphere import sphere_density
 from gegenflow.numerics.densities.zonal import zonal_density
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.observables.energy import Dissipation
 from gegenflow.numerics.tokens.geometry import lattice
 
 
@@ -169,3 +170,22 @@ def test_white_noise_has_the_spectrum_of_independent_values():
     assert abs(mean.mean() - 1) < 5 * (2 / runs / (n - 1)) ** 0.5
     with pytest.raises(ValueError, match=r"amplitude 0\.9: the density falls to"):
         white_noise(1000, 0.9, rng=0)
+
+
+@pytest.mark.parametrize(("beta", "size"), [(1.0, 0.95), (10.0, 0.99), (0.2, 0.5)])
+def test_dissipation_of_a_low_degree_is_not_aliased(beta, size):
+    """SA divides f v by the normaliser, which has every degree: the mean of f v^2 Z by adaptive quadrature."""
+    bessel = lambda k: quad(lambda a: np.exp(beta * np.cos(a)) * np.cos(k * a), 0, np.pi, epsabs=1e-14)[0] / np.pi  # noqa: E731
+    w0, w1 = bessel(0), bessel(1)
+    slope = quad(lambda a: np.exp(beta * np.cos(a)) * np.sin(a) ** 2, 0, np.pi, epsabs=1e-14)[0] / np.pi
+
+    def rate(angle):  # v Z = -slope size sin, Z = w0 + w1 size cos
+        return (1 + size * np.cos(angle)) * (slope * size * np.sin(angle)) ** 2 / (w0 + w1 * size * np.cos(angle))
+
+    exact = quad(rate, 0, 2 * np.pi, epsabs=1e-14, epsrel=1e-13, limit=400)[0] / (2 * np.pi)
+    for density in (
+        circle_density(lambda angle: 1 + size * np.cos(angle)),
+        zonal_density(lambda t: 1 + size * t, 2),
+    ):
+        found = Dissipation().of_density(density, Flow(beta=beta, model="sa"))
+        assert found == pytest.approx(exact, rel=1e-9, abs=0)

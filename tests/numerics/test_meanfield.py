@@ -133,6 +133,41 @@ def test_saving_changes_nothing_and_saved_states_are_as_exact():
         assert np.linalg.norm(end.resized(top).coefficients - density.resized(top).coefficients) < 1e-8
 
 
+@pytest.mark.parametrize("max_degree", [None, 700])
+def test_a_run_that_looks_beyond_its_top_degree_keeps_what_it_has(max_degree):
+    """SA gathers all mass: the look beyond asks for twice as many degrees, which took more Gauss nodes than allowed."""
+    start = zonal_density(lambda t: 1 + 0.2 * t, dim=3)
+    run = solve_density(start, beta=1.0, model="sa", t_end=50.0, save_at=[0.0, 1.0], max_degree=max_degree)
+    most = max_degree or 512
+    assert f"the density needs more than {most} degrees; raise max_degree, or follow tokens" in str(run.status)
+    assert run.reached > 5
+    assert run.density.max_degree == most
+    few = solve_density(start, beta=1.0, model="sa", t_end=run.reached, save_at=[], max_degree=400)
+    assert few.reached < run.reached
+
+
+@pytest.mark.parametrize(
+    ("start", "options", "advice"),
+    [
+        (lambda: bumps, {"noise": 1e-6}, "raise max_degree, or follow tokens with simulate"),
+        (lambda: bumps, {}, "raise max_degree, or go on with solve_quantiles"),
+        (lambda: zonal_density(lambda t: 1 + 0.5 * t, 2), {}, "raise max_degree, or follow tokens with simulate"),
+    ],
+)
+def test_advice_is_what_can_be_done(start, options, advice):
+    """Quantiles follow no noise, and only densities of the angle."""
+    run = solve_density(start(), beta=5.0, t_end=0.9, max_degree=64, save_at=[], **options)
+    assert str(run.status).endswith(f"the density needs more than 64 degrees; {advice}")
+
+
+def test_degrees_out_of_reach_end_a_run_that_has_begun():
+    """In dim 300 the Gauss weights of 2048 nodes underflow: what is known by then is kept."""
+    start = zonal_density(lambda t: 1 + 0.5 * t, 300)
+    run = solve_density(start, beta=30.0, t_end=50.0, save_at=[0.0], rtol=1e-6, max_degree=4096)
+    assert "degrees are out of reach: dim 300: the least weight" in str(run.status)
+    assert run.reached > 0
+
+
 def test_a_run_that_runs_out_of_degrees_says_so_and_keeps_what_it_has(tmp_path):
     """Mass concentrates at beta 5 before t = 0.5: no series can follow."""
     run = solve_density(bumps, beta=5.0, t_end=0.5, max_degree=256, observe=[HarmonicPower(3)])

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
-from scipy.integrate import quad
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
 from scipy.special import eval_gegenbauer, sph_harm_y, xlogy
 
 from gegenflow import numerics as nm
