@@ -24,6 +24,35 @@ def observables_text(observe: Sequence[Any]) -> str:
     return json.dumps(told)
 
 
+def names_of(observe: Sequence[Any]) -> list[str]:
+    """The names under which a run keeps observables: their own, with the arguments where several have one.
+
+    >>> from gegenflow.numerics.observables import Clusters, Energy
+    >>> names_of([Energy(), Clusters(0.5)])
+    ['energy', 'cluster_count']
+    >>> names_of([Clusters(0.1), Clusters(0.5), Clusters(0.5, coherence=0)])
+    ['cluster_count(angle=0.1)', 'cluster_count(angle=0.5, coherence=0.9)', 'cluster_count(angle=0.5, coherence=0.0)']
+
+    Raises ValueError for two that also have the same arguments, or none.
+    """
+    names = [item.name for item in observe]
+    told = [_told_apart(item, [o for o in observe if o.name == item.name]) for item in observe]
+    if len({*told}) < len(told):
+        raise Refused("observe", ", ".join(names), "two of them have one name")
+    return told
+
+
+def _told_apart(item: Any, namesakes: Sequence[Any]) -> str:
+    # its name, and those of its arguments that tell it from others of its kind, the first that do
+    values = [asdict(other) if is_dataclass(other) and not isinstance(other, type) else {} for other in namesakes]
+    own = next(value for value, other in zip(values, namesakes, strict=True) if other is item)
+    left, shown = [value for value in values if value is not own], []
+    for argument, value in own.items():
+        if any(other.get(argument) != value for other in left):
+            left, shown = [other for other in left if other.get(argument) == value], [*shown, f"{argument}={value}"]
+    return f"{item.name}({', '.join(shown)})" if shown else str(item.name)
+
+
 def observables_again(text: object, observe: Sequence[Any] | None) -> Sequence[Any]:
     """The observables of a run that goes on: those of its file, or the same ones where they are given.
 

@@ -92,14 +92,17 @@ class Clusters:
 
     angle: float = 0.1
     min_mass: float = 0.01
+    coherence: float = 0.9
     name: ClassVar[str] = "cluster_count"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "angle", check_number("angle", self.angle, above=0, most=pi))
         object.__setattr__(self, "min_mass", check_number("min_mass", self.min_mass, least=0, most=1))
+        object.__setattr__(self, "coherence", check_number("coherence", self.coherence, least=0, most=1))
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> int:
-        return int(cluster_labels(tokens, weights, angle=self.angle, min_mass=self.min_mass).max()) + 1
+        scale = {"angle": self.angle, "min_mass": self.min_mass, "coherence": self.coherence}
+        return int(cluster_labels(tokens, weights, **scale).max()) + 1
 
     def of_density(self, density: Density, flow: Flow) -> int:
         if not isinstance(density, CircleDensity):

@@ -12,7 +12,7 @@ from gegenflow.numerics.densities.spectral import ModeSteps
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.interrupts import Interrupted
-from gegenflow.numerics.observables.texts import observables_again
+from gegenflow.numerics.observables.texts import names_of, observables_again
 from gegenflow.numerics.runs.following import follow
 from gegenflow.numerics.runs.meanfield import follow_density
 from gegenflow.numerics.runs.motion import Start
@@ -58,7 +58,7 @@ def extended(
     again = observables_again(run.parameters.get("observe"), observe)
     seen = "__call__" if isinstance(run, Run) else "of_density"
     check_look(again, flow, stop_when=stop_when, record_when=record_when, every=every, seen=seen)
-    if missing := {*run.observables} - {"radii"} ^ {item.name for item in again}:
+    if missing := {*run.observables} - {"radii"} ^ {*names_of(again)}:
         raise Refused("observe", ", ".join(sorted(missing)), "the same observables as before are needed")
     look = Look(again, None, stop_when, record_when, progress, every=every)
     if checkpoint is not None:

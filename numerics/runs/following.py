@@ -14,7 +14,7 @@ from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.integrators.driver import Integration, Status
 from gegenflow.numerics.integrators.events import Crossing, Event
 from gegenflow.numerics.integrators.interrupts import Interrupted, listening
-from gegenflow.numerics.observables.texts import observables_text
+from gegenflow.numerics.observables.texts import names_of, observables_text
 from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.runs.settings import Look, Settings
@@ -94,7 +94,7 @@ def _run(
     tracked = np.empty(0, dtype=np.int64) if look.tracked is None else look.tracked
     status, field_error = judge_sums(way, start, end, settings.tol)
     observables: dict[str, NDArray[Any]] = {
-        item.name: np.array([values[k] for _, _, values in end.saved]) for k, item in enumerate(look.observe)
+        name: np.array([values[k] for _, _, values in end.saved]) for k, name in enumerate(names_of(look.observe))
     }
     if flow.layer_norm != "post":
         lengths = [lengths for _, lengths, _ in end.saved]

@@ -18,7 +18,7 @@ from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.integrators.driver import Integration, Origin
 from gegenflow.numerics.integrators.events import Crossing
 from gegenflow.numerics.integrators.interrupts import listening
-from gegenflow.numerics.observables.texts import observables_text
+from gegenflow.numerics.observables.texts import names_of, observables_text
 from gegenflow.numerics.observables.tokens import DensityObservable
 from gegenflow.numerics.runs.following import events_of
 from gegenflow.numerics.runs.run import DensityRun
@@ -159,7 +159,7 @@ def _run(
         minimum=np.array([least for _, least, _ in end.saved]),
         resolution=np.array([state.max_degree for state in states], dtype=np.int64),
         observables={
-            item.name: np.array([values[k] for _, _, values in end.saved]) for k, item in enumerate(look.observe)
+            name: np.array([values[k] for _, _, values in end.saved]) for k, name in enumerate(names_of(look.observe))
         },
         status=end.status,
         evaluations=end.evaluations,

@@ -16,6 +16,7 @@ from gegenflow.numerics.integrators.few_tokens import LONGEST
 from gegenflow.numerics.integrators.interrupts import Interrupted
 from gegenflow.numerics.integrators.merging import check_merge
 from gegenflow.numerics.integrators.stochastic import check_pace_of_noise, default_step
+from gegenflow.numerics.observables.texts import names_of
 from gegenflow.numerics.tokens.arguments import (
     SMALLEST_RTOL,
     check_number,
@@ -185,9 +186,7 @@ def check_look(
     for observable in observe:
         if not isinstance(getattr(observable, "name", None), str):
             raise Refused("observe", None, f"{observable!r} has no name")
-    names = [observable.name for observable in observe]
-    if len({*names}) < len(names):
-        raise Refused("observe", ", ".join(names), "two of them have one name")
+    names = names_of(observe)
     if flow.layer_norm != "post" and "radii" in names:
         raise Refused("observe", "radii", f'the run with layer_norm "{flow.layer_norm}" has one of this name already')
     looked_for = [*crossings("stop_when", stop_when), *crossings("record_when", record_when)]

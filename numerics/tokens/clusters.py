@@ -1,6 +1,6 @@
 """Clusters of tokens: connected groups that hold enough weight and point one way."""
 
-from math import cos, pi, sin, sqrt
+from math import pi, sin, sqrt
 
 import numpy as np
 from numba import njit, prange
@@ -16,38 +16,46 @@ from gegenflow.numerics.tokens.refusals import Refused
 Labels = NDArray[np.int64]
 
 FINEST_CUBES = 1e-5  # angle from which the numbers of the cubes along one axis fit into 21 bits
-CONCENTRATED = 0.9  # least length of the mean vector of a cluster
+FINEST = 1e-17  # distance below which tokens in one cube are one: cubes have no smaller numbers
+SLACK = 1 + 4 * 2.0**-52  # of squared distances, so that orthogonal tokens are within pi/2
 
 
 def cluster_labels(
-    tokens: ArrayLike, weights: ArrayLike | None = None, *, angle: float = 0.1, min_mass: float = 0.01
+    tokens: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    angle: float = 0.1,
+    min_mass: float = 0.01,
+    coherence: float = 0.9,
 ) -> Labels:
     r"""Number of the cluster that each token belongs to, or -1, shape=[n].
 
     Tokens within ``angle`` are linked, :math:`\langle x_i, x_j\rangle \ge \cos(\text{angle})`; a connected
     group is a cluster if it holds at least ``min_mass`` of the weight and its mean vector has length at
-    least 0.9, so that tokens spread over the sphere are no cluster.  Cluster 0 is the heaviest.  Costs O(n
-    log n) in dim 2, about that in dim 3, otherwise O(n) memory, time O(n) for each tight cluster and O(n^2) for
-    scattered tokens.
+    least ``coherence``, so that tokens spread over the sphere are no cluster: tokens of mean cosine c with each other
+    have one of about :math:`\sqrt c`, embeddings of one topic in a high dim well below 0.9, and 0 takes any group.
+    :func:`find_clusters` chooses the scale.  Cluster 0 is the heaviest.  Distances are those of differences, so any
+    angle will do, identical tokens are one at each.  Costs O(n log n) in dim 2, about that in dim 3, otherwise O(n)
+    memory, time O(n) for each tight cluster and O(n^2) for scattered tokens.
 
     >>> cluster_labels([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     array([1, 0, 0])
     >>> cluster_labels([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], min_mass=0.5)
     array([-1,  0,  0])
 
-    Raises ValueError for bad tokens or weights, ``angle`` outside (0, pi], ``min_mass`` outside [0, 1].
+    Raises ValueError for bad tokens or weights, ``angle`` outside (0, pi], ``min_mass`` or ``coherence`` outside
+    [0, 1].
     """
     tokens = check_tokens(tokens)
     weights = check_weights(weights, len(tokens))
     angle = check_number("angle", angle, above=0, most=pi)
     min_mass = check_number("min_mass", min_mass, least=0, most=1)
-    dim = tokens.shape[1]
-    group = (
-        _arcs(tokens, angle) if dim == 2 else _patches(tokens, angle) if dim == 3 else _components(tokens, cos(angle))
-    )
+    coherence = check_number("coherence", coherence, least=0, most=1)
+    dim, most = tokens.shape[1], SLACK * (2 * sin(angle / 2)) ** 2
+    group = _arcs(tokens, angle) if dim == 2 else _patches(tokens, most) if dim == 3 else _components(tokens, most)
     mass = np.bincount(group, weights)
     mean = np.column_stack([np.bincount(group, weights * column) for column in tokens.T]) / mass[:, None]
-    kept = np.flatnonzero((mass >= min_mass) & (np.linalg.norm(mean, axis=1) >= CONCENTRATED))
+    kept = np.flatnonzero((mass >= min_mass) & (np.linalg.norm(mean, axis=1) >= coherence * (1 - 1e-12)))
     number = np.full(len(mass), -1)
     number[kept[np.argsort(-mass[kept], kind="stable")]] = np.arange(len(kept))
     return number[group]
@@ -86,17 +94,20 @@ def _arcs(tokens: Array, angle: float) -> Labels:
     return group
 
 
-def _patches(tokens: Array, angle: float) -> Labels:
+def _patches(tokens: Array, most: float) -> Labels:
     # Tokens in one cube of diagonal ``chord`` are linked; cubes are linked if two of their tokens are.
-    chord = 2 * sin(angle / 2)
+    chord = max(sqrt(most), FINEST)
     corner = np.floor(tokens / (chord / sqrt(3))).astype(np.int64)
-    _, cube, sizes = np.unique(corner @ [1, 2**21, 2**42], return_inverse=True, return_counts=True)
+    if chord >= FINEST_CUBES:
+        _, cube, sizes = np.unique(corner @ [1, 2**21, 2**42], return_inverse=True, return_counts=True)
+    else:
+        _, cube, sizes = np.unique(corner, axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(cube, kind="stable")
     ends = np.cumsum(sizes)
     starts = ends - sizes
     low, high = (extreme.reduceat(tokens[order], starts) for extreme in (np.minimum, np.maximum))
     near = cKDTree((low + high) / 2).query_pairs(2 * chord, output_type="ndarray")
-    links = near[_linked(tokens[order], starts, ends, low, high, near, chord**2)]
+    links = near[_linked(tokens[order], starts, ends, low, high, near, most)]
     graph = coo_array((np.ones(len(links)), links.T), shape=(len(sizes), len(sizes)))
     group: Labels = connected_components(graph, directed=False)[1].astype(np.int64)[cube]
     return group
@@ -135,7 +146,7 @@ def _linked(
 
 
 @njit(cache=True)
-def _components(tokens: Array, threshold: float) -> Labels:
+def _components(tokens: Array, most: float) -> Labels:
     # breadth-first search; a token leaves the pool as soon as it is reached
     n, dim = tokens.shape
     group = np.empty(n, dtype=np.int64)
@@ -152,10 +163,10 @@ def _components(tokens: Array, threshold: float) -> Labels:
             kept = 0
             for k in range(left):
                 candidate = pool[k]
-                overlap = 0.0
+                square = 0.0
                 for c in range(dim):
-                    overlap += centre[c] * tokens[candidate, c]
-                if overlap >= threshold:
+                    square += (centre[c] - tokens[candidate, c]) ** 2
+                if square <= most:
                     group[candidate] = count
                     queue[found] = candidate
                     found += 1

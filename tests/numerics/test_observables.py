@@ -115,22 +115,66 @@ def test_what_is_no_cluster():
 
 
 @given(
-    n=integers(1, 400), angle=floats(1e-4, np.pi), kind=sampled_from(["uniform", "wide", "tight"]), seed=integers(0, 99)
+    n=integers(1, 400), angle=floats(1e-9, np.pi), kind=sampled_from(["uniform", "wide", "tight"]), seed=integers(0, 99)
 )
 def test_clusters_by_cubes_are_the_connected_components(n, angle, kind, seed):
     """In dim 3: cubes and boxes against a search from token to token, up to the numbering."""
     tokens = nm.uniform(n, 3, rng=seed)
     if kind != "uniform":
         tokens = nm.normalize((0.3 if kind == "wide" else 0.01) * tokens + nm.uniform(5, 3, rng=seed)[np.arange(n) % 5])
-    cubes, search = clusters._patches(tokens, angle), clusters._components(tokens, np.cos(angle))
+    cubes, search = (f(tokens, (2 * np.sin(angle / 2)) ** 2) for f in (clusters._patches, clusters._components))
     assert np.array_equal(cubes[:, None] == cubes, search[:, None] == search)
+
+
+@given(dim=integers(2, 6), exponent=floats(-16, -1), seed=seeds)
+def test_copies_are_one_cluster_at_any_angle(dim, exponent, seed):
+    """The cosine of small angles is one to rounding, and the numbers of small cubes passed those of others."""
+    places, copies = nm.uniform(40, dim, rng=seed), 3
+    order = np.random.default_rng(seed).permutation(40 * copies)
+    labels = nm.cluster_labels(np.repeat(places, copies, axis=0)[order], angle=10**exponent / 1e3)
+    place = np.repeat(np.arange(40), copies)[order]
+    assert np.array_equal(labels[:, None] == labels, place[:, None] == place)
+
+
+@pytest.mark.parametrize("dim", [3, 4])
+def test_a_scale_far_below_the_rounding_of_cosines_parts_tokens(dim):
+    """Pairs 2e-10 and 5e-10 apart, where all cosines round to 1, at an angle between."""
+    base = np.eye(dim)[:2]
+    apart = np.zeros((4, dim))
+    apart[1, -1], apart[3, -1] = 2e-10, 5e-10
+    labels = nm.cluster_labels(base[[0, 0, 1, 1]] + apart, angle=3e-10)
+    assert labels[0] == labels[1]
+    assert labels[2] != labels[3]
+
+
+def test_small_cubes_do_not_pass_for_others():
+    """In dim 3, 2^21 cubes along the first axis less one along the second had the number of the cube itself."""
+    side = 0.06 / (2**20 - 0.25)
+    x, y = np.array([-0.06, 0.06 + side / 2]), 0.03 + side * (0.625 + np.array([0, -1]))
+    pair = np.column_stack([x, y, np.sqrt(1 - x**2 - y**2)])
+    assert np.ptp(pair[:, 2]) < 1e-15
+    assert np.diff(np.floor(pair[:, :2] / side), axis=0).tolist() == [[2**21, -1]]
+    angle = 2 * np.arcsin(side * 3**0.5 / 2)
+    assert len({*nm.cluster_labels(pair, angle=angle).tolist()}) == 2  # 0.12 apart
+
+
+def test_coherence_is_the_length_of_the_mean_at_which_a_group_counts():
+    """Two tokens at the angle a, linked: their mean has length cos(a/2)."""
+    angle = np.array([0.9, 0.91])  # cos(0.45) = .90045, cos(0.455) = .89827
+    pairs = [[[1.0, 0.0], [np.cos(a), np.sin(a)]] for a in angle]
+    assert [nm.cluster_labels(pair, angle=1.0).max() for pair in pairs] == [0, -1]
+    right = np.eye(2)
+    for coherence, found in ((0.70710, 0), (0.70712, -1), (0.0, 0), (0.5**0.5, 0)):
+        assert nm.cluster_labels(right, angle=np.pi / 2, coherence=coherence).max() == found
+        counted = nm.Clusters(angle=np.pi / 2, coherence=coherence)(right, np.full(2, 0.5), nm.Flow(beta=1))
+        assert counted == found + 1
 
 
 @given(n=integers(1, 200), angle=floats(0.001, 3.1), seed=seeds)
 def test_arcs_on_the_circle_are_the_connected_components(n, angle, seed):
     """Sorted gaps against a breadth-first search over all pairs: the same partition."""
     tokens = nm.uniform(n, 2, rng=seed)
-    arcs, components = clusters._arcs(tokens, angle), clusters._components(tokens, np.cos(angle))
+    arcs, components = clusters._arcs(tokens, angle), clusters._components(tokens, (2 * np.sin(angle / 2)) ** 2)
     assert np.array_equal(arcs[:, None] == arcs, components[:, None] == components)
 
 

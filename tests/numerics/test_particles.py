@@ -167,3 +167,20 @@ def test_a_start_that_is_not_one_is_refused(change, message):
 def test_what_is_not_a_number_is_refused_by_name(name):
     with pytest.raises(ValueError, match=f"{name} 1: it must be a number"):
         nm.simulate([[1.0, 0.0]], **{"beta": 1.0, "t_end": 1.0, name: "1"})
+
+
+def test_several_observables_of_one_kind_are_told_apart_by_their_arguments(tmp_path):
+    """Clusters at three scales in one run, read back and gone on with; twice the same one is refused."""
+    tokens = nm.uniform(60, 3, rng=0)
+    scales = [nm.Clusters(0.05), nm.Clusters(0.5), nm.Clusters(3.0, coherence=0.0)]
+    run = nm.simulate(tokens, beta=3, t_end=0.5, save_at=[0.0, 0.5], observe=[*scales, nm.Energy()])
+    names = [f"cluster_count(angle={angle})" for angle in (0.05, 0.5, 3.0)]
+    assert {*run.observables} == {*names, "energy"}
+    for name, scale in zip(names, scales, strict=True):
+        assert run.observables[name][0] == scale(tokens, run.weights, run.flow)
+    assert run.observables[names[2]].tolist() == [1, 1]
+    run.save(tmp_path / "run.npz")
+    longer = nm.load(tmp_path / "run.npz").extend(1.0, save_at=[1.0])
+    assert {*longer.observables} == {*names, "energy"}
+    with pytest.raises(ValueError, match="two of them have one name"):
+        nm.simulate(tokens, beta=3, t_end=0.5, observe=[nm.Clusters(0.5), nm.Clusters(0.5)])
