@@ -47,7 +47,8 @@ def _divided(output: str, flow: Flow) -> str:
 def _output(flow: Flow, part: Flow | Head, number: str) -> str:
     place = "x" if flow.layer_norm == "post" else r"\theta"
     score = rf"\langle {place}_i, {f'B{number} ' if part.query_key is not None else ''}{place}_j\rangle"
-    weight = f"h{number}({score})" if part.beta is None else rf"e^{{{part.beta:g} {score}}}"
+    power = rf"{part.beta:g} ({score} - 1)" if flow.scaled else f"{part.beta or 0:g} {score}"
+    weight = f"h{number}({score})" if part.beta is None else f"e^{{{power}}}"
     seen = ""
     if flow.causal is not None:
         seen = r"_{j \le i}" if flow.causal.own else "_{j < i}"

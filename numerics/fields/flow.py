@@ -32,7 +32,7 @@ MODELS = ("usa", "sa")
 
 LAYER_NORMS = ("post", "pre", "peri")
 
-DEFAULTS: dict[str, object] = {"noise": 0.0, "model": "usa", "layer_norm": "post"}
+DEFAULTS: dict[str, object] = {"noise": 0.0, "model": "usa", "layer_norm": "post", "scaled": False}
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -45,11 +45,12 @@ class Flow(Value):
 
     Parameters: ``beta`` >= -150 (USA: <= 700) for the weight :math:`h = e^{\beta t}`, below zero if the farthest tokens
     pull the most, or ``kernel``, any other weight: a function that maps an array of overlaps to finite h(t) of the same
-    shape; beside a kernel with beta among its ``parameters``, ``beta`` is put in its place.  ``query_key`` B and
-    ``value`` V, shape=[dim, dim], the identity by default: queries Q and keys K, shape=[m, dim], have B = ``Q.T @ K``,
-    and tokens repel where V = -I.  ``noise`` :math:`\nu = 1/\kappa \ge 0`, under which degree k decays at
-    :math:`\nu k(k+d-2)`.  ``model`` "usa" or "sa".  ``layer_norm`` "pre" or "peri" lets tokens keep a length r while
-    attention A (of SA divided by Z) sees their directions:
+    shape; beside a kernel with beta among its ``parameters``, ``beta`` is put in its place.  ``scaled`` makes the
+    weight :math:`e^{\beta(t - 1)}`, for any beta: USA moves as slowly as :math:`e^{-\beta}`, and so do energies shrink,
+    of SA too.  ``query_key`` B and ``value`` V, shape=[dim, dim], the identity by default: queries Q and keys K,
+    shape=[m, dim], have B = ``Q.T @ K``, and tokens repel where V = -I.  ``noise`` :math:`\nu = 1/\kappa \ge 0`, under
+    which degree k decays at :math:`\nu k(k+d-2)`, in the time of the flow.  ``model`` "usa" or "sa".  ``layer_norm``
+    "pre" or "peri" lets tokens keep a length r while attention A (of SA divided by Z) sees their directions:
 
     .. math:: \dot x = P_x A \ \text{("post", the default)}, \qquad \dot x = P_x A/s,\quad
               \dot r = \langle x, A\rangle\, r/s, \qquad s = r \ \text{("pre")}, \quad s = r|A| \ \text{("peri")}
@@ -64,8 +65,9 @@ class Flow(Value):
     gegenflow.numerics.tokens.refusals.Refused: beta 10000.0: USA overflows float64 above beta = 700; model="sa" ...
 
     Raises ValueError, naming the part, for a value out of its range, for both or neither of beta and a kernel without
-    it, and for heads beside a weight or a matrix.  Source: arXiv 2410.23228 for the models, 2312.10794 for the
-    matrices, 2604.16288 for the noise, 2510.22026 for the layer norms.
+    it, for a scaled flow without beta, and for heads beside a weight or a matrix.  Source: arXiv 2410.23228 for the
+    models, 2312.10794 for the matrices, 2604.16288 for the noise, 2510.22026 for the layer norms, 2410.06833 for the
+    scaled weight.
     """
 
     beta: float | None
@@ -78,6 +80,7 @@ class Flow(Value):
     heads: tuple[Head, ...]
     causal: Causal | None
     random_layers: RandomLayers | None
+    scaled: bool
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class Flow(Value):
         heads: Sequence[Head] = (),
         causal: Causal | None = None,
         random_layers: RandomLayers | None = None,
+        scaled: bool = False,
     ) -> None:
         heads = _heads(heads, beta=beta, kernel=kernel, query_key=query_key, value=value)
         weight = {"beta": None, "kernel": None} if heads else weight_parts(beta, kernel)
@@ -98,10 +102,13 @@ class Flow(Value):
         self.__dict__["noise"] = check_number("noise", noise, least=0.0)
         self.__dict__["model"] = check_choice("model", model, MODELS)
         self.__dict__["layer_norm"] = check_choice("layer_norm", layer_norm, LAYER_NORMS)
+        self.__dict__["scaled"] = self._scaled(scaled)
         parts: tuple[Flow | Head, ...] = (self, *self.heads)
         steepest = max((part.beta for part in parts if part.beta is not None), default=0.0)
-        if model == "usa" and steepest > LARGEST_BETA:
-            what = f'USA overflows float64 above beta = {LARGEST_BETA:g}; model="sa" is safe at any beta'
+        if model == "usa" and steepest > LARGEST_BETA and not scaled:
+            what = (
+                f'USA overflows float64 above beta = {LARGEST_BETA:g}; model="sa" and scaled=True are safe at any beta'
+            )
             raise Refused("beta", steepest, what)
         for name, part, kind in (("causal", causal, Causal), ("random_layers", random_layers, RandomLayers)):
             if part is not None and not isinstance(part, kind):
@@ -115,17 +122,33 @@ class Flow(Value):
 
     @property
     def unit(self) -> float:
-        r"""What sums in units of :math:`e^\beta` are multiplied by: that in USA, one in SA and for a kernel.
+        r"""What sums in units of :math:`e^\beta` are multiplied by: that in USA, one if scaled, in SA, for a kernel.
 
         >>> Flow(beta=1).unit, Flow(beta=5, model="sa").unit
         (2.718281828459045, 1.0)
         """
-        return exp(self.beta) if self.model == "usa" and self.beta is not None else 1.0
+        return exp(self.exponent) if self.model == "usa" else 1.0
+
+    @property
+    def exponent(self) -> float:
+        r"""Of the weight at overlap one, :math:`\beta`; zero if scaled and for a kernel.
+
+        >>> Flow(beta=5).exponent, Flow(beta=5, scaled=True).exponent
+        (5.0, 0.0)
+        """
+        return 0.0 if self.scaled or self.beta is None else self.beta
 
     @property
     def plain(self) -> bool:
         """Whether tokens are queries, keys and values themselves."""
         return self.query_key is None and self.value is None
+
+    def _scaled(self, scaled: object) -> bool:
+        if not isinstance(scaled, bool):
+            raise Refused("scaled", repr(scaled), "it must be True or False")
+        if scaled and self.beta is None:
+            raise Refused("scaled", None, "it divides the weight by e^beta, which only goes with beta")
+        return scaled
 
     def __repr__(self) -> str:
         return short_repr(self, DEFAULTS)
@@ -147,6 +170,7 @@ class FlowParts(TypedDict, total=False):
     heads: Sequence[Head]
     causal: Causal | None
     random_layers: RandomLayers | None
+    scaled: bool
 
 
 def flow_of(flow: Flow | None, short: FlowParts) -> Flow:

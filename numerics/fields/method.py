@@ -205,7 +205,7 @@ def attention_field(
     check_parts(flow, "attention_field", "query_key", "value")
     rows = check_tokens(tokens)
     if method == "tiles" and np.asarray(tokens).dtype == np.float32:
-        if flow.model == "usa" and flow.beta is not None and flow.beta > LARGEST_BETA_FLOAT32:
+        if flow.model == "usa" and flow.exponent > LARGEST_BETA_FLOAT32:
             raise Refused("beta", flow.beta, f"USA overflows float32 above beta = {LARGEST_BETA_FLOAT32:g}")
         if flow.beta is not None and flow.beta < SMALLEST_BETA_FLOAT32:
             raise Refused("beta", flow.beta, f"in float32 it must be at least {SMALLEST_BETA_FLOAT32:g}")

@@ -92,13 +92,14 @@ class FewSteps:
         beta: float,
         *,
         model: str = "usa",
+        scaled: bool = False,
         tol: float,
         origin: Origin = AT_ZERO,
         merge: float = 0.0,
         sizes: Array | None = None,
     ) -> None:
         n, dim = tokens.shape
-        self.scale = exp(beta) if model == "usa" else 1.0
+        self.scale = exp(beta) if model == "usa" and not scaled else 1.0
         clock = np.array([origin.time * self.scale, 0.0, (origin.first_step or 0.0) * self.scale, 1e-300, 1.0])
         clock = clock if origin.memory is None else np.array(origin.memory["clock"], dtype=np.float64)
         sizes = np.full(n, -inf) if sizes is None else sizes

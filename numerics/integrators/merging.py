@@ -81,11 +81,12 @@ class MergingSteps:
         beta: float,
         *,
         model: str = "usa",
+        scaled: bool = False,
         tol: float,
         merge: float,
         origin: Origin = AT_ZERO,
     ) -> None:
-        self.beta, self.model, self.tol, self.merge = beta, model, tol, merge
+        self.beta, self.model, self.scaled, self.tol, self.merge = beta, model, scaled, tol, merge
         n = len(tokens)
         labels, sizes, since = np.arange(n), np.full(n, -inf), np.zeros(n)
         if origin.memory is not None:
@@ -141,8 +142,8 @@ class MergingSteps:
         return self.now if time >= self.time else self.last
 
     def _few(self, rows: Array, masses: Array, sizes: Array, origin: Origin) -> FewSteps:
-        options: dict[str, Any] = {"model": self.model, "tol": self.tol, "merge": self.merge, "sizes": sizes}
-        return FewSteps(rows, masses, self.beta, origin=origin, **options)
+        options: dict[str, Any] = {"model": self.model, "scaled": self.scaled, "tol": self.tol, "merge": self.merge}
+        return FewSteps(rows, masses, self.beta, origin=origin, sizes=sizes, **options)
 
     def _unite(self, time: float) -> None:
         # all that have met, until no two are left that have

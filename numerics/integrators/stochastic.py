@@ -186,7 +186,7 @@ def default_step(flow: Flow, dim: int) -> float:
     .. math:: h = \frac{0.1}{\max(\nu(d-1),\,\lambda)}, \qquad \lambda = |V| \max_{|s| \le |B|}|h(s)| \ \text{(USA)},
               \quad |V| \Big(1 + |B| \max_{|s| \le |B|}|h'(s)| / \max_{|s| \le |B|}|h(s)|\Big) \ \text{(SA)}
 
-    with the largest singular values of the query-key and value matrices B, V.  For the exponential
+    with the largest singular values of the query-key and value matrices B, V.  For the exponential, not scaled,
     :math:`\lambda = |V| e^{|\beta| |B|}` and :math:`|V| (1 + |\beta| |B|)`; for :math:`\beta \ge 0` tokens contract
     into a cluster at rate :math:`e^\beta` (USA) or 1 (SA), and its width under noise is then right to 0.2 %.
 
@@ -210,7 +210,11 @@ def default_step(flow: Flow, dim: int) -> float:
                 slope = np.abs(np.gradient(value, score)).max() if reach else 0.0
                 rate = 1 + reach * slope / (rate or 1)
         else:
-            rate = np.exp(abs(attention) * reach) if flow.model == "usa" else 1 + abs(attention) * reach
+            rate = (
+                np.exp(abs(attention) * reach - flow.scaled * attention)
+                if flow.model == "usa"
+                else 1 + abs(attention) * reach
+            )
         return STEP_FRACTION / float(max(flow.noise * (dim - 1), pull * rate))
 
 

@@ -26,15 +26,17 @@ class Energy:
 
     .. math:: E = \frac{1}{2\beta} \sum_{ij} w_i w_j e^{\beta\langle x_i, B x_j\rangle}
 
-    for a ``query_key`` B = ``value`` V, symmetric, the identity by default.  At ``beta`` = 0 the diverging constant
-    :math:`1/(2\beta)` is dropped: :math:`E = \frac12 \sum_{ij} w_i w_j \langle x_i, B x_j\rangle`.
+    for a ``query_key`` B = ``value`` V, symmetric, the identity by default; :math:`e^{-\beta}` times that for a scaled
+    flow.  At ``beta`` = 0 the diverging constant :math:`1/(2\beta)` is dropped:
+    :math:`E = \frac12 \sum_{ij} w_i w_j \langle x_i, B x_j\rangle`.
 
     >>> energy = Energy()(np.eye(2), np.array([0.5, 0.5]), Flow(beta=2))
     >>> bool(np.isclose(energy, (2 * np.exp(2.0) + 2) / 16, rtol=1e-14))
     True
 
-    Raises ValueError where it overflows, as for ``beta`` > 700, in a run with a kernel, whose potential is not known,
-    and for other matrices, under which there is none.  Source: arXiv 2410.23228, 2605.04279 for the matrices.
+    Raises ValueError where it overflows, as for ``beta`` > 700 if it is not scaled, in a run with a kernel, whose
+    potential is not known, and for other matrices, under which there is none.  Source: arXiv 2410.23228, 2605.04279 for
+    the matrices.
     """
 
     name: ClassVar[str] = "energy"
@@ -50,19 +52,19 @@ class Energy:
         if beta == 0:
             mean = weights @ tokens
             return float(mean @ mean if flow.query_key is None else mean @ flow.query_key @ mean) / 2
-        _check_overflow(beta, beta, self.name)
+        _check_overflow(flow, 1, self.name)
         _, normalizer = attention_sums(tokens, weights, Flow(beta=beta, model="sa", query_key=flow.query_key))
-        return exp(beta) / (2 * beta) * float(weights @ normalizer)
+        return exp(flow.exponent) / (2 * beta) * float(weights @ normalizer)
 
     def of_density(self, density: Density, flow: Flow) -> float:
         r""":math:`E = \frac{1}{2\beta} (w_0 + \sum_i w_{\deg i} a_i^2)` with the multipliers w of the kernel."""
         beta = _checked(self, flow)
-        _check_overflow(beta, beta, self.name)
+        _check_overflow(flow, 1, self.name)
         value, potential = density.multipliers(flow)
         if beta == 0:
             return float(potential[density.degrees] @ density.coefficients**2) / 2
         total = value[0] + value[density.degrees] @ density.coefficients**2
-        return exp(beta) / (2 * beta) * float(total)
+        return exp(flow.exponent) / (2 * beta) * float(total)
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Dissipation:
     .. math:: \frac{dE}{dt} = \sum_i w_i |v_i|^2 \ \text{(USA)}, \qquad \sum_i w_i Z_i |v_i|^2 \ \text{(SA)}
 
     with v the model's own velocity and Z its normaliser; in a run with a kernel h,
-    :math:`E = \frac12 \sum_{ij} w_i w_j W(\langle x_i, B x_j\rangle)`, :math:`W' = h`.  Two orthogonal tokens, USA:
-    v = 1/2 for both.
+    :math:`E = \frac12 \sum_{ij} w_i w_j W(\langle x_i, B x_j\rangle)`, :math:`W' = h`.  Of a scaled flow
+    it is the rate of its own energy in its own time.  Two orthogonal tokens, USA: v = 1/2 for both.
 
     >>> Dissipation()(np.eye(2), np.array([0.5, 0.5]), Flow(beta=2))
     0.25
@@ -98,12 +100,10 @@ class Dissipation:
             drift, normalizer = dense_sums(tokens, weights, flow.attention)
         squares = np.einsum("id,id->i", drift, drift)
         scaled = float(weights @ (squares if flow.model == "usa" else squares / normalizer))
-        if flow.beta is None:
-            return scaled
-        power = 2 * flow.beta if flow.model == "usa" else flow.beta
+        power = flow.exponent * (2 if flow.model == "usa" else 1)
         value = scaled * exp(power) if power <= LARGEST_BETA else inf
         if not isfinite(value):
-            raise Refused("beta", flow.beta, "the dissipation overflows float64 there")
+            raise Refused("beta", flow.beta, "the dissipation overflows float64 there, not along a scaled flow")
         return value
 
     def of_density(self, density: Density, flow: Flow) -> float:
@@ -111,10 +111,7 @@ class Dissipation:
 
         SA divides by the normaliser, so it is taken in twice as many degrees until it no longer changes.
         """
-        scale = 1.0
-        if flow.beta is not None:
-            _check_overflow(flow.beta, (2 if flow.model == "usa" else 1) * flow.beta, self.name)
-            scale = exp(flow.beta)
+        _check_overflow(flow, 2 if flow.model == "usa" else 1, self.name)
         top, before = max(density.max_degree, LEAST_DEGREE), inf
         while True:
             wide = density.resized(top)
@@ -122,7 +119,7 @@ class Dissipation:
             gains = potential * wide.coefficients * wide.motion(flow)(wide.coefficients)
             rate, size = float(gains.sum()), float(np.abs(gains).sum())
             if flow.model == "usa" or abs(rate - before) <= SETTLED * size or top > MOST_DEGREES:
-                return scale * rate
+                return exp(flow.exponent) * rate
             top, before = 2 * top, rate
 
 
@@ -143,6 +140,6 @@ def _check_gradient(flow: Flow, name: str) -> None:
         raise Refused(part, None, f"the {name} needs query_key = value, symmetric; else there is none that grows")
 
 
-def _check_overflow(beta: float, power: float, name: str) -> None:
-    if power > LARGEST_BETA:
-        raise Refused("beta", beta, f"the {name} overflows float64 there")
+def _check_overflow(flow: Flow, power: int, name: str) -> None:
+    if power * flow.exponent > LARGEST_BETA:
+        raise Refused("beta", flow.beta, f"the {name} overflows float64 there, not along a scaled flow")

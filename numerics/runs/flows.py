@@ -19,7 +19,7 @@ def flow_contents(part: Any, prefix: str = "") -> tuple[dict[str, Any] | None, d
     """The facts and arrays of a flow, or of a part of one; no facts where a kernel is a function.
 
     >>> flow_contents(Flow(beta=2, value=[[1, 0], [0, -1]]))[0]
-    {'beta': 2.0, 'noise': 0.0, 'model': 'usa', 'layer_norm': 'post', 'heads': []}
+    {'beta': 2.0, 'noise': 0.0, 'model': 'usa', 'layer_norm': 'post', 'heads': [], 'scaled': False}
     >>> flow_contents(Flow(kernel=np.tanh))
     (None, {})
     """

@@ -148,6 +148,7 @@ def _parameters(flow: Flow, settings: Settings, look: Look, way: Way, t_end: flo
     n, dim = start.tokens.shape
     return {
         "beta": flow.beta,
+        "scaled": flow.scaled,
         "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
         "query_key": flow.query_key,
         "value": flow.value,

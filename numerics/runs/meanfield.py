@@ -108,6 +108,7 @@ def solve_density(
         look = replace(look, save=lambda run: run.save(path))
     facts = {
         "beta": flow.beta,
+        "scaled": flow.scaled,
         "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
         "noise": flow.noise,
         "model": flow.model,

@@ -83,7 +83,7 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
     steps: dict[str, Any] = {"tol": settings.tol, "origin": origin}
     streaming = flow.layer_norm != "post"
     if not (flow.noise or streaming) and flow.beta is not None and flow.plain and settings.method in SUMS_ALONE:
-        plain: dict[str, Any] = {"model": flow.model, **steps}
+        plain: dict[str, Any] = {"model": flow.model, "scaled": flow.scaled, **steps}
         if settings.merge is not None:
             return Way(MergingSteps(rows, start.weights, flow.beta, merge=settings.merge, **plain), _as_they_are, basis)
         if n <= FEW and settings.order == 8:

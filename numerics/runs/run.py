@@ -257,6 +257,7 @@ def _arrays(run: Run | DensityRun, names: tuple[str, ...]) -> dict[str, NDArray[
 
 def _weight(facts: Mapping[str, Parameter]) -> str:
     weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts.get('beta')}"
+    weight += ", scaled" if facts.get("scaled") else ""
     return weight + (f", noise {number(facts['noise'])}" if facts.get("noise") else "")
 
 

@@ -47,7 +47,7 @@ WALK = [
     for value in BAD
     if value not in TAKEN.get(action.option_strings[0], {}).get(name, set())
 ]
-FLAGS = {"--help", "--normalize", "--estimate-error"}
+FLAGS = {"--help", "--normalize", "--estimate-error", "--scaled"}
 
 
 def refused(words, capsys):
@@ -118,6 +118,7 @@ COMBINED = [
     ("simulate --kernel exp(1000*t) --tokens 9", "--kernel"),
     ("simulate --beta 701 --tokens 9", "--beta"),
     ("simulate --beta 1 --normalize", "--normalize"),
+    ("simulate --kernel tanh(t) --scaled", "--scaled"),
     ("validate --dim 2 --beta 701", "--beta"),
     ("phase --dim 2 --beta 1e999", "--beta"),
     ("phase --dim 3 --kernel tanh(t) --tokens 1000", "--max-degree"),

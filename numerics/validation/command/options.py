@@ -29,6 +29,7 @@ OPTIONS: Mapping[str, str] = {
     "rng": "--rng",
     "rtol": "--rtol",
     "runs": "--runs",
+    "scaled": "--scaled",
     "t_end": "--time",
     "tokens": "--tokens",
 }

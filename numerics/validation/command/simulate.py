@@ -48,6 +48,10 @@ def add(commands: Commands) -> None:
     add_model(sub)
     sub.set_defaults(model=None)
     add_interaction(sub)
+    text = (
+        "weigh by exp(beta (t - 1)), for any beta: times of unnormalised attention are e^beta longer, energies smaller"
+    )
+    sub.add_argument("--scaled", action="store_true", help=text)
     add_dim(sub, "dimension of a uniform start (default 2)")
     sub.add_argument("--tokens", type=TOKENS, help=f"tokens of a uniform start, {TOKENS} (default 2000)")
     text = "your own tokens, one unit vector a row, or angles (.npy, .npz, .csv, .txt, .safetensors), or a saved run"
@@ -69,7 +73,7 @@ def run(options: Namespace) -> int:
     saved = _saved(options)
     flow = _flow(options, saved)
     tokens, weights = _start(options, saved)
-    plain = options.start is not None and options.beta is not None and options.kernel is None
+    plain = options.start is not None and flow.beta is not None and flow.plain and not flow.scaled
     held = nm.prospects(tokens, options.beta, model=options.model) if plain else ()
     try:
         outcome, status = _follow(options, flow, tokens, weights, saved), 0
@@ -102,16 +106,22 @@ def _flow(options: Namespace, saved: Run | None) -> Flow:
     from gegenflow.numerics.validation.agreement import simulation_beta
 
     if saved is not None and saved.flow is not None and options.beta is None and options.kernel is None:
-        for name, value in (("model", options.model), ("noise", options.noise)):
+        for name, value in (("model", options.model), ("noise", options.noise), ("scaled", options.scaled or None)):
             if value is not None:
-                raise Refused(name, value, "the saved run goes on with its own; give --beta or --kernel for another")
+                raise Refused(
+                    name,
+                    None if value is True else value,
+                    "the saved run goes on with its own; give --beta or --kernel for another",
+                )
         options.model, options.noise = saved.flow.model, repr(saved.flow.noise)
         options.beta = None if saved.flow.beta is None else repr(saved.flow.beta)
         return saved.flow
     options.model = options.model or "usa"
     motion: dict[str, Any] = {"model": options.model, "noise": float(options.noise or 0)}
     if (kernel := kernel_of(options)) is None:
-        return nm.Flow(beta=simulation_beta(options.beta), **motion)
+        return nm.Flow(beta=simulation_beta(options.beta), scaled=options.scaled, **motion)
+    if options.scaled:
+        raise Refused("scaled", None, "it goes with --beta, not with --kernel")
     return nm.Flow(kernel=kernel if options.beta is None else kernel.at(beta=options.beta), **motion)
 
 
@@ -176,7 +186,7 @@ def _outcome(options: Namespace, flow: Flow, run: Run) -> dict[str, Any]:
         energy = None
     clusters = nm.Clusters()(run.tokens, run.weights, flow)
     facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
-    facts |= {"reached": run.reached}
+    facts |= {"reached": run.reached, "scaled": bool(run.parameters.get("scaled"))}
     facts |= {"start": str(options.start) if options.start else None, "normalize": options.normalize}
     facts |= {name: run.parameters.get(name) for name in ("method", "rtol", "atol", "order", "step", "merge")}
     facts |= {"rng": run.parameters.get("rng"), "energy": energy, "clusters": clusters, "status": str(run.status)}
