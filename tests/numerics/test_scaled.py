@@ -138,7 +138,7 @@ def test_two_tokens_meet_when_they_should(model, beta):
     options = {"merge": 1e-13, "rtol": 1e-12, "atol": 1e-14, "weights": weights, "save_at": []}
     run = nm.simulate(on_circle(0, apart), beta=beta, scaled=True, model=model, t_end=1e200, **options)
     expected = clock * lifetime(apart, 1e-13, weights, beta, model)
-    assert run.merges[0, 0] == pytest.approx(float(expected), rel=1e-6)
+    assert run.merges[0, 0] == pytest.approx(float(expected), rel=1e-9)
 
 
 def test_energy_and_dissipation_beyond_all_floats():
