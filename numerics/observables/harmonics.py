@@ -22,6 +22,8 @@ from gegenflow.numerics.tokens.refusals import Refused
 
 BLOCK = 256  # tokens whose polynomials are held at once: they stay in the first-level cache
 CHUNKS = 64  # work items of a parallel region
+ROUNDING = 1e-15  # of sums of overlaps: powers below it, or below its square where they are squares, are zero
+HELD = 2**20  # overlaps held at once where derivatives are summed up
 PARALLEL_FROM = 100_000  # pairs times degrees: below it a parallel region costs more than it saves
 
 
@@ -96,6 +98,48 @@ def harmonic_profile(points: Array, tokens: Array, weights: Array, max_degree: i
     else:
         _profile_rows_parallel(points, components, weights, profile)
     return profile
+
+
+def power_change(tokens: Array, velocities: Array, max_degree: int, weights: Array) -> tuple[Array, Array]:
+    r"""Squared amplitudes of degrees 1..K and their time derivatives along velocities, each shape=[K].
+
+    .. math:: \frac{d}{dt} A_k^2 = 2 \sum_{ij} w_i w_j P_k'(\langle x_i, x_j\rangle) \langle x_i, v_j\rangle
+
+    with many tokens over quadrature nodes as in :func:`harmonic_power`.  ``velocities`` shape=[n, dim] are tangent;
+    arguments are checked already.
+
+    >>> power, change = power_change(np.eye(2), np.array([[0.0, 1.0], [1.0, 0.0]]), 1, np.full(2, 0.5))
+    >>> power, change  # A_1^2 = (1 + cos a)/2 for two tokens at the angle a, which shrinks at the rate 2
+    (array([0.5]), array([1.]))
+
+    Source: derived here, by the derivative of DLMF 18.9(i).
+    """
+    dim, counts = tokens.shape[1], [harmonic_dimension(k, tokens.shape[1]) for k in range(1, max_degree + 1)]
+    points, masses, factors = tokens, weights, np.ones(max_degree)
+    few = (2 * max_degree + 1) * (max_degree + 1) ** (dim - 2) < len(tokens)
+    if few:
+        points, masses = quadrature(dim, 2 * max_degree)
+        factors = np.array(counts, dtype=np.float64)
+    power, change = np.zeros((2, max_degree))
+    rows = max(1, HELD // len(tokens))
+    for first in range(0, len(points), rows):
+        own, mass = points[first : first + rows], masses[first : first + rows]
+        overlap, along = own @ tokens.T, own @ velocities.T
+        before, now, slope_before, slope = np.ones_like(overlap), overlap, np.zeros_like(overlap), np.ones_like(overlap)
+        for k in range(1, max_degree + 1):
+            sums, moved = now @ weights, (slope * along) @ weights
+            power[k - 1] += mass @ (sums**2 if few else sums)
+            change[k - 1] += 2 * mass @ (sums * moved if few else moved)
+            up, down = (2 * k + dim - 2) / (k + dim - 2), k / (k + dim - 2)
+            before, now, slope_before, slope = (
+                now,
+                up * overlap * now - down * before,
+                slope,
+                up * (now + overlap * slope) - down * slope_before,
+            )
+    change[power < (ROUNDING**2 if few else ROUNDING)] = 0.0
+    power[power < (ROUNDING**2 if few else ROUNDING)] = 0.0
+    return factors * power, factors * change
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

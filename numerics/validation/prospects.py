@@ -1,17 +1,25 @@
-"""What given tokens hold of each degree, and what the linear theory expects of them."""
+"""What given tokens hold of each degree, how it grows, and whether the linear theory may speak of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
 from gegenflow import theory as th
-from gegenflow.numerics.tokens.geometry import check_tokens
+from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.observables.harmonics import power_change
+from gegenflow.numerics.tokens.geometry import Array, check_tokens
 from gegenflow.numerics.tokens.values import Value
-from gegenflow.numerics.validation.agreement import Case
+from gegenflow.numerics.validation.agreement import EMERGED, Case
+
+CHANCE = 1e-3  # how often uniform tokens show as much of a degree as counts as contained
+APART = 1 / 3  # of the largest linear rate: how far rates differ where tokens are not near uniform, ...
+EXCESS = 1.0  # ... as where their squared distance from the uniform density, beyond noise, is as large as that
+NEAR, FAR = "near uniform", "not near uniform: the linear theory does not apply"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,29 +29,58 @@ class Prospect(Value):
     degree: int
     amplitude: float
     contained: bool
+    own_rate: float
     rate: float
     emergence: float
+    verdict: str
 
 
 def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa") -> tuple[Prospect, ...]:
-    r"""Which degrees the tokens hold and when the linear theory sees each emerge, the first to emerge first.
+    r"""Which degrees the tokens hold, how fast each grows, and when it should emerge, the first to emerge first.
 
-    A degree is ``contained`` if :math:`n D_k A_k^2` exceeds what independent uniform tokens show one time in a thousand
-    (:math:`\chi^2` with :math:`D_k` degrees of freedom); ``emergence`` is the time at which :math:`A_k e^{\gamma_k t}`
-    reaches 0.3. Degrees 1 to k_max + 2.
+    .. math:: \text{own\_rate} = \frac{d}{dt}\log A_k\Big|_{t=0}
+              = \frac{1}{A_k^2} \sum_{ij} w_i w_j P_k'(\langle x_i, x_j\rangle) \langle x_i, v_j\rangle
 
-    >>> [(p.degree, p.contained) for p in prospects([[1.0, 0.0], [-1.0, 0.0]] * 10, beta=2)][0]
-    (2, True)
+    is the rate that the tokens themselves have, from their velocities v, exact; ``rate`` that of the linear theory,
+    :math:`\gamma_k`.  A degree is ``contained`` if :math:`n D_k A_k^2` exceeds what independent uniform tokens show one
+    time in a thousand (:math:`\chi^2` with :math:`D_k` degrees of freedom).  The ``verdict`` on all of them is "near
+    uniform" if the rates of the contained degrees, and of the one that linear theory expects first, differ by at most
+    a third of the largest :math:`\gamma_k`, and :math:`\sum_k D_k (A_k^2 - 1/n) < 1` over contained degrees; else "not
+    near uniform: the linear theory does not apply".  ``emergence`` is the time at which :math:`A_k e^{\gamma_k t}`
+    reaches 0.3, in the second case with the own rate, which the tokens only have at first.  Degrees 1 to k_max + 2.
+
+    >>> two = prospects([[1.0, 0.0], [-1.0, 0.0]] * 10, beta=2)
+    >>> sorted(p.degree for p in two if p.contained), two[0].verdict
+    ([2, 4], 'not near uniform: the linear theory does not apply')
 
     Raises ValueError for bad tokens, beta or model.
     """
     tokens = check_tokens(tokens)
+    n = len(tokens)
     case = Case(tokens.shape[1], beta, model)
-    amplitudes = case.amplitudes(tokens)
-    times = case.emergence_times(amplitudes)
-    found = []
-    for degree, (amplitude, rate, time) in enumerate(zip(amplitudes, case.rates, times, strict=True), 1):
-        freedom = float(th.harmonic_dimension(degree, case.dim))
-        contained = bool(len(tokens) * amplitude**2 > chi2.isf(1e-3, freedom) / freedom)
-        found.append(Prospect(degree, float(amplitude), contained, float(rate), float(time)))
-    return tuple(sorted(found, key=lambda prospect: prospect.emergence))
+    velocities = attention_field(tokens, case.flow, method="auto")
+    power, change = power_change(tokens, velocities, len(case.rates), np.full(n, 1 / n))
+    own = np.divide(change, 2 * power, out=np.zeros_like(power), where=power > 0)
+    freedom = np.array([float(th.harmonic_dimension(k, case.dim)) for k in range(1, len(power) + 1)])
+    contained = n * power > chi2.isf(CHANCE, freedom) / freedom
+    amplitudes = np.sqrt(power)
+    linear = _times(amplitudes, case.rates)
+    looked_at = contained | (linear == linear.min())
+    near = np.abs(own - case.rates)[looked_at].max() <= APART * case.rates.max()
+    near = near and (freedom * (power - 1 / n))[contained].sum() < EXCESS
+    times = linear if near else _times(amplitudes, own)
+    rows = zip(amplitudes, contained, own, case.rates, times, strict=True)
+    found = [
+        Prospect(k, float(a), bool(held), float(mine), float(rate), float(time), NEAR if near else FAR)
+        for k, (a, held, mine, rate, time) in enumerate(rows, 1)
+    ]
+    return tuple(sorted(found, key=lambda prospect: (prospect.emergence, -prospect.amplitude)))
+
+
+def _times(amplitudes: Array, rates: Array) -> Array:
+    # when amplitudes that grow at rates reach that of emergence: at once where they have, never where they do not grow
+    with np.errstate(divide="ignore"):
+        left = np.maximum(np.log(EMERGED / amplitudes), 0.0)
+    growing = rates > 0
+    times: Array = np.divide(left, rates, out=np.where(left > 0, np.inf, 0.0), where=growing & (left > 0))
+    return times

@@ -12,6 +12,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+from support.embeddings import embeddings
 
 import gegenflow
 from gegenflow import numerics as nm
@@ -347,6 +348,25 @@ def test_simulate_says_what_a_start_holds(facts, call, starts):
     assert held[1]["rate"] == pytest.approx(float(th.growth_rate(1, 2, 2, digits=15)))
     out = call(f"simulate --beta 2 --time 3 --start {starts}/good.npy")[1]
     assert "they hold: 1, 2, 3, 4\n" in out
+
+
+def test_simulate_says_whether_the_linear_theory_applies(facts, call, tmp_path):
+    """Embeddings are not near uniform, uniform tokens are; what comes first is told by the rates that hold."""
+    for name, tokens in (("far", embeddings(100, 16, rng=0)), ("near", nm.uniform(400, 2, rng=0))):
+        np.save(tmp_path / f"{name}.npy", tokens)
+    line = f"simulate --beta 5 --time 0 --start {tmp_path}"
+    far, near = facts(f"{line}/far.npy"), facts(f"{line}/near.npy")
+    assert far["verdict"] == "not near uniform: the linear theory does not apply"
+    assert near["verdict"] == "near uniform"
+    held = {entry["degree"]: entry for entry in far["degrees"]}
+    assert held[1]["rate"] == pytest.approx(float(th.growth_rate(1, 16, 5, digits=15)))
+    assert held[1]["own_rate"] != pytest.approx(held[1]["rate"], rel=0.2)
+    out = call(f"{line}/far.npy")[1]
+    assert (
+        "not near uniform: the linear theory does not apply; by their own growth at t = 0 degree 2 comes first" in out
+    )
+    assert re.search(r"^degree +amplitude +contained +own_rate +rate +emergence$", out, re.MULTILINE)
+    assert "near uniform; by the linear theory degree" in call(f"{line}/near.npy")[1]
 
 
 def test_simulate_prints_strict_json_for_a_degree_that_never_emerges(facts, starts):

@@ -24,6 +24,7 @@ from gegenflow.numerics.validation.command.arguments import Whole, real, source,
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
 from gegenflow.numerics.validation.command.output import keep, provenance, short, show, show_json
 from gegenflow.numerics.validation.command.parser import add_beta, add_choice, add_dim, add_model, add_seed, subcommand
+from gegenflow.numerics.validation.prospects import NEAR
 from gegenflow.numerics.validation.report import finite
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def run(options: Namespace) -> int:
     facts = _outcome(options, flow, outcome)
     if options.format == "json":
         degrees = [asdict(prospect) | {"emergence": finite(prospect.emergence)} for prospect in held]
-        show_json(facts | ({"degrees": degrees} if held else {}))
+        show_json(facts | ({"verdict": held[0].verdict, "degrees": degrees} if held else {}))
     else:
         show("\n".join([*_holdings(held), *(f"{name:<14}{short(value)}" for name, value in facts.items())]))
     return max(status, int(not outcome.status.ok), keep(options.out, outcome.save))
@@ -199,7 +200,9 @@ def _holdings(held: Sequence[Prospect]) -> list[str]:
     """What text says of the degrees that a start holds."""
     if not held:
         return []
-    rows = tuple({name: short(value) for name, value in asdict(prospect).items()} for prospect in held)
+    told = [{name: value for name, value in asdict(prospect).items() if name != "verdict"} for prospect in held]
+    rows = tuple({name: short(value) for name, value in row.items()} for row in told)
     contained = ", ".join(str(p.degree) for p in sorted(held, key=lambda p: p.degree) if p.contained) or "none"
-    expected = f"the theory expects degree {held[0].degree} first\n"
+    by = "the linear theory" if held[0].verdict == NEAR else "their own growth at t = 0"
+    expected = f"{held[0].verdict}; by {by} degree {held[0].degree} comes first\n"
     return [str(th.Table(rows)), f"beyond the noise of uniform tokens they hold: {contained}", expected]
