@@ -39,6 +39,7 @@ from .runs import solve_density as solve_density
 from .runs import solve_quantiles as solve_quantiles
 from .tokens import Refused as Refused
 from .tokens import cluster_labels as cluster_labels
+from .tokens import find_clusters as find_clusters
 from .tokens import lattice as lattice
 from .tokens import normalize as normalize
 from .tokens import read_tokens as read_tokens

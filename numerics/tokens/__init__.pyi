@@ -6,3 +6,5 @@ from .geometry import quadrature as quadrature
 from .geometry import uniform as uniform
 from .reading import read_tokens as read_tokens
 from .refusals import Refused as Refused
+from .scales import Clustering as Clustering
+from .scales import find_clusters as find_clusters

@@ -49,7 +49,7 @@ WITHOUT_A_SOURCE = {
         "Boundaries",
     ),
     *("critical_table", "growth_table", "Refused"),
-    *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Prospect"),
+    *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Clustering", "Prospect"),
     *("plot_checks", "plot_density", "plot_power", "plot_trajectories"),
     # one line of elementary geometry or statistics, stated in full
     *("lattice", "normalize", "uniform", "cluster_labels", "HarmonicAmplitude", "HarmonicPower"),

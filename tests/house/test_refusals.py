@@ -43,6 +43,7 @@ NUMERICS = {
     "tokens.quadrature": {"dim": 3, "degree": 2},
     "tokens.cluster_centres": {"tokens": PAIR, "labels": [0, 1]},
     "cluster_labels": {"tokens": PAIR},
+    "find_clusters": {"tokens": PAIR, "draws": 3},
     "Flow": {"beta": 1.0},
     "Head": {"beta": 1.0},
     "Causal": {},

@@ -56,6 +56,8 @@ EXAMPLES = {
     "normalize": lambda: nm.normalize([[3.0, 4.0]]),
     "read_tokens": tokens_file,
     "cluster_labels": lambda: nm.cluster_labels(PAIR),
+    "Clustering": lambda: nm.find_clusters(nm.uniform(20, 3, rng=0), draws=9),
+    "find_clusters": lambda: nm.find_clusters(np.repeat(PAIR, 9, axis=0), draws=9),
     "cluster_centres": lambda: nm.tokens.cluster_centres(PAIR, [0, 1]),
     # fields
     "Flow": lambda: nm.Flow(kernel=np.tanh, query_key=[[1, 2], [0, 1]], noise=0.1, model="sa"),

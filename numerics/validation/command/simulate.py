@@ -185,12 +185,14 @@ def _outcome(options: Namespace, flow: Flow, run: Run) -> dict[str, Any]:
         energy = nm.Energy()(run.tokens, run.weights, flow)
     except Refused:
         energy = None
-    clusters = nm.Clusters()(run.tokens, run.weights, flow)
+    scale = nm.Clusters()
+    clusters = scale(run.tokens, run.weights, flow)
     facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
     facts |= {"reached": run.reached, "scaled": bool(run.parameters.get("scaled"))}
     facts |= {"start": str(options.start) if options.start else None, "normalize": options.normalize}
     facts |= {name: run.parameters.get(name) for name in ("method", "rtol", "atol", "order", "step", "merge")}
-    facts |= {"rng": run.parameters.get("rng"), "energy": energy, "clusters": clusters, "status": str(run.status)}
+    facts |= {"rng": run.parameters.get("rng"), "energy": energy, "clusters": clusters, "cluster_angle": scale.angle}
+    facts |= {"cluster_coherence": scale.coherence, "status": str(run.status)}
     facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
     facts |= {"field_error": run.field_error, "error": run.error}
     return facts | ({"out": str(options.out)} if options.out else {})
