@@ -70,3 +70,19 @@ def observables_again(text: object, observe: Sequence[Any] | None) -> Sequence[A
             raise Refused("observe", None, f"the run has {item[0]}, which no file holds; pass all of them again")
         found.append(kind(**item[1]))
     return found if observe is None else observe
+
+
+def observables_of(observe: Sequence[Any] | str) -> Sequence[Any]:
+    """Observables as they are given, or those that the ``parameters`` of a run tell.
+
+    >>> observables_of('[["Energy", {}]]')
+    [Energy()]
+    """
+    if not isinstance(observe, str):
+        return observe
+    try:
+        return observables_again(observe, None)
+    except Refused:
+        raise
+    except (ValueError, TypeError, LookupError):
+        raise Refused("observe", observe, "it must be a list of observables, or what a run has of them") from None

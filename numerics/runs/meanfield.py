@@ -18,7 +18,7 @@ from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.integrators.driver import Integration, Origin
 from gegenflow.numerics.integrators.events import Crossing
 from gegenflow.numerics.integrators.interrupts import listening
-from gegenflow.numerics.observables.texts import names_of, observables_text
+from gegenflow.numerics.observables.texts import names_of, observables_of, observables_text
 from gegenflow.numerics.observables.tokens import DensityObservable
 from gegenflow.numerics.runs.following import events_of
 from gegenflow.numerics.runs.run import DensityRun
@@ -41,7 +41,7 @@ def solve_density(
     flow: Flow | None = None,
     *,
     t_end: float,
-    observe: Sequence[DensityObservable] = (),
+    observe: Sequence[DensityObservable] | str = (),
     rtol: float = 1e-9,
     atol: float = 1e-14,
     max_degree: int | None = None,
@@ -92,7 +92,7 @@ def solve_density(
     start = density if isinstance(density, Density) else circle_density(density)
     if (mass := negative_mass(start)) > NEGATIVE:
         raise Refused("density", None, f"its negative part has mass {mass:.2g}, it must not be negative")
-    times = check_times(save_at, t_end)
+    times, observe = check_times(save_at, t_end), observables_of(observe)
     check_steps(rtol, atol, first_step=first_step, span=t_end)
     check_look(observe, flow, stop_when=stop_when, record_when=record_when, every=every, seen="of_density")
     most = check_whole("max_degree", MOST_DEGREES[type(start).__name__] if max_degree is None else max_degree, 1)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.integrators.normalization import check_radii
+from gegenflow.numerics.observables.texts import observables_of
 from gegenflow.numerics.observables.tokens import Observable
 from gegenflow.numerics.runs.following import follow, measured
 from gegenflow.numerics.runs.motion import Start
@@ -18,6 +19,7 @@ from gegenflow.numerics.runs.settings import Crossings, Look, check_look, check_
 from gegenflow.numerics.tokens.arguments import check_times
 from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import check_tokens, check_weights
+from gegenflow.numerics.tokens.refusals import Refused
 
 
 def simulate(
@@ -29,7 +31,7 @@ def simulate(
     weights: ArrayLike | None = None,
     method: str = "auto",
     merge: float | None = None,
-    observe: Sequence[Observable] = (),
+    observe: Sequence[Observable] | str = (),
     stop_when: Crossings = (),
     record_when: Crossings = (),
     rtol: float | None = None,
@@ -40,6 +42,8 @@ def simulate(
     save_at: ArrayLike | None = None,
     track: int | ArrayLike | None = None,
     rng: int | np.random.Generator | None = None,
+    n: int | None = None,
+    dim: int | None = None,
     estimate_error: bool = False,
     checkpoint: str | Path | None = None,
     every: float = 600.0,
@@ -93,7 +97,9 @@ def simulate(
     the step tried first; ``rng`` without noise only records in ``parameters`` how the start was drawn; ``track``
     tokens, so many, evenly spaced, or these indices, have their paths kept in ``trajectories``, at most 256 by default;
     ``checkpoint`` is a file to which the run saves itself, whole or not at all, whenever ``every`` seconds have passed,
-    and at its end; ``progress`` shows a bar on a terminal or in a notebook.  ``run.extend(t_end)`` goes on.
+    and at its end; ``progress`` shows a bar on a terminal or in a notebook.  ``run.extend(t_end)`` goes on.  The
+    ``parameters`` of a run are arguments, too: ``simulate(tokens, **run.parameters)`` is that run again; ``n`` and
+    ``dim`` among them must be those of the tokens.
 
     Two tokens on the circle 2 radians apart approach each other: for ``beta`` = 0 their difference obeys
     :math:`\dot\delta = -\sin\delta`, so that :math:`\tan(\delta/2)` decays as :math:`e^{-t}`:
@@ -109,7 +115,11 @@ def simulate(
     flow = flow_of(flow, short)
     check_parts(flow, "simulate", "query_key", "value", "noise", "layer_norm")
     rows = check_tokens(tokens)
+    for name, recorded, held in (("n", n, rows.shape[0]), ("dim", dim, rows.shape[1])):
+        if recorded not in (None, held):
+            raise Refused(name, repr(recorded), f"the tokens have {held}; leave it out")
     n, dim = rows.shape
+    observe = observables_of(observe)
     times = check_times(save_at, t_end)
     start = Start(rows, check_radii(radii, n, flow.layer_norm), check_weights(weights, n))
     settings = check_settings(

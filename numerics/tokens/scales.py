@@ -57,6 +57,7 @@ def find_clusters(
     for in at most 1000 tokens, drawn at random, at a cost O(1000^2 dim) a set; labels are those of
     :func:`cluster_labels` of all tokens there, whatever the coherence.
 
+    >>> from gegenflow.numerics.tokens.geometry import normalize
     >>> rng = np.random.default_rng(0)
     >>> topics = np.repeat(np.eye(384)[:4], 50, axis=0) * 0.8**0.5  # embeddings of cosine 0.8 within a topic
     >>> spread = rng.standard_normal((200, 384))

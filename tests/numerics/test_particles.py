@@ -184,3 +184,37 @@ def test_several_observables_of_one_kind_are_told_apart_by_their_arguments(tmp_p
     assert {*longer.observables} == {*names, "energy"}
     with pytest.raises(ValueError, match="two of them have one name"):
         nm.simulate(tokens, beta=3, t_end=0.5, observe=[nm.Clusters(0.5), nm.Clusters(0.5)])
+
+
+@pytest.mark.parametrize(
+    ("dim", "options"),
+    [
+        (2, {"beta": 3, "rtol": 1e-6, "observe": [nm.HarmonicPower(3), nm.Clusters(0.3)]}),
+        (3, {"beta": 1, "model": "sa", "merge": 1e-10}),
+        (3, {"beta": 1, "layer_norm": "pre", "query_key": [[1, 2, 0], [0, 1, 0], [0, 0, 1]], "order": 5}),
+        (4, {"beta": 2, "noise": 0.1, "step": 0.01, "rng": 3}),
+        (2, {"beta": 2, "noise": 0.1}),
+    ],
+)
+def test_the_parameters_of_a_run_are_its_arguments(dim, options):
+    """Bit for bit the same tokens and observables."""
+    tokens = nm.uniform(12, dim, rng=0)
+    run = nm.simulate(tokens, t_end=0.2, **options)
+    again = nm.simulate(tokens, **run.parameters)
+    assert np.array_equal(again.tokens, run.tokens)
+    assert {*again.observables} == {*run.observables}
+    assert all(np.array_equal(again.observables[name], value) for name, value in run.observables.items())
+    with pytest.raises(ValueError, match="n 12: the tokens have 11; leave it out"):
+        nm.simulate(tokens[1:], **run.parameters)
+
+
+def test_the_parameters_of_a_run_of_a_density_are_its_arguments():
+    """The same coefficients; a kernel, of which a run only has the name, is refused by its own."""
+    bump = lambda angle: 1 + 0.1 * np.cos(angle)  # noqa: E731
+    run = nm.solve_density(bump, beta=1, noise=0.1, t_end=0.2, observe=[nm.Entropy()])
+    again = nm.solve_density(bump, **run.parameters)
+    assert np.array_equal(again.coefficients, run.coefficients)
+    assert np.array_equal(again.observables["entropy"], run.observables["entropy"])
+    kernel = nm.simulate(nm.uniform(5, 2, rng=0), kernel=np.tanh, t_end=0.1)
+    with pytest.raises(ValueError, match="kernel"):
+        nm.simulate(nm.uniform(5, 2, rng=0), **kernel.parameters)
