@@ -16,7 +16,11 @@ import os
 
 import lazy_loader
 
+from gegenflow.numerics.tokens.compiling import keep_compiled
+
 # Waiting OpenMP threads sleep: spinning ones fight with the threads of BLAS, a run in dim 2 took 6 times longer.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+keep_compiled()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -19,5 +19,12 @@ matplotlib.use("Agg")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", deadline=None, max_examples=40, derandomize=True)
-settings.register_profile("thorough", deadline=None, max_examples=400)
+settings.register_profile("thorough", deadline=None, max_examples=400, derandomize=False)
+settings.register_profile("seeded", deadline=None, max_examples=40, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_configure(config):
+    """A seed has an effect only where examples are not always the same."""
+    if config.getoption("--hypothesis-seed", None) is not None and "HYPOTHESIS_PROFILE" not in os.environ:
+        settings.load_profile("seeded")

@@ -19,6 +19,7 @@ from gegenflow.numerics.fields.elementary import angle
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes
 from gegenflow.numerics.fields.sums import Method, NotSmooth, Pair, Size, Sums, room_for_sums
+from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -198,6 +199,7 @@ def _gather(places: Array, weights: Array, position: Array, table: Array) -> Non
             add_powers(table, TERMS * np.int64(cell), mass[j], 2 * (block[j] - cell) - 1)
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _gather_parallel(places: Array, weights: Array, position: Array, cells: int) -> Array:
     n, width = len(weights), len(places) // len(weights)
@@ -223,6 +225,7 @@ def _evaluate(places: Array, position: Array, local: Array, drift: Array) -> Non
             drift[j] = speed
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _evaluate_parallel(places: Array, position: Array, local: Array, drift: Array) -> None:
     n, width = len(position), len(places) // len(position)

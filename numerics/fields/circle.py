@@ -15,6 +15,7 @@ from gegenflow.numerics.fields.elementary import FAST, sincos
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums, room_for_sums
+from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 
 BLOCK = 256  # tokens advanced together: their powers stay in the first-level cache
@@ -145,6 +146,7 @@ def _moments(start: int, stop: int, x: Array, y: Array, weights: Array, max_degr
     return sums
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _moments_parallel(x: Array, y: Array, weights: Array, max_degree: int) -> Array:
     chunks = (len(x) + 16 * BLOCK - 1) // (16 * BLOCK)
@@ -183,6 +185,7 @@ def _evaluate(
             _horner(x[first:last], y[first:last], value, normalizer[first:last], rest)
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _evaluate_parallel(x: Array, y: Array, force: Array, value: Array, turn: Array, normalizer: Array) -> None:
     chunks = (len(x) + 4 * BLOCK - 1) // (4 * BLOCK)

@@ -11,6 +11,7 @@ from numba import get_num_threads, njit, prange
 
 from gegenflow.numerics.fields.elementary import FAST, LOG2_E, exp2
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
+from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 
 BLOCK = 384  # tokens a block at most, and the distance in memory of its components
@@ -59,6 +60,7 @@ def _few_sums(tokens: Array, weights: Array, rate: float, drift: Array, normaliz
     _project(tokens, weights, sums, size, drift, normalizer)
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _add_tiles_parallel(blocks: Array, size: int, count: int, rate: float, first: int, stop: int, sums: Array) -> None:
     for worker in prange(len(sums)):

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit, prange
 
 from gegenflow.numerics.integrators.tableaus import Indices, Tableau, Terms, terms
+from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 
 Velocity = Callable[[Array, Array], object]
@@ -209,6 +210,7 @@ def _combine(
     return total
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _combine_parallel(state: Array, stages: Array, used: Indices, factors: Array, dim: int, out: Array) -> float:
     n = len(out) // dim
@@ -239,6 +241,7 @@ def _squares(start: int, stop: int, stages: Array, used: Indices, factors: Array
     return first_sum, second_sum
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _squares_parallel(stages: Array, used: Indices, factors: Array) -> tuple[float, float]:
     size = stages.shape[1]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.fields.circle import fourier_moments
 from gegenflow.numerics.fields.elementary import FAST
 from gegenflow.numerics.tokens.arguments import check_whole
+from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import (
     Array,
     check_tokens,
@@ -170,6 +171,7 @@ def _profile_rows(start: int, stop: int, points: Array, components: Array, weigh
                 profile[i, k] += total
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _profile_rows_parallel(points: Array, components: Array, weights: Array, profile: Array) -> None:
     n = len(points)

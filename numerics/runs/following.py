@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
+from numba import get_num_threads
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.flow import Flow
@@ -161,5 +162,6 @@ def _parameters(flow: Flow, settings: Settings, look: Look, way: Way, t_end: flo
         "n": n,
         "dim": dim,
         "rng": rng if rng is None else int(rng) if isinstance(rng, int | np.integer) else str(rng),
+        "threads": get_num_threads(),
         "observe": observables_text(look.observe),
     }

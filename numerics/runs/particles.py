@@ -17,6 +17,7 @@ from gegenflow.numerics.runs.motion import Start
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.runs.settings import Crossings, Look, check_look, check_settings, check_track
 from gegenflow.numerics.tokens.arguments import check_times
+from gegenflow.numerics.tokens.compiling import in_threads
 from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import check_tokens, check_weights
 from gegenflow.numerics.tokens.refusals import Refused
@@ -44,6 +45,7 @@ def simulate(
     rng: int | np.random.Generator | None = None,
     n: int | None = None,
     dim: int | None = None,
+    threads: int | None = None,
     estimate_error: bool = False,
     checkpoint: str | Path | None = None,
     every: float = 600.0,
@@ -98,8 +100,9 @@ def simulate(
     tokens, so many, evenly spaced, or these indices, have their paths kept in ``trajectories``, at most 256 by default;
     ``checkpoint`` is a file to which the run saves itself, whole or not at all, whenever ``every`` seconds have passed,
     and at its end; ``progress`` shows a bar on a terminal or in a notebook.  ``run.extend(t_end)`` goes on.  The
-    ``parameters`` of a run are arguments, too: ``simulate(tokens, **run.parameters)`` is that run again; ``n`` and
-    ``dim`` among them must be those of the tokens.
+    ``parameters`` of a run are arguments, too: ``simulate(tokens, **run.parameters)`` is that run again, to the last
+    bit; ``n`` and ``dim`` among them must be those of the tokens, and ``threads``, all that there are by default, at
+    most those: sums in another number of threads differ by rounding.
 
     Two tokens on the circle 2 radians apart approach each other: for ``beta`` = 0 their difference obeys
     :math:`\dot\delta = -\sin\delta`, so that :math:`\tan(\delta/2)` decays as :math:`e^{-t}`:
@@ -142,5 +145,6 @@ def simulate(
     if checkpoint is not None:
         path = checked_path(checkpoint, "checkpoint")
         look = replace(look, save=lambda run: run.save(path))
-    run = follow(start, flow, settings, look, t_end=float(t_end), times=times)
-    return measured(run, start, flow, settings, progress) if estimate_error else run
+    with in_threads(threads):
+        run = follow(start, flow, settings, look, t_end=float(t_end), times=times)
+        return measured(run, start, flow, settings, progress) if estimate_error else run

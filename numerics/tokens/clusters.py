@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from gegenflow.numerics.tokens.arguments import check_number, real_array
+from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights, normalize
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -123,6 +124,7 @@ def _box_distance(x: Array, low: Array, high: Array) -> float:
     return total
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _linked(
     tokens: Array, starts: Labels, ends: Labels, low: Array, high: Array, pairs: Labels, most: float

@@ -266,3 +266,35 @@ def test_the_root_holds_only_what_the_plan_names():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split("/")[0] for line in listed.splitlines()} <= AT_THE_ROOT
     assert {"pyproject.toml", "README.md", "LICENSE", *SIDES} <= {path.name for path in ROOT.iterdir()}
+
+
+SEEDED = """
+from hypothesis import given
+from hypothesis.strategies import integers
+
+drawn = []
+
+
+@given(number=integers(0, 10**9))
+def test_draws(number):
+    drawn.append(number)
+
+
+def test_tells():
+    print("drawn", hash(tuple(drawn)))
+"""
+
+
+def test_a_seed_of_hypothesis_draws_other_examples(tmp_path):
+    """Without one the examples are always the same; a conftest beside the test, as ours."""
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "test_seeded.py").write_text(SEEDED)
+
+    def told(*options):
+        line = [sys.executable, "-m", "pytest", "-s", "-q", "-p", "no:cacheprovider", *options, "test_seeded.py"]
+        out = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        return next(part for part in out.splitlines() if "drawn" in part)
+
+    first = "--hypothesis-seed=1"
+    assert told() == told() != told(first)
+    assert told(first) == told(first) != told("--hypothesis-seed=2")

@@ -9,6 +9,7 @@ from numba import njit, prange
 from gegenflow.numerics.fields.elementary import FAST
 from gegenflow.numerics.fields.legendre import SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
+from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 
 PARALLEL_FROM = 30_000  # tokens times degrees: below it a parallel region costs more than it saves
@@ -141,6 +142,7 @@ def _moments_serial(tokens: Array, weights: Array, count: int) -> Array:
     return sums[:, :, :count]
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _moments_parallel(tokens: Array, weights: Array, count: int) -> Array:
     n = len(weights)
@@ -203,6 +205,7 @@ def _evaluate_serial(tokens: Array, series: Array, shift: float, slope: float, g
     _evaluate(0, len(value), tokens, series, shift, slope, gradient, value)
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _evaluate_parallel(tokens: Array, series: Array, shift: float, slope: float, gradient: Array, value: Array) -> None:
     n = len(value)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gegenflow.numerics.fields.elementary import angle
 from gegenflow.numerics.fields.legendre import FINEST_EPSILON, SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
+from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 
 PARALLEL_FROM = 2000  # tokens: below it threads cost more than they save
@@ -134,6 +135,7 @@ def _rotate(tokens: Array, slopes: Array, drift: Array) -> None:
             drift[first + j, 2] = -south[j] * radius[j]
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _angles_parallel(tokens: Array, places: Array) -> None:
     chunks = (len(tokens) + 16 * BLOCK - 1) // (16 * BLOCK)
@@ -142,6 +144,7 @@ def _angles_parallel(tokens: Array, places: Array) -> None:
         _angles(tokens[rows], places[rows])
 
 
+@one_at_a_time
 @njit(cache=True, parallel=True)
 def _rotate_parallel(tokens: Array, slopes: Array, drift: Array) -> None:
     chunks = (len(tokens) + 16 * BLOCK - 1) // (16 * BLOCK)
