@@ -26,8 +26,7 @@ def lifetime(before, after, weights, beta, model):
         rates = second / (first + second * pull) + first / (second + first * pull)
         return 1 / (pull * mpmath.sin(gap) * rates)
 
-    pieces = 33 + int(beta * (1 - mpmath.cos(before)))  # of one power of e each
-    return mpmath.quad(slowness, mpmath.linspace(after, before, pieces))
+    return mpmath.quad(slowness, mpmath.linspace(after, before, 33))
 
 
 def follow_few(tokens, weights, beta, *, t_end, rtol=1e-8, atol=1e-10, save_at=(), observe=None, **options):
