@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 import sympy as sp
+from hypothesis import given, settings
+from hypothesis.strategies import integers, sampled_from
 from sympy.abc import alpha
 
 from gegenflow import theory as th
+from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.growth import derivation as linearization
 from gegenflow.theory.growth.derivation import _perturb
 from gegenflow.theory.growth.proofs import PROOFS
@@ -71,6 +74,76 @@ def test_derivation_holds(dim, model):
 def test_derivation_holds_for_other_kernels(kernel, dim, model):
     """A number for beta, the Kuramoto limit, polynomials with and without a symbol."""
     assert th.linearize(KERNELS[kernel], dim, model=model).check()
+
+
+EVERY_WAY = {
+    "exponential": lambda n: th.Kernel.exponential(),
+    "number": lambda n: th.Kernel.exponential(n),
+    "heads": lambda n: th.Kernel.heads([1, -n], [n, "-0.5"]),
+    "relu": lambda n: th.Kernel.relu(n),
+    "polynomial": lambda n: th.Kernel.series([n, th.beta, 0, 1][: n + 1]),
+    "series": lambda n: th.Kernel.series(lambda m: sp.Integer(n) ** m / sp.factorial(m), tail=lambda m: 8 * n**m),
+    "expression": lambda n: th.Kernel(t**n * sp.exp(th.beta * t)),
+    "kink": lambda n: th.Kernel(sp.Abs(t) ** n + sp.Min(t, 0)),
+    "jump": lambda n: th.Kernel(f"where(t > 0, {n}*t + 1, 2) + Heaviside(-t)"),
+    "text": lambda n: th.Kernel(f"cosh({n}*t) + relu(t)"),
+}
+
+
+@settings(max_examples=30)
+@given(way=sampled_from(sorted(EVERY_WAY)), number=integers(0, 3), dim=sampled_from([d, 2, 3, 4, 60]))
+def test_every_way_to_make_a_kernel_gives_a_derivation_that_holds(way, number, dim):
+    """The steps of its own: W' = h also across a kink or a jump, and the multiplier of W against its integral."""
+    derivation = th.linearize(EVERY_WAY[way](number), dim)
+    own = {step.title: step for step in derivation.steps}
+    assert own["interaction"].holds()
+    assert own["rate"].holds()
+    assert dim == d or own["multiplier"].holds()
+
+
+@pytest.mark.parametrize("way", EVERY_WAY)
+def test_derivation_of_every_kind_of_kernel_checks(way):
+    """Whole, as a user asks for it."""
+    assert th.linearize(EVERY_WAY[way](2), 3, model="usa" if way == "series" else "sa").check()
+
+
+def test_a_jump_in_the_potential_is_noticed():
+    """W = step(t) has W' = 0 on both sides of t = 0, and yet not everywhere."""
+    holds = PROOFS["symbolically"]
+    assert not holds(sp.Derivative(sp.Heaviside(t), t), sp.Integer(0), d)
+    assert holds(sp.Derivative(t * sp.Heaviside(t), t), sp.Heaviside(t), d)
+    assert not holds(sp.Derivative(t * sp.Heaviside(t), t), 1 - sp.Heaviside(-2 * t) + t * sp.Heaviside(-t), d)
+
+
+def test_high_dimensions_are_cases_of_the_general_steps():
+    """Proved for a symbol, and refused where a side is not the case: dim 100 takes as long as d."""
+    derivation = th.linearize(dim=100)
+    assert derivation.check()
+    equation = derivation.steps[1]
+    assert not replace(equation, rhs=2 * equation.rhs).holds()
+    assert not replace(equation, dim=99).holds()
+
+
+def test_latex_of_a_derivative_of_a_product_has_brackets():
+    """The same in every record: (rho U')' is not rho' U'."""
+    shown = th.linearize(dim=3).steps[1]
+    assert r"\frac{d}{d t} \left(\rho{\left(t \right)} \frac{d}{d t} U{\left(t \right)}\right)" in latex(shown.rhs)
+    assert latex(shown.rhs) in th.linearize(dim=3).latex()
+    assert latex(shown.rhs) in th.linearize(dim=3)._repr_latex_()
+    assert latex(sp.Derivative(sp.exp(t), t)) == sp.latex(sp.Derivative(sp.exp(t), t))
+
+
+def test_polynomial_rates_are_a_table_by_degree():
+    """Each degree in its own case, equal to its rate; the degrees are those that the weight acts on."""
+    kernel = th.Kernel("1 + beta*t + t**4")
+    table = th.growth_rate(k, 3, kernel=kernel, noise="0.1")
+    assert isinstance(table, sp.Piecewise)
+    assert not table.has(sp.KroneckerDelta)
+    for degree in range(1, 8):
+        exact = th.growth_rate(degree, 3, kernel=kernel, noise="0.1")
+        assert sp.expand(table.subs(k, degree) - exact) == 0
+        assert (exact != -degree * (degree + 1) * sp.Rational(1, 10)) == (degree in kernel.degrees)
+    assert th.Kernel.relu().degrees is None
 
 
 @pytest.mark.parametrize("model", TITLES)
@@ -266,8 +339,8 @@ def test_latex_is_well_formed_and_complete(kernel, dim, model):
     assert paper.count(r"\item") == len(derivation.steps)
     for step in derivation.steps:
         for side in (step.lhs, step.rhs):
-            assert sp.latex(side) in paper
-            assert sp.latex(side) in notebook
+            assert latex(side) in paper
+            assert latex(side) in notebook
         assert step.words in paper
     assert notebook.startswith("$")
     assert notebook.endswith("$")

@@ -153,6 +153,15 @@ def test_circle_is_run_through_in_the_period_of_its_frequency():
     assert np.linalg.norm(expm(period / 2 * (matrix - np.eye(3))) @ start - start) > 1
 
 
+def test_eigenvalues_are_told_apart_however_close():
+    """By hand: 1 +- sqrt(2) e-17, of which floats see one number."""
+    close = limit_map([["1", "1e-17"], ["2e-17", "1"]])
+    assert close.eigenvalues == (1 + sp.sqrt(2) / 10**17,)
+    assert close.gap == 2 * sp.sqrt(2) / 10**17
+    point = close.projection * sp.Matrix([1, 1])
+    assert sp.simplify(point[1] / point[0] - sp.sqrt(2)) == 0
+
+
 @pytest.mark.parametrize(
     ("values", "form", "word"),
     [

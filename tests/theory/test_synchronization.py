@@ -6,11 +6,13 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from flint import arb
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, just, sampled_from
 from scipy.integrate import solve_ivp
 
 from gegenflow.theory.clusters.variations import energy_curvature, energy_slope
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.symbols import t
 from gegenflow.theory.synchronization.contraction import dirac_rate, kuramoto_lojasiewicz, lojasiewicz_constant
@@ -81,6 +83,18 @@ def test_energy_rises_at_least_at_the_lojasiewicz_constant(beta, model):
             assert ascent(x, masses, beta, model) >= constant(overlap, beta, tokens, model) * (1 - ROUNDING)
             tried[name] += 1
     assert min(tried.values()) > 1000
+
+
+@pytest.mark.parametrize("model", ["usa", "sa"])
+def test_a_constant_of_unknown_sign_has_both_cases(model):
+    """A symbol that may be negative: each case is that of the number."""
+    b = sp.Symbol("b")
+    for value in (-2, 0, sp.Rational(3, 2)):
+        case = lojasiewicz_constant("0.5", b, model=model).subs(b, value)
+        assert float(case) == pytest.approx(float(lojasiewicz_constant("0.5", value, model=model)), rel=1e-14)
+    assert float(lojasiewicz_constant("0.5", b).subs(b, -2)) == pytest.approx(np.exp(-2), rel=1e-14)
+    with pytest.raises(Refused, match="its sign must be known"):
+        lojasiewicz_constant("0.5", arb(0, 0.1))
 
 
 @given(overlap=floats(-0.9, 0.99), beta=just(0.0) | floats(1e-6, 8), tokens=integers(2, 8))

@@ -95,9 +95,14 @@ def _pairs(
     count, dim = x.shape
     m = sp.eye(dim) if matrix is None else _matrix(matrix, "matrix")
     equal = [sp.Rational(1, count)] * count
-    masses = equal if weights is None else check_items(weights, "weights", "one for each token is needed", count=count)
-    masses = [check_expression(mass, "weights") for mass in masses]
-    for name, shape, needed in (("velocities", xi.shape, (count, dim)), ("matrix", m.shape, (dim, dim))):
+    given = equal if weights is None else check_items(weights, "weights", "one for each token is needed")
+    masses = [check_expression(mass, "weights") for mass in given]
+    shapes = {
+        "velocities": (xi.shape, (count, dim)),
+        "matrix": (m.shape, (dim, dim)),
+        "weights": ((len(masses),), (count,)),
+    }
+    for name, (shape, needed) in shapes.items():
         if shape != needed:
             raise Refused(name, f"of shape {list(shape)}", f"shape {list(needed)} is needed")
     overlaps, mixed, second = x * m * x.T, xi * m * x.T, xi * m * xi.T

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import sympy as sp
 
+from gegenflow.theory.exact import mathematics
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -71,7 +73,7 @@ def record_html(record: Any) -> str:
 def _cell(value: object) -> str:
     latex = getattr(value, "_repr_latex_", None)
     if isinstance(value, sp.Basic):
-        return f"${escape(sp.latex(value))}$"
+        return f"${escape(mathematics.latex(value))}$"
     if latex is not None:
         return escape(latex())
     if isinstance(value, tuple):

@@ -23,6 +23,7 @@ from flint import arb
 from gegenflow.theory.exact.arguments import Expr, Model, Real, check_model, check_noise, check_real, check_time
 from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.exact.integers import check_count, check_digits, check_dim
+from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.tables import Table
 from gegenflow.theory.exact.values import brief
@@ -162,7 +163,7 @@ class Expansion:
     def _repr_latex_(self) -> str:
         shown = min(self.order, 2)
         terms = (
-            rf"\varepsilon{f'^{n}' if n > 1 else ''} \left[{sp.latex(self.coefficient(n, k))}\right] P_{{{k}}}"
+            rf"\varepsilon{f'^{n}' if n > 1 else ''} \left[{latex(self.coefficient(n, k))}\right] P_{{{k}}}"
             for n in range(1, shown + 1)
             for k in _symbolic(self)[1][n]
         )

@@ -8,13 +8,13 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import flint
-import sympy as sp
 from flint import arb
 
 from gegenflow.theory.exact.arguments import Expr, Model, Real, check_model, check_noise
 from gegenflow.theory.exact.balls import ends
 from gegenflow.theory.exact.floats import float_values, log_values
 from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
+from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import growth_rate, rate_ball
 from gegenflow.theory.kernels.attention import KernelLike, attention
@@ -67,7 +67,7 @@ class RateFunction:
 
     def _repr_latex_(self) -> str:
         rate = growth_rate(self.degree, self.dim, kernel=self.kernel, noise=self.noise, model=self.model)
-        return rf"$\gamma_{{{self.degree}}}(\beta) = {sp.latex(rate)}$"
+        return rf"$\gamma_{{{self.degree}}}(\beta) = {latex(rate)}$"
 
 
 def rate_function(

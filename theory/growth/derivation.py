@@ -11,13 +11,14 @@ Source: arXiv 2410.23228 for the result; the derivation is ours.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, Model, check_model
 from gegenflow.theory.exact.integers import check_dim
-from gegenflow.theory.growth.proofs import PROOFS, r
+from gegenflow.theory.exact.mathematics import latex
+from gegenflow.theory.growth.proofs import proved, r
 from gegenflow.theory.growth.rates import growth_rate
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.kernels.kernel import Kernel
@@ -28,12 +29,17 @@ from gegenflow.theory.symbols import d, k, t
 
 eps, s = sp.Symbol("epsilon"), sp.Symbol("s", real=True)
 U0, Z0 = sp.Symbol("U_0", real=True), sp.Symbol("Z_0", positive=True)
+HIGH = 8
+"""Up to this dimension steps are proved at the number itself."""
 rho, U, Z, f, u, z = (sp.Function(name)(t) for name in ("rho", "U", "Z", "f", "u", "z"))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One equality of a derivation, ``lhs`` = ``rhs``, and how it is verified (a key of ``proofs.PROOFS``)."""
+    """One equality of a derivation, ``lhs`` = ``rhs``, and how it is verified (a key of ``proofs.PROOFS``).
+
+    In a high dimension it is the case of a ``general`` step, whose dimension is a symbol, which is proved in its place.
+    """
 
     title: str
     words: str
@@ -41,10 +47,17 @@ class Step:
     rhs: Expr
     how: str
     dim: Expr
+    general: Step | None = field(default=None, repr=False)
 
     def holds(self) -> bool:
         """Whether the proof goes through."""
-        return PROOFS[self.how](self.lhs, self.rhs, self.dim)
+        if self.general is None:
+            return proved(self.how, self.lhs, self.rhs, self.dim)
+        return self == self.general.at(self.dim) and self.general.holds()
+
+    def at(self, dim: int) -> Step:
+        """The step with a number in the place of the symbol d."""
+        return replace(self, lhs=self.lhs.subs(d, dim), rhs=self.rhs.subs(d, dim), dim=dim, general=self)
 
 
 @dataclass(frozen=True)
@@ -78,14 +91,14 @@ class Derivation:
         """The derivation as a LaTeX list (amsmath): what each step says, the equality, how it was checked."""
         items = (
             f"\\item {step.title[0].upper()}{step.title[1:]}: {step.words} (checked {step.how}).\n"
-            f"\\[\\begin{{aligned}}\n& {sp.latex(step.lhs)} \\\\\n&\\quad = {sp.latex(step.rhs)}\n\\end{{aligned}}\\]"
+            f"\\[\\begin{{aligned}}\n& {latex(step.lhs)} \\\\\n&\\quad = {latex(step.rhs)}\n\\end{{aligned}}\\]"
             for step in self.steps
         )
         return "\\begin{enumerate}\n" + "\n".join(items) + "\n\\end{enumerate}"
 
     def _repr_latex_(self) -> str:
         rows = (
-            f"&\\text{{{number}. {step.words}}} \\\\ &\\qquad {sp.latex(step.lhs)} = {sp.latex(step.rhs)}"
+            f"&\\text{{{number}. {step.words}}} \\\\ &\\qquad {latex(step.lhs)} = {latex(step.rhs)}"
             for number, step in enumerate(self.steps, 1)
         )
         return "$\\displaystyle\\begin{aligned}" + " \\\\\n".join(rows) + "\\end{aligned}$"
@@ -121,26 +134,39 @@ def linearize(kernel: KernelLike | None = None, dim: Expr = d, *, model: str = "
     Raises Refused for dim < 2 or an unknown model. Source: arXiv 2410.23228 for the result, derived here.
     """
     weight, dim, model = attention(None, kernel), check_dim(dim), check_model(model)
-    equation = _equation(dim, model)
-    first_order = _first_order(equation, model)
-    laplacian, multiplier = _laplacian(first_order), _multiplier(weight, dim)
+    equation, first_order, *spectrum = _common(dim, model)
+    laplacian, multiplier = spectrum[1], _multiplier(weight, dim)
     normaliser = _normaliser(weight, dim) if model == "sa" else None
     rate = Step(
         "rate",
-        r"$\partial_t f = \gamma_k f$ with $\gamma_k = L_k w_k/Z_0$" if normaliser else r"$\gamma_k = L_k w_k$",
+        r"$\dot f = \gamma_k f$ with $\gamma_k = L_k w_k[W]/Z_0$" if normaliser else r"$\gamma_k = L_k w_k[W]$",
         _assemble(laplacian, multiplier, normaliser),
         growth_rate(k, dim, kernel=weight, model=model),
         "symbolically",
         dim,
     )
-    flow = (_interaction(weight, dim), equation, first_order)
-    spectrum = (_funk_hecke(dim), laplacian, _powers(dim), multiplier, *([normaliser] if normaliser else []))
-    return Derivation(weight, dim, model, (*flow, *spectrum, rate))
+    flow, numbers = (
+        (_interaction(weight, dim), equation, first_order),
+        [step for step in (multiplier, normaliser) if step],
+    )
+    return Derivation(weight, dim, model, (*flow, *spectrum, *numbers, rate))
+
+
+def _common(dim: Expr, model: Model) -> list[Step]:
+    """The steps that hold for every kernel, in their order; those of a high dimension are cases of the general ones."""
+    if not sp.sympify(dim).free_symbols and dim > HIGH:
+        return [step.at(dim) for step in _common(d, model)]
+    equation = _equation(dim, model)
+    first_order = _first_order(equation, model)
+    return [equation, first_order, _funk_hecke(dim), _laplacian(first_order), _powers(dim)]
+
+
+PLAIN = {"\\langle ": "<", "\\rangle": ">", "\\dot ": "d/dtime ", "\\nabla": "grad", "\\,": " "}
 
 
 def _plain(words: str) -> str:
     """The words of a step without their LaTeX."""
-    for markup, text in (("\\langle ", "<"), ("\\rangle", ">"), ("\\partial", "d"), ("\\nabla", "grad"), ("\\,", " ")):
+    for markup, text in PLAIN.items():
         words = words.replace(markup, text)
     return re.sub(r"\\mathrm|[\\${}]", "", words)
 
@@ -155,7 +181,7 @@ def _equation(dim: Expr, model: Model) -> Step:
     flux = rho * sp.Derivative(U, t) / (Z if model == "sa" else 1)
     area = (1 - t**2) ** (sp.sympify(dim - 1) / 2)
     balance = -sp.Derivative(area * flux, t) * (1 - t**2) ** (sp.sympify(3 - dim) / 2)
-    words = r"$\partial_t \rho = -\mathrm{div}(\rho \nabla U)$, $U = W*\mu$, on zonal densities $\rho(t)$"
+    words = r"$\dot \rho = -\mathrm{div}(\rho \nabla U)$, $U = W*\mu$, on zonal densities $\rho(t)$"
     if model == "sa":
         words = words.replace(r"\nabla U", r"\nabla U/Z").replace("W*", r"W*\mu, Z = h*")
     return Step("equation", words, balance, -zonal_divergence(flux, dim, evaluate=False), "symbolically", dim)
@@ -167,7 +193,7 @@ def _perturb(equation: Expr) -> Expr:
 
 
 def _first_order(equation: Step, model: Model) -> Step:
-    words = r"$\mu = \sigma(1+\epsilon f)$; $W*\sigma$ is constant by symmetry: $\partial_t f = -\Delta u$, $u = W*f$"
+    words = r"$\mu = \sigma(1+\epsilon f)$; $W*\sigma$ is constant by symmetry: $\dot f = -\Delta u$, $u = W*f$"
     rhs = -zonal_laplacian(u, equation.dim) / (Z0 if model == "sa" else 1)
     if model == "sa":
         words = words.replace(r"\Delta u", r"\Delta u/Z_0") + ", and so is $h*\\sigma = Z_0$: $Z$ does not vary"
@@ -181,7 +207,7 @@ def _funk_hecke(dim: Expr) -> Step:
         mean = (P(k, s * t + shifts) + P(k, s * t - shifts)) / 2
     else:
         mean = sp.Integral(P(k, s * t + shifts * r) * zonal_weight(dim - 1, r), (r, -1, 1))
-    words = r"the mean of $P_k(\langle y,e\rangle)$ over $\langle x,y\rangle = s$ splits: $W*P_k = w_k P_k$"
+    words = r"the mean of $P_k(\langle y,e\rangle)$ over $\langle x,y\rangle = s$ splits: $W*P_k = w_k[W] P_k$"
     return Step("Funk-Hecke", words, mean, P(k, s) * P(k, t), "symbolically, degrees 1 to 5", dim)
 
 
@@ -206,7 +232,7 @@ def _overlap_integral(function: Expr, dim: Expr) -> Expr:
 
 def _multiplier(kernel: Kernel, dim: Expr) -> Step:
     lhs, rhs = _overlap_integral(kernel.potential * P(k, t), dim), kernel.potential_multiplier(k, dim)
-    words = r"$w_k = \int W P_k\,\omega\,dt$, $\omega$ the density of $t$, in closed form"
+    words = r"$w_k[W] = \int W P_k\,\omega\,dt$, $\omega$ the density of $t$, in closed form"
     return Step("multiplier", words, lhs, rhs, "at 50 digits on samples", dim)
 
 

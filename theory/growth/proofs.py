@@ -7,6 +7,7 @@ Each proof takes the two sides, in which ``P(k, t)`` stands for the zonal harmon
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import product
 
 import mpmath
@@ -14,6 +15,7 @@ import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.kernels.terms import by_degree
 from gegenflow.theory.sphere import P, gegenbauer, zonal_weight
 from gegenflow.theory.symbols import d, k, t
 
@@ -21,11 +23,29 @@ r = sp.Symbol("r", real=True)
 SMALL_DEGREES = range(1, 6)
 DEGREES, DIMS, VALUES = (1, 2, 7), (2, 3, 8), ("1/3", "15")
 DIGITS, GUARD = 50, 30
+KINKED = (sp.DiracDelta, sp.Heaviside, sp.Max, sp.Min, sp.Abs, sp.sign, sp.Piecewise)
 
 
 def by_algebra(lhs: Expr, rhs: Expr, dim: Expr) -> bool:
-    """Simplify the difference to zero, every symbol free."""
-    return bool(sp.simplify(sp.gammasimp(sp.powsimp(sp.expand(sp.expand_func((lhs - rhs).doit()))))) == 0)
+    """Simplify the difference to zero, every symbol free; with a kink or jump at t = 0 on either side of it."""
+    difference = by_degree((lhs - rhs).doit())
+    if isinstance(difference, sp.Piecewise) and not difference.has(t):
+        return all(_vanishes(case) for case, _ in difference.args)
+    return all(_vanishes(part) for part in (_sides(difference) if difference.has(*KINKED) else [difference]))
+
+
+def _vanishes(expression: Expr) -> bool:
+    return bool(sp.simplify(sp.gammasimp(sp.powsimp(sp.expand(sp.expand_func(expression))))) == 0)
+
+
+def _sides(expression: Expr) -> list[Expr]:
+    """The expression for t > 0, for t < 0, and what a delta function at t = 0 stands with: all of it if all are 0."""
+    away, spike = sp.Dummy("away", positive=True), sp.Dummy("spike")
+    expanded = sp.expand(expression).subs(sp.DiracDelta(t), spike)
+    if expanded.has(sp.DiracDelta):
+        return [sp.Integer(1)]
+    smooth, jump = expanded.coeff(spike, 0), expanded.coeff(spike, 1)
+    return [smooth.subs(t, away), smooth.subs(t, -away), jump.subs(t, 0)]
 
 
 def by_series(lhs: Expr, rhs: Expr, dim: Expr) -> bool:
@@ -94,6 +114,12 @@ def _integrate(integral: Expr, dim: int) -> mpmath.mpf:
     half_circle = [0, mpmath.pi / 2, mpmath.pi]
     total = mpmath.quad(lambda phi: value(mpmath.cos(phi)) * mpmath.sin(phi) ** (dim - 2), half_circle)
     return mpmath.mpmathify(sp.N(factor * zonal_weight(dim, sp.Integer(0)), DIGITS + GUARD)) * total
+
+
+@lru_cache(maxsize=512)
+def proved(how: str, lhs: Expr, rhs: Expr, dim: Expr) -> bool:
+    """Whether a proof, told by its name in :data:`PROOFS`, goes through; the same equality is proved once."""
+    return PROOFS[how](lhs, rhs, dim)
 
 
 PROOFS: dict[str, Callable[[Expr, Expr, Expr], bool]] = {

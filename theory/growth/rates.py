@@ -20,7 +20,7 @@ from gegenflow.theory.exact.integers import check_degree, check_dim, check_numbe
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.kernels.kernel import Kernel
-from gegenflow.theory.kernels.terms import in_elementary_functions
+from gegenflow.theory.kernels.terms import by_degree, in_elementary_functions
 from gegenflow.theory.sphere import laplacian_eigenvalue
 from gegenflow.theory.symbols import beta, d, k
 
@@ -82,7 +82,7 @@ def growth_rate(
         check_normaliser(weight, dim)
         rate = sp.powsimp(rate / weight.multiplier(0, dim))
     rate = in_elementary_functions(rate) if elementary else rate
-    return rate - noise * laplacian_eigenvalue(degree, dim)
+    return by_degree(rate - noise * laplacian_eigenvalue(degree, dim))
 
 
 def rate_ball(

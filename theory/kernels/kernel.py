@@ -23,14 +23,15 @@ from flint import arb, fmpq
 from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_parameter
 from gegenflow.theory.exact.enclosures import Values
 from gegenflow.theory.exact.integers import check_count, check_degree, check_dim, check_items
+from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.formulas import read_weight
 from gegenflow.theory.kernels.functions import overlap_function
 from gegenflow.theory.kernels.integrals import zonal_integral
 from gegenflow.theory.kernels.series import remainder_of, series_ball, series_multiplier, series_of
 from gegenflow.theory.kernels.tails import tail_of
-from gegenflow.theory.kernels.terms import Term
-from gegenflow.theory.kernels.weights import weight_parity, weight_terms, with_own_symbols
+from gegenflow.theory.kernels.terms import Term, by_degree
+from gegenflow.theory.kernels.weights import degrees_of, weight_parity, weight_terms, with_own_symbols
 from gegenflow.theory.sphere import P, gegenbauer, zonal_weight
 from gegenflow.theory.symbols import beta, d, k, t
 
@@ -195,17 +196,18 @@ class Kernel:
         return sp.Integral(self.weight.subs(t, s), (s, 0, t))
 
     @property
+    def degrees(self) -> tuple[int, ...] | None:
+        """The degrees that a polynomial weight acts on, so the only ones that can grow; None where there is no end."""
+        return None if self._terms is None else degrees_of(self._terms)
+
+    @property
     def symbols(self) -> set[sp.Symbol]:
         """The parameters that are still symbols."""
         return set(self.weight.free_symbols) - {t}
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names of the parameters that are still symbols, sorted.
-
-        >>> Kernel("v*exp(beta*t)").parameters
-        ('beta', 'v')
-        """
+        """The names of the parameters that are still symbols, sorted."""
         return tuple(sorted({symbol.name for symbol in self.symbols}))
 
     # numbers of it
@@ -214,7 +216,7 @@ class Kernel:
         """The Funk-Hecke multiplier w_k[h], exactly; degree and dimension may be symbols."""
         degree, dim = sp.sympify(check_degree(degree, 0)), check_dim(dim)
         if self._terms is not None:
-            return sp.Add(*(term.multiplier(degree, dim) for term in self._terms))
+            return by_degree(sp.Add(*(term.multiplier(degree, dim) for term in self._terms)))
         if isinstance(self.weight, sp.Sum):
             return series_multiplier(self.weight, degree, dim)
         harmonic = gegenbauer(int(degree), dim) if degree.is_Integer else P(degree, t)
@@ -227,7 +229,7 @@ class Kernel:
         besseli(3, beta)/beta
         """
         raised = self.multiplier(check_degree(degree) - 1, check_dim(dim) + 2)
-        return sp.Add(*(term / dim for term in sp.Add.make_args(raised)))
+        return by_degree(sp.Add(*(term / dim for term in sp.Add.make_args(raised))))
 
     def ball(self, degree: int, dim: int, values: Values | None = None) -> arb:
         """The multiplier w_k[h] in a ball at the current precision, each symbol of the weight within its own ball.
@@ -295,4 +297,4 @@ class Kernel:
         return overlap_function(self.weight)
 
     def _repr_latex_(self) -> str:
-        return f"$h(t) = {sp.latex(self.weight)}$"
+        return f"$h(t) = {latex(self.weight)}$"

@@ -91,6 +91,23 @@ def half_power_multiplier(degree: Whole, power: Real, dim: Whole = d) -> Expr:
     return sp.factorial(power) / 2 ** (power + 1) * ratio / sp.gamma(1 + (power - degree) / 2)
 
 
+def by_degree(expression: Expr) -> Expr:
+    """An expression with cases of the degree as one table of them, with each degree put into its own case.
+
+    >>> k = sp.Symbol("k")
+    >>> by_degree(k * sp.Piecewise((1, sp.Eq(k, 2)), (0, True)))
+    Piecewise((2, Eq(k, 2)), (0, True))
+    """
+    tables = [
+        table for table in expression.atoms(sp.Piecewise) if any(isinstance(told, sp.Eq) for _, told in table.args)
+    ]
+    degrees = {told for table in tables for _, told in table.args if isinstance(told, sp.Eq)}
+    if not degrees:
+        return expression
+    cases = [(expression.subs(told.lhs, told.rhs), told) for told in sorted(degrees, key=lambda told: told.rhs)]
+    return sp.Piecewise(*cases, (expression.xreplace({table: table.args[-1][0] for table in tables}), True))
+
+
 @dataclass(frozen=True)
 class Term:
     r"""One term :math:`c\,t^n e^{at}` of an attention weight, or :math:`c\,t_+^n` if ``half``.
@@ -127,8 +144,9 @@ class Term:
             return self.coefficient * _tilted_multiplier(degree, dim, n, self.rate)
         if not degree.is_Integer:
             ranks = range(n % 2, n + 1, 2)
-            chosen = (sp.KroneckerDelta(degree, i) * power_multiplier(i, (n - i) // 2, dim) for i in ranks)
-            return self.coefficient * sp.Add(*chosen)
+            shift = degree.as_coeff_Add()[0]
+            cases = [(power_multiplier(i, (n - i) // 2, dim), sp.Eq(degree - shift, i - shift)) for i in ranks]
+            return self.coefficient * sp.Piecewise(*cases, (0, True))
         if degree > n or (n - degree) % 2:
             return sp.Integer(0)
         return self.coefficient * power_multiplier(degree, (n - degree) / 2, dim)

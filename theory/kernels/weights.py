@@ -35,6 +35,7 @@ def with_own_symbols(weight: sp.Expr | float) -> sp.Expr:
 
 def weight_terms(weight: Expr) -> tuple[Term, ...] | None:
     """The weight as a sum of terms c t^n e^{at} and c t_+^n, or None."""
+    weight = _in_half_powers(weight)
     if weight.has(sp.sinh, sp.cosh):
         weight = weight.rewrite(sp.exp)
     collected: dict[tuple[int, Expr, bool], Expr] = {}
@@ -45,6 +46,76 @@ def weight_terms(weight: Expr) -> tuple[Term, ...] | None:
         coefficient, *kind = found
         collected[tuple(kind)] = collected.get(tuple(kind), sp.Integer(0)) + coefficient
     return tuple(Term(c, n, a, half) for (n, a, half), c in collected.items() if c != 0)
+
+
+def _in_half_powers(weight: Expr) -> Expr:
+    """Kinks and jumps at t = 0, however they are written, in t_+ and the step; all others stay.
+
+    >>> _in_half_powers(sp.Abs(t) + sp.Max(t, -t)), _in_half_powers(sp.Piecewise((t, t < 0), (2 * t, True))).expand()
+    (-2*t + 4*Max(0, t), t*Heaviside(t) + t)
+    """
+    for kind, rewrite in REWRITES.items():
+        if weight.has(kind):
+            weight = weight.replace(kind, rewrite)
+    return weight
+
+
+def _slope(expression: Expr) -> Expr | None:
+    """The c of an expression c t whose sign is known, else None."""
+    slope = sp.diff(expression, t)
+    known = not slope.has(t) and (slope.is_positive or slope.is_negative) and sp.expand(expression - slope * t) == 0
+    return slope if known else None
+
+
+def _step(argument: Expr, *at_zero: Expr) -> Expr:
+    slope = _slope(argument)
+    if slope is None:
+        return sp.Heaviside(argument, *at_zero)
+    return sp.Heaviside(t) if slope.is_positive else 1 - sp.Heaviside(t)
+
+
+def _larger(*parts: Expr) -> Expr:
+    slope = _slope(parts[1] - parts[0]) if len(parts) == 2 else None
+    if slope is None:
+        return sp.Max(*parts)
+    half = sp.Max(t, 0)
+    return parts[0] + slope * (half if slope.is_positive else t - half)
+
+
+def _smaller(*parts: Expr) -> Expr:
+    opposite = _larger(*(-part for part in parts))
+    return sp.Min(*parts) if len(parts) != 2 or _slope(parts[1] - parts[0]) is None else -opposite
+
+
+def _choice(*cases: tuple[Expr, sp.Basic]) -> Expr:
+    (first, condition), *rest = cases
+    sides = isinstance(condition, sp.StrictGreaterThan | sp.GreaterThan | sp.StrictLessThan | sp.LessThan)
+    slope = _slope(condition.gts - condition.lts) if sides else None
+    if slope is None or len(rest) != 1 or rest[0][1] != True:  # noqa: E712
+        return sp.Piecewise(*cases)
+    inside = _step(condition.gts - condition.lts)
+    return first * inside + rest[0][0] * (1 - inside)
+
+
+REWRITES = {
+    sp.Piecewise: _choice,
+    sp.Abs: lambda argument: _larger(argument, -argument) if _slope(argument) is not None else sp.Abs(argument),
+    sp.sign: lambda argument: 2 * _step(argument) - 1 if _slope(argument) is not None else sp.sign(argument),
+    sp.Min: _smaller,
+    sp.Max: _larger,
+    sp.Heaviside: _step,
+}
+
+
+def degrees_of(terms: tuple[Term, ...]) -> tuple[int, ...] | None:
+    """The degrees k >= 1 of which a sum of terms drives the harmonics; None where there is no end of them.
+
+    >>> degrees_of(weight_terms(1 + t**3)), degrees_of(weight_terms(sp.exp(t)))
+    ((1, 2, 4), None)
+    """
+    if any(term.half or term.rate != 0 for term in terms):
+        return None
+    return tuple(sorted({degree for term in terms for degree in range(term.power + 1, 0, -2)}))
 
 
 def weight_parity(weight: Expr) -> int:

@@ -33,6 +33,7 @@ import sympy as sp
 from flint import acb, arb, fmpq, fmpq_mat, fmpq_poly
 
 from gegenflow.theory.exact.arguments import Expr, check_rational
+from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import brief, record_html
 
@@ -117,7 +118,9 @@ def limit_map(values: Any, form: Any = None) -> LimitMap:
         projection += sp.Matrix(size, size, [_real_value(entry, root) for entry in entries])
         rank += _value(minimal // factor, matrix).rank() // factor.degree()
     eigenvalues = tuple(sorted((root for _, root in top), key=lambda root: complex(root).imag))
-    gap = _real_part(top[0][1]) - _real_part(_exact(*lines[1][0])) if len(lines) > 1 else sp.oo
+    fronts = [top[0][1], *(_exact(*line[0]) for line in lines[1:2])]
+    reals = [_real_part(root, root) for root in fronts]
+    gap = reals[0] - reals[1] if len(lines) > 1 else sp.oo
     return LimitMap(_kind(eigenvalues, rank), eigenvalues, index, gap, rank, sp.ImmutableMatrix(projection))
 
 
@@ -167,11 +170,12 @@ def _chain_top(matrix: fmpq_mat, minimal: fmpq_poly, factor: fmpq_poly, index: i
 
 def _real_value(polynomial: fmpq_poly, root: Expr) -> Expr:
     """The real part of the polynomial at an eigenvalue: those of a conjugate pair add up to it twice."""
-    return _real_part(sp.expand(sum(_rational(c) * root**n for n, c in enumerate(polynomial.coeffs()))))
+    return _real_part(sp.expand(sum(_rational(c) * root**n for n, c in enumerate(polynomial.coeffs()))), root)
 
 
-def _real_part(value: Expr) -> Expr:
-    return value if value.is_real else sp.re(value)
+def _real_part(value: Expr, root: Expr) -> Expr:
+    """The real part of a rational polynomial in a root; as it stands where the root has no radicals."""
+    return value if root.is_real else sp.re(value, evaluate=not isinstance(root, sp.CRootOf))
 
 
 def _rational(number: fmpq) -> sp.Rational:
@@ -206,6 +210,40 @@ def _roots(polynomial: Any) -> list[acb]:
 
 
 def _exact(factor: fmpq_poly, ball: acb) -> Expr:
-    """The root of the irreducible factor in the ball, in radicals up to degree 2."""
-    polynomial, middle = sp.Poly([_rational(c) for c in reversed(factor.coeffs())], sp.Symbol("x")), complex(ball)
-    return min(polynomial.all_roots(), key=lambda root: abs(complex(root) - middle))
+    """The root of the irreducible factor in the ball, in radicals up to degree 2, told from the others by enclosure."""
+    polynomial = sp.Poly([_rational(c) for c in reversed(factor.coeffs())], sp.Symbol("x"))
+    if factor.degree() <= 2:
+        return _enclosed(polynomial.all_roots(), ball)
+    balls = _roots(factor.numer())
+    if ball.imag == 0:
+        below = sum(bool(other.imag == 0 and other.real < ball.real) for other in balls)
+        return sp.CRootOf(polynomial, below)
+    reals = sum(bool(other.imag == 0) for other in balls)
+    return next(root for n in range(reals, len(balls)) if _isolates(root := sp.CRootOf(polynomial, n), ball))
+
+
+def _enclosed(roots: list[Expr], ball: acb) -> Expr:
+    """The one of a few roots in radicals that is in the ball."""
+    precision = FIRST_PRECISION
+    while len(roots) > 1 and precision <= LAST_PRECISION:
+        with flint.ctx.workprec(precision):
+            parts = [[enclose(part) for part in root.as_real_imag()] for root in roots]
+        near = [ball.real.overlaps(re) and ball.imag.overlaps(im) for re, im in parts]
+        roots = [root for root, inside in zip(roots, near, strict=True) if inside]
+        precision *= 2
+    return roots[0]
+
+
+def _isolates(root: Expr, ball: acb) -> bool:
+    """Whether the rectangle that isolates a root, up to its rational factor, holds the ball."""
+    factor, bare = root.as_coeff_Mul()
+    with flint.ctx.workprec(LAST_PRECISION):
+        place, ball = bare._get_interval(), ball / fmpq(int(factor.p), int(factor.q))
+    while True:
+        sides = [(place.ax, place.bx, ball.real), (place.ay, place.by, ball.imag)]
+        inside = [(fmpq(int(low.p), int(low.q)), fmpq(int(high.p), int(high.q)), part) for low, high, part in sides]
+        if any(part < low or part > high for low, high, part in inside):
+            return False
+        if all(low <= part and part <= high for low, high, part in inside):
+            return True
+        place = place.refine()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, check_parameter
+from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 
@@ -45,7 +46,7 @@ class ProjectionLaw:
             object.__setattr__(self, name, _positive(name, value))
 
     def _repr_latex_(self) -> str:
-        return rf"$W_2 \lesssim {sp.latex(self.distance(sp.Symbol('t')))}$"
+        return rf"$W_2 \lesssim {latex(self.distance(sp.Symbol('t')))}$"
 
     def distance(self, time: Expr, beta: Expr = beta) -> Expr:
         """The law at a time, in radians."""

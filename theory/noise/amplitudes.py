@@ -15,6 +15,7 @@ from flint import fmpq
 from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_real
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.integers import check_degree, check_number
+from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.noise.landau import bessel_quotient_root
 from gegenflow.theory.symbols import beta, k, kappa
@@ -33,7 +34,7 @@ class AmplitudeEquation:
     slaved: Expr
 
     def _repr_latex_(self) -> str:
-        rate, saturation = (sp.latex(part) for part in (self.growth_rate, self.saturation))
+        rate, saturation = (latex(part) for part in (self.growth_rate, self.saturation))
         return rf"$\dot A = \left({rate}\right) A - \left({saturation}\right) |A|^2 A$"
 
 

@@ -22,6 +22,7 @@ from flint import arb, fmpq
 from gegenflow.theory.exact.arguments import Expr, Real, Whole
 from gegenflow.theory.exact.certified import Certified, certify, certify_at
 from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
+from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import noise_threshold, threshold_ball
 from gegenflow.theory.kernels.kernel import Kernel
@@ -67,7 +68,7 @@ class Landau:
 
     def _repr_latex_(self) -> str:
         powers = enumerate((self.quadratic, self.cubic, self.quartic), 2)
-        terms = (rf"\left({sp.latex(part)}\right)\varepsilon^{n}" for n, part in powers if part != 0)
+        terms = (rf"\left({latex(part)}\right)\varepsilon^{n}" for n, part in powers if part != 0)
         return f"$F - F_0 = {' + '.join(terms)} + \\dots$"
 
 

@@ -63,10 +63,11 @@ def lojasiewicz_constant(
               \qquad (\beta \ge 0), \qquad C = 2q\,e^\beta \quad (\beta < 0)
 
     for n = ``tokens`` equal tokens, :math:`g > -1/(n-1)`; for all measures with n infinite, q = g > 0. SA: C over
-    :math:`\max h`. With :math:`g \ge 0` the flow (either model) stays in this set. For beta >= 0 and USA the constant
-    is the best one if n <= dim: equiangular tokens attain it. n = 2, :math:`g = \cos 2\alpha`, gives the best one
-    for all measures, in any dim, whose support lies within the angle :math:`\alpha < \pi/2` of the direction of their
-    mean (there :math:`R a_x \ge q = \cos^2\alpha`): two equal clusters attain it.
+    :math:`\max h`. A symbol of unknown sign gives both cases. With :math:`g \ge 0` the flow (either model) stays in
+    this set. For beta >= 0 and USA the constant is the best one if n <= dim: equiangular tokens attain it. n = 2,
+    :math:`g = \cos 2\alpha`, gives the best one for all measures, in any dim, whose support lies within the angle
+    :math:`\alpha < \pi/2` of the direction of their mean (there :math:`R a_x \ge q = \cos^2\alpha`): two equal clusters
+    attain it.
 
     Proof. Let :math:`e = m/R`, :math:`a_x = \langle x,e\rangle`, :math:`s = \langle x,y\rangle`, and q bound
     :math:`\langle x,m\rangle = R a_x` from below (a token's own weight is 1/n). By Cauchy-Schwarz with the field
@@ -95,12 +96,16 @@ def lojasiewicz_constant(
         n = check_tokens(tokens)
         g = check_overlap(overlap, n)
         q = g + (1 - g) / n
-    least, greatest = (g, 1) if b.is_negative is not True else (1, g)
-    constant = 2 * q * sp.exp(b * least)
-    if b != 0 and least == g:
-        constant *= b * (1 - g) / (sp.exp(b * (1 - g)) - 1)
+    attracting = 2 * q * sp.exp(b * g) * (b * (1 - g) / (sp.exp(b * (1 - g)) - 1) if b != 0 else 1)
+    repelling = 2 * q * sp.exp(b)
     if model == "sa":
-        constant = constant * sp.exp(-b * greatest)
+        attracting, repelling = attracting * sp.exp(-b), repelling * sp.exp(-b * g)
+    if b.is_nonnegative or b.is_negative:
+        constant = repelling if b.is_negative else attracting
+    elif b.free_symbols:
+        constant = sp.Piecewise((attracting, b > 0), (repelling, True))
+    else:
+        raise Refused("beta", beta, "its sign must be known, as the constant differs")
     return constant if digits is None else certify_at("beta", beta, lambda: enclose(constant), digits)
 
 

@@ -30,6 +30,7 @@ from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_beta, chec
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.exact.integers import check_tokens
+from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.symbols import beta
 from gegenflow.theory.synchronization.equiangular import (
@@ -138,8 +139,8 @@ class DecayLaw:
 
     def _repr_latex_(self) -> str:
         certified = isinstance(self.constant, Certified)
-        constant = self.constant._repr_latex_().strip("$") if certified else sp.latex(self.constant)
-        return rf"$1 - g \sim \left({constant}\right) {sp.latex(self.decay)}$"
+        constant = self.constant._repr_latex_().strip("$") if certified else latex(self.constant)
+        return rf"$1 - g \sim \left({constant}\right) {latex(self.decay)}$"
 
 
 def decay_law(

@@ -1,0 +1,30 @@
+"""LaTeX of expressions, as sympy writes it but for what would be read wrongly."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
+
+
+class Printer(LatexPrinter):
+    """The derivative of a product has brackets: without them it reads as that of the first factor."""
+
+    def _print_Derivative(self, derivative: sp.Derivative) -> str:
+        shown = cast(str, super()._print_Derivative(derivative))
+        if not derivative.expr.is_Mul:
+            return shown
+        inner = self.parenthesize(derivative.expr, PRECEDENCE["Mul"], is_neg=False, strict=True)
+        return rf"{shown.removesuffix(inner)}\left({inner}\right)"
+
+
+def latex(expression: sp.Basic) -> str:
+    r"""An expression in LaTeX.
+
+    >>> x, f = sp.Symbol("x"), sp.Function("f")
+    >>> print(latex(sp.Derivative(x * f(x), x)))
+    \frac{d}{d x} \left(x f{\left(x \right)}\right)
+    """
+    return cast(str, Printer().doprint(expression))
