@@ -26,6 +26,7 @@ from .observables import Energy as Energy
 from .observables import Entropy as Entropy
 from .observables import HarmonicAmplitude as HarmonicAmplitude
 from .observables import HarmonicPower as HarmonicPower
+from .observables import PairShare as PairShare
 from .observables import Periodicity as Periodicity
 from .observables import harmonic_power as harmonic_power
 from .runs import DensityRun as DensityRun

@@ -66,6 +66,7 @@ NUMERICS = {
     "observables.harmonic_overlap": {"tokens": PAIR, "other": PAIR, "max_degree": 2},
     "HarmonicPower": {"max_degree": 2},
     "HarmonicAmplitude": {"max_degree": 2},
+    "PairShare": {"level": 0.9},
     "Periodicity": {"degree": 2},
     "Clusters": {},
     "systems.linear_flow": {"tokens": PAIR, "time": 0.1},

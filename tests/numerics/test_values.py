@@ -90,6 +90,7 @@ EXAMPLES = {
     "Entropy": lambda: nm.Entropy(),
     "HarmonicAmplitude": lambda: nm.HarmonicAmplitude(3),
     "HarmonicPower": lambda: nm.HarmonicPower(3),
+    "PairShare": lambda: nm.PairShare(0.9),
     "Periodicity": lambda: nm.Periodicity(2),
     "harmonic_power": lambda: nm.harmonic_power(PAIR, 3),
     "harmonic_overlap": lambda: nm.observables.harmonic_overlap(PAIR, PAIR, 3),
