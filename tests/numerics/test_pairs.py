@@ -47,17 +47,15 @@ def test_ends_of_the_levels_and_many_tokens(dim, monkeypatch):
 def test_integrals_over_caps_are_those_of_quadrature(dim, level):
     """Of every degree, against the law of an overlap of uniform tokens, in the angle so that nothing is singular."""
 
-    def density(angle):
-        return np.sin(angle) ** (dim - 2)
+    def polynomial(k, overlap):
+        return np.cos(k * np.arccos(overlap)) if dim == 2 else eval_gegenbauer(k, dim / 2 - 1, overlap)
 
-    mass = quad(density, 0, np.pi)[0]
+    def integral(k, end):
+        return quad(lambda a: polynomial(k, np.cos(a)) * np.sin(a) ** (dim - 2), 0, end, epsabs=1e-13)[0]
+
     for k, value in enumerate(pairs._caps(6, dim, level)):
-
-        def shape(angle, k=k, one=eval_gegenbauer(k, dim / 2 - 1, 1.0) if dim > 2 else 1.0):
-            return np.cos(k * angle) if dim == 2 else eval_gegenbauer(k, dim / 2 - 1, np.cos(angle)) / one
-
-        cap = quad(lambda angle: shape(angle) * density(angle), 0, np.arccos(level), epsabs=1e-13)[0]
-        assert value == pytest.approx(cap / mass, abs=1e-12)
+        cap = integral(k, np.arccos(level)) / polynomial(k, 1.0)
+        assert value == pytest.approx(cap / integral(0, np.pi), abs=1e-12)
 
 
 DENSITIES = {
