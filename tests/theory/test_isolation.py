@@ -1,16 +1,20 @@
 """Leaders and their boundaries for any kernel: balls against a search in floats, and against the phase diagram."""
 
+from fractions import Fraction
 from itertools import pairwise
+from math import inf, nextafter
 
 import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from flint import fmpq
 from hypothesis import assume, given, settings
 from hypothesis.strategies import fractions, integers, lists, sampled_from, tuples
 from scipy.special import eval_gegenbauer, gamma, ive
 
 from gegenflow import theory as th
+from gegenflow.theory.phases.isolation import _outward
 
 v, m, noise = (sp.Symbol(name, real=True) for name in ("v", "m", "noise"))
 DEGREES = np.arange(1, 81)
@@ -283,3 +287,12 @@ def test_an_integral_that_does_not_exist_is_no_zero_by_parity():
     """1/t^2 has the parity that would make degree 1 vanish, but no mean."""
     with pytest.raises(ArithmeticError, match="could not be enclosed"):
         th.Kernel("1/t**2").ball(1, 3)
+
+
+@given(number=fractions(-10, 10, max_denominator=10**6))
+def test_ends_of_unresolved_pieces_are_rounded_outward(number):
+    """A float on the right side, and no nearer one."""
+    end = fmpq(number.numerator, number.denominator)
+    low, high = _outward(end, -inf), _outward(end, inf)
+    assert Fraction(low) <= number <= Fraction(high)
+    assert low == high == number or nextafter(low, inf) == high

@@ -10,6 +10,7 @@ from operator import methodcaller
 import numpy as np
 import pytest
 import sympy as sp
+from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import fractions, integers, lists, sampled_from
@@ -320,3 +321,20 @@ def test_a_steep_exponential_is_counted_and_not_searched():
     """As a kernel it goes the proved way too: far above the highest degree that a search looks at."""
     assert th.selected_degree(None, 2, kernel="3*exp(1000000*t)") == th.selected_degree(10**6, 2) == 1414
     assert th.selected_degree(10**6, 2, kernel="exp(beta*t)") == 1414
+
+
+def test_roots_of_one_minus_t_squared_are_integrated_at_once():
+    """w_0 = pi/4 in dim 3, and gamma_1 = 2 (3 pi/32)/(pi/4) = 3/4 by hand; (1 + t)^(3/2) by a Beta integral."""
+    assert th.funk_hecke(0, 3, kernel="sqrt(1 - t**2)", digits=12).ball.overlaps(arb.pi() / 4)
+    assert th.growth_rate(1, 3, kernel="sqrt(1 - t**2)", model="sa", digits=10).value == "0.7500000000"
+    beta = arb(2).sqrt() * 4 / 5
+    assert th.funk_hecke(0, 3, kernel="(1 + t)**1.5", digits=12).ball.overlaps(beta)
+
+
+def test_exact_zeros_are_found_or_refused_in_a_sentence():
+    """(t + |t|)/2 holds no degree 3 by its form; a zero of a shifted kink is not found, and the search ends."""
+    assert th.growth_rate(4, 2, kernel="(t + abs(t))/2", digits=3).value == "0"
+    for kernel in ("Min(t, 0)", "Heaviside(-t)*t", "where(t > 0, t, 0)"):
+        assert th.funk_hecke(3, 2, kernel=kernel, digits=3).value == "0"
+    with pytest.raises(th.Refused, match="600 bits; it may be 0"):
+        th.funk_hecke(0, 3, kernel="Max(t - 0.5, 0) - 0.0625", digits=3)

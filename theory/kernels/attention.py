@@ -7,7 +7,7 @@ from typing import TypeAlias
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, Real
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.integers import check_degree, check_dim, check_number
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.kernels.terms import in_elementary_functions
@@ -80,4 +80,5 @@ def funk_hecke(
     if digits is None:
         multiplier = weight.multiplier(degree, dim)
         return in_elementary_functions(multiplier) if elementary else multiplier
-    return certify(lambda: weight.ball(check_number("degree", degree), check_number("dim", dim)), digits)
+    number, size = check_number("degree", degree), check_number("dim", dim)
+    return certify_at("kernel", weight.weight, lambda: weight.ball(number, size), digits)

@@ -12,27 +12,42 @@ from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import zonal_weight
 from gegenflow.theory.symbols import t
 
+SINE, COSINE = sp.Dummy("sine", positive=True), sp.Dummy("cosine", positive=True)
+KINKED = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min)
+MOST_BITS = {True: 600, False: 6000}
+"""Bits of an integral of a weight with kinks or jumps, and without: it takes seconds there."""
+
 
 def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None = None) -> arb:
     r"""A ball around :math:`\int_{-1}^1 g(t)\,P_k(t)\,\omega(t)\,dt`, integrated in balls over :math:`t = \cos\phi`.
 
-    Kinks and jumps of g cost time, not correctness.
+    Kinks and jumps of g cost time, not correctness; roots of :math:`1 \pm t` are analytic in half the angle.
 
     >>> zonal_integral(sp.exp(2 * t), 1, 2).overlaps(arb(2).bessel_i(1))
     True
     >>> zonal_integral(sp.Abs(t), 2, 3).contains(fmpq(1, 8))           # int_0^1 t (3 t^2 - 1)/2 dt
     True
+    >>> zonal_integral(sp.sqrt(1 - t**2), 0, 3).overlaps(arb.pi() / 4)
+    True
 
-    Raises Refused where g cannot be enclosed, ArithmeticError where the integral is not finite.
+    Raises Refused where g cannot be enclosed, ArithmeticError where the integral is not finite, and beyond 600 bits (a
+    g with kinks or jumps) or 6000.
     Source: derived here; the integration is that of F. Johansson, arXiv 1802.07942.
     """
+    most = MOST_BITS[bool(function.has(*KINKED))]
+    if flint.ctx.prec > most:
+        raise ArithmeticError(
+            f"an integral over the sphere is worked out with {most} bits; it may be 0, or ask for less"
+        )
+    regular = _regular(function)
     known = {symbol: acb(value) for symbol, value in (values or {}).items()}
     widths = [value.real.rad() for value in known.values()]
     goal = max([arb(2) ** -flint.ctx.prec, *widths], key=float)
 
     def integrand(angle: acb, analytic: bool) -> acb:
         overlap = angle.cos()
-        value = _evaluate(function, {**known, t: overlap}, analytic)
+        halves = {SINE: (angle / 2).sin(), COSINE: (angle / 2).cos()}
+        value = _evaluate(regular, {**known, **halves, t: overlap}, analytic)
         if angle.imag.is_zero() and value.is_finite() and not value.imag.contains(0):
             complex_values.append(angle)
         return value * _harmonic(degree, dim, angle, overlap) * angle.sin() ** (dim - 2)
@@ -44,6 +59,21 @@ def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None 
     if not total.is_finite():
         raise ArithmeticError(f"the integral of {function} over the sphere could not be enclosed")
     return total * enclose(zonal_weight(dim, sp.Integer(0)))
+
+
+def _regular(function: Expr) -> Expr:
+    """The weight with the roots of 1 - t and 1 + t in sin(phi/2) and cos(phi/2), t = cos(phi)."""
+
+    def root(base: Expr, exponent: Expr) -> Expr:
+        if exponent.is_Integer or not base.has(t) or not base.is_polynomial(t):
+            return base**exponent
+        rest, smooth = base, sp.Integer(1)
+        for factor, half in ((1 - t, SINE), (1 + t, COSINE)):
+            while rest.subs(t, sp.solve(factor, t)[0]) == 0:
+                rest, smooth = sp.cancel(rest / factor), smooth * 2**exponent * half ** (2 * exponent)
+        return smooth * rest**exponent
+
+    return function.replace(sp.Pow, root) if function.has(sp.Pow) else function
 
 
 def _harmonic(degree: int, dim: int, angle: acb, overlap: acb) -> acb:

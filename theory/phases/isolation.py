@@ -16,7 +16,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
+from math import inf, nextafter
 from typing import Unpack
 
 import flint
@@ -114,10 +116,10 @@ def boundaries(
                 edges.append(Boundary(certify(partial(_root, scores, pair, start, end), digits), *pair))
                 degrees.append(pair[0])
             elif open_end and start == reached:
-                unresolved[-1] = (unresolved[-1][0], float(arb(end).upper()))
+                unresolved[-1] = (unresolved[-1][0], _outward(end, inf))
             else:
                 degrees.append(_leader_between(scores, reached, start))
-                unresolved.append((float(arb(start).lower()), float(arb(end).upper())))
+                unresolved.append((_outward(start, -inf), _outward(end, inf)))
             reached, open_end = end, pair is None
         degrees.append(_leader_between(scores, reached, high))
     return Boundaries(parameter, low, high, tuple(degrees), tuple(edges), tuple(unresolved))
@@ -137,6 +139,14 @@ def _symbol(name: str, parameter: sp.Symbol | str) -> sp.Symbol:
     if not isinstance(symbol, sp.Symbol):
         raise refusal(name, parameter, "a symbol or its name is needed")
     return OWN.get(symbol.name, symbol)
+
+
+def _outward(end: fmpq, towards: float) -> float:
+    """The nearest float on one side of a number, or at it."""
+    exact = Fraction(int(end.p), int(end.q))
+    near = float(exact)
+    beyond = Fraction(near) > exact if towards < 0 else Fraction(near) < exact
+    return nextafter(near, towards) if beyond else near
 
 
 def _piece(low: fmpq, high: fmpq) -> arb:
