@@ -250,6 +250,16 @@ CERTIFIED = {
         th.clusters.cluster_spectrum(th.clusters.platonic("cube"), 2, digits=digits).energy
     ),
     "funk_hecke": lambda digits: th.funk_hecke(2, 3, kernel="tanh(3*t) + t**2", digits=digits),
+    "coupling_threshold": lambda digits: th.noise.coupling_threshold(2, 3, 4, digits=digits),
+    "boundary": lambda digits: th.boundaries("exp(beta*t)", 3, (1, 3), noise="0.1", digits=digits).boundaries[0].value,
+    "dirac_rate": lambda digits: th.synchronization.dirac_rate("0.3", digits=digits),
+    "lojasiewicz_constant": lambda digits: th.synchronization.lojasiewicz_constant("0.5", "0.7", digits=digits),
+    "context_overlap": lambda digits: th.synchronization.context_overlap("0.5", 1000, 2, digits=digits),
+    "decay_law": lambda digits: th.synchronization.decay_law("peri", 32, 9, digits=digits).constant,
+    "survival_beta": lambda digits: th.clusters.survival_beta("1/3", digits=digits),
+    "intra_rate": lambda digits: th.clusters.intra_rate(3, 2, digits=digits),
+    "mode_rate": lambda digits: th.clusters.mode_rate(1, 5, 2, digits=digits),
+    "escape_rate": lambda digits: th.clusters.escape_rate(5, 20, digits=digits),
 }
 
 

@@ -30,15 +30,14 @@ def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None 
     >>> zonal_integral(sp.sqrt(1 - t**2), 0, 3).overlaps(arb.pi() / 4)
     True
 
-    Raises Refused where g cannot be enclosed, ArithmeticError where the integral is not finite, and beyond 600 bits (a
-    g with kinks or jumps) or 6000.
+    Raises Refused where g cannot be enclosed and beyond 600 bits (a g with kinks or jumps) or 6000, ArithmeticError
+    where the integral is not finite.
     Source: derived here; the integration is that of F. Johansson, arXiv 1802.07942.
     """
     most = MOST_BITS[bool(function.has(*KINKED))]
     if flint.ctx.prec > most:
-        raise ArithmeticError(
-            f"an integral over the sphere is worked out with {most} bits; it may be 0, or ask for less"
-        )
+        allowed = f"its integral is worked out to {most} bits at most; it may be 0, or ask for fewer digits"
+        raise Refused("kernel", function, allowed)
     regular = _regular(function)
     known = {symbol: acb(value) for symbol, value in (values or {}).items()}
     widths = [value.real.rad() for value in known.values()]
