@@ -94,9 +94,8 @@ class MergingSteps:
         rows, masses = _cluster_rows(tokens, labels), np.bincount(labels, weights).astype(np.float64)
         few = self._few(rows, masses, sizes, origin)
         self.now = self.last = _Clusters(labels, masses, sizes, since, few, (), np.zeros(3, dtype=np.int64))
-        if origin.memory is None:
-            self._unite(origin.time)
-            self.last = self.now
+        self._unite(origin.time)  # those that have met at the start, or as an earlier stepper was interrupted
+        self.last = self.now
 
     @property
     def time(self) -> float:

@@ -26,12 +26,14 @@ REMEDY = "try a smaller step or t_end"
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    # From the end of step ``number`` - 1 to that of step ``number``: tokens before and after, and its random numbers.
+    # From the end of step ``number`` - 1 to that of step ``number``: tokens before and after, its random numbers, and
+    # the words of their stream before and after they were drawn.
     number: int
     before: Array
     after: Array
     first: Array
     second: Array
+    words: tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
 
 class NoisySteps:
@@ -83,8 +85,7 @@ class NoisySteps:
             number, self.key = int(origin.memory["number"]), int(origin.memory["key"])
             state = np.array(origin.memory["grid"])
             _set_words(self.rng, origin.memory["rng"])
-        self.words = _words(self.rng)  # before the numbers of the last step were drawn
-        self.last = _Step(number, state, state, *np.zeros((2, 0)))
+        self.last = _Step(number, state, state, *np.zeros((2, 0)), words=(_words(self.rng),) * 2)
 
     @property
     def time(self) -> float:
@@ -102,19 +103,21 @@ class NoisySteps:
         return {
             "number": np.array(last.number - inside),
             "grid": last.before if inside else last.after,
-            "rng": self.words if inside else _words(self.rng),
+            "rng": last.words[not inside],
             "key": np.array(self.key),
         }
 
     def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
-        words, last = _words(self.rng), self.last
+        last = self.last
+        _set_words(self.rng, last.words[1])  # a step that was broken off has drawn the same numbers before
         first, second = (self.rng.standard_normal(last.after.shape) for _ in range(2))
         try:
             after = self._strang(last.after, self.size, first, second)
         except FloatingPointError as problem:
             raise Breakdown(str(problem), REMEDY) from problem
-        self.marks, self.words, self.steps = (wanted, end), words, self.steps + 1
-        self.last = _Step(last.number + 1, last.after, after, first, second)
+        words = last.words[1], _words(self.rng)
+        self.marks, self.steps = (wanted, end), self.steps + 1
+        self.last = _Step(last.number + 1, last.after, after, first, second, words)
 
     def at(self, time: float) -> Array:
         if not self.steps:

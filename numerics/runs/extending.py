@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.densities.spectral import ModeSteps
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.interrupts import Interrupted
 from gegenflow.numerics.observables.texts import names_of, observables_again
+from gegenflow.numerics.runs.flows import check_recorded
 from gegenflow.numerics.runs.following import follow
 from gegenflow.numerics.runs.meanfield import follow_density
 from gegenflow.numerics.runs.motion import Start
-from gegenflow.numerics.runs.run import DensityRun, Run
-from gegenflow.numerics.runs.settings import Crossings, Look, Settings, check_look
+from gegenflow.numerics.runs.run import Arrays, DensityRun, Run
+from gegenflow.numerics.runs.settings import Crossings, Look, check_look, settings_again
 from gegenflow.numerics.tokens.arguments import check_number, check_times
+from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -52,9 +54,11 @@ def extended(
         raise Refused("flow", repr(flow), f"the run goes on with its own, {run.flow!r}")
     flow = flow or run.flow
     assert flow is not None
+    check_recorded(flow, run.parameters)
     reached = run.reached
     t_end = check_number("t_end", t_end, least=reached)
-    times = np.linspace(reached, t_end, 101)[1:] if save_at is None else check_times(save_at, t_end, reached)
+    ahead = np.linspace(reached, t_end, 101)[1:] if t_end > reached else np.empty(0)
+    times = ahead if save_at is None else check_times(save_at, t_end, reached)
     again = observables_again(run.parameters.get("observe"), observe)
     seen = "__call__" if isinstance(run, Run) else "of_density"
     check_look(again, flow, stop_when=stop_when, record_when=record_when, every=every, seen=seen)
@@ -62,7 +66,8 @@ def extended(
         raise Refused("observe", ", ".join(sorted(missing)), "the same observables as before are needed")
     look = Look(again, None, stop_when, record_when, progress, every=every)
     if checkpoint is not None:
-        look = replace(look, save=lambda part: _joined(run, part).save(checkpoint))
+        path = checked_path(checkpoint, "checkpoint")
+        look = replace(look, save=lambda part: _joined(run, part).save(path))
     try:
         part: Run | DensityRun
         if isinstance(run, Run):
@@ -75,9 +80,7 @@ def extended(
 
 
 def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run:
-    facts: dict[str, Any] = dict(run.parameters)
-    kept = {name: facts[name] for name in ("rtol", "atol", "order", "merge", "step") if name in facts}
-    settings = Settings(str(facts["method"]), **kept)
+    settings = settings_again(run.parameters, flow, *run.tokens.shape, t_end)
     start = Start(run.tokens, run.radii, run.weights, run.reached, run.memory or None)
     track = run.memory.get("track", np.arange(run.trajectories.shape[1]))
     return follow(start, flow, settings, replace(look, tracked=track), t_end=t_end, times=times)
@@ -95,21 +98,28 @@ def _density(run: DensityRun, flow: Flow, look: Look, t_end: float, times: Array
 def _joined(run: Any, part: Any) -> Any:
     # one run of two, the second of which goes on where the first ended
     lengths: dict[str, Any] = {"evaluations": run.evaluations + part.evaluations, "seconds": run.seconds + part.seconds}
-    mapped: dict[str, Any] = {
-        name: {key: _chained(getattr(run, name).get(key), array) for key, array in getattr(part, name).items()}
-        for name in ("observables", "events")
-    }
+    mapped = {name: _joined_arrays(getattr(run, name), getattr(part, name)) for name in ("observables", "events")}
     parameters = {**run.parameters, "t_end": part.parameters["t_end"]}
     if isinstance(part, DensityRun):
         chained = {name: _chained(getattr(run, name), getattr(part, name)) for name in ("t", *DENSITIES)}
-        widest = max(run.coefficients.shape[1], part.coefficients.shape[1])
-        rows = [np.pad(one.coefficients, [(0, 0), (0, widest - one.coefficients.shape[1])]) for one in (run, part)]
-        return replace(part, parameters=parameters, coefficients=np.concatenate(rows), **chained, **lengths, **mapped)
+        chained["coefficients"] = _chained(run.coefficients, part.coefficients)
+        return replace(part, parameters=parameters, **chained, **lengths, **mapped)
     chained = {name: _chained(getattr(run, name), getattr(part, name)) for name in MERGED}
     errors = (run.field_error, part.field_error)
     moved = None if None in errors else sum(errors)
     return replace(part, parameters=parameters, field_error=moved, **chained, **lengths, **mapped)
 
 
-def _chained(first: Any, second: Any) -> Any:
-    return second if first is None else np.concatenate([first, second])
+def _joined_arrays(first: Arrays, second: Arrays) -> dict[str, NDArray[Any]]:
+    return {name: _chained(first.get(name), array) for name, array in second.items()}
+
+
+def _chained(first: NDArray[Any] | None, second: NDArray[Any]) -> NDArray[Any]:
+    # what was never seen has no shape of its own; the coefficients of densities are padded to the most modes
+    seen = [part for part in (first, second) if part is not None and len(part)]
+    if not seen:
+        return second
+    if second.ndim == 2:
+        widest = max(part.shape[1] for part in seen)
+        seen = [np.pad(part, [(0, 0), (0, widest - part.shape[1])]) for part in seen]
+    return np.concatenate(seen)

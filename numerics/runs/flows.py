@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.flow import DEFAULTS, Flow
 from gegenflow.numerics.fields.parts import Causal, Head, RandomLayers
+from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.tokens.refusals import Refused
 
 PARTS: dict[str, type] = {"causal": Causal, "random_layers": RandomLayers}
 
@@ -43,6 +45,38 @@ def flow_contents(part: Any, prefix: str = "") -> tuple[dict[str, Any] | None, d
         elif value is not None:
             facts[name] = value
     return facts, arrays
+
+
+def flow_parameters(flow: Flow) -> dict[str, Any]:
+    """What the parameters of a run say of its flow: arguments again, but for a kernel, of which they keep the name.
+
+    >>> {name: told for name, told in flow_parameters(Flow(beta=2, noise=0.1)).items() if told}
+    {'beta': 2.0, 'noise': 0.1, 'model': 'usa', 'layer_norm': 'post'}
+    """
+    return {
+        "beta": flow.beta,
+        "scaled": flow.scaled,
+        "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
+        "query_key": flow.query_key,
+        "value": flow.value,
+        "noise": flow.noise,
+        "model": flow.model,
+        "layer_norm": flow.layer_norm,
+    }
+
+
+def check_recorded(flow: Flow, parameters: Mapping[str, Any]) -> None:
+    """Refuse a flow other than that of which the parameters of a run tell.
+
+    >>> check_recorded(Flow(beta=2), {"beta": 3.0})
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: flow Flow(beta=2.0): the run had beta 3.0, not 2.0
+    """
+    for name, part in flow_parameters(flow).items():
+        told = parameters.get(name, DEFAULTS.get(name))
+        if np.ndim(told) != np.ndim(part) or not np.array_equal(told, part):  # type: ignore[arg-type]
+            shown = f"{name} {told}, not {part}" if np.ndim(told) == np.ndim(part) == 0 else f"another {name}"
+            raise Refused("flow", repr(flow), f"the run had {shown}")
 
 
 def read_flow(facts: object, arrays: Arrays, kind: type = Flow, prefix: str = "") -> Any:

@@ -11,11 +11,11 @@ from numba import get_num_threads
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.integrators.driver import Integration, Status
 from gegenflow.numerics.integrators.events import Crossing, Event
 from gegenflow.numerics.integrators.interrupts import Interrupted, listening
 from gegenflow.numerics.observables.texts import names_of, observables_text
+from gegenflow.numerics.runs.flows import flow_parameters
 from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.runs.settings import Look, Settings
@@ -148,14 +148,7 @@ def _parameters(flow: Flow, settings: Settings, look: Look, way: Way, t_end: flo
     rng = settings.rng
     n, dim = start.tokens.shape
     return {
-        "beta": flow.beta,
-        "scaled": flow.scaled,
-        "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
-        "query_key": flow.query_key,
-        "value": flow.value,
-        "noise": flow.noise,
-        "model": flow.model,
-        "layer_norm": flow.layer_norm,
+        **flow_parameters(flow),
         "t_end": float(t_end),
         "method": way.method,
         **settings.facts(),

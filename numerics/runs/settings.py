@@ -1,6 +1,6 @@
 """How a run is computed and what is looked at: every check of a solver, each once, and the defaults."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from secrets import randbits
 from typing import Any, TypeVar
@@ -160,6 +160,20 @@ def check_settings(
     if (merge is not None or n <= FEW) and not t_end * flow.unit <= LONGEST:
         raise Refused("t_end", t_end, f"for this beta and model it must be at most {LONGEST / flow.unit:.3g}")
     return settings
+
+
+def settings_again(parameters: Mapping[str, Any], flow: Flow, n: int, dim: int, t_end: float) -> Settings:
+    """Those of a run that goes on to a later end, from its parameters, which may come from a file.
+
+    >>> settings_again({"rtol": -1.0}, Flow(beta=1), 10, 3, 1.0)
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: rtol -1.0: it must be finite, >= 1e-13 and < 1
+    """
+    told = {name: parameters.get(name) for name in ("merge", "rtol", "atol", "order", "step")}
+    if flow.noise and told["step"] is not None:
+        check_pace_of_noise(check_number("step", told["step"], above=0.0), t_end, "t_end")
+    given: dict[str, Any] = {"method": parameters.get("method", "auto"), **told}
+    return check_settings(flow, n, dim, t_end, **given, first_step=None, rng=None, estimate_error=False)
 
 
 def check_look(
