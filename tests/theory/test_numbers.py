@@ -269,3 +269,20 @@ def test_the_ball_of_few_digits_holds_that_of_many(name):
     few, many = CERTIFIED[name](5), CERTIFIED[name](60)
     assert few.ball.contains(many.ball)
     assert abs(Fraction(few.value) - Fraction(many.value)) <= Fraction(few.error) + Fraction(many.error)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: round(x, 10**9),
+        lambda x: f"{x:.1000000000f}",
+        lambda x: f"{x:.1000000000e}",
+        lambda x: round(th.certify(lambda: arb(2) ** 10**9, 5), -(10**8)),
+        lambda x: f"{th.certify(lambda: arb(2) ** -(10**9), 5):.3e}",
+    ],
+)
+def test_decimals_too_long_to_write_are_refused_at_once(write):
+    """A billion digits, or a number with so many."""
+    with pytest.raises(ValueError, match="100000 digits at most"):
+        write(th.certify(arb.pi, 20))
+    assert f"{th.certify(lambda: arb(10) ** 300, 9):.2e}" == "1.00e+300"

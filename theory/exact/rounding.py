@@ -9,9 +9,10 @@ from fractions import Fraction
 import flint
 from flint import arb, fmpz
 
-from gegenflow.theory.exact.balls import ends
+from gegenflow.theory.exact.balls import ends, parts
 
 BITS_PER_DIGIT = 3.3219280948873626
+MOST_DIGITS = 100_000
 COARSE = "the number is not known well enough for {wanted}; ask for more digits of it"
 
 
@@ -94,12 +95,21 @@ def rounded(ball: arb, place: int) -> Decimal:
     >>> rounded(arb.pi(), 4), rounded(arb(1) / 8, 2), rounded(arb(1234), -2)
     (Decimal('3.1416'), Decimal('0.12'), Decimal('1.2E+3'))
 
-    Raises ValueError where the ball does not decide.
+    Raises ValueError where the ball does not decide, and for places or sizes beyond 100,000 digits.
     """
+    _check_size(ball, place)
     low, high = (round(end * Fraction(10) ** place) for end in ends(ball))
     if low != high:
         raise ValueError(COARSE.format(wanted=f"{place} decimals"))
     return Decimal(low).scaleb(-place, Context(prec=_length(low) + 1, Emin=-(10**9), Emax=10**9))
+
+
+def _check_size(ball: arb, place: int = 0) -> None:
+    """Refuse to write out more digits than anyone reads: a size is checked by its exponent."""
+    middle, m, radius, r = parts(ball)
+    bits = max(abs(m) + abs(middle).bit_length(), abs(r) + abs(radius).bit_length())
+    if abs(place) > MOST_DIGITS or bits > MOST_DIGITS * BITS_PER_DIGIT:
+        raise ValueError(f"a decimal is written out with {MOST_DIGITS} digits at most, and up to 1e{MOST_DIGITS}")
 
 
 def error_bound(ball: arb, value: Decimal) -> str:
@@ -126,6 +136,7 @@ def leading_place(ball: arb) -> int:
     >>> leading_place(arb("999.9")), leading_place(arb("0.001"))
     (2, -3)
     """
+    _check_size(ball)
     size = max(map(abs, ends(ball)))
     if size == 0:
         return 0
