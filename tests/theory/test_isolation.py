@@ -296,3 +296,16 @@ def test_ends_of_unresolved_pieces_are_rounded_outward(number):
     low, high = _outward(end, -inf), _outward(end, inf)
     assert Fraction(low) <= number <= Fraction(high)
     assert low == high == number or nextafter(low, inf) == high
+
+
+def test_a_boundary_at_zero_is_found():
+    """By hand in dim 3: 3 + 5 t (2 + v)/2 has gamma_1 = 2, gamma_2 = 6 (2 + v)/6, which tie at v = 0."""
+    v = sp.Symbol("v", real=True)
+    kernel = th.Kernel(3 + sp.Rational(5, 2) * th.t * (2 + v))
+    found = th.boundaries(kernel, 3, (-1, 2), parameter=v, digits=8)
+    assert found.degrees == (1, 2)
+    assert (found.boundaries[0].value.value, found.complete) == ("0", True)
+    near = th.boundaries(kernel.at(v=v - sp.Rational(1, 1000)), 3, (-1, 2), parameter=v, digits=8)
+    assert near.boundaries[0].value.value == "0.0010000000"
+    lines = th.phases.coexistence("3 + 2.5*t*(2 + v + w)", 3, ("v", -1, 2), ("w", [0, 0.5]), digits=8)
+    assert [line.boundaries[0].value.value for line in lines.values()] == ["0", "-0.50000000"]

@@ -113,7 +113,9 @@ def boundaries(
     with flint.ctx.workprec(BITS):
         for start, end, pair in _pieces(scores, low, high):
             if pair:
-                edges.append(Boundary(certify(partial(_root, scores, pair, start, end), digits), *pair))
+                at_zero = start <= 0 <= end and scores.tie_at_zero(pair)
+                root = arb if at_zero else partial(_root, scores, pair, start, end)
+                edges.append(Boundary(certify(root, digits), *pair))
                 degrees.append(pair[0])
             elif open_end and start == reached:
                 unresolved[-1] = (unresolved[-1][0], _outward(end, inf))

@@ -98,6 +98,18 @@ class Scores:
             power *= step / (rank - order + 1)
         return total
 
+    def tie_at_zero(self, pair: tuple[int, int]) -> bool:
+        """Whether two scores are equal where the parameter is 0, exactly: no ball tells a root from 0."""
+        drift, drag = (Kernel(part[0].weight.subs(self.parameter, 0)) for part in (self.drift, self.drag))
+
+        def score(degree: int) -> Expr:
+            push = drift.potential_multiplier(degree, self.dim) if degree else sp.Integer(0)
+            if self.quantity == "threshold" or not degree:
+                return push
+            return laplacian_eigenvalue(degree, self.dim) * (push - drag.multiplier(0, self.dim))
+
+        return bool(sp.simplify(score(pair[0]) - score(pair[1])) == 0)
+
     def leaders(self, at: arb) -> list[int]:
         """The degrees that may lead somewhere on a piece."""
         scores = {0: arb(0)}
