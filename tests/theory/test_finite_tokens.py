@@ -403,3 +403,12 @@ def test_bad_input_is_refused_in_one_sentence(call, message):
     """The message names the value."""
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("probability", ["0.999999", "0.99999999"])
+def test_a_chance_next_to_certain_needs_a_number_of_tokens_too(probability):
+    """Where the quadrature's chance has plateaus: too few by a tenth is less likely, too many by a tenth is more."""
+    tokens, wanted = tokens_needed(probability, 2, 5), float(probability)
+    fewer, more = (selection_law(2, 5, tokens * part // 10).selection[3] for part in (9, 11))
+    assert fewer < wanted < more
+    assert 1 - more == pytest.approx(1 - wanted, rel=0.1)

@@ -59,7 +59,8 @@ class Certified:
     ([-0.11111 +/- 1.2e-6], [0.33333 +/- 3.4e-6], [0 +/- 1.9e-12])
 
     Order is that of the exact numbers: the balls decide, the same ball is the same number, and where two balls overlap
-    a ValueError asks for more digits. Equality is that of values: the same decimal, the same bound, and balls that
+    a ValueError asks for more digits. (With a number of sympy on the left, sympy compares it with the decimal; write
+    the certified one first.) Equality is that of values: the same decimal, the same bound, and balls that
     overlap, so it does not prove that two exact numbers are one.
 
     >>> two_thirds < 0.7, sorted([two_thirds, certify(arb.pi, 5), -two_thirds])[0], f"{two_thirds:.3f}"

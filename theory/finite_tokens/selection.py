@@ -44,6 +44,8 @@ BETWEEN = "it must lie strictly between 0 and 1"
 MOST_TOKENS = 10**1000
 DISTINCT = 10**12
 """Numbers of tokens that differ by less than one part in this many are not told apart."""
+SECANTS = 30
+"""Steps after which a search halves: where the chance has a plateau, secants creep."""
 RESOLVED = 1e-13
 """The least distance of a probability from 1 that the quadrature tells apart."""
 FAINTEST = 1e-30
@@ -217,8 +219,10 @@ def tokens_needed(
             raise Refused("probability", probability, f"more than 1e1000 tokens are needed at {where}")
         low, high, below = high, high**2, above
         above = excess(high)
+    steps = 0
     while (step := 1 + low // DISTINCT) < high - low:
-        middle = _between(low, high, -below / (above - below))
+        middle = _between(low, high, -below / (above - below) if steps < SECANTS and above > below else 0.5)
+        steps += 1
         middle = min(max(middle, low + step), high - step)
         here = excess(middle)
         if here < 0:
