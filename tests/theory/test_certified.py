@@ -1,5 +1,6 @@
 """Certified decimals against exact integer and rational arithmetic: the right digits, honest bounds, clear refusals."""
 
+import math
 from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from math import inf, nan
@@ -258,3 +259,36 @@ def test_decimal_module_agrees_on_rounding(number, digits):
     }
     assume(len(quotients) == 1)
     assert {Decimal(certified(number, digits).value)} == quotients
+
+
+def test_powers_floors_and_signs_of_balls_around_zero_and_integers():
+    """A ball centred at 0 has powers that hold those of its points; whole parts are those of the exact number."""
+    two_thirds = th.certify(lambda: arb(2) / 3, 5)
+    nothing = two_thirds - two_thirds
+    for power in (1, 2, 3, 8):
+        assert (nothing**power).ball.contains(nothing.ball.upper() ** power)
+        assert (nothing**power).ball.contains((-nothing.ball.upper()) ** power)
+    just_below = th.certify(lambda: 3 - arb(10) ** -11, 5)
+    assert just_below.value == "3.0000"
+    assert (math.floor(just_below), math.ceil(just_below), int(just_below)) == (2, 3, 2)
+    faint = th.certify(lambda: arb(10) ** -8, 5)
+    assert -round(faint, 3) == round(-faint, 3)
+
+
+@pytest.mark.parametrize(
+    "use", [lambda x: f"{x:.2e}", lambda x: round(x, 2), sp.sympify], ids=["format", "round", "sympify"]
+)
+def test_numbers_of_too_many_digits_are_not_written_out(use):
+    """At once, with a sentence; their arithmetic goes on."""
+    huge = th.certify(arb.pi, 15) ** 10**8
+    with pytest.raises(ValueError, match=r"1e(\+-)?100000"):
+        use(huge)
+    assert huge / huge == 1 or abs(huge / huge - 1) < 1e-6
+
+
+def test_truth_values_are_no_numbers_and_huge_exponents_are_refused():
+    """True is not 1; the exponent of exp(1e5000) has too many digits to be printed."""
+    with pytest.raises(ValueError, match="beta True"):
+        th.growth_rate(3, 2, beta=True, digits=5)
+    with pytest.raises(ValueError, match="exponent of the number"):
+        th.growth_rate(1, 2, "1e5000", digits=5)

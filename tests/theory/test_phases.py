@@ -326,3 +326,13 @@ def test_symbols_are_refused_where_a_number_is_needed(function, arguments):
     """A symbolic degree or dimension has no certified boundary: a ValueError that names it, not int()'s TypeError."""
     with pytest.raises(ValueError, match=r"^(degree k|dim d)"):
         function(*arguments)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+def test_the_highest_degree_compared_has_no_upper_boundary(most):
+    """Among degrees 1 to k the last one stays selected for ever: as with a kernel or with noise, beta lies within."""
+    here = th.phase(5, 2, max_degree=most, digits=8)
+    written = th.phase(5, 2, kernel=th.Kernel("exp(beta*t)"), max_degree=most, digits=8)
+    assert here.degree == written.degree == min(most, 3)
+    assert (here.upper is None) == (most <= 3) == (written.upper is None)
+    assert here.lower is None or here.lower < 5

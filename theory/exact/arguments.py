@@ -126,6 +126,8 @@ def passes(gap: Expr, *, zero: bool = False) -> bool:
 
 def _exactly(number: Any, name: str) -> Expr | None:
     """The number as an expression, exactly; None if it is no finite real number."""
+    if isinstance(number, bool):
+        return None
     if isinstance(number, str | Decimal) and _too_far(str(number)):
         raise Refused(name, number, f"the exponent of a number lies within {MOST_EXPONENT}")
     ball = number if isinstance(number, arb) else getattr(number, "ball", None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
+from fractions import Fraction
+from math import ceil, floor, inf
 from operator import add, index, mul, sub, truediv
 from typing import Any, ClassVar, cast
 
@@ -22,6 +23,7 @@ from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.exact.rounding import (
     BITS_PER_DIGIT,
     COARSE,
+    check_written,
     error_bound,
     formatted,
     latex_number,
@@ -35,6 +37,8 @@ LAST_PRECISION = 40
 """Precision stops doubling at this many times the first one: only an exact tie between two decimals gets there."""
 STUCK = 3
 """It also stops where the ball is as wide at so many precisions in a row: a number that came as a ball is in it."""
+FINE = 1e-3
+"""... and it is no mere bound of a number that takes more precision: its radius is less than this share of it."""
 ZERO_DIGITS = 15
 """Digits that a sum with an exact zero may have."""
 
@@ -68,7 +72,11 @@ class Certified:
     >>> sp.sympify(two_thirds), round(two_thirds, 2)
     (66667/100000, [0.67 +/- 0.0034])
 
-    sympy and mpmath take every printed digit; the theory takes the ball wherever it takes a number.
+    sympy and mpmath take every printed digit; the theory takes the ball wherever it takes a number. On the left of an
+    operator mpmath, and on the left of <, <=, >, >= sympy, convert it first and so see its decimal, not its ball:
+
+    >>> two_thirds > 0.666668, sp.Rational(666668, 10**6) < two_thirds          # the decimal is 0.66667
+    (False, True)
     """
 
     value: str
@@ -156,10 +164,11 @@ class Certified:
         with flint.ctx.workprec(self._precision()):
             if power < 0 and self.ball.contains(0):
                 raise ZeroDivisionError(f"{self}: the ball holds 0, so it has no such power; ask for more digits")
-            return _supported(self.ball ** index(power), self.digits)
+            return _supported(_power(self.ball, index(power)), self.digits)
 
     def __neg__(self) -> Certified:
-        value = self.value.removeprefix("-") if self.value.startswith("-") or self.value == "0" else f"-{self.value}"
+        zero = not self.value.partition("e")[0].strip("-0.")
+        value = self.value.removeprefix("-") if self.value.startswith("-") or zero else f"-{self.value}"
         return Certified(value, self.error, -self.ball)
 
     def __pos__(self) -> Certified:
@@ -175,7 +184,16 @@ class Certified:
         return float(self.value)
 
     def __int__(self) -> int:
-        low, high = (int(end) for end in ends(self.ball))
+        return self._whole(int)
+
+    def __floor__(self) -> int:
+        return self._whole(floor)
+
+    def __ceil__(self) -> int:
+        return self._whole(ceil)
+
+    def _whole(self, part: Callable[[Fraction], int]) -> int:
+        low, high = (part(end) for end in ends(self.ball))
         if low != high:
             raise ValueError(f"{self}: {COARSE.format(wanted='its whole part')}")
         return low
@@ -192,7 +210,7 @@ class Certified:
         return f"[{self.value} +/- {self.error}]"
 
     def _sympy_(self) -> sp.Rational:
-        return sp.Rational(self.value)
+        return sp.Rational(check_written(self.value))
 
     def _mpmath_(self, precision: int, rounding: str) -> Any:
         bits = int(self.digits * BITS_PER_DIGIT) + SPARE_BITS
@@ -204,6 +222,13 @@ class Certified:
     def _precision(self) -> int:
         """Bits that hold the middle of the ball and all digits."""
         return int(max(self.ball.bits(), self.digits * BITS_PER_DIGIT)) + 2 * SPARE_BITS
+
+
+def _power(ball: arb, power: int) -> arb:
+    """A power of a ball, also of one that holds 0."""
+    if power > 0 and ball.contains(0):
+        return arb(0, ball.abs_upper() ** power)
+    return ball**power
 
 
 def _rebuilt(value: str, error: str, *known: int) -> Certified:
@@ -280,7 +305,8 @@ def certify(evaluate: Callable[[], arb], digits: int) -> Certified:
             return Certified(*decimal, ball)
         if last:
             raise ArithmeticError(f"the number is too large, or too close to zero, to be enclosed at {precision} bits")
-        if len(radii) == STUCK and finite and 2 * radii[-1] > radii[0]:
+        stuck = len(radii) == STUCK and finite and 2 * radii[-1] > radii[0]
+        if stuck and radii[-1] < FINE * abs(ball).upper():
             raise ArithmeticError(f"a number given is known too coarsely for {digits} digits; give it with more")
         precision *= 2
 

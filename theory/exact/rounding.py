@@ -13,6 +13,8 @@ from gegenflow.theory.exact.balls import ends, parts
 
 BITS_PER_DIGIT = 3.3219280948873626
 MOST_DIGITS = 100_000
+MOST_WRITTEN = 10**1000
+"""Exponents up to it are printed."""
 COARSE = "the number is not known well enough for {wanted}; ask for more digits of it"
 
 
@@ -50,6 +52,8 @@ def positional(mantissa: fmpz, exponent: int, digits: int, smallest: int = -5) -
     """
     text = str(mantissa)
     exponent += len(text) - 1
+    if abs(exponent) > MOST_WRITTEN:
+        raise ArithmeticError(f"the exponent of the number is beyond 1e{len(str(MOST_WRITTEN)) - 1}")
     text = text[:digits].ljust(digits, "0")
     if exponent < smallest or exponent >= digits:
         return f"{text[0]}{'.' * (digits > 1)}{text[1:]}e{exponent:+d}"
@@ -110,6 +114,19 @@ def _check_size(ball: arb, place: int = 0) -> None:
     bits = max(abs(m) + abs(middle).bit_length(), abs(r) + abs(radius).bit_length())
     if abs(place) > MOST_DIGITS or bits > MOST_DIGITS * BITS_PER_DIGIT:
         raise ValueError(f"a decimal is written out with {MOST_DIGITS} digits at most, and up to 1e{MOST_DIGITS}")
+
+
+def check_written(decimal: str) -> str:
+    """The decimal, unless it has too many digits to be written out as a fraction.
+
+    >>> check_written("1e+100001")
+    Traceback (most recent call last):
+    ValueError: 1e+100001: numbers within 1e+-100000 are written out
+    """
+    exponent = decimal.partition("e")[2]
+    if len(exponent) > 8 or abs(int(exponent or 0)) > MOST_DIGITS:
+        raise ValueError(f"{decimal}: numbers within 1e+-{MOST_DIGITS} are written out")
+    return decimal
 
 
 def error_bound(ball: arb, value: Decimal) -> str:

@@ -161,7 +161,8 @@ def phase(
         rate = growth_rate(degree, dim, exact, kernel=kernel, model=model, noise=noise, digits=digits)
     edges: tuple[Certified | None, Certified | None] = (None, None)
     if kernel is None and check_noise(noise) == 0:
-        edges = critical_beta(degree - 1, dim, digits) if degree > 1 else None, critical_beta(degree, dim, digits)
+        lower = critical_beta(degree - 1, dim, digits) if degree > 1 else None
+        edges = lower, None if degree == max_degree else critical_beta(degree, dim, digits)
     elif exact is not None:
         own, near = attention(None, kernel), _near(exact)
         edges = (
