@@ -46,7 +46,8 @@ def _told_apart(item: Any, namesakes: Sequence[Any]) -> str:
     # its name, and those of its arguments that tell it from others of its kind, the first that do
     values = [asdict(other) if is_dataclass(other) and not isinstance(other, type) else {} for other in namesakes]
     own = next(value for value, other in zip(values, namesakes, strict=True) if other is item)
-    left, shown = [value for value in values if value is not own], []
+    left: list[dict[str, Any]] = [value for value in values if value is not own]
+    shown: list[str] = []
     for argument, value in own.items():
         if any(other.get(argument) != value for other in left):
             left, shown = [other for other in left if other.get(argument) == value], [*shown, f"{argument}={value}"]

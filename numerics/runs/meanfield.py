@@ -92,17 +92,17 @@ def solve_density(
     start = density if isinstance(density, Density) else circle_density(density)
     if (mass := negative_mass(start)) > NEGATIVE:
         raise Refused("density", None, f"its negative part has mass {mass:.2g}, it must not be negative")
-    times, observe = check_times(save_at, t_end), observables_of(observe)
+    times, observables = check_times(save_at, t_end), observables_of(observe)
     check_steps(rtol, atol, first_step=first_step, span=t_end)
-    check_look(observe, flow, stop_when=stop_when, record_when=record_when, every=every, seen="of_density")
+    check_look(observables, flow, stop_when=stop_when, record_when=record_when, every=every, seen="of_density")
     most = check_whole("max_degree", MOST_DEGREES[type(start).__name__] if max_degree is None else max_degree, 1)
     if most < start.max_degree:
         raise Refused("max_degree", most, f"the density has degree {start.max_degree} already")
-    for observable in observe:
+    for observable in observables:
         observable.of_density(start, flow)  # one that the density does not have is refused here
     tolerances: dict[str, Any] = {"rtol": float(rtol), "atol": float(atol), "max_degree": most}
     steps = ModeSteps(start, flow, longest=t_end, origin=Origin(first_step=first_step), **tolerances)
-    look = Look(observe, None, stop_when, record_when, progress, every=every)
+    look = Look(observables, None, stop_when, record_when, progress, every=every)
     if checkpoint is not None:
         path = checked_path(checkpoint, "checkpoint")
         look = replace(look, save=lambda run: run.save(path))
@@ -114,7 +114,7 @@ def solve_density(
         "model": flow.model,
         "t_end": float(t_end),
         **tolerances,
-        "observe": observables_text(observe),
+        "observe": observables_text(observables),
     }
     return follow_density(steps, flow, look, t_end=float(t_end), times=times, facts=facts)
 

@@ -72,7 +72,8 @@ def in_threads(count: int | None) -> Iterator[None]:
     from gegenflow.numerics.tokens.arguments import check_whole
 
     before = get_num_threads()
-    wanted = before if count is None else check_whole("threads", count, 1, config.NUMBA_NUM_THREADS)
+    most: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    wanted = before if count is None else check_whole("threads", count, 1, most)
     set_num_threads(wanted)
     try:
         yield
