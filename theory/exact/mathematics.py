@@ -9,7 +9,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 
 
-class Printer(LatexPrinter):
+class Printer(LatexPrinter):  # type: ignore[misc]
     """The derivative of a product has brackets: without them it reads as that of the first factor."""
 
     def _print_Derivative(self, derivative: sp.Derivative) -> str:
