@@ -4,6 +4,7 @@ An integrator is a :class:`Stepper`; what it has in common with all others is he
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
@@ -140,9 +141,10 @@ def drive(
     """Let a stepper go on to ``t_end``, keep what ``observe`` makes of its states, and say how it ended.
 
     ``save_at`` are times from that of the stepper to ``t_end``, in order.  The crossings that ``watches`` look for are
-    located inside steps; one that stops ends the run there.  An interrupt from the keyboard, a FloatingPointError and a
-    pace that is hopeless end it too: everything up to the last step is kept and the status says what happened.  The
-    caller raises the interrupt on.
+    located inside steps; one that stops ends the run there.  An interrupt from the keyboard, a FloatingPointError, a
+    pace that is hopeless and, after the first step, any other exception, such as one of an observable, end it too:
+    everything up to the last step is kept and the status says what happened.  The caller raises the interrupt on.  A
+    checkpoint that cannot be written stops nothing; the next may be.
 
     >>> from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
     >>> grow = lambda angle, out: np.copyto(out, angle)
@@ -171,9 +173,12 @@ def drive(
                 pace.check()
                 if checkpoint is not None:
                     record.leave(checkpoint)
-        except (KeyboardInterrupt, FloatingPointError) as problem:
-            if isinstance(problem, KeyboardInterrupt):
-                take_interrupt()
+        except KeyboardInterrupt as problem:
+            take_interrupt()
+            return record.ended(problem)
+        except Exception as problem:
+            if not (stepper.counts[0] or isinstance(problem, FloatingPointError)):
+                raise  # nothing has moved yet: what was given does not work at all
             return record.ended(problem)
         return record.ended()
 
@@ -199,7 +204,7 @@ class _Record(Generic[State, Saved]):
     def leave(self, checkpoint: Checkpoint[State, Saved]) -> None:
         if monotonic() - self.left >= checkpoint.every:
             message = f"on its way at t = {self.time:g} of {self.t_end:g}: a checkpoint"
-            with interrupts_held():
+            with interrupts_held(), suppress(OSError):
                 checkpoint.save(self.so_far(Status(False, message)))
             self.left = monotonic()
 
@@ -244,6 +249,8 @@ class _Pace:
 def _broken_off(cause: BaseException, reached: float, t_end: float) -> Status:
     if isinstance(cause, KeyboardInterrupt):
         return Status(False, f"interrupted at t = {reached:g} of {t_end:g}; everything up to there is kept")
+    if not isinstance(cause, FloatingPointError):
+        return Status(False, f"stopped at t = {reached:g} of {t_end:g}: {type(cause).__name__}: {cause}")
     remedy = getattr(cause, "remedy", "try a smaller t_end")
     return Status(False, f"stopped at t = {reached:g} of {t_end:g}: {cause}{'; ' * bool(remedy)}{remedy}")
 

@@ -81,7 +81,8 @@ def extended(
 
 def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run:
     settings = settings_again(run.parameters, flow, *run.tokens.shape, t_end)
-    start = Start(run.tokens, run.radii, run.weights, run.reached, run.memory or None)
+    begun = {*run.memory} - {"time", "track"}
+    start = Start(run.tokens, run.radii, run.weights, run.reached, run.memory if begun else None)
     track = run.memory.get("track", np.arange(run.trajectories.shape[1]))
     return follow(start, flow, settings, replace(look, tracked=track), t_end=t_end, times=times)
 

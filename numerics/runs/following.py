@@ -1,6 +1,6 @@
 """Tokens followed from a start to an end, and the run made of what was seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed_version
 from time import perf_counter
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import Integration, Status
 from gegenflow.numerics.integrators.events import Crossing, Event
-from gegenflow.numerics.integrators.interrupts import Interrupted, listening
+from gegenflow.numerics.integrators.interrupts import Interrupted, listening, take_interrupt
 from gegenflow.numerics.observables.texts import names_of, observables_text
 from gegenflow.numerics.runs.flows import flow_parameters
-from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums
+from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums, unmoved
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.runs.settings import Look, Settings
 from gegenflow.numerics.tokens.geometry import Array
@@ -39,7 +39,11 @@ def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: f
     tracked = np.empty(0, dtype=np.int64) if look.tracked is None else look.tracked
     look = replace(look, tracked=tracked)
     with listening():
-        way = choose_way(start, flow, settings, t_end)
+        try:
+            way = choose_way(start, flow, settings, t_end)
+        except KeyboardInterrupt:
+            take_interrupt()
+            way, times, look = unmoved(start, settings, flow), times[:0], replace(look, stop_when=(), record_when=())
 
         def observe(_: float, state: Array) -> Seen:
             rows, radii = way.read(state)
@@ -55,30 +59,47 @@ def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: f
         return look.along(way.stepper, observe, seen_by, made, t_end=t_end, times=times)
 
 
-def measured(run: Run, start: Start, flow: Flow, settings: Settings, progress: bool) -> Run:
-    """The run with its error: the largest distance of a token, with its length, from a more exact second run.
+def measured(
+    run: Run, second: Callable[[], Run], distance: Callable[[Run, Run], float], keep: Callable[[Run], Run]
+) -> Run:
+    """The run with its error, for ``keep``: the distance of its end from that of a more exact ``second`` run.
 
     >>> start, settings = Start(np.eye(2), np.ones(2), np.full(2, 0.5)), Settings("auto", rtol=1e-6)
-    >>> run = follow(start, Flow(beta=0), settings, Look(), t_end=1.0, times=np.array([]))
-    >>> measured(run, start, Flow(beta=0), settings, progress=False).error < 1e-6
+    >>> times = {"t_end": 1.0, "times": np.array([])}
+    >>> run = follow(start, Flow(beta=0), settings, Look(), **times)
+    >>> again = lambda: follow(start, Flow(beta=0), settings.finer("dense"), Look(), **times)
+    >>> measured(run, again, farthest, keep=lambda run: run).error < 1e-6
     True
+
+    An interrupt of the second run raises Interrupted with the first.
     """
     if not run.status:
         return run
-    clock, finer = perf_counter(), settings.finer(str(run.parameters["method"]))
-    t_end, stopped = float(run.memory["time"]), False
+    clock, stopped = perf_counter(), False
     try:
-        second = follow(start, flow, finer, Look(progress=progress), t_end=t_end, times=np.array([]))
+        other = second()
     except Interrupted as stop:
-        second, stopped = cast(Run, stop.run), True
-    if second.status:
-        ends = (one.radii[:, None] * one.tokens for one in (run, second))
-        distance = np.linalg.norm(next(ends) - next(ends), axis=1).max()
-        return replace(run, error=float(distance), seconds=run.seconds + perf_counter() - clock)
-    run = replace(run, status=Status(True, f"{run.status}; no error, as the second run {second.status}"))
+        other, stopped = cast(Run, stop.run), True
+    if other.status:
+        run = replace(run, error=distance(run, other), seconds=run.seconds + perf_counter() - clock)
+    else:
+        run = replace(run, status=Status(True, f"{run.status}; no error, as the second run {other.status}"))
+    run = keep(run)
     if stopped:
         raise Interrupted(run)
     return run
+
+
+def farthest(run: Run, other: Run) -> float:
+    """The largest distance of a token, with its length, at the end from where another run has it.
+
+    >>> start = Start(np.eye(2), np.ones(2), np.full(2, 0.5))
+    >>> run = follow(start, Flow(beta=0), Settings("auto"), Look(), t_end=1.0, times=np.array([]))
+    >>> farthest(run, replace(run, radii=np.array([1.0, 1.5])))
+    0.5
+    """
+    ends = (one.radii[:, None] * one.tokens for one in (run, other))
+    return float(np.linalg.norm(next(ends) - next(ends), axis=1).max())
 
 
 def _run(

@@ -1,7 +1,7 @@
 """The mean-field equation on the circle beyond smooth densities: quantiles that move with the flow."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -13,8 +13,10 @@ from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.distribution import quantiles
 from gegenflow.numerics.fields.circle import circle_points
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.runs.following import measured
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import Run
+from gegenflow.numerics.runs.settings import TIGHTER, Look
 from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -69,10 +71,24 @@ def solve_quantiles(
         raise Refused("weights", None, "quantiles have equal masses")
     if estimate_error and n % 2:
         raise Refused("n", n, "estimate_error needs an even number of quantiles")
-    run = simulate(circle_points(quantiles(start, n)), flow, rtol=rtol, atol=atol, **options)
-    if not (estimate_error and run.status.ok):
+    points, checkpoint = circle_points(quantiles(start, n)), options.get("checkpoint")
+    run = simulate(points, flow, rtol=rtol, atol=atol, **options)
+    if not estimate_error:
         return run
-    finer = {"rtol": max(rtol / 100, SMALLEST_RTOL), "atol": atol / 100, "observe": [], "save_at": []}
-    half = simulate(circle_points(quantiles(start, n // 2)), flow, **{**options, **finer})
+    look = Look(save=None if checkpoint is None else lambda run: run.save(checkpoint))
+    again = partial(_half_as_many, run, points, flow, rtol, atol, options)
+    return measured(run, again, _apart, keep=look.kept)
+
+
+def _half_as_many(run: Run, points: Array, flow: Flow, rtol: float, atol: float, options: Mapping[str, Any]) -> Run:
+    # every other quantile, more exactly, to the time that the run has reached, and nothing to look at
+    how = {name: options[name] for name in ("method", "order", "merge", "threads", "progress") if name in options}
+    finer = {"rtol": max(TIGHTER * rtol, SMALLEST_RTOL), "atol": TIGHTER * atol}
+    if how.get("merge") is not None:
+        how["merge"] = min(how["merge"], 0.1 * sum(finer.values()))
+    return simulate(points[::2], flow, t_end=run.reached, save_at=[], **finer, **how)
+
+
+def _apart(run: Run, half: Run) -> float:
     distance = np.linalg.norm(run.tokens[::2] - half.tokens, axis=1)
-    return replace(run, error=float(np.sqrt(np.mean(distance**2))), seconds=run.seconds + half.seconds)
+    return float(np.sqrt(np.mean(distance**2)))

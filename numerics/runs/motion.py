@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -41,18 +42,20 @@ class Start:
 class Way:
     """A stepper, what its states say, and the field whose sums it takes, None for those that are exact.
 
-    Tokens may be followed in coordinates of the space that they span: ``basis``, shape=[dim, dims of it].
+    Tokens may be followed in coordinates of the space that they span: ``basis``, shape=[dim, dims of it].  ``exact``
+    names the sums where there is no field.
     """
 
     stepper: Stepper[Array]
     read: Callable[[Array], Reading]
     basis: Array | None = None
     sums: Field | None = None
+    exact: str = "dense"
 
     @property
     def method(self) -> str:
         """How the sums are taken."""
-        return "dense" if self.sums is None else self.sums.method
+        return self.exact if self.sums is None else self.sums.method
 
     @property
     def merges(self) -> Array:
@@ -102,6 +105,38 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
     return Way(AdaptiveSteps(sums, rows, order=settings.order, **steps), _as_they_are, basis, sums)
 
 
+def unmoved(start: Start, settings: Settings, flow: Flow) -> Way:
+    """What is left of a run that was interrupted while its sums were prepared: it stays where it starts, and can go on.
+
+    >>> start = Start(np.eye(2), np.ones(2), np.full(2, 0.5))
+    >>> unmoved(start, Settings("auto"), Flow(beta=1)).stepper.at(0.0)
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    memory = start.memory
+    if memory is None and settings.step is not None:
+        streams = _streams(settings.rng)
+        memory = NoisySteps(_no_field, start.tokens, noise=flow.noise, step=settings.step, **streams).memory(0.0)
+    return Way(_Standstill(start, memory or {}), lambda rows: (rows, start.radii), exact=settings.method)
+
+
+class _Standstill:
+    # a stepper that was interrupted before it was one
+    hopeless, counts = inf, (0, 0, 0)
+
+    def __init__(self, start: Start, memory: Memory) -> None:
+        self.time, self.tokens, self.remembered = start.time, start.tokens, memory
+
+    def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    def at(self, time: float) -> Array:
+        return self.tokens.copy()
+
+    def memory(self, time: float) -> Memory:
+        return self.remembered
+
+
 def judge_sums(way: Way, start: Start, end: Integration[Array, Any], tol: float) -> tuple[Status, float | None]:
     """The status of a run, and how far the error of the sums may have moved a token: None where nobody knows."""
     sums = way.sums
@@ -137,6 +172,10 @@ def _bound_to_dim(method: str) -> bool:
 
 def _as_they_are(rows: Array) -> Reading:
     return rows, np.ones(len(rows))
+
+
+def _no_field(state: Array, out: Array) -> None:
+    raise KeyboardInterrupt
 
 
 def _streams(rng: int | np.random.Generator | None) -> dict[str, Any]:

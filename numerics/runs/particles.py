@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Unpack
 
@@ -12,7 +13,7 @@ from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.integrators.normalization import check_radii
 from gegenflow.numerics.observables.texts import observables_of
 from gegenflow.numerics.observables.tokens import Observable
-from gegenflow.numerics.runs.following import follow, measured
+from gegenflow.numerics.runs.following import farthest, follow, measured
 from gegenflow.numerics.runs.motion import Start
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.runs.settings import Crossings, Look, check_look, check_settings, check_track
@@ -111,7 +112,8 @@ def simulate(
     >>> bool(np.isclose(run.tokens[0, 1] / run.tokens[0, 0], np.tan(1) * np.exp(-2.0), rtol=1e-9))
     True
 
-    Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead.  Ctrl-C raises
+    Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead: a velocity that is not
+    finite, an observable that raises after the first step, a checkpoint that cannot be written.  Ctrl-C raises
     :class:`gegenflow.numerics.Interrupted`, a KeyboardInterrupt, with the run so far as its ``run``.  Source: arXiv
     2410.23228 for the models, 2312.10794 for the matrices, 2604.16288 for the noise, 2510.22026 for the layer norms.
     """
@@ -147,4 +149,8 @@ def simulate(
         look = replace(look, save=lambda run: run.save(path))
     with in_threads(threads):
         run = follow(start, flow, settings, look, t_end=float(t_end), times=times)
-        return measured(run, start, flow, settings, progress) if estimate_error else run
+        if not estimate_error:
+            return run
+        finer = settings.finer(str(run.parameters["method"]))
+        again = partial(follow, start, flow, finer, Look(progress=progress), t_end=run.reached, times=np.empty(0))
+        return measured(run, again, farthest, keep=look.kept)

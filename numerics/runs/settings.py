@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import check_method
-from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Saved, State, Stepper, drive
+from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Saved, State, Status, Stepper, drive
 from gegenflow.numerics.integrators.events import Crossing, crossings, watches
 from gegenflow.numerics.integrators.few_tokens import LONGEST
-from gegenflow.numerics.integrators.interrupts import Interrupted
+from gegenflow.numerics.integrators.interrupts import Interrupted, take_interrupt
 from gegenflow.numerics.integrators.merging import check_merge
 from gegenflow.numerics.integrators.stochastic import check_pace_of_noise, default_step
 from gegenflow.numerics.observables.texts import names_of
@@ -25,6 +25,7 @@ from gegenflow.numerics.tokens.arguments import (
     check_steps,
     check_whole,
 )
+from gegenflow.numerics.tokens.files import interrupts_held
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -92,7 +93,10 @@ class Look:
         t_end: float,
         times: Array,
     ) -> Made:
-        """What is ``made`` of the end of a stepper that goes on to ``t_end``: saved, and raised on an interrupt."""
+        """What is ``made`` of the end of a stepper that goes on to ``t_end``: saved, and raised on an interrupt.
+
+        An interrupt while it is made waits until that is done.
+        """
         save = self.save
         end: Integration[State, Saved] = drive(
             stepper,
@@ -103,11 +107,24 @@ class Look:
             progress=self.progress,
             checkpoint=None if save is None else Checkpoint(lambda end: save(made(end)), self.every),
         )
-        run = made(end)
-        if save is not None:
-            save(run)
-        if end.interrupted:
+        interrupted = end.interrupted
+        try:
+            with interrupts_held():
+                run = self.kept(made(end))
+        except KeyboardInterrupt:
+            take_interrupt()
+            interrupted = True
+        if interrupted:
             raise Interrupted(run)
+        return run
+
+    def kept(self, run: Any) -> Any:
+        """The run at its end, saved if it is to be; where that fails its status says so."""
+        try:
+            if self.save is not None:
+                self.save(run)
+        except (OSError, ValueError) as problem:
+            return replace(run, status=Status(False, f"{run.status}, but it could not be saved: {problem}"))
         return run
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
+from gegenflow.numerics.integrators.interrupts import listening, take_interrupt
 from gegenflow.numerics.tokens.reading import holds_run
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.command.arguments import Whole, real, source, target
@@ -82,7 +83,9 @@ def run(options: Namespace) -> int:
         if (interrupted := getattr(stop, "run", None)) is None:
             raise
         outcome, status = interrupted, 1
-    facts = _outcome(options, flow, outcome)
+    ends, whole = _ends(flow, outcome)
+    status = status if whole else 1
+    facts = _outcome(options, outcome, ends)
     if options.format == "json":
         degrees = [asdict(prospect) | {"emergence": finite(prospect.emergence)} for prospect in held]
         show_json(facts | ({"verdict": held[0].verdict, "degrees": degrees} if held else {}))
@@ -178,21 +181,33 @@ def _seed(options: Namespace) -> int | None:
     return None if options.start and not options.noise else options.rng
 
 
-def _outcome(options: Namespace, flow: Flow, run: Run) -> dict[str, Any]:
-    """What became of the tokens; the energy is None where it overflows, or is not known for a kernel."""
-    n, dim = run.tokens.shape
-    try:
-        energy = nm.Energy()(run.tokens, run.weights, flow)
-    except Refused:
-        energy = None
+def _ends(flow: Flow, run: Run) -> tuple[dict[str, Any], bool]:
+    """Energy and clusters at the end, None where an interrupt came before them, and whether none did.
+
+    The energy is also None where it overflows, or is not known for a kernel.
+    """
     scale = nm.Clusters()
-    clusters = scale(run.tokens, run.weights, flow)
+    found: dict[str, Any] = {"energy": None, "clusters": None}
+    found |= {"cluster_angle": scale.angle, "cluster_coherence": scale.coherence}
+    with listening():
+        try:
+            with suppress(Refused):
+                found["energy"] = nm.Energy()(run.tokens, run.weights, flow)
+            found["clusters"] = scale(run.tokens, run.weights, flow)
+        except KeyboardInterrupt:
+            take_interrupt()
+            return found, False
+    return found, True
+
+
+def _outcome(options: Namespace, run: Run, ends: dict[str, Any]) -> dict[str, Any]:
+    """What became of the tokens."""
+    n, dim = run.tokens.shape
     facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
     facts |= {"reached": run.reached, "scaled": bool(run.parameters.get("scaled"))}
     facts |= {"start": str(options.start) if options.start else None, "normalize": options.normalize}
     facts |= {name: run.parameters.get(name) for name in ("method", "rtol", "atol", "order", "step", "merge")}
-    facts |= {"rng": run.parameters.get("rng"), "energy": energy, "clusters": clusters, "cluster_angle": scale.angle}
-    facts |= {"cluster_coherence": scale.coherence, "status": str(run.status)}
+    facts |= {"rng": run.parameters.get("rng"), **ends, "status": str(run.status)}
     facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
     facts |= {"field_error": run.field_error, "error": run.error}
     return facts | ({"out": str(options.out)} if options.out else {})
