@@ -25,6 +25,9 @@ Number = SupportsFloat | SupportsIndex
 
 LARGEST_BETA = 700.0  # exp(beta) overflows float64 just above 709
 
+ZOOM, ZOOMS = 8, 18  # factor and number of looks from a cell of the grid down to the spacing of floats
+UNBOUNDED = 1e6  # times its largest value on the grid: more has no bound
+
 SMALLEST_BETA = -150.0  # squares of sums in units of exp(beta), up to exp(-4 beta), fit into float64
 
 
@@ -96,7 +99,7 @@ def check_kernel(kernel: Kernel) -> None:
     overlap, name = np.linspace(-1, 1, 202).reshape(2, 101), kernel_name(kernel)
     try:
         with np.errstate(all="ignore"):
-            value = np.asarray(kernel(overlap.copy()), dtype=np.float64)
+            value = _real_values(kernel, overlap, name)
     except (TypeError, ValueError) as error:
         raise Refused("kernel", name, f"it does not take an array of overlaps: {error}") from error
     if value.shape != overlap.shape:
@@ -104,6 +107,28 @@ def check_kernel(kernel: Kernel) -> None:
     if not np.isfinite(value).all():
         bad = overlap[~np.isfinite(value)][0]
         raise Refused("kernel", name, f"it is not finite at overlap {bad:.3g}; it must be on all of [-1, 1]")
+    flat, height = overlap.ravel(), np.abs(value.ravel())
+    for steepest in {int(height.argmax()), 1 + int(np.abs(np.diff(value.ravel(), 2)).argmax())}:
+        _check_bounded(kernel, flat[max(steepest - 1, 0)], flat[min(steepest + 1, flat.size - 1)], height.max(), name)
+
+
+def _check_bounded(kernel: Kernel, low: float, high: float, height: float, name: str) -> None:
+    # down to the spacing of floats the largest value stays near those on a grid, or it grows without bound
+    for _ in range(ZOOMS):
+        overlap = np.linspace(low, high, 2 * ZOOM + 1)
+        with np.errstate(all="ignore"):
+            value = np.abs(_real_values(kernel, overlap, name))
+        top = int(np.where(np.isfinite(value), value, np.inf).argmax())
+        if not value[top] <= UNBOUNDED * max(height, 1e-300):
+            raise Refused("kernel", name, f"it grows without bound near overlap {overlap[top]:.6g}")
+        low, high = overlap[max(top - 1, 0)], overlap[min(top + 1, 2 * ZOOM)]
+
+
+def _real_values(kernel: Kernel, overlap: Array, name: str) -> Array:
+    value = np.asarray(kernel(overlap.copy()))
+    if value.dtype.kind == "c":
+        raise Refused("kernel", name, "it gives complex numbers, weights are real")
+    return value.astype(np.float64)
 
 
 def kernel_name(kernel: Kernel) -> str:

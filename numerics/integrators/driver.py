@@ -158,7 +158,7 @@ def drive(
     with quiet, listening(), progress_bar(progress, stepper.time, t_end) as bar:
         try:
             pending, pace = next(due, None), _Pace(stepper, t_end)
-            lookout = Lookout(watches, stepper.at(stepper.time)) if watches else None
+            lookout = record.lookout = Lookout(watches, stepper.at(stepper.time)) if watches else None
             while True:
                 while pending is not None and pending <= record.time:
                     record.saved.append((pending, observe(pending, stepper.at(pending))))
@@ -190,6 +190,7 @@ class _Record(Generic[State, Saved]):
         self.saved: list[tuple[float, Saved]] = []
         self.events: list[Event[State]] = []
         self.stop: Event[State] | None = None
+        self.lookout: Lookout[State] | None = None
         self.left = monotonic()
 
     @property
@@ -211,7 +212,7 @@ class _Record(Generic[State, Saved]):
     def ended(self, cause: BaseException | None = None) -> Integration[State, Saved]:
         if cause is not None:
             return self.so_far(_broken_off(cause, self.time, self.t_end), isinstance(cause, KeyboardInterrupt))
-        message = f"reached t = {self.t_end:g}"
+        message = f"reached t = {self.t_end:g}{self.lookout.unseen if self.lookout else ''}"
         if self.stop:
             message = f"stopped at t = {self.time:g} where {self.stop.name} is {self.stop.value:g}"
         return self.so_far(Status(True, message))

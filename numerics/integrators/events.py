@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from math import isfinite
 from typing import Any, Generic, TypeVar
 
@@ -92,6 +93,13 @@ class Lookout(Generic[State]):
 
     def __init__(self, watches: Sequence[Watch[State]], state: State) -> None:
         self.watches, self.values = watches, [watch.value(state) for watch in watches]
+        self.numbers = [*map(isfinite, self.values)]  # which have ever been one
+
+    @property
+    def unseen(self) -> str:
+        """What a status says of watches that have never been a number, and so cannot have crossed anything."""
+        names = [watch.name for watch, number in zip(self.watches, self.numbers, strict=True) if not number]
+        return f", but {' and '.join(names)} was never a finite number" if names else ""
 
     def look(self, at: Callable[[float], State], before: float, now: float) -> list[Event[State]]:
         """The crossings in a step from ``before`` to ``now``, in order, up to the first that stops."""
@@ -99,6 +107,7 @@ class Lookout(Generic[State]):
         for which, watch in enumerate(self.watches):
             old, self.values[which] = self.values[which], watch.value(state)
             new = self.values[which]
+            self.numbers[which] |= isfinite(new)
             rising = new >= watch.level
             crossed = isfinite(old) and isfinite(new) and rising != (old >= watch.level)
             if crossed and watch.rising in (None, rising):
@@ -157,11 +166,36 @@ def crossings(name: str, given: Crossing | Sequence[Crossing]) -> Sequence[Cross
     return found
 
 
+def check_observable(name: str, observable: object, takes: str, *, seen: str = "__call__") -> None:
+    """Refuse, by the ``name`` of its argument, what cannot be called with what a solver gives: ``takes``, in words.
+
+    ``seen`` is the method that is called.
+
+    >>> check_observable("observe", len, "density, flow")
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: observe <built-in function len>: it must be a function of density, flow
+    """
+    look = observable if seen == "__call__" else getattr(observable, seen, None)
+    fits = callable(look) and not isinstance(observable, type)
+    if fits and callable(look):
+        try:
+            signature(look).bind(*takes.split(", "))
+        except TypeError:
+            fits = False
+        except ValueError:
+            pass  # compiled, and does not tell
+    if not fits:
+        what = f"it must be a function of {takes}" if seen == "__call__" else f"it has no {seen}({takes})"
+        raise Refused(name, repr(observable), what)
+
+
 def _number(
     look: Callable[[State], object], index: int | tuple[int, ...] | None, name: str
 ) -> Callable[[State], float]:
     def value(state: State) -> float:
         seen = np.asarray(look(state))
+        if seen.dtype.kind not in "biuf":
+            raise Refused(name, None, f"the observable gives {str(seen)[:40]}, of dtype {seen.dtype}, no real number")
         if index is None and seen.ndim:
             raise Refused(
                 name, f"of shape {seen.shape}", "the observable must be one number, or index= must choose one"

@@ -9,7 +9,7 @@ from gegenflow.numerics.fields.flow import Flow, check_parts
 from gegenflow.numerics.fields.method import CHOSEN, prepare_field
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Origin, drive
-from gegenflow.numerics.integrators.events import Crossing, watches
+from gegenflow.numerics.integrators.events import Crossing, check_observable, crossings, watches
 from gegenflow.numerics.integrators.interrupts import Interrupted
 from gegenflow.numerics.integrators.runge_kutta import Velocity
 from gegenflow.numerics.tokens.arguments import check_steps, check_times
@@ -79,6 +79,9 @@ def integrate(
     velocity = _velocity(velocity, state, weights, accuracy)
     if observe is not None and not callable(observe):
         raise Refused("observe", repr(observe), "it must be a function of the time and the state")
+    for name, given in (("stop_when", stop_when), ("record_when", record_when)):
+        for crossing in crossings(name, given):
+            check_observable(name, crossing.observable, "state")
     looks = watches(stop_when, record_when, lambda crossing: crossing.observable)
     end: Integration[Array, object] = drive(
         AdaptiveSteps(velocity, state, tol=rtol + atol, order=order, origin=Origin(t_start, first_step)),

@@ -18,10 +18,10 @@ from gegenflow.numerics.observables.texts import names_of, observables_text
 from gegenflow.numerics.runs.flows import flow_parameters
 from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums, unmoved
 from gegenflow.numerics.runs.run import Run
-from gegenflow.numerics.runs.settings import Look, Settings
+from gegenflow.numerics.runs.settings import Look, Settings, recorder
 from gegenflow.numerics.tokens.geometry import Array
 
-Seen = tuple[Array, Array, list[object]]
+Seen = tuple[Array, Array, list[NDArray[Any]]]
 """Of a saved time: the tracked tokens, in coordinates of the way, their lengths, and what the observables gave."""
 
 
@@ -37,7 +37,7 @@ def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: f
     """
     clock = perf_counter()
     tracked = np.empty(0, dtype=np.int64) if look.tracked is None else look.tracked
-    look = replace(look, tracked=tracked)
+    look, record = replace(look, tracked=tracked), recorder(look.observe)
     with listening():
         try:
             way = choose_way(start, flow, settings, t_end)
@@ -48,7 +48,7 @@ def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: f
         def observe(_: float, state: Array) -> Seen:
             rows, radii = way.read(state)
             path, whole = rows[tracked], way.whole(rows) if look.observe else rows
-            return path, radii[tracked], [item(whole, start.weights, flow) for item in look.observe]
+            return path, radii[tracked], record(lambda item: item(whole, start.weights, flow))
 
         def seen_by(crossing: Crossing) -> Any:
             return lambda state: crossing.observable(way.whole(way.read(state)[0]), start.weights, flow)

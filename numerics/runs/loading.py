@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from math import isfinite
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,14 @@ from gegenflow.numerics.densities.zonal import ZonalDensity
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.weights import check_fit
 from gegenflow.numerics.integrators.driver import Status
+from gegenflow.numerics.integrators.memories import check_memory, check_next_step
+from gegenflow.numerics.observables.texts import observables_of
 from gegenflow.numerics.runs.archives import FORMAT, Facts, read_archive
-from gegenflow.numerics.runs.flows import read_flow
+from gegenflow.numerics.runs.flows import check_recorded, read_flow
+from gegenflow.numerics.runs.motion import stepper_of
 from gegenflow.numerics.runs.run import DENSITY_ARRAYS, FLOW, GROUPS, RUN_ARRAYS, DensityRun, Run
-from gegenflow.numerics.tokens.arguments import check_array, check_whole
+from gegenflow.numerics.runs.settings import check_track, settings_again
+from gegenflow.numerics.tokens.arguments import check_array, check_number, check_steps, check_whole
 from gegenflow.numerics.tokens.arrays import MOST_BYTES
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 
@@ -39,6 +43,7 @@ DENSITY_SHAPES = {
     "resolution": ("times",),
     "last": ("last modes",),
 }
+EVENTS = {"time": "f", "which": "iu", "value": "f", "rising": "b", "state": "f"}
 MOST_EVALUATIONS = 2**63
 NAMES_OF_FORMAT_0 = {"form": "query_key", "values": "value", "normalization": "layer_norm"}
 
@@ -103,7 +108,46 @@ def _run(facts: Facts, arrays: Arrays) -> Run:
     common = _common(facts, arrays, own["t"], count)
     for name in ("query_key", "value"):
         check_fit(name, getattr(common["flow"], name, None), tokens.shape[1])
-    return Run(**own, **errors, **common)
+    run = Run(**own, **errors, **common)
+    _check_going_on(run)
+    _check_events(run.events, own["trajectories"].shape[1:], run.memory.get("time", inf))
+    when, left = run.merges.T
+    if not ((np.diff(when, prepend=0.0) >= 0) & (np.diff(left, prepend=len(tokens)) < 0) & (left >= 1)).all():
+        raise ValueError("merges are no times and numbers of clusters left")
+    return run
+
+
+def _check_going_on(run: Run) -> None:
+    """Settings and memory with which a run could go on; those of another flow are not its own."""
+    told, (n, dim) = run.parameters, run.tokens.shape
+    if run.flow is not None:
+        check_recorded(run.flow, told)
+    parts = {name: told[name] for name in ("noise", "model", "layer_norm", "query_key", "value") if name in told}
+    flow = run.flow or Flow(kernel=np.ones_like, **parts)  # a file holds no function
+    last = check_number("t_end", told.get("t_end"), least=0.0)
+    settings = settings_again(told, flow, n, dim, last)
+    tracked = run.memory.get("track", np.arange(run.trajectories.shape[1]))
+    if len(check_track(tracked, n, dim, len(run.t))) != run.trajectories.shape[1] or tracked.ndim != 1:
+        raise ValueError(f"track holds {tracked.size} tokens, trajectories {run.trajectories.shape[1]}")
+    if {*run.memory} - {"time", "track"} or ("time" in run.memory and settings.step is not None):
+        check_memory(run.memory, stepper_of(n, flow, settings), run.tokens, step=settings.step, unit=flow.unit)
+    if not (run.t >= 0).all() or (run.t > run.memory.get("time", inf)).any():
+        raise ValueError("its times are not between 0 and the one that it reached")
+
+
+def _check_events(events: Mapping[str, NDArray[Any]], state: tuple[int, ...], reached: Any) -> None:
+    """Arrays over the crossings of a run, if it has any."""
+    if not {*events} & {*EVENTS}:
+        return
+    times = events.get("time", np.empty((0, 0)))
+    for name, kinds in EVENTS.items():
+        array = events.get(name)
+        if array is None or array.dtype.kind not in kinds or array.shape[:1] != times.shape or times.ndim != 1:
+            raise ValueError(f"events: {name} is no array of one entry for each of {times.size} events")
+    if not ((times >= 0) & (times <= reached)).all() or (events["which"] < 0).any():
+        raise ValueError("events are not at times that the run has reached")
+    if (axes := events["state"].shape[1:]) != state and not len(axes) == len(state) == 1:
+        raise ValueError(f"events: state has shape {events['state'].shape}")
 
 
 def _density_run(facts: Facts, arrays: Arrays) -> DensityRun:
@@ -114,8 +158,18 @@ def _density_run(facts: Facts, arrays: Arrays) -> DensityRun:
     top = own["resolution"]
     if top.dtype.kind != "i" or not ((top >= 0) & (top <= widest.max_degree)).all():
         raise ValueError(f"resolution is not in whole numbers from 0 to {widest.max_degree}")
-    reached = _number(facts, "reached")
-    return DensityRun(density=density, reached=reached, **own, **_common(facts, arrays, own["t"], len(own["t"])))
+    reached = check_number("reached", _number(facts, "reached"), least=0.0)
+    run = DensityRun(density=density, reached=reached, **own, **_common(facts, arrays, own["t"], len(own["t"])))
+    if run.flow is not None:
+        check_recorded(run.flow, run.parameters)
+    check_steps(run.parameters.get("rtol"), run.parameters.get("atol"))
+    check_whole("max_degree", run.parameters.get("max_degree"), 1)
+    if "next_step" in run.memory:
+        check_next_step(run.memory)
+    if not ((run.t >= 0) & (run.t <= reached)).all():
+        raise ValueError("its times are not between 0 and the one that it reached")
+    _check_events(run.events, (len(last),), reached)
+    return run
 
 
 def _common(facts: Facts, arrays: Arrays, times: Array, count: int) -> dict[str, Any]:
@@ -141,7 +195,16 @@ def _common(facts: Facts, arrays: Arrays, times: Array, count: int) -> dict[str,
     }
     told = facts.pop("flow", None)
     flow = None if told is None else read_flow(told, _group(arrays, FLOW))
+    _check_observe(known["parameters"].get("observe"))
     return known | groups | {"flow": flow, "extra": facts}
+
+
+def _check_observe(told: object) -> None:
+    """What parameters say of observables: those of this package can be made again."""
+    items = [] if told is None else json.loads(told) if isinstance(told, str) else None
+    if not isinstance(items, list) or not all(isinstance(item, list) and len(item) in (1, 2) for item in items):
+        raise ValueError(f"observe {told!r} names no observables")
+    observables_of(json.dumps([item for item in items if len(item) == 2]))
 
 
 def _group(arrays: Arrays, prefix: str) -> Arrays:
@@ -185,6 +248,6 @@ def _number(facts: Facts, name: str, *, optional: bool = False) -> Any:
     if optional and told is None:
         return None
     real = isinstance(told, int | float) and not isinstance(told, bool)
-    if real and (isinstance(told, float) or isfinite(check_whole(name, told, -MOST_EVALUATIONS, MOST_EVALUATIONS))):
+    if real and told >= 0 and (isinstance(told, float) or told <= MOST_EVALUATIONS):
         return told
-    raise ValueError(f"{name} is {told!r}: it must be a number")
+    raise ValueError(f"{name} is {str(told)[:99]}: it must be a number >= 0")

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.density import Density
@@ -22,7 +22,7 @@ from gegenflow.numerics.observables.texts import names_of, observables_of, obser
 from gegenflow.numerics.observables.tokens import DensityObservable
 from gegenflow.numerics.runs.following import events_of
 from gegenflow.numerics.runs.run import DensityRun
-from gegenflow.numerics.runs.settings import Crossings, Look, check_look
+from gegenflow.numerics.runs.settings import Crossings, Look, check_look, recorder
 from gegenflow.numerics.tokens.arguments import check_steps, check_times, check_whole
 from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import Array
@@ -32,7 +32,7 @@ NEGATIVE = 1e-9  # mass of a negative part that a start may have from rounding o
 NEGLIGIBLE = 1e-13  # weights, relative to the largest, of places whose values are rounding
 MOST_DEGREES = {"CircleDensity": 2048, "ZonalDensity": 512, "SphereDensity": 128}
 
-Seen = tuple[Density, float, list[object]]
+Seen = tuple[Density, float, list[NDArray[Any]]]
 """Of a saved time: the density, its smallest value, and what the observables gave."""
 
 
@@ -131,10 +131,10 @@ def follow_density(
 
     Raises Interrupted, with the run, on an interrupt from the keyboard.
     """
-    clock = perf_counter()
+    clock, numbers = perf_counter(), recorder(look.observe)
 
     def record(_: float, state: Density) -> Seen:
-        return state, _minimum(state), [item.of_density(state, flow) for item in look.observe]
+        return state, _minimum(state), numbers(lambda item: item.of_density(state, flow))
 
     def seen_by(crossing: Crossing) -> Any:
         return lambda state: crossing.observable.of_density(state, flow)  # type: ignore[attr-defined]

@@ -84,13 +84,12 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
     rows = start.radii[:, None] * (start.tokens if basis is None else start.tokens @ basis)
     origin = Origin(start.time, settings.first_step, start.memory)
     steps: dict[str, Any] = {"tol": settings.tol, "origin": origin}
-    streaming = flow.layer_norm != "post"
-    if not (flow.noise or streaming) and flow.beta is not None and flow.plain and settings.method in SUMS_ALONE:
+    streaming, stepper = flow.layer_norm != "post", stepper_of(n, flow, settings)
+    if flow.beta is not None and stepper in (MergingSteps, FewSteps):
         plain: dict[str, Any] = {"model": flow.model, "scaled": flow.scaled, **steps}
         if settings.merge is not None:
             return Way(MergingSteps(rows, start.weights, flow.beta, merge=settings.merge, **plain), _as_they_are, basis)
-        if n <= FEW and settings.order == 8:
-            return Way(FewSteps(rows, start.weights, flow.beta, **plain), _as_they_are, basis)
+        return Way(FewSteps(rows, start.weights, flow.beta, **plain), _as_they_are, basis)
     sums = _sums(rows, start, flow, settings, t_end)
     if settings.step is not None:
         noisy = NoisySteps(sums, rows, noise=flow.noise, step=settings.step, origin=origin, **_streams(settings.rng))
@@ -103,6 +102,21 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
         angles = AdaptiveSteps(sums, np.arctan2(rows[:, 1], rows[:, 0]), order=settings.order, **steps)
         return Way(angles, lambda angle: _as_they_are(circle_points(angle)), basis, sums)
     return Way(AdaptiveSteps(sums, rows, order=settings.order, **steps), _as_they_are, basis, sums)
+
+
+def stepper_of(n: int, flow: Flow, settings: Settings) -> type[Stepper[Array]]:
+    """The kind of stepper that serves n tokens.
+
+    >>> [stepper_of(n, Flow(beta=1), Settings("auto")).__name__ for n in (10, 1000)]
+    ['FewSteps', 'AdaptiveSteps']
+    """
+    post = flow.layer_norm == "post"
+    if post and not flow.noise and flow.beta is not None and flow.plain and settings.method in SUMS_ALONE:
+        if settings.merge is not None:
+            return MergingSteps
+        if n <= FEW and settings.order == 8:
+            return FewSteps
+    return AdaptiveSteps if settings.step is None else NoisySteps
 
 
 def unmoved(start: Start, settings: Settings, flow: Flow) -> Way:

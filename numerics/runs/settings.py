@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import check_method
 from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Saved, State, Status, Stepper, drive
-from gegenflow.numerics.integrators.events import Crossing, crossings, watches
+from gegenflow.numerics.integrators.events import Crossing, check_observable, crossings, watches
 from gegenflow.numerics.integrators.few_tokens import LONGEST
 from gegenflow.numerics.integrators.interrupts import Interrupted, take_interrupt
 from gegenflow.numerics.integrators.merging import check_merge
@@ -25,6 +25,7 @@ from gegenflow.numerics.tokens.arguments import (
     check_steps,
     check_whole,
 )
+from gegenflow.numerics.tokens.arrays import NUMBERS
 from gegenflow.numerics.tokens.files import interrupts_held
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -36,6 +37,7 @@ TIGHTER = 0.01  # tolerances of the second run that measures the error, relative
 MOST_TRACKED = 256
 MOST_TRACKED_NUMBERS = 4_000_000
 SUMS_ALONE = ("auto", "dense")
+SETTINGS = ("merge", "rtol", "atol", "order", "step")
 
 Crossings = Crossing | Sequence[Crossing]
 Made = TypeVar("Made")
@@ -186,8 +188,9 @@ def settings_again(parameters: Mapping[str, Any], flow: Flow, n: int, dim: int, 
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: rtol -1.0: it must be finite, >= 1e-13 and < 1
     """
-    told = {name: parameters.get(name) for name in ("merge", "rtol", "atol", "order", "step")}
-    if flow.noise and told["step"] is not None:
+    names = ("step",) if flow.noise else ("merge", "rtol", "atol", "order")
+    told = {name: parameters.get(name) if name in names else None for name in SETTINGS}
+    if told["step"] is not None:
         check_pace_of_noise(check_number("step", told["step"], above=0.0), t_end, "t_end")
     given: dict[str, Any] = {"method": parameters.get("method", "auto"), **told}
     return check_settings(flow, n, dim, t_end, **given, first_step=None, rng=None, estimate_error=False)
@@ -210,6 +213,7 @@ def check_look(
     """
     check_number("every", every, above=0.0)
     what = "observables such as [Energy()]" if seen == "__call__" else "observables of densities such as [Entropy()]"
+    takes = "tokens, weights, flow" if seen == "__call__" else "density, flow"
     listed = isinstance(observe, Sequence)
     wrong = [o for o in observe if isinstance(o, type) or not hasattr(o, seen)] if listed else observe
     if not listed or wrong:
@@ -217,12 +221,41 @@ def check_look(
     for observable in observe:
         if not isinstance(getattr(observable, "name", None), str):
             raise Refused("observe", None, f"{observable!r} has no name")
+        check_observable("observe", observable, takes, seen=seen)
     names = names_of(observe)
     if flow.layer_norm != "post" and "radii" in names:
         raise Refused("observe", "radii", f'the run with layer_norm "{flow.layer_norm}" has one of this name already')
-    looked_for = [*crossings("stop_when", stop_when), *crossings("record_when", record_when)]
-    for observable in [*observe, *(crossing.observable for crossing in looked_for)]:
+    looked_for = []
+    for name, given in (("stop_when", stop_when), ("record_when", record_when)):
+        for crossing in crossings(name, given):
+            check_observable(name, crossing.observable, takes, seen=seen)
+            looked_for.append(crossing.observable)
+    for observable in [*observe, *looked_for]:
         getattr(observable, "check", lambda flow: None)(flow)
+
+
+def recorder(observe: Sequence[Any]) -> Callable[[Callable[[Any], object]], list[NDArray[Any]]]:
+    """What observables give, as arrays, each of one shape at all times; what is none is refused.
+
+    >>> record = recorder([type("Height", (), {"name": "height"})()])
+    >>> record(lambda item: 1.0)
+    [array(1.)]
+    >>> record(lambda item: None)
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: observe height: it gives None, of dtype object, no numbers
+    """
+    names, shapes = names_of(observe), dict[str, tuple[int, ...]]()
+
+    def record(look: Callable[[Any], object]) -> list[NDArray[Any]]:
+        found = [np.asarray(look(item)) for item in observe]
+        for name, value in zip(names, found, strict=True):
+            if value.dtype.kind not in NUMBERS:
+                raise Refused("observe", name, f"it gives {str(value)[:40]}, of dtype {value.dtype}, no numbers")
+            if shapes.setdefault(name, value.shape) != value.shape:
+                raise Refused("observe", name, f"it gives shape {value.shape} after shape {shapes[name]}")
+        return found
+
+    return record
 
 
 def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> NDArray[np.int64]:

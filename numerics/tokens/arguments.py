@@ -87,9 +87,12 @@ def check_rng(rng: Any) -> np.random.Generator:
     gegenflow.numerics.tokens.refusals.Refused: rng -1: it must be a whole number >= 0 or a numpy Generator
     """
     try:
-        return np.random.default_rng(int(rng) if isinstance(rng, float) and rng.is_integer() else rng)
+        generator = np.random.default_rng(int(rng) if isinstance(rng, float) and rng.is_integer() else rng)
     except (TypeError, ValueError):
-        raise Refused("rng", rng, "it must be a whole number >= 0 or a numpy Generator") from None
+        generator = None
+    if generator is None or isinstance(rng, np.random.RandomState):
+        raise Refused("rng", rng, "it must be a whole number >= 0 or a numpy Generator")
+    return generator
 
 
 def check_array(name: str, values: ArrayLike, shape: str, *dims: int | None) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ def run(options: Namespace) -> int:
         degrees = [asdict(prospect) | {"emergence": finite(prospect.emergence)} for prospect in held]
         show_json(facts | ({"verdict": held[0].verdict, "degrees": degrees} if held else {}))
     else:
-        show("\n".join([*_holdings(held), *(f"{name:<14}{short(value)}" for name, value in facts.items())]))
+        show("\n".join([*_holdings(held), *(f"{name:<13} {short(value)}" for name, value in facts.items())]))
     return max(status, int(not outcome.status.ok), keep(options.out, outcome.save))
 
 
