@@ -1,5 +1,6 @@
 """Runs that go on: the same flow, settings and clock, to a later end."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from gegenflow.numerics.densities.spectral import ModeSteps
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.interrupts import Interrupted
-from gegenflow.numerics.observables.texts import names_of, observables_again
+from gegenflow.numerics.observables.texts import names_of, observables_again, observables_text
 from gegenflow.numerics.runs.flows import check_recorded
 from gegenflow.numerics.runs.following import follow
 from gegenflow.numerics.runs.meanfield import follow_density
@@ -25,7 +26,7 @@ from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
 MERGED = ("t", "trajectories", "merges")
-DENSITIES = ("minimum", "resolution")
+DENSITIES = ("t", "coefficients", "minimum", "resolution")
 
 
 def extended(
@@ -64,6 +65,9 @@ def extended(
     check_look(again, flow, stop_when=stop_when, record_when=record_when, every=every, seen=seen)
     if missing := {*run.observables} - {"radii"} ^ {*names_of(again)}:
         raise Refused("observe", ", ".join(sorted(missing)), "the same observables as before are needed")
+    told = run.parameters.get("observe")
+    if told is not None and sorted(json.loads(str(told))) != sorted(json.loads(observables_text(again))):
+        raise Refused("observe", repr(again), f"the same observables as before are needed, {told}")
     look = Look(again, None, stop_when, record_when, progress, every=every)
     if checkpoint is not None:
         path = checked_path(checkpoint, "checkpoint")
@@ -80,7 +84,7 @@ def extended(
 
 
 def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run:
-    settings = settings_again(run.parameters, flow, *run.tokens.shape, t_end)
+    settings = settings_again(run.parameters, flow, run.tokens.shape, t_end)
     begun = {*run.memory} - {"time", "track"}
     start = Start(run.tokens, run.radii, run.weights, run.reached, run.memory if begun else None)
     track = run.memory.get("track", np.arange(run.trajectories.shape[1]))
@@ -99,11 +103,15 @@ def _density(run: DensityRun, flow: Flow, look: Look, t_end: float, times: Array
 def _joined(run: Any, part: Any) -> Any:
     # one run of two, the second of which goes on where the first ended
     lengths: dict[str, Any] = {"evaluations": run.evaluations + part.evaluations, "seconds": run.seconds + part.seconds}
-    mapped = {name: _joined_arrays(getattr(run, name), getattr(part, name)) for name in ("observables", "events")}
+    modes = ("state",) if isinstance(part, DensityRun) else ()
+    mapped: dict[str, Any] = {
+        "observables": _joined_arrays(run.observables, part.observables),
+        "events": _joined_arrays(run.events, part.events, modes),
+    }
     parameters = {**run.parameters, "t_end": part.parameters["t_end"]}
     if isinstance(part, DensityRun):
-        chained = {name: _chained(getattr(run, name), getattr(part, name)) for name in ("t", *DENSITIES)}
-        chained["coefficients"] = _chained(run.coefficients, part.coefficients)
+        first, second = ({name: getattr(one, name) for name in DENSITIES} for one in (run, part))
+        chained: dict[str, Any] = _joined_arrays(first, second, ("coefficients",))
         return replace(part, parameters=parameters, **chained, **lengths, **mapped)
     chained = {name: _chained(getattr(run, name), getattr(part, name)) for name in MERGED}
     errors = (run.field_error, part.field_error)
@@ -111,16 +119,17 @@ def _joined(run: Any, part: Any) -> Any:
     return replace(part, parameters=parameters, field_error=moved, **chained, **lengths, **mapped)
 
 
-def _joined_arrays(first: Arrays, second: Arrays) -> dict[str, NDArray[Any]]:
-    return {name: _chained(first.get(name), array) for name, array in second.items()}
+def _joined_arrays(first: Arrays, second: Arrays, modes: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+    # those of ``modes`` are coefficients of densities, which are padded to the most modes
+    return {name: _chained(first.get(name), array, name in modes) for name, array in second.items()}
 
 
-def _chained(first: NDArray[Any] | None, second: NDArray[Any]) -> NDArray[Any]:
-    # what was never seen has no shape of its own; the coefficients of densities are padded to the most modes
+def _chained(first: NDArray[Any] | None, second: NDArray[Any], modes: bool = False) -> NDArray[Any]:
+    # what was never seen has no shape of its own
     seen = [part for part in (first, second) if part is not None and len(part)]
     if not seen:
         return second
-    if second.ndim == 2:
+    if modes:
         widest = max(part.shape[1] for part in seen)
         seen = [np.pad(part, [(0, 0), (0, widest - part.shape[1])]) for part in seen]
     return np.concatenate(seen)

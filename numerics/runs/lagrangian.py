@@ -83,7 +83,7 @@ def solve_quantiles(
 def _half_as_many(run: Run, points: Array, flow: Flow, rtol: float, atol: float, options: Mapping[str, Any]) -> Run:
     # every other quantile, more exactly, to the time that the run has reached, and nothing to look at
     how = {name: options[name] for name in ("method", "order", "merge", "threads", "progress") if name in options}
-    finer = {"rtol": max(TIGHTER * rtol, SMALLEST_RTOL), "atol": TIGHTER * atol}
+    finer: dict[str, Any] = {"rtol": max(TIGHTER * rtol, SMALLEST_RTOL), "atol": TIGHTER * atol}
     if how.get("merge") is not None:
         how["merge"] = min(how["merge"], 0.1 * sum(finer.values()))
     return simulate(points[::2], flow, t_end=run.reached, save_at=[], **finer, **how)

@@ -122,10 +122,12 @@ def _check_going_on(run: Run) -> None:
     told, (n, dim) = run.parameters, run.tokens.shape
     if run.flow is not None:
         check_recorded(run.flow, told)
-    parts = {name: told[name] for name in ("noise", "model", "layer_norm", "query_key", "value") if name in told}
+    parts: dict[str, Any] = {
+        name: told[name] for name in ("noise", "model", "layer_norm", "query_key", "value") if name in told
+    }
     flow = run.flow or Flow(kernel=np.ones_like, **parts)  # a file holds no function
     last = check_number("t_end", told.get("t_end"), least=0.0)
-    settings = settings_again(told, flow, n, dim, last)
+    settings = settings_again(told, flow, (n, dim), last)
     tracked = run.memory.get("track", np.arange(run.trajectories.shape[1]))
     if len(check_track(tracked, n, dim, len(run.t))) != run.trajectories.shape[1] or tracked.ndim != 1:
         raise ValueError(f"track holds {tracked.size} tokens, trajectories {run.trajectories.shape[1]}")

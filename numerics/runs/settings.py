@@ -181,10 +181,10 @@ def check_settings(
     return settings
 
 
-def settings_again(parameters: Mapping[str, Any], flow: Flow, n: int, dim: int, t_end: float) -> Settings:
-    """Those of a run that goes on to a later end, from its parameters, which may come from a file.
+def settings_again(parameters: Mapping[str, Any], flow: Flow, shape: tuple[int, ...], t_end: float) -> Settings:
+    """Those of a run that goes on to a later end, from its parameters, which may come from a file; ``shape`` [n, dim].
 
-    >>> settings_again({"rtol": -1.0}, Flow(beta=1), 10, 3, 1.0)
+    >>> settings_again({"rtol": -1.0}, Flow(beta=1), (10, 3), 1.0)
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: rtol -1.0: it must be finite, >= 1e-13 and < 1
     """
@@ -193,7 +193,7 @@ def settings_again(parameters: Mapping[str, Any], flow: Flow, n: int, dim: int, 
     if told["step"] is not None:
         check_pace_of_noise(check_number("step", told["step"], above=0.0), t_end, "t_end")
     given: dict[str, Any] = {"method": parameters.get("method", "auto"), **told}
-    return check_settings(flow, n, dim, t_end, **given, first_step=None, rng=None, estimate_error=False)
+    return check_settings(flow, shape[0], shape[1], t_end, **given, first_step=None, rng=None, estimate_error=False)
 
 
 def check_look(

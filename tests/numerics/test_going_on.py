@@ -108,3 +108,11 @@ def test_a_noisy_run_broken_off_within_a_step_goes_on_bit_for_bit(call):
     broken = interrupt.value.run
     assert broken.reached == pytest.approx(0.05 * ((call - 1) // 4))
     assert np.array_equal(broken.extend(1.0, save_at=[]).tokens, whole.tokens)
+
+
+def test_an_observable_of_the_same_name_and_other_arguments_is_another_one():
+    """Its numbers would not go with those that are there."""
+    run = nm.simulate(np.eye(3), beta=1.0, t_end=0.5, observe=[nm.HarmonicPower(2)])
+    with pytest.raises(nm.Refused, match="the same observables as before are needed"):
+        run.extend(1.0, observe=[nm.HarmonicPower(3)])
+    assert run.extend(1.0, observe=[nm.HarmonicPower(2)]).status
