@@ -85,7 +85,8 @@ class NoisySteps:
             number, self.key = int(origin.memory["number"]), int(origin.memory["key"])
             state = np.array(origin.memory["grid"])
             _set_words(self.rng, origin.memory["rng"])
-        self.last = _Step(number, state, state, *np.zeros((2, 0)), words=(_words(self.rng),) * 2)
+        words, none = _words(self.rng), np.zeros(0)
+        self.last = _Step(number, state, state, none, none, (words, words))
 
     @property
     def time(self) -> float:

@@ -74,7 +74,7 @@ def check_recorded(flow: Flow, parameters: Mapping[str, Any]) -> None:
     """
     for name, part in flow_parameters(flow).items():
         told = parameters.get(name, DEFAULTS.get(name))
-        if np.ndim(told) != np.ndim(part) or not np.array_equal(told, part):  # type: ignore[arg-type]
+        if np.ndim(told) != np.ndim(part) or not np.array_equal(told, part):
             shown = f"{name} {told}, not {part}" if np.ndim(told) == np.ndim(part) == 0 else f"another {name}"
             raise Refused("flow", repr(flow), f"the run had {shown}")
 

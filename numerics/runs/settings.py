@@ -112,7 +112,7 @@ class Look:
         interrupted = end.interrupted
         try:
             with interrupts_held():
-                run = self.kept(made(end))
+                run: Made = self.kept(made(end))
         except KeyboardInterrupt:
             take_interrupt()
             interrupted = True
