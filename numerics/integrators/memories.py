@@ -25,9 +25,9 @@ def check_memory(memory: Memory, stepper: type, tokens: Array, *, step: float | 
 
     ``step`` is that of fixed steps, ``unit`` what the time is multiplied by on the clock of few tokens.
 
-    >>> check_memory({"time": np.array(1.0), "clock": np.array(np.nan)}, AdaptiveSteps, np.eye(2), step=None, unit=1.0)
+    >>> check_memory({"time": np.array(np.nan)}, AdaptiveSteps, np.eye(2), step=None, unit=1.0)
     Traceback (most recent call last):
-    ValueError: memory: clock is nan, it must be finite
+    ValueError: memory: time is nan, it must be >= 0
     """
     time = float(_number(memory, "time", least=0.0))
     if "sums" in memory:

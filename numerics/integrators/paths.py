@@ -10,7 +10,7 @@ from gegenflow.numerics.fields.method import CHOSEN, prepare_field
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Origin, drive
 from gegenflow.numerics.integrators.events import Crossing, check_observable, crossings, watches
-from gegenflow.numerics.integrators.interrupts import Interrupted
+from gegenflow.numerics.integrators.interrupts import Interrupted, listening, take_interrupt
 from gegenflow.numerics.integrators.runge_kutta import Velocity
 from gegenflow.numerics.tokens.arguments import check_steps, check_times
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
@@ -54,8 +54,9 @@ def integrate(
     terminal or in a notebook.
 
     A velocity that is not finite or raises FloatingPointError, and a time that 10,000 steps leave where it is (the step
-    size became too small) end the integration; everything up to the last step is kept and ``status`` says what
-    happened.  Ctrl-C raises :class:`Interrupted`, a KeyboardInterrupt, with the result so far as its ``run``.
+    size became too small) end the integration, and so does, after the first step, whatever else a velocity or an
+    observer raises; everything up to the last step is kept and ``status`` says what happened.  Ctrl-C raises
+    :class:`Interrupted`, a KeyboardInterrupt, with the result so far as its ``run``.
 
     Rotation at unit speed brings a token to the angle t, which is a right angle at pi/2:
 
@@ -76,7 +77,12 @@ def integrate(
     times = check_times(save_at, t_end, t_start)
     check_steps(rtol, atol, order, first_step, t_end - t_start)
     accuracy = CHOSEN * (rtol + atol) / (t_end - t_start) if t_end > t_start else 0.0
-    velocity = _velocity(velocity, state, weights, accuracy)
+    with listening():
+        try:
+            velocity = _velocity(velocity, state, weights, accuracy)
+        except KeyboardInterrupt:  # while sums are prepared: the run is at its start
+            take_interrupt()
+            velocity, times, stop_when, record_when = _interrupted, times[:0], (), ()
     if observe is not None and not callable(observe):
         raise Refused("observe", repr(observe), "it must be a function of the time and the state")
     for name, given in (("stop_when", stop_when), ("record_when", record_when)):
@@ -94,6 +100,10 @@ def integrate(
     if end.interrupted:
         raise Interrupted(end)
     return end
+
+
+def _interrupted(state: Array, out: Array) -> None:
+    raise KeyboardInterrupt
 
 
 def _velocity(velocity: Velocity | Flow, state: Array, weights: ArrayLike | None, accuracy: float) -> Velocity:

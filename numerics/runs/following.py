@@ -95,7 +95,7 @@ def farthest(run: Run, other: Run) -> float:
 
     >>> start = Start(np.eye(2), np.ones(2), np.full(2, 0.5))
     >>> run = follow(start, Flow(beta=0), Settings("auto"), Look(), t_end=1.0, times=np.array([]))
-    >>> farthest(run, replace(run, radii=np.array([1.0, 1.5])))
+    >>> round(farthest(run, replace(run, radii=np.array([1.0, 1.5]))), 12)
     0.5
     """
     ends = (one.radii[:, None] * one.tokens for one in (run, other))

@@ -92,6 +92,8 @@ def check_rng(rng: Any) -> np.random.Generator:
         generator = None
     if generator is None or isinstance(rng, np.random.RandomState):
         raise Refused("rng", rng, "it must be a whole number >= 0 or a numpy Generator")
+    if not hasattr(getattr(generator.bit_generator, "seed_seq", None), "spawn"):
+        raise Refused("rng", rng, "it was seeded in a way that gives no independent streams; use default_rng")
     return generator
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.fields import method
+from gegenflow.numerics.integrators import paths
 from gegenflow.numerics.runs import motion
 from gegenflow.numerics.validation.command import simulate as command
 from gegenflow.numerics.validation.command.main import main
@@ -77,6 +78,16 @@ def test_an_interrupt_while_a_run_prepares_to_go_on_keeps_all_of_it(monkeypatch)
     assert np.array_equal(kept.t, run.t)
     assert np.array_equal(kept.tokens, run.tokens)
     assert np.array_equal(kept.extend(1.0).tokens, whole.tokens)
+
+
+def test_an_interrupt_while_an_integration_prepares_its_sums_leaves_it_at_its_start(monkeypatch):
+    start = nm.uniform(30, 2, rng=1)
+    monkeypatch.setattr(paths, "prepare_field", interrupt)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        nm.integrate(nm.Flow(beta=2.0), start, t_end=1.0, stop_when=nm.Crossing(lambda x: x[0, 0], 5.0))
+    end = stop.value.run
+    assert (end.reached, end.saved, end.interrupted) == (0.0, [], True)
+    assert np.allclose(end.state, start, rtol=0, atol=1e-15)
 
 
 def interrupted_at(number, monkeypatch):
