@@ -62,7 +62,7 @@ class Flow(Value):
     (Flow(beta=5.0, noise=0.1), True, 5.0)
     >>> Flow(beta=1e4)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    gegenflow.numerics.tokens.refusals.Refused: beta 10000.0: USA overflows float64 above beta = 700; model="sa" ...
+    gegenflow.numerics.tokens.refusals.Refused: beta 10000.0: USA overflows float64 above beta = 700; softmax ...
 
     Raises ValueError, naming the part, for a value out of its range, for both or neither of beta and a kernel without
     it, for a scaled flow without beta, and for heads beside a weight or a matrix.  Source: arXiv 2410.23228 for the
@@ -106,10 +106,8 @@ class Flow(Value):
         parts: tuple[Flow | Head, ...] = (self, *self.heads)
         steepest = max((part.beta for part in parts if part.beta is not None), default=0.0)
         if model == "usa" and steepest > LARGEST_BETA and not scaled:
-            what = (
-                f'USA overflows float64 above beta = {LARGEST_BETA:g}; model="sa" and scaled=True are safe at any beta'
-            )
-            raise Refused("beta", steepest, what)
+            safe = "softmax attention (sa) and a scaled flow do not"
+            raise Refused("beta", steepest, f"USA overflows float64 above beta = {LARGEST_BETA:g}; {safe}")
         for name, part, kind in (("causal", causal, Causal), ("random_layers", random_layers, RandomLayers)):
             if part is not None and not isinstance(part, kind):
                 raise Refused(name, repr(part), f"it must be a {kind.__name__}")

@@ -60,7 +60,7 @@ def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa") -> tuple[Pros
     case = Case(tokens.shape[1], beta, model)
     velocities = attention_field(tokens, case.flow, method="auto")
     power, change = power_change(tokens, velocities, len(case.rates), np.full(n, 1 / n))
-    own = np.divide(change, 2 * power, out=np.zeros_like(power), where=power > 0)
+    own = np.where(power > 0, change / np.where(power > 0, 2 * power, 1.0), 0.0)
     freedom = np.array([float(th.harmonic_dimension(k, case.dim)) for k in range(1, len(power) + 1)])
     contained = n * power > chi2.isf(CHANCE, freedom) / freedom
     amplitudes = np.sqrt(power)
@@ -82,5 +82,5 @@ def _times(amplitudes: Array, rates: Array) -> Array:
     with np.errstate(divide="ignore"):
         left = np.maximum(np.log(EMERGED / amplitudes), 0.0)
     growing = rates > 0
-    times: Array = np.divide(left, rates, out=np.where(left > 0, np.inf, 0.0), where=growing & (left > 0))
+    times: Array = np.where(left > 0, np.where(growing, left / np.where(growing, rates, 1.0), np.inf), 0.0)
     return times

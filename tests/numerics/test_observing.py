@@ -91,7 +91,9 @@ def test_a_status_tells_of_an_observable_that_was_never_a_number(solver):
 
 
 @pytest.mark.parametrize(
-    "rng", [np.random.RandomState(0), np.random.Generator(np.random.RandomState(0)._bit_generator)], ids=repr
+    "rng",
+    [np.random.RandomState(0), np.random.Generator(np.random.RandomState(0)._bit_generator)],
+    ids=["state", "generator"],
 )
 def test_a_generator_that_spawns_no_streams_is_refused_by_name(rng):
     with pytest.raises(nm.Refused, match=r"^rng "):

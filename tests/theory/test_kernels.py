@@ -373,7 +373,7 @@ CONSTRUCTORS = {
 }
 
 
-@pytest.mark.parametrize("bad", ["import os", nan, inf, object(), [[]]], ids=repr)
+@pytest.mark.parametrize("bad", ["import os", nan, inf, object(), [[]]], ids=["code", "nan", "inf", "object", "nested"])
 @pytest.mark.parametrize("name", CONSTRUCTORS)
 def test_every_way_to_make_a_kernel_refuses_by_name(name, bad):
     """A sentence with the name of the argument, never an error of another kind; infinite weights are none."""

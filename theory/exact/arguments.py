@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
+from math import inf
 from operator import index
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -223,3 +224,23 @@ def check_model(model: str) -> Model:
     if model not in ("usa", "sa"):
         raise Refused("model", model, "the model is 'usa' (unnormalised) or 'sa' (softmax)")
     return model  # type: ignore[return-value]
+
+
+def ball_of(number: object, precision: int) -> arb | None:
+    """A ball around a number at a precision that loses nothing of it; None for anything else, such as a text.
+
+    >>> ball_of("1/2", 53), ball_of(sp.Rational(1, 2), 53), ball_of(float("inf"), 53)
+    (None, 0.500000000000000, inf)
+    """
+    if isinstance(ball := getattr(number, "ball", None), arb):
+        return ball
+    if isinstance(number, str):
+        return None
+    try:
+        if isinstance(number, (float, sp.Expr)) and number in (inf, -inf):
+            return arb(float(number))
+        value = check_real(number, "number", "a real number is needed", symbols=False)  # type: ignore[arg-type]
+    except Refused:
+        return None
+    with flint.ctx.workprec(precision):
+        return enclose(value)

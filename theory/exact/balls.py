@@ -53,6 +53,17 @@ def ends(ball: arb) -> tuple[Fraction, Fraction]:
     return centre - reach, centre + reach
 
 
+def power_of(ball: arb, power: int) -> arb:
+    """A power of a ball, also of one around 0.
+
+    >>> power_of(arb(0, 0.5), 2).contains(arb(0.25)), power_of(arb(0, 0.5), 2).contains(arb(0.26))
+    (True, False)
+    """
+    if power > 0 and ball.contains(0):
+        return arb(0, ball.abs_upper() ** power)
+    return ball**power
+
+
 class Enclosed(sp.NumberSymbol):  # type: ignore[misc]
     """A real number of which a ball is known, given for the argument ``name``.
 

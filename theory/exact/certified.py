@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor, inf
+from math import ceil, floor
 from operator import add, index, mul, sub, truediv
 from typing import Any, ClassVar, cast
 
@@ -15,9 +15,8 @@ from flint import arb
 from mpmath import mp
 from mpmath.libmp import from_str
 
-from gegenflow.theory.exact.arguments import Real, check_real
-from gegenflow.theory.exact.balls import ends, parts, restored, settled
-from gegenflow.theory.exact.enclosures import enclose
+from gegenflow.theory.exact.arguments import Real, ball_of
+from gegenflow.theory.exact.balls import ends, parts, power_of, restored, settled
 from gegenflow.theory.exact.integers import check_digits
 from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.exact.rounding import (
@@ -119,7 +118,7 @@ class Certified:
 
     def _compare(self, other: Any, test: Callable[[int], bool]) -> bool:
         precision = self._precision()
-        theirs = _ball(other, precision)
+        theirs = ball_of(other, precision)
         if theirs is None:
             return cast(bool, NotImplemented)
         if parts(self.ball) == parts(theirs) if theirs.is_finite() else False:
@@ -164,7 +163,7 @@ class Certified:
         with flint.ctx.workprec(self._precision()):
             if power < 0 and self.ball.contains(0):
                 raise ZeroDivisionError(f"{self}: the ball holds 0, so it has no such power; ask for more digits")
-            return _supported(_power(self.ball, index(power)), self.digits)
+            return _supported(power_of(self.ball, index(power)), self.digits)
 
     def __neg__(self) -> Certified:
         zero = not self.value.partition("e")[0].strip("-0.")
@@ -224,41 +223,14 @@ class Certified:
         return int(max(self.ball.bits(), self.digits * BITS_PER_DIGIT)) + 2 * SPARE_BITS
 
 
-def _power(ball: arb, power: int) -> arb:
-    """A power of a ball, also of one that holds 0."""
-    if power > 0 and ball.contains(0):
-        return arb(0, ball.abs_upper() ** power)
-    return ball**power
-
-
 def _rebuilt(value: str, error: str, *known: int) -> Certified:
     return Certified(value, error, restored(*known))
-
-
-def _ball(number: Any, precision: int) -> arb | None:
-    """A ball around a number at a precision that loses nothing of it; None for anything else."""
-    if isinstance(number, Certified):
-        return number.ball
-    try:
-        if isinstance(number, (float, sp.Expr)) and number in (inf, -inf):
-            return arb(float(number))
-        value = check_real(number, "number", "a real number is needed", symbols=False) if _is_number(number) else None
-    except Refused:
-        return None
-    if value is None:
-        return None
-    with flint.ctx.workprec(precision):
-        return enclose(value)
-
-
-def _is_number(number: object) -> bool:
-    return not isinstance(number, (str, bool))
 
 
 def _combined(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Certified:
     known = [number for number in (left, right) if isinstance(number, Certified)]
     precision = max(number._precision() for number in known)
-    balls = [_ball(number, precision) for number in (left, right)]
+    balls = [ball_of(number, precision) for number in (left, right)]
     if any(ball is None for ball in balls):
         with_symbols = [number for number in (left, right) if isinstance(number, sp.Expr) and number.free_symbols]
         return operation(*map(sp.sympify, (left, right))) if with_symbols else NotImplemented

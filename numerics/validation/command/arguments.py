@@ -73,7 +73,7 @@ def exact(allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         """The text, if it is such a number."""
         try:
-            if not text.isascii():
+            if not text.isascii() or "_" in text:
                 raise ValueError
             if "/" in text:
                 whole = len(text) <= LARGEST_EXPONENT and Fraction(text) >= 0
@@ -125,7 +125,7 @@ def real(allowed: str, accepts: Callable[[float], bool]) -> Callable[[str], floa
     def parse(text: str) -> float:
         """The number."""
         try:
-            number = float(text) if text.isascii() else nan
+            number = float(text) if text.isascii() and "_" not in text else nan
         except ValueError:
             number = nan
         if not (isfinite(number) and accepts(number)):

@@ -56,7 +56,8 @@ def show_table(rows: Iterator[Mapping[str, Any]], options: Namespace, facts: Map
         show(text)
         return max(status, keep(options.out, lambda path: write_text(path, text)))
     if not status:
-        sys.stderr.write(line("no row to print: there is no such boundary"))
+        unwritten = f" and {options.out} is not written" if options.out else ""
+        sys.stderr.write(line(f"no row to print{unwritten}: there is no such boundary"))
     return status
 
 

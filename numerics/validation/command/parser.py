@@ -31,11 +31,11 @@ Run = Callable[[argparse.Namespace], int]
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line and exits with 2; -1e5 and -inf are values, not options."""
+    """Says what is wrong with the arguments in one line and exits with 2; -1e5 and -exp(t) are values, not options."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options | {"exit_on_error": False})
-        self._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan)")
+        self._negative_number_matcher = re.compile(r"-(\d|\.\d|inf|nan|t\b|beta|exp|\()")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, line(message))

@@ -14,6 +14,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from gegenflow import numerics as nm
@@ -67,15 +68,17 @@ def add(commands: Commands) -> None:
     sub.add_argument("--merge", type=MERGE, help=text)
     sub.add_argument("--estimate-error", action="store_true", help="measure the error by a second, more exact run")
     add_seed(sub, "seed of the start and of the noise")
+    sub.set_defaults(rng=None)
     sub.add_argument("--out", type=target(), help="save the run here (npz; gegenflow.numerics.load reads it)")
 
 
 def run(options: Namespace) -> int:
     """Follow the tokens; print what they held and became, and save the run."""
     saved = _saved(options)
-    flow = _flow(options, saved)
     tokens, weights = _start(options, saved)
-    plain = options.start is not None and flow.beta is not None and flow.plain and not flow.scaled
+    flow = _flow(options, saved)
+    plain = flow.plain and flow.layer_norm == "post" and not (flow.scaled or flow.noise)
+    plain = plain and options.start is not None and flow.beta is not None and flow.beta >= 0
     held = nm.prospects(tokens, options.beta, model=options.model) if plain else ()
     try:
         outcome, status = _follow(options, flow, tokens, weights, saved), 0
@@ -117,13 +120,21 @@ def _flow(options: Namespace, saved: Run | None) -> Flow:
                     None if value is True else value,
                     "the saved run goes on with its own; give --beta or --kernel for another",
                 )
-        options.model, options.noise = saved.flow.model, repr(saved.flow.noise)
-        options.beta = None if saved.flow.beta is None else repr(saved.flow.beta)
+        options.model, options.noise = saved.flow.model, _told(saved.flow.noise)
+        options.beta = None if saved.flow.beta is None else _told(saved.flow.beta)
         return saved.flow
+    if saved is not None and saved.flow is None and options.beta is None and options.kernel is None:
+        name = saved.parameters.get("kernel")
+        raise Refused("start", options.start, f"the file does not hold the kernel of its run, {name}; give --kernel")
     options.model = options.model or "usa"
     motion: dict[str, Any] = {"model": options.model, "noise": float(options.noise or 0)}
+    if options.noise and not motion["noise"] and Fraction(options.noise):
+        raise Refused("noise", options.noise, "it is too small for a simulation in float64")
     if (kernel := kernel_of(options)) is None:
-        return nm.Flow(beta=simulation_beta(options.beta), scaled=options.scaled, **motion)
+        try:
+            return nm.Flow(beta=simulation_beta(options.beta), scaled=options.scaled, **motion)
+        except Refused as error:
+            raise Refused(error.name, options.beta if error.name == "beta" else error.value, error.allowed) from error
     if options.scaled:
         raise Refused("scaled", None, "it goes with --beta, not with --kernel")
     return nm.Flow(kernel=kernel if options.beta is None else kernel.at(beta=options.beta), **motion)
@@ -134,12 +145,20 @@ def _start(options: Namespace, saved: Run | None) -> tuple[Array, Array | None]:
     if not options.start:
         if options.normalize:
             raise Refused("normalize", None, "it goes with --start; a uniform start has unit vectors already")
-        return nm.uniform(options.tokens or 2000, options.dim or 2, rng=options.rng), None
+        n, dim = options.tokens or 2000, options.dim or 2
+        try:
+            return nm.uniform(n, dim, rng=options.rng or 0), None
+        except MemoryError as error:
+            raise Refused(
+                "n", n, f"in dim {dim} they take {8 * n * dim / 2**30:,.0f} GiB, more than there is"
+            ) from error
     if saved is None:
         with _told_of(options):
             tokens, weights = nm.read_tokens(options.start, normalize=options.normalize), None
     else:
         tokens, weights = saved.tokens, saved.weights
+        if options.normalize:
+            raise Refused("normalize", None, "the tokens of a saved run go on as they are")
     for name, asked, held in (("dim", options.dim, tokens.shape[1]), ("tokens", options.tokens, len(tokens))):
         if asked not in (None, held):
             raise Refused("start", options.start, f"it has {name} {held}, not {asked}; leave --{name} out")
@@ -161,6 +180,8 @@ def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None
     accuracy = {"rtol": options.rtol, "method": options.method, "merge": options.merge}
     own = all(value in (None, "auto") for value in accuracy.values()) and not options.estimate_error
     if saved is not None and own and _moves(flow, saved):
+        if options.rng is not None:
+            raise Refused("rng", options.rng, "the saved run goes on with the random numbers of its own")
         return saved.extend(saved.reached + options.time, flow=flow, progress=True)
     accuracy |= {"atol": atol, "estimate_error": options.estimate_error, "rng": _seed(options)}
     return nm.simulate(tokens, flow, weights=weights, t_end=options.time, progress=True, **accuracy)
@@ -178,7 +199,11 @@ def _moves(flow: Flow, saved: Run) -> bool:
 
 
 def _seed(options: Namespace) -> int | None:
-    return None if options.start and not options.noise else options.rng
+    return None if options.start and not options.noise else options.rng or 0
+
+
+def _told(number: float) -> str:
+    return repr(number).removesuffix(".0")
 
 
 def _ends(flow: Flow, run: Run) -> tuple[dict[str, Any], bool]:
@@ -205,6 +230,10 @@ def _outcome(options: Namespace, run: Run, ends: dict[str, Any]) -> dict[str, An
     n, dim = run.tokens.shape
     facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
     facts |= {"reached": run.reached, "scaled": bool(run.parameters.get("scaled"))}
+    if run.flow is not None and not (run.flow.plain and run.flow.layer_norm == "post"):
+        matrices = {"query_key": run.flow.query_key, "value": run.flow.value}
+        facts |= {name: None if matrix is None else matrix.tolist() for name, matrix in matrices.items()}
+        facts |= {"layer_norm": run.flow.layer_norm}
     facts |= {"start": str(options.start) if options.start else None, "normalize": options.normalize}
     facts |= {name: run.parameters.get(name) for name in ("method", "rtol", "atol", "order", "step", "merge")}
     facts |= {"rng": run.parameters.get("rng"), **ends, "status": str(run.status)}
