@@ -108,10 +108,11 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
     .. math:: f(X(u)) = \frac{2\pi}{X'(u)}, \qquad X(u) - 2\pi u = \sum_k c_k e^{2\pi i k u}
 
     ``angles`` shape=[n] at the labels u = i/n, increasing, over less than a turn; X' by Fourier series.  The second
-    number is the larger of the tail of that series, :math:`4 \sum_{k > 3n/8} |c_k|`, and of :math:`2/n` times what the
-    terms beyond n/4 add to :math:`X'` anywhere: about the error of the map between its labels; n f/4 pi times it bounds
-    that of the density, relative.  Near a vacuum the map is so steep that its labels do not tell how small the density
-    is, only that it is below the mean over the gap beside: where those terms make up a quarter, that is refused.
+    number is the largest of the tail of that series, :math:`4 \sum_{k > 3n/8} |c_k|`, of :math:`2/n` times what the
+    terms beyond n/4 add to :math:`X'` anywhere, and of :math:`(32\pi/n) \sum_{k > 3n/8} k |c_k|`, twice the slope of
+    the last quarter and of what it lets expect beyond: at least the error of the map between its labels; n f/4 pi times
+    it is that of the density, relative.  Near a vacuum the map is so steep that its labels do not tell how small the
+    density is, only that it is below the mean over the gap beside: where those terms make up a quarter, it is refused.
 
     >>> angles = quantiles(CircleDensity(np.array([0.0, 0.3])), 128)
     >>> density, tail = density_at_quantiles(angles)
@@ -142,8 +143,9 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
         what = f"{n} quantiles do not resolve the density, its map is too steep; take more"
         where = f"its mean from the angle {positions[row]:.6g} to the next is {least:.3g}, and it may be smaller there"
         raise Refused("angles", None, f"{what}: {where}")
-    tail = 4 * np.abs(spectrum[3 * n // 8 :]).sum() / n
-    return 1 / slope, float(max(tail, 2 * added.max() / n))
+    last = np.abs(spectrum[3 * n // 8 :])
+    steep = 32 * np.pi / n**2 * (np.arange(3 * n // 8, len(spectrum)) * last).sum()
+    return 1 / slope, float(max(4 * last.sum() / n, 2 * added.max() / n, steep))
 
 
 def _check_sign(series: Array) -> None:

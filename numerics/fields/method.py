@@ -156,9 +156,11 @@ def check_method(method: str, dim: int, flow: Flow) -> None:
         check_fit(name, matrix, dim)
     if method == "auto" or _takes(METHODS[method], dim, flow):
         return
-    if given := " and a ".join(sorted(matrices(flow))):
+    if given := " and ".join(f"a {name}" for name in sorted(matrices(flow))):
         others = " or ".join(f'"{name}"' for name in METHODS if matrices(flow) in METHODS[name].takes)
-        raise Refused("method", method, f'with a {given} it must be "auto" or {others}')
+        if flow.layer_norm != "post" and flow.value is None:
+            given = f'layer_norm "{flow.layer_norm}"'
+        raise Refused("method", method, f'with {given} it must be "auto" or {others}')
     (needed,) = METHODS[method].dims
     raise Refused("method", method, f'it needs dim {needed}, not {dim}; "dense" takes any')
 

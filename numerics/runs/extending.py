@@ -66,7 +66,7 @@ def extended(
     if missing := {*run.observables} - {"radii"} ^ {*names_of(again)}:
         raise Refused("observe", ", ".join(sorted(missing)), "the same observables as before are needed")
     told = run.parameters.get("observe")
-    if told is not None and sorted(json.loads(str(told))) != sorted(json.loads(observables_text(again))):
+    if told is not None and _listed(str(told)) != _listed(observables_text(again)):
         raise Refused("observe", repr(again), f"the same observables as before are needed, {told}")
     look = Look(again, None, stop_when, record_when, progress, every=every)
     if checkpoint is not None:
@@ -81,6 +81,11 @@ def extended(
     except Interrupted as stop:
         raise Interrupted(_joined(run, stop.run)) from None
     return _joined(run, part)
+
+
+def _listed(told: str) -> list[str]:
+    # the observables of a text, in an order of their own
+    return sorted(json.dumps(one, sort_keys=True) for one in json.loads(told))
 
 
 def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run:

@@ -216,6 +216,23 @@ def test_phase_says_which_degrees_were_compared(call, facts):
     assert facts("phase --dim 2 --beta 5")["max_degree"] is None
 
 
+def test_a_saved_run_keeps_its_own_numbers_and_tokens(call, facts, tmp_path):
+    """With noise: its stream goes on, so another seed is refused; its beta is shown as it was typed."""
+    path = tmp_path / "run.npz"
+    facts(f"simulate --beta 4 --noise 0.5 --tokens 9 --time 0.01 --rng 3 --out {path}")
+    for option in ("--rng 7", "--normalize"):
+        status, _, err = call(f"simulate --start {path} --time 0.01 {option}")
+        assert (status, err.split(":")[1].split()[0]) == (2, option.split()[0])
+    more = facts(f"simulate --start {path} --time 0.01")
+    assert (more["beta"], more["noise"], "degrees" in more) == ("4", "0.5", False)
+
+
+def test_a_formula_may_begin_with_a_minus(facts):
+    """As an argument of its own: tokens repel each other."""
+    assert facts("simulate --kernel -t --tokens 9 --time 0")["kernel"] == "-t"
+    assert facts("growth --dim 3 --degree 1 --kernel -exp(t)")["rows"][0]["rate"].startswith("-")
+
+
 def test_a_saved_run_goes_on(facts, tmp_path):
     """Half the time twice over is the whole time at once, to the tolerance, the weights kept."""
     line, half = "simulate --dim 3 --beta 2 --tokens 40 --rng 3", tmp_path / "half.npz"
@@ -574,6 +591,10 @@ REFUSED = [
     ("simulate --beta 1 --tokens 0", "--tokens 0"),
     ("simulate --beta 1 --rng -1", "--rng -1"),
     ("simulate --beta 1 --dim 1", "--dim 1"),
+    ("simulate --beta 4 --noise 1e-400 --time 0", "--noise 1e-400"),
+    ("simulate --beta 1_0 --time 0", "--beta 1_0"),
+    ("simulate --beta 1 --rtol 1_0", "--rtol 1_0"),
+    ("simulate --beta 1 --tokens 100000000 --dim 1000000", "--tokens 100000000"),
     ("validate --runs 1", "runs 1"),
     ("validate --tokens 10", "tokens 10"),
     ("validate --beta 800", "800"),

@@ -141,9 +141,21 @@ def test_options_that_do_not_go_together_are_refused(line, option, capsys):
 EXPLAINED = {
     "what the command derives from its options": {"atol", "kappa", "coefficients", "flow"},
     "what the command never gives, so that the default is not refused": {
-        *("angle", "ax", "checkpoint", "every", "first_step", "max_bytes", "min_mass", "observe", "order", "parameter"),
+        *(
+            "angle",
+            "ax",
+            "checkpoint",
+            "coherence",
+            "every",
+            "first_step",
+            "max_bytes",
+            "min_mass",
+            "observe",
+            "order",
+            "parameter",
+        ),
         *("progress", "quantity", "radii", "record_when", "remainder", "save_at", "step", "stop_when", "t_start"),
-        *("tail", "track", "weights"),
+        *("tail", "threads", "track", "weights"),
     },
     "parts of a flow that the command has no option for": {
         *("query_key", "value", "layer_norm", "heads", "causal", "random_layers", "decay", "own", "activation"),

@@ -341,7 +341,7 @@ def test_a_run_goes_on_with_its_own_flow_where_none_is_given(tmp_path, capsys):
     flow = nm.Flow(beta=1, query_key=[[1, 2], [0, 1]], layer_norm="pre", model="sa")
     nm.simulate(nm.uniform(5, 2, rng=0), flow, t_end=0.5).save(tmp_path / "first.npz")
     told = spun(f"simulate --time 0.5 --format json --start {tmp_path}/first.npz --out {tmp_path}/both.npz", capsys)
-    assert (told["model"], told["beta"], told["reached"]) == ("sa", "1.0", 1.0)
+    assert (told["model"], told["beta"], told["reached"]) == ("sa", "1", 1.0)
     both, whole = nm.load(tmp_path / "both.npz"), nm.simulate(nm.uniform(5, 2, rng=0), flow, t_end=1.0)
     np.testing.assert_allclose(both.tokens, whole.tokens, atol=1e-7)
     np.testing.assert_allclose(both.radii, whole.radii, rtol=1e-7)
@@ -355,5 +355,5 @@ def test_a_run_goes_on_with_its_own_flow_where_none_is_given(tmp_path, capsys):
 def test_a_run_without_a_flow_in_its_file_needs_one(tmp_path, capsys):
     nm.simulate(nm.uniform(5, 2, rng=0), kernel=np.tanh, t_end=0.1).save(tmp_path / "run.npz")
     assert main(f"simulate --start {tmp_path}/run.npz".split()) == 2
-    assert "--beta" in capsys.readouterr().err
+    assert "tanh; give --kernel" in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["run.npz"]

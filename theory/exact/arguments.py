@@ -230,7 +230,7 @@ def ball_of(number: object, precision: int) -> arb | None:
     """A ball around a number at a precision that loses nothing of it; None for anything else, such as a text.
 
     >>> ball_of("1/2", 53), ball_of(sp.Rational(1, 2), 53), ball_of(float("inf"), 53)
-    (None, 0.500000000000000, inf)
+    (None, 0.500000000000000, [+/- inf])
     """
     if isinstance(ball := getattr(number, "ball", None), arb):
         return ball
