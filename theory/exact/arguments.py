@@ -239,7 +239,7 @@ def ball_of(number: object, precision: int) -> arb | None:
     try:
         if isinstance(number, (float, sp.Expr)) and number in (inf, -inf):
             return arb(float(number))
-        value = check_real(number, "number", "a real number is needed", symbols=False)  # type: ignore[arg-type]
+        value = check_real(number, "number", "a real number is needed", symbols=False)
     except Refused:
         return None
     with flint.ctx.workprec(precision):

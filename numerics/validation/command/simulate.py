@@ -124,8 +124,8 @@ def _flow(options: Namespace, saved: Run | None) -> Flow:
         options.beta = None if saved.flow.beta is None else _told(saved.flow.beta)
         return saved.flow
     if saved is not None and saved.flow is None and options.beta is None and options.kernel is None:
-        name = saved.parameters.get("kernel")
-        raise Refused("start", options.start, f"the file does not hold the kernel of its run, {name}; give --kernel")
+        what = f"the file does not hold the kernel of its run, {saved.parameters.get('kernel')}; give --kernel"
+        raise Refused("start", options.start, what)
     options.model = options.model or "usa"
     motion: dict[str, Any] = {"model": options.model, "noise": float(options.noise or 0)}
     if options.noise and not motion["noise"] and Fraction(options.noise):
