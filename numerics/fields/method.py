@@ -30,7 +30,7 @@ FINEST, COARSEST = 1e-13, 1e-3  # tolerances that a series is asked for
 LARGEST_BETA_FLOAT32 = 80.0  # exp(beta) overflows float32 just above 88
 SMALLEST_BETA_FLOAT32 = -42.0  # exponents beta (t - 1) stay within the range of the tiles
 RESOLVED = 1e-9  # of what a token sums up: larger errors of the sums are no longer small, ...
-LOOKED_AT = 32  # ... as seen at so many tokens
+LOOKED_AT, LOOKED_OVER = 32, 512  # ... as seen at so many tokens, of so many first, and of more where these do not tell
 CHOSEN = 10  # tolerances of a step that the error of the sums may add up to over a run where they are chosen
 
 
@@ -226,10 +226,9 @@ def attention_field(
 
 
 def attention_sums(tokens: Array, weights: Array, flow: Flow) -> tuple[Array, Array]:
-    r"""Drift, shape=[n, dim], and normaliser, shape=[n], by the fastest method of those
-    exact to 1e-9 of what a token sums up, in units of :math:`e^\beta`.
+    r"""Drift, shape=[n, dim], and normaliser, shape=[n], by the fastest method exact to 1e-9 of what a token sums up.
 
-    See :func:`gegenflow.numerics.fields.dense.dense_sums`; the sums of a kernel are in units of one.
+    In units of :math:`e^\beta`, of a kernel in units of one, as :func:`gegenflow.numerics.fields.dense.dense_sums`.
 
     >>> drift, normalizer = attention_sums(np.eye(2), np.array([0.25, 0.75]), Flow(beta=2))
     >>> (drift[0] * np.exp(2)).round(11)
@@ -243,9 +242,8 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
 
     .. math:: \varepsilon \max|h| \le 10^{-9} \min_i \sum_j w_j |h(\langle x_i, x_j\rangle)|
 
-    with the minimum over 32 tokens; the dense one where the others miss that, as where the weight is largest between
-    tokens that are not there: at ``beta`` < 0 gathered tokens have overlaps near 1 and weights of :math:`e^{-2|\beta|}`
-    of the largest.
+    with the minimum over 32 tokens; the dense one where the others miss that, as at ``beta`` < 0, where gathered tokens
+    have overlaps near 1 and weights of :math:`e^{-2|\beta|}` of the largest.
 
     >>> gathered = np.repeat([[1.0, 0.0], [0.8, 0.6]], 200, axis=0)
     >>> [resolved_field(gathered, np.full(400, 1 / 400), Flow(beta=beta)).method for beta in (20, -20)]
@@ -257,10 +255,14 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
     if field.error == 0 or not flow.plain:
         return field
     rows = tokens[np.linspace(0, len(tokens) - 1, min(len(tokens), LOOKED_AT)).astype(np.int64)]
-    score, attention = np.clip(rows @ tokens.T, -1.0, 1.0), flow.attention
-    values = attention(score) if callable(attention) else np.exp(attention * (score - 1))
-    if field.error * max(field.largest) <= RESOLVED * float((np.abs(values) @ weights).min()):
-        return field
+    attention, needed = flow.attention, field.error * max(field.largest) / RESOLVED
+    step = max(1, len(tokens) // LOOKED_OVER)  # part of a sum of positive terms is less than all of it
+    while step:
+        score = np.clip(rows @ tokens[::step].T, -1.0, 1.0)
+        values = np.abs(attention(score)) if callable(attention) else np.exp(attention * (score - 1))
+        if needed <= float((values @ weights[::step]).min()):
+            return field
+        step = 1 if 1 < step < 8 else step // 8
     return prepare_field(tokens, weights, flow, method="dense")
 
 
