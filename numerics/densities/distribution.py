@@ -109,10 +109,11 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
 
     ``angles`` shape=[n] at the labels u = i/n, increasing, over less than a turn; X' by Fourier series.  The second
     number is the largest of the tail of that series, :math:`4 \sum_{k > 3n/8} |c_k|`, of :math:`2/n` times what the
-    terms beyond n/4 add to :math:`X'` anywhere, and of :math:`(32\pi/n) \sum_{k > 3n/8} k |c_k|`, twice the slope of
-    the last quarter and of what it lets expect beyond: at least the error of the map between its labels; n f/4 pi times
+    terms beyond n/4 add to :math:`X'` anywhere, and of :math:`(32\pi/n) \sum_{k > 3n/8} k |c_k|`, which lets the terms
+    left out add four times what the last quarter does: at least the error of the map between its labels; n f/4 pi times
     it is that of the density, relative.  Near a vacuum the map is so steep that its labels do not tell how small the
-    density is, only that it is below the mean over the gap beside: where those terms make up a quarter, it is refused.
+    density is, only that it is below the mean over the gap beside: where those beyond n/4 make up a quarter of
+    :math:`X'`, it is refused.
 
     >>> angles = quantiles(CircleDensity(np.array([0.0, 0.3])), 128)
     >>> density, tail = density_at_quantiles(angles)

@@ -136,15 +136,16 @@ def real_array(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return np.array(array, dtype=np.float64, order="C")
 
 
-def check_numbers(optional: Mapping[str, object], **named: object) -> None:
-    """Refuse anything but real numbers, by name, or None for those that are ``optional``.
+def check_numbers(given: Mapping[str, object]) -> None:
+    """Refuse anything but real numbers and None, by name.
 
-    >>> check_numbers({"beta": None}, t_end=1, rtol="small")
+    >>> check_numbers({"merge": None, "rtol": "small"})
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: rtol small: it must be a number
     """
-    for name, value in ({name: value for name, value in optional.items() if value is not None} | named).items():
-        _real(name, value)
+    for name, value in given.items():
+        if value is not None:
+            _real(name, value)
 
 
 def check_times(save_at: ArrayLike | None, t_end: Any, t_start: Any = 0.0) -> NDArray[np.float64]:
