@@ -242,7 +242,7 @@ def test_an_interrupt_is_heard_during_the_sums(sums, dim):
             assert process.stdout.readline() == "started\n"
             sleep(1)
             process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=20)[0] == "interrupted True\n"
+            assert process.communicate(timeout=100)[0] == "interrupted True\n"
         finally:
             process.kill()
 

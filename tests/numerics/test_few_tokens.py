@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
 from scipy.stats import special_ortho_group
 from support.few_tokens import MODELS, follow_few, lifetime, on_circle
+from support.signals import interrupted_after
 
 from gegenflow.numerics import simulate
 from gegenflow.numerics.fields.dense import dense_sums
@@ -177,15 +178,13 @@ def test_interrupt_keeps_what_was_reached():
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
-        end = follow_few(
-            start, None, 9.0, model="sa", t_end=1e12, save_at=[0, 1.5, 1e12], observe=lambda t, x: seen.append(t)
-        )
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    def observe(t, x):
+        seen.append(t)
+        if t == 1.5:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+
+    with interrupted_after(1e3, interrupt):
+        end = follow_few(start, None, 9.0, model="sa", t_end=1e12, save_at=[0, 1.5, 1e12], observe=observe)
     assert end.interrupted
     assert "interrupted at t = " in str(end.status)
     assert seen == end.t.tolist() == [0, 1.5]
