@@ -273,7 +273,15 @@ def test_phase_prints_the_law_of_finitely_many_tokens(facts, call):
     late = times > 0
     assert here["emergence_time"] == pytest.approx(alone[late].sum() * (times[1] - times[0]), abs=1e-4)
     text = call("phase --dim 2 --beta 5 --tokens 2000 --amplitude 0.1")[1]
-    assert "from 2000 uniform tokens the first degree to reach amplitude 0.1" in text
+    assert "from 2000 uniform tokens the first of degrees 1 to 9 to reach amplitude 0.1" in text
+
+
+def test_max_degree_ends_the_race(facts):
+    """77 tokens at amplitude 0.2, N a^2 = 3.08: one of n degrees is above it with chance 1 - (1 - e^-3.08)^n."""
+    for last in (3, 12):
+        here = facts(f"phase --dim 2 --beta 3.3 --tokens 77 --amplitude 0.2 --max-degree {last}")
+        assert here["already"] == pytest.approx(1 - (1 - np.exp(-3.08)) ** last, abs=1e-12)
+        assert (here["last_degree"], here["max_degree"]) == (last, None)
 
 
 def test_phase_with_noise_or_another_kernel(facts, call):

@@ -240,7 +240,50 @@ def test_the_race_of_a_kernel_with_a_kink_ends(dim):
         assert law.selection.get(k, 0.0) == pytest.approx(chance, abs=1e-9)
     assert law.mean == pytest.approx(mean, rel=1e-9)
     assert law.error < 1e-14
-    assert selection_law(dim, None, 12, kernel=th.Kernel.relu()).error == 1
+    assert law.max_degree == max(k for k in range(1, 200) if half_wave(k, dim) > max(rates.values()) / 100)
+
+
+@pytest.mark.parametrize("last", [3, 8, 25, None])
+def test_the_degrees_that_race_are_named_and_decide_where_tokens_are_few(last):
+    """N a^2 = 3.08 on the circle, where each degree is above a at the start with chance e^-3.08: 400,000 draws.
+
+    By default the last degree is the last whose rate, by scipy's Bessel functions, is above a hundredth of the largest.
+    False alarm rate of a fresh seed: below 1e-5 (five standard errors, about twenty comparisons).
+    """
+    law = selection_law(2, "3.3", 77, amplitude=0.2, max_degree=last)
+    rates = {k: rate(k, 2, 3.3) for k in range(1, 41)}
+    named = last or max(k for k, speed in rates.items() if speed > max(rates.values()) / 100)
+    assert law.max_degree == named
+    runs, rng, strength = 400_000, np.random.default_rng(11), 77 * 0.2**2
+    powers = rng.chisquare(2, (runs, named)) / 2
+    times = np.log(strength / powers) / (2 * np.array([rates[k] for k in range(1, named + 1)]))
+    first, emerged = 1 + times.argmin(axis=1), times.min(axis=1) > 0
+    for k in range(1, named + 1):
+        chance, won = law.selection.get(k, 0.0), ((first == k) & emerged).mean()
+        assert abs(won - chance) <= 5 * (chance * (1 - chance) / runs) ** 0.5 + 1e-5
+    assert law.already == pytest.approx(1 - (1 - np.exp(-strength)) ** named, abs=1e-12)
+    assert law.error < 1e-14
+
+
+@pytest.mark.parametrize("negligible", [1e-2, 1e-4])
+@pytest.mark.parametrize("tokens", [40, 80, 150])
+def test_the_error_covers_degrees_above_the_amplitude_at_the_start_that_are_left_out(monkeypatch, negligible, tokens):
+    """Slow degrees of few tokens are left out one by one as less is called negligible: no chance moves by more."""
+    fine = selection_law(2, 5, tokens, max_degree=20)
+    monkeypatch.setattr(races, "NEGLIGIBLE", negligible)
+    coarse = selection_law(2, 5, tokens, max_degree=20)
+    off = [abs(fine.selection.get(k, 0.0) - coarse.selection.get(k, 0.0)) for k in fine.rates]
+    assert max(*off, abs(fine.already - coarse.already)) <= coarse.error + fine.error
+    assert coarse.error < 1
+
+
+def test_tokens_needed_asks_for_more_where_more_degrees_race():
+    """That none is above the amplitude at the start takes the more tokens the more there are; the law at the answer."""
+    needed = {last: tokens_needed(0.3, 2, 5, max_degree=last) for last in (4, 100)}
+    assert needed[4] < needed[100]
+    for last, tokens in needed.items():
+        few, enough = (selection_law(2, 5, n, max_degree=last).selection[3] for n in (tokens - 1, tokens))
+        assert few < 0.3 <= enough
 
 
 def test_text_and_fractions_are_numbers():
@@ -381,6 +424,12 @@ def test_survival_and_quantiles_are_inverse_to_each_other():
             lambda: selection_law(2, None, 100, kernel=th.Kernel.series([-1, -1])),
             "kernel: none of the degrees 1 to 2 grows",
         ),
+        (
+            lambda: selection_law(2, None, 100, kernel="where(t > 0, 1, 0)"),
+            "max_degree: the last degree that races is needed, as those beyond 1000 may be",
+        ),
+        (lambda: selection_law(2, 5, 100, max_degree=0), "max_degree 0: the last degree that races must be an integer"),
+        (lambda: tokens_needed(0.5, 2, 5, max_degree=1001), "max_degree 1001: the last degree .* from 1 to 1000"),
         (lambda: selection_law(64, 600, 50), r"degree \d+: \d+ harmonics in dim 64 emerge too sharply"),
         (lambda: selection_law(2, 5, 100).quantile(1), "probability 1: it must lie strictly"),
         (lambda: selection_law(2, 5, 100).quantile("x"), "probability x: it must lie strictly"),

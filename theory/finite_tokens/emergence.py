@@ -13,7 +13,7 @@ Source: derived here; arXiv 2410.23228 for the growth of the amplitudes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -21,6 +21,7 @@ from math import prod
 from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import Real, check_real
+from gegenflow.theory.exact.certified import Certified
 from gegenflow.theory.exact.integers import check_count
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.sphere import harmonic_dimension
@@ -71,6 +72,16 @@ class Racer:
         r"""Probability density of the emergence time, :math:`2\gamma_k x^s e^{-x}/\Gamma(s)` at the level x."""
         level, half = self.level(time), arb(self.half)
         return 2 * self.rate * (half * level.log() - level - half.lgamma()).exp()
+
+
+def racers(rates: Mapping[int, Certified], dim: int, strength: arb) -> list[Racer]:
+    """The degrees of these rates, in their order.
+
+    >>> from gegenflow.theory.exact.certified import certify
+    >>> [racer.degree for racer in racers({4: certify(lambda: arb(1), 5)}, 3, arb(20))]
+    [4]
+    """
+    return [Racer(degree, dim, rate.ball, strength) for degree, rate in rates.items()]
 
 
 def unit_interval(number: Real, name: str, allowed: str) -> float:

@@ -2,8 +2,9 @@ r"""The race of the degrees: the chance of each to be the first to emerge, by qu
 
 .. math:: P(k) = \int_0^\infty f_k(t) \prod_{j \ne k} P(T_j > t)\, dt, \qquad f_k = -\tfrac{d}{dt} P(T_k > t)
 
-Four things are left out, each bounded: degrees that hardly ever emerge (:func:`line_up`), the ends of the time window
-and the remainder of Gauss-Legendre quadrature (:func:`run_race`), and rounding, which the balls carry along.
+Which degrees race is a definition (:func:`entrants`). Four things are left out, each bounded: entrants that hardly ever
+emerge (:func:`line_up`), the ends of the time window and the remainder of Gauss-Legendre quadrature (:func:`run_race`),
+and rounding, which the balls carry along.
 
 Source: derived here.
 """
@@ -13,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
-from math import cos, exp, inf, log, log1p, pi, prod, sqrt
+from itertools import accumulate
+from math import cos, exp, inf, log, log1p, pi, sqrt
+from operator import mul
 
 import flint
 from flint import arb
 
-from gegenflow.theory.exact.certified import Certified
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.finite_tokens.emergence import Racer, fastest, first_time, joint_survival
 
@@ -28,12 +29,17 @@ NODES = 32
 MOST_PANELS = 1024
 NEGLIGIBLE = 1e-15
 """Chance that a law leaves out: of a degree to emerge, and of T outside the window of the quadrature."""
-IDLE = 8
-"""Without a bound on the rates the race is complete after so many degrees in a row that are negligible and slower."""
+SLOWER = 100
+"""How many times slower than the fastest degree the slowest one of a race is, where no last degree is given."""
+LATEST = 1000
+"""The last degree that may race."""
 PATIENCE = 64
-"""Degrees after which the search gives up where speeds fall only like a power of the degree, or no bound is known."""
+"""Degrees after which the search for one that grows gives up, and looks whether it can end at all."""
+IDLE = 8
+"""Without a bound on the rates the search ends after so many degrees in a row that are too slow: an assumption."""
 
 
+Rates = Callable[[int], arb]
 Tail = Callable[[int], arb | None]
 """A bound on the rates of a degree and all later ones; None where none is known yet."""
 
@@ -48,79 +54,74 @@ class Outcome:
     error: float
 
 
-def line_up(dim: int, rates: Callable[[int], Certified], tail: Tail | None, strength: arb) -> tuple[list[Racer], float]:
-    r"""The degrees that may be first, and a bound on the chance that another one is.
+def entrants(rates: Rates, tail: Tail | None, max_degree: int | None = None) -> tuple[int, dict[int, arb]]:
+    r"""The last degree of the race, and the rates of the degrees up to it that grow: those race.
 
-    The fastest degree emerges by a time w but for a chance of 1e-15. As the density of T_k is :math:`2\gamma x^s
-    e^{-x}/\Gamma(s)` at :math:`x = sc`, s = D_k/2, with c falling from :math:`N a^2` to :math:`N a^2 e^{-2\gamma w}`,
-    degree k emerges in (0, w) with a chance below :math:`2\gamma w\sqrt{s/2\pi}`, times the Chernoff factor
-    :math:`e^{-s(c-1-\log c)}` at time w if c > 1 there. ``tail(degree)`` bounds the rates of this and all later degrees
-    from above (None: not yet known). The search ends only where none of them is faster than the fastest one found and
-    that bound is below 1e-30, so that :math:`10^{15}` of them together have less than 1e-15; bounds that fall
-    geometrically have less than that for all degrees. Where the speeds fall like a power of the degree and tokens are
-    few, the search gives up after 64 degrees, and the bound returned may be as large as 1.
+    Where none is given the last one is the highest degree that grows at least a hundredth as fast as the fastest. For
+    on the circle every degree is above the amplitude at the start with a chance of :math:`e^{-Na^2}`, however slowly it
+    grows: a law of infinitely many degrees would say that one of them always is.
 
-    ``tail`` = None stands for rates of which no bound is known: that all are slower after eight negligible degrees in a
-    row is then an assumption.
+    >>> entrants(lambda degree: 5 - arb(degree), lambda degree: 5 - arb(degree))
+    (4, {1: 4.00000000000000, 2: 3.00000000000000, 3: 2.00000000000000, 4: 1.00000000000000})
 
-    One of those that remain emerges by an earlier w, where the factor also bounds the chance at the start: degrees of
-    many harmonics that are late for sure leave the race, and the quadrature needs far fewer panels.
-
-    >>> from gegenflow.theory.exact.certified import certify
-    >>> race, rest = line_up(3, lambda k: certify(lambda: arb(3 - k), 20), lambda k: arb(3 - k), arb(100))
-    >>> [racer.degree for racer in race], rest < 1e-14
-    ([1, 2], True)
-
-    Raises ValueError where none of the degrees grows. Source: derived here.
+    Raises Refused where none of them grows, or degrees beyond 1000 may be that fast. Source: derived here.
     """
-    seen, later, until = _search(dim, rates, tail, strength)
-    best, after = fastest(seen), _chance(later, until) / NEGLIGIBLE
-    race = [racer for racer in seen if racer is best or _chance(racer, until) > NEGLIGIBLE]
-    until = _decided(race)
-    race = [racer for racer in race if racer is best or _crowd(racer, until) > NEGLIGIBLE]
-    left_out = sum(_chance(racer, until) for racer in seen if racer not in race)
-    return race, min(left_out + after + NEGLIGIBLE, 1.0)
+    last = _last(rates, tail) if max_degree is None else max_degree
+    growing = {degree: rates(degree) for degree in range(1, last + 1) if rates(degree) > 0}
+    if not growing:
+        raise Refused("kernel", None, f"none of the degrees 1 to {last} grows, so none is selected")
+    return last, growing
 
 
-def _search(
-    dim: int, rates: Callable[[int], Certified], tail: Tail | None, strength: arb
-) -> tuple[list[Racer], Racer, float]:
-    """The degrees up to the last one of interest, one that bounds all later ones, and when the fastest has emerged."""
-    seen: list[Racer] = []
-    until, idle = 0.0, Idle()
-    later: Racer | None
-    for degree in count(1):
-        seen.append(Racer(degree, dim, rates(degree).ball, strength))
-        best = fastest(seen)
-        grows = bool(best.rate > 0)
-        if grows and best is seen[-1]:
-            until = _decided([best])
-        later = seen[-1] if tail is None else _bounded(tail, degree + 1, best)
-        if later is None:
-            continue
-        slower = idle.add(later, until) if tail is None else bool(later.rate <= (best.rate if grows else 0))
-        if slower and _chance(later, until) < NEGLIGIBLE**2:
+def _last(rates: Rates, tail: Tail | None) -> int:
+    """The last degree that is at most a hundred times slower than the fastest; where none grows the last looked at."""
+    best, fast, slow = arb(0), [0], 0
+    for degree in range(1, LATEST + 1):
+        rate = rates(degree)
+        best = rate if rate > best else best
+        fast += [degree] if 0 < SLOWER * rate >= best else []
+        slow = degree - fast[-1]
+        beyond = None if tail is None else tail(degree + 1)
+        if beyond is not None and (beyond <= 0 or SLOWER * beyond < best):
             break
-        if degree >= PATIENCE and (tail is None or not grows or (slower and _lingers(tail, later))):
+        if (tail is None and best > 0 and slow >= IDLE) or (degree >= PATIENCE and best.is_zero()):
             break
-    if not grows or later is None:
-        raise Refused("kernel", None, f"none of the degrees 1 to {degree} grows, so none is selected")
-    return seen, later, until
+        if degree == PATIENCE and tail is not None and _endless(tail, best):
+            raise _too_late()
+    else:
+        raise _too_late()
+    return max((k for k in fast[1:] if SLOWER * rates(k) >= best), default=degree)
 
 
-@dataclass
-class Idle:
-    """Degrees in a row that hardly ever emerge, each slower than the last that grew: a guess for want of a bound."""
+def _endless(tail: Tail, best: arb) -> bool:
+    """Whether the bound stays above a hundredth of any rate up to the last degree that may race."""
+    beyond, ahead = tail(LATEST + 1), tail(PATIENCE + 1)
+    return beyond is None or not (SLOWER * beyond < best or (ahead is not None and SLOWER * beyond < ahead))
 
-    row: int = 0
-    last: float = inf
 
-    def add(self, racer: Racer, until: float) -> bool:
-        """Whether enough of them have been seen, this one included."""
-        speed = _speed(racer)
-        self.row = self.row + 1 if speed < self.last and _chance(racer, until) < NEGLIGIBLE**2 else 0
-        self.last = speed if speed > 0 else self.last
-        return self.row == IDLE
+def _too_late() -> Refused:
+    what = f"the last degree that races is needed, as those beyond {LATEST} may be nearly as fast as any"
+    return Refused("max_degree", None, what)
+
+
+def line_up(race: Sequence[Racer]) -> tuple[list[Racer], float]:
+    r"""The degrees that may be first or above the amplitude at the start, and the chance that another one is.
+
+    One of all has emerged by a time w but for a chance of 1e-15. Until then, the start included, degree k has emerged
+    with a chance below Chernoff's :math:`e^{-s(c-1-\log c)}`, where s = D_k/2, if :math:`c = N a^2 e^{-2\gamma w} > 1`:
+    degrees of many harmonics that are late for sure leave the race, and the quadrature needs far fewer panels.
+
+    >>> racers = [Racer(degree, 30, rate=1 / arb(degree), strength=arb(10)) for degree in (1, 9)]
+    >>> race, rest = line_up(racers)
+    >>> [racer.degree for racer in race], rest < 1e-14
+    ([1], True)
+
+    Source: derived here.
+    """
+    best, until = fastest(race), _decided(race)
+    chances = {racer: _chernoff(racer, until) for racer in race}
+    left = [racer for racer in race if racer is best or chances[racer] > NEGLIGIBLE]
+    return left, sum(chances[racer] for racer in race if racer not in left) + NEGLIGIBLE
 
 
 def _decided(race: Sequence[Racer]) -> float:
@@ -128,39 +129,9 @@ def _decided(race: Sequence[Racer]) -> float:
     return first_time(lambda time: bool(joint_survival(race, time) < NEGLIGIBLE), race, 0.01)
 
 
-def _hits(racer: Racer, until: float) -> float:
-    return max(2 * float(racer.rate) * until, 0.0) * sqrt(float(racer.half) / (2 * pi))
-
-
 def _chernoff(racer: Racer, until: float) -> float:
     left = float(racer.strength.log()) - 2 * float(racer.rate) * until
     return 1.0 if left <= 0 else exp(-float(racer.half) * (exp(left) - 1 - left)) if left < 700 else 0.0
-
-
-def _chance(racer: Racer, until: float) -> float:
-    """A bound on the chance of a degree to emerge after the start and until a time."""
-    return _hits(racer, until) * _chernoff(racer, until)
-
-
-def _crowd(racer: Racer, until: float) -> float:
-    """A bound on its chance to emerge until a time, the start included."""
-    return max(_hits(racer, until), 1) * _chernoff(racer, until)
-
-
-def _speed(racer: Racer) -> float:
-    return float(racer.rate) * sqrt(racer.half)
-
-
-def _bounded(tail: Tail, degree: int, like: Racer) -> Racer | None:
-    """A racer as fast as any of this and all later degrees may be; None where no bound is known yet."""
-    bound = tail(degree)
-    return None if bound is None else Racer(degree, like.dim, bound if bound > 0 else arb(0), like.strength)
-
-
-def _lingers(tail: Tail, racer: Racer) -> bool:
-    """Whether speeds fall only like a power of the degree."""
-    beyond = _bounded(tail, 2 * racer.degree, racer)
-    return beyond is not None and _speed(beyond) > _speed(racer) / 1000
 
 
 def run_race(race: Sequence[Racer]) -> Outcome:
@@ -175,7 +146,7 @@ def run_race(race: Sequence[Racer]) -> Outcome:
     too few, as for degrees of very many harmonics. Source: derived here.
     """
     at_start = joint_survival(race, 0)
-    end = first_time(lambda time: bool(joint_survival(race, time) < NEGLIGIBLE), race, 0.01)
+    end = _decided(race)
     start = first_time(lambda time: time >= end or bool(at_start - joint_survival(race, time) > NEGLIGIBLE), race)
     panels, error = 1, inf
     while (error := _quadrature_bound(race, end - start, panels)) > NEGLIGIBLE:
@@ -189,15 +160,21 @@ def run_race(race: Sequence[Racer]) -> Outcome:
     for panel in range(panels):
         for node, weight in _gauss_legendre(NODES):
             time = start + width * (panel + (1 + node) / 2)
-            before = [racer.survival(time) for racer in race]
-            mean += weight * width / 2 * prod(before, start=arb(1))
+            none, others = _products([racer.survival(time) for racer in race])
+            mean += weight * width / 2 * none
             for i, racer in enumerate(race):
-                others = prod(before[:i] + before[i + 1 :], start=arb(1))
-                chances[i] += weight * width / 2 * racer.density(time) * others
+                chances[i] += weight * width / 2 * racer.density(time) * others[i]
     ends = float(at_start - joint_survival(race, start) + joint_survival(race, end))
     rounding = max(float(chance.rad()) for chance in chances)
     left_out = error + ends + rounding + 2.0**-52
     return Outcome([float(chance) for chance in chances], float(1 - at_start), float(mean), left_out)
+
+
+def _products(factors: Sequence[arb]) -> tuple[arb, list[arb]]:
+    """The product of all factors, and for each of them that of the others."""
+    below = list(accumulate(factors, mul, initial=arb(1)))
+    above = list(accumulate(reversed(factors), mul, initial=arb(1)))[-2::-1]
+    return below[-1], [low * high for low, high in zip(below, above, strict=False)]
 
 
 @cache

@@ -13,7 +13,7 @@ Source: derived here; arXiv 2410.23228 for the growth of the amplitudes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf, isnan
@@ -23,7 +23,7 @@ from flint import arb
 
 from gegenflow.theory.exact.arguments import Real
 from gegenflow.theory.exact.certified import Certified
-from gegenflow.theory.exact.integers import check_dim, check_number
+from gegenflow.theory.exact.integers import check_count, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import Frozen, record_html
 from gegenflow.theory.finite_tokens.emergence import (
@@ -31,10 +31,11 @@ from gegenflow.theory.finite_tokens.emergence import (
     fastest,
     first_time,
     joint_survival,
+    racers,
     token_strength,
     unit_interval,
 )
-from gegenflow.theory.finite_tokens.races import PRECISION, line_up, run_race
+from gegenflow.theory.finite_tokens.races import LATEST, PRECISION, entrants, line_up, run_race
 from gegenflow.theory.growth.rates import growth_rate, normaliser_ball
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel, attention
 from gegenflow.theory.kernels.kernel import Kernel
@@ -59,6 +60,7 @@ class SelectionLaw:
     ``selection`` maps each degree of the race to the probability that it is first; ``already`` is the probability that
     one of them has that amplitude at the start (T = 0, no degree is selected; small where N a^2 is large): together
     they are 1. ``error`` bounds the error of each. ``mean`` is that of T, ``rates`` are the growth rates of the race.
+    The growing degrees up to ``max_degree`` race; one that hardly ever emerges is in none of these.
     ``beta`` is None where a ``kernel`` without beta takes its place; a kernel with one holds its value.
 
     Source: derived here.
@@ -74,6 +76,7 @@ class SelectionLaw:
     already: float
     mean: float
     error: float
+    max_degree: int
     rates: Mapping[int, Certified] = field(repr=False)
 
     _repr_html_ = record_html
@@ -117,12 +120,18 @@ class SelectionLaw:
         return self.quantile(0.5)
 
     def _race(self) -> list[Racer]:
-        strength = arb(token_strength(self.tokens, self.amplitude))
-        return [Racer(degree, self.dim, rate.ball, strength) for degree, rate in self.rates.items()]
+        return racers(self.rates, self.dim, arb(token_strength(self.tokens, self.amplitude)))
 
 
 def selection_law(
-    dim: int, beta: Real, tokens: int, *, amplitude: Real = 0.3, model: str = "usa", kernel: KernelLike | None = None
+    dim: int,
+    beta: Real,
+    tokens: int,
+    *,
+    amplitude: Real = 0.3,
+    model: str = "usa",
+    kernel: KernelLike | None = None,
+    max_degree: int | None = None,
 ) -> SelectionLaw:
     r"""Probability that each degree is the first to reach an amplitude from independent uniform tokens, and when.
 
@@ -130,13 +139,13 @@ def selection_law(
               P(T_k > t) = P\bigl(\chi^2_{D_k} < N D_k a^2 e^{-2\gamma_k t}\bigr), \quad
               f_k = -\tfrac{d}{dt} P(T_k > t)
 
-    by Gauss-Legendre quadrature in balls. ``error`` bounds all that is left out: the remainder of the quadrature, the
-    ends of the time window, and the chance that one of the next :math:`10^{15}` degrees outside the race emerges after
-    the start (of all of them where their rates fall faster than any power). It rests on :meth:`Kernel.tail`, a proved
-    bound on the rates. A ``kernel`` of which none is known (neither powers nor exponentials) is assumed to have no fast
-    degree after eight negligible ones in a row. For a kernel with a kink and N a^2 below about 75 on the circle no
-    search of the degrees ends, and the error may be as large as 1. ``beta`` is put
-    into a kernel that holds one, and None beside any other.
+    by Gauss-Legendre quadrature in balls. The growing degrees up to ``max_degree`` race, by default up to the last one
+    that grows at least a hundredth as fast as the fastest (:meth:`Kernel.tail` proves that none does beyond it; of a
+    ``kernel`` of which no bound is known, neither powers nor exponentials, that is assumed after eight slower ones in
+    a row). The law depends on it where :math:`N a^2` is so small that slow degrees are above the amplitude at the
+    start. ``error`` bounds what is left out of that race: the remainder of the quadrature, the ends of the time window,
+    and the chance that a degree which is not in ``selection`` has emerged before one that is. ``beta`` is put into a
+    kernel that holds one, and None beside any other.
 
     On the circle :math:`P(T_k > t) = 1 - \exp(-N a^2 e^{-2\gamma_k t})`; the fastest degree wins in 61 % of all runs:
 
@@ -146,14 +155,20 @@ def selection_law(
     >>> abs(sum(law.selection.values()) + law.already - 1) < law.error < 1e-11
     True
 
-    Raises ValueError for dim < 2, tokens < 2, an amplitude outside (0, 1), a kernel of which no degree grows,
-    degrees of too many harmonics for the quadrature, and as :func:`growth_rate`. Source: derived here.
+    Nine tokens are so few that chance alone often decides, and the more so the more degrees are watched:
+
+    >>> [round(selection_law(2, 5, 9, amplitude=0.5, max_degree=last).already, 3) for last in (1, 3, 10)]
+    [0.105, 0.284, 0.672]
+
+    Raises ValueError for dim < 2, tokens < 2, an amplitude outside (0, 1), max_degree outside 1 to 1000, or missing
+    where degrees beyond may be as fast, a kernel of which no degree grows, degrees of too many harmonics for the
+    quadrature, and as :func:`growth_rate`. Source: derived here.
     """
     dim, strength = check_number("dim", check_dim(dim)), token_strength(tokens, amplitude)
     weight = attention(beta, kernel)
-    rates, tail = _rates(dim, weight, model, _named(beta, kernel))
+    last, rates = _race(dim, weight, model, _named(beta, kernel), max_degree)
     with flint.ctx.workprec(PRECISION):
-        race, rest = line_up(dim, rates, tail, arb(strength))
+        race, rest = line_up(racers(rates, dim, arb(strength)))
         outcome = run_race(race)
     return SelectionLaw(
         dim,
@@ -166,7 +181,8 @@ def selection_law(
         already=outcome.already,
         mean=outcome.mean,
         error=min(outcome.error + rest, 1.0),
-        rates={racer.degree: rates(racer.degree) for racer in race},
+        max_degree=last,
+        rates={racer.degree: rates[racer.degree] for racer in race},
     )
 
 
@@ -178,11 +194,13 @@ def tokens_needed(
     amplitude: Real = 0.3,
     model: str = "usa",
     kernel: KernelLike | None = None,
+    max_degree: int | None = None,
 ) -> int:
     r"""Least number of tokens from which the fastest degree emerges first with this probability.
 
     The probability increases with N, draw by draw: degree k precedes j where :math:`\ell(1/\gamma_k - 1/\gamma_j) <
     G_k/\gamma_k - G_j/\gamma_j`, whose left side falls as N grows if k is the fastest, and all :math:`T_j` increase.
+    ``max_degree`` is the last degree that races, as for :func:`selection_law`.
     An int >= 2, as it may be astronomically large; beyond 1e12 good to about ten digits. Some twenty laws are worked
     out: a second in low dim, several in dim 64.
 
@@ -202,11 +220,11 @@ def tokens_needed(
     if 1 - wanted < RESOLVED:
         raise Refused("probability", probability, f"it must be less than 1 by {RESOLVED:g} at least")
     named = _named(beta, kernel)
-    rates, tail = _rates(dim, attention(beta, kernel), model, named)
+    _, rates = _race(dim, attention(beta, kernel), model, named, max_degree)
 
     def excess(tokens: int) -> float:
         with flint.ctx.workprec(PRECISION):
-            race, _ = line_up(dim, rates, tail, arb(token_strength(tokens, amplitude)))
+            race, _ = line_up(racers(rates, dim, arb(token_strength(tokens, amplitude))))
             if (chance := float(joint_survival(race, 0))) < wanted:  # an upper bound at once
                 return chance - wanted
             return float(run_race(race).chances[race.index(fastest(race))]) - wanted
@@ -258,10 +276,12 @@ def _named(beta: Real, kernel: KernelLike | None) -> tuple[str, object]:
     return ("beta", beta) if kernel is None else ("kernel", as_kernel(kernel).weight)
 
 
-def _rates(
-    dim: int, kernel: Kernel, model: str, named: tuple[str, object]
-) -> tuple[Callable[[int], Certified], Callable[[int], arb | None] | None]:
-    """The growth rates, and the bound on those of a degree and all later ones where the kernel has one."""
+def _race(
+    dim: int, kernel: Kernel, model: str, named: tuple[str, object], max_degree: int | None
+) -> tuple[int, dict[int, Certified]]:
+    """The last degree of the race, and the growth rates of those up to it that grow."""
+    allowed = f"the last degree that races must be an integer from 1 to {LATEST}"
+    last = None if max_degree is None else check_count(max_degree, "max_degree", allowed, least=1, most=LATEST)
 
     @cache
     def rate(degree: int) -> Certified:
@@ -271,9 +291,10 @@ def _rates(
             raise Refused(*named, allowed)
         return certified
 
-    @cache
     def tail(degree: int) -> arb | None:
         bound = kernel.tail(degree, dim, {})
         return bound if bound is None or model == "usa" else bound / normaliser_ball(kernel, dim, None)
 
-    return rate, tail if kernel.terms or kernel.weight == 0 else None
+    known = kernel.terms or kernel.weight == 0
+    last, growing = entrants(lambda degree: rate(degree).ball, tail if known else None, last)
+    return last, {degree: rate(degree) for degree in growing}

@@ -77,9 +77,9 @@ def add_list(sub: Parser, option: str, what: Whole, help: str, *, required: bool
     sub.add_argument(option, type=what.range, nargs="+", action="extend", required=required, help=text)
 
 
-def add_degree_limit(sub: Parser) -> None:
+def add_degree_limit(sub: Parser, help: str = "highest degree to compare") -> None:
     """The highest degree that is compared."""
-    text = f"highest degree to compare, for kernels without closed forms, {DEGREE}"
+    text = f"{help}, for kernels without closed forms, {DEGREE}"
     sub.add_argument("--max-degree", type=DEGREE, help=text)
 
 

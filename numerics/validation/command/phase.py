@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
     add_beta(sub)
     add_model(sub)
     add_interaction(sub)
-    add_degree_limit(sub)
+    add_degree_limit(sub, "highest degree to compare, and with --tokens the last that races")
     sub.add_argument("--tokens", type=TOKENS, help="which degree wins from so many tokens? 2 to 1e30")
     text = "with --tokens: level of A_k that counts as emerged, between 0 and 1 (default 0.3)"
     sub.add_argument("--amplitude", type=AMPLITUDE, help=text)
@@ -70,8 +70,13 @@ def _check(options: Namespace) -> None:
         raise Refused("amplitude", options.amplitude, "it goes with --tokens")
     if options.tokens and Fraction(options.noise or 0) > 0:
         raise Refused("tokens", options.tokens, "the law of finitely many tokens is for --noise 0")
-    if options.max_degree is not None and options.kernel is None and options.noise is None:
-        raise Refused("max_degree", options.max_degree, "it goes with --kernel or --noise")
+    if options.max_degree is not None and not _compares(options) and not options.tokens:
+        raise Refused("max_degree", options.max_degree, "it goes with --kernel, --noise or --tokens")
+
+
+def _compares(options: Namespace) -> bool:
+    """Whether the rates of the degrees are compared one by one, not so for the exponential kernel alone."""
+    return options.kernel is not None or options.noise is not None
 
 
 def _selected(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
@@ -82,12 +87,12 @@ def _selected(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
         kernel=kernel,
         noise=options.noise or 0,
         digits=options.digits,
-        max_degree=options.max_degree,
+        max_degree=options.max_degree if _compares(options) else None,
     )
     lower = here.lower.value if here.lower else "0" if here.degree <= 1 and kernel is None else None
     facts = {"dim": here.dim, "beta": options.beta, **provenance(options), "degree": here.degree}
     facts |= {"rate": here.rate.value, "lower": lower, "upper": here.upper.value if here.upper else None}
-    return facts | {"max_degree": options.max_degree}
+    return facts | {"max_degree": options.max_degree if _compares(options) else None}
 
 
 def _from_tokens(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
@@ -98,8 +103,10 @@ def _from_tokens(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
         amplitude=0.3 if options.amplitude is None else options.amplitude,
         model=options.model,
         kernel=kernel,
+        max_degree=options.max_degree,
     )
     facts: dict[str, Any] = {"tokens": law.tokens, "amplitude": law.amplitude, "emergence_time": law.mean}
+    facts |= {"last_degree": law.max_degree}
     facts |= {"selection": {str(degree): chance for degree, chance in law.selection.items()}}
     return facts | {"already": law.already, "error": law.error}
 
@@ -129,7 +136,8 @@ def _interval(facts: Mapping[str, Any]) -> str:
 
 
 def _chances(facts: Mapping[str, Any]) -> Iterator[str]:
-    yield f"from {facts['tokens']} uniform tokens the first degree to reach amplitude {facts['amplitude']:g} is"
+    race = f"the first of degrees 1 to {facts['last_degree']} to reach amplitude {facts['amplitude']:g}"
+    yield f"from {facts['tokens']} uniform tokens {race} is"
     chances = facts["selection"] | {"any, at the start already,": facts["already"]}
     yield from (f"  {degree} with probability {chance:.4f}" for degree, chance in chances.items() if chance >= 5e-5)
     yield f"after a mean time of {facts['emergence_time']:.6g}"
