@@ -1,19 +1,12 @@
 r"""All parameters at which the leading degree changes, for any kernel with any noise: none is missed.
 
 For a single exponential without noise the rates are unimodal and :mod:`gegenflow.theory.phases.diagram` is much faster.
-For a mixture they need not be, so an interval of the parameter is split until on each piece, in balls,
-
-1. one degree beats all others, those beyond a bound on the tail included: no boundary; or
-2. two degrees beat all others and the difference of their scores is strictly monotone: one boundary if it changes sign
-   between the ends, else none.
-
-Pieces that come to neither (more than two degrees that meet, scores that touch) are reported as unresolved.
-:mod:`gegenflow.theory.phases.leaders` says what a score is. Source: derived here.
+For a mixture they need not be: :mod:`gegenflow.theory.phases.pieces` splits an interval until on each piece it is proved
+what happens, :mod:`gegenflow.theory.phases.leaders` says what is compared. Source: derived here.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,14 +26,9 @@ from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.kernels.weights import OWN
-from gegenflow.theory.phases.leaders import BITS, Comparison, Scores, scores_of
+from gegenflow.theory.phases.leaders import BITS, Comparison, scores_of
+from gegenflow.theory.phases.pieces import leader_between, pieces, root
 from gegenflow.theory.symbols import beta
-
-MOST_PIECES = 2000
-NARROWEST = fmpq(1, 2**60)
-"""Relative width below which a piece is not split."""
-SPLIT = fmpq(487, 1000)
-"""Where a piece is split: off the middle, where symmetric kernels like to have their boundaries."""
 
 
 @dataclass(frozen=True)
@@ -111,19 +99,19 @@ def boundaries(
     degrees: list[int] = []
     reached, open_end = low, False
     with flint.ctx.workprec(BITS):
-        for start, end, pair in _pieces(scores, low, high):
+        for start, end, pair in pieces(scores, low, high):
             if pair:
                 at_zero = start <= 0 <= end and scores.tie_at_zero(pair)
-                root = arb if at_zero else partial(_root, scores, pair, start, end)
-                edges.append(Boundary(certify(root, digits), *pair))
+                edge = arb if at_zero else partial(root, scores, pair, start, end)
+                edges.append(Boundary(certify(edge, digits), *pair))
                 degrees.append(pair[0])
             elif open_end and start == reached:
                 unresolved[-1] = (unresolved[-1][0], _outward(end, inf))
             else:
-                degrees.append(_leader_between(scores, reached, start))
+                degrees.append(leader_between(scores, reached, start))
                 unresolved.append((_outward(start, -inf), _outward(end, inf)))
             reached, open_end = end, pair is None
-        degrees.append(_leader_between(scores, reached, high))
+        degrees.append(leader_between(scores, reached, high))
     return Boundaries(parameter, low, high, tuple(degrees), tuple(edges), tuple(unresolved))
 
 
@@ -149,66 +137,6 @@ def _outward(end: fmpq, towards: float) -> float:
     near = float(exact)
     beyond = Fraction(near) > exact if towards < 0 else Fraction(near) < exact
     return nextafter(near, towards) if beyond else near
-
-
-def _piece(low: fmpq, high: fmpq) -> arb:
-    return arb(low).union(arb(high))
-
-
-def _pieces(scores: Scores, low: fmpq, high: fmpq) -> list[tuple[fmpq, fmpq, tuple[int, int] | None]]:
-    """From low to high, the pieces with one boundary and its two degrees, and (with None) those unresolved."""
-    found: list[tuple[fmpq, fmpq, tuple[int, int] | None]] = []
-    waiting = deque([(low, high)])
-    for _ in range(MOST_PIECES):
-        if not waiting:
-            break
-        start, end = waiting.popleft()
-        pair = _only_pair(scores, start, end)
-        if pair == () and end - start < NARROWEST * (high - low):
-            found.append((start, end, None))
-        elif pair == ():
-            middle = start + (end - start) * SPLIT
-            waiting += [(start, middle), (middle, end)]
-        elif pair:
-            found.append((start, end, pair))
-    return sorted([*found, *((start, end, None) for start, end in waiting)], key=lambda piece: piece[0])
-
-
-def _only_pair(scores: Scores, low: fmpq, high: fmpq) -> tuple[int, int] | tuple[()] | None:
-    """The degrees below and above the one boundary of a piece, None if it has none, () if it must be split."""
-    piece = _piece(low, high)
-    if not scores.is_defined(piece):
-        return ()
-    leaders = scores.leaders(piece)
-    if len(leaders) == 1:
-        return None
-    if len(leaders) > 2:
-        return ()
-    one, other = leaders
-    slope = scores.difference((one, other), piece, 1)
-    ends = scores.sign((one, other), low), scores.sign((one, other), high)
-    if not (slope > 0 or slope < 0) or 0 in ends:
-        return ()
-    if ends[0] == ends[1]:
-        return None
-    return (one, other) if ends[0] > 0 else (other, one)
-
-
-def _root(scores: Scores, pair: tuple[int, int], low: fmpq, high: fmpq) -> arb:
-    """Ball Newton steps on a piece where the difference is monotone and changes sign."""
-    root = _piece(low, high)
-    while True:
-        middle = arb(root.mid())
-        slope = scores.difference(pair, root, 1)
-        step = root.intersection(middle - scores.difference(pair, middle) / slope)
-        if not step.rad() < root.rad() / 2:
-            return step
-        root = step
-
-
-def _leader_between(scores: Scores, low: fmpq, high: fmpq) -> int:
-    """The leader on a stretch that has only one (the lowest, should two be equal all along)."""
-    return scores.leaders(arb(arb((low + high) / 2).mid()))[0]
 
 
 def _put(symbol: sp.Symbol, value: Expr, kernel: Kernel, noise: Expr) -> tuple[Kernel, Expr]:
