@@ -309,3 +309,43 @@ def test_a_boundary_at_zero_is_found():
     assert near.boundaries[0].value.value == "0.0010000000"
     lines = th.phases.coexistence("3 + 2.5*t*(2 + v + w)", 3, ("v", -1, 2), ("w", [0, 0.5]), digits=8)
     assert [line.boundaries[0].value.value for line in lines.values()] == ["0", "-0.50000000"]
+
+
+def parabola(x):
+    return x**2
+
+
+def chain(x):
+    return 2 * (sp.cosh(x) - 1)
+
+
+@pytest.mark.parametrize(
+    ("gap", "at", "bowl", "ahead"),
+    [
+        ("1e-24", "1/3", chain, 1),
+        ("1e-60", "1/3", parabola, 2),
+        ("1e-60", 1, chain, 1),
+        ("1e-300", "3/7", parabola, 1),
+        ("1/1099511627776", 1, parabola, 2),
+    ],
+)
+def test_scores_that_nearly_touch_are_told_apart(gap, at, bowl, ahead):
+    """Scores made to differ by a bowl about m = c and a gap: no boundary above the bowl, and two below, by hand at
+    c -+ sqrt(gap) but for the next term of the bowl, gap^(3/2)/24."""
+    size, at, leader, other = sp.Rational(gap), sp.Rational(at), ahead, 3 - ahead
+    clear = th.boundaries(chebyshev_kernel({leader: 2 + bowl(m - at) + size, other: 2}), 2, (0, 2), parameter=m)
+    assert (clear.degrees, clear.boundaries, clear.complete) == ((leader,), (), True)
+    crossed = th.boundaries(
+        chebyshev_kernel({leader: 2 + bowl(m - at) - size, other: 2}), 2, (0, 2), parameter=m, digits=170
+    )
+    assert (crossed.degrees, crossed.complete) == ((leader, other, leader), True)
+    for edge, side in zip(crossed.boundaries, (-1, 1), strict=True):
+        distance = sp.Rational(edge.value.value) - at - side * sp.sqrt(size).evalf(200)
+        assert abs(distance) < size ** sp.Rational(3, 2) / 20 + sp.Rational("1e-168")
+
+
+def test_scores_that_touch_stay_unresolved():
+    """Equal at m = 1/3 and nowhere else: no number of digits tells them apart, and the report says so."""
+    found = th.boundaries(chebyshev_kernel({1: 2 + (m - sp.Rational(1, 3)) ** 2, 2: 2}), 2, (0, 2), parameter=m)
+    assert (found.degrees, found.boundaries) == ((1, 1), ())
+    assert found.unresolved[0][0] <= 1 / 3 <= found.unresolved[0][1]

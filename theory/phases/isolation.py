@@ -1,8 +1,8 @@
 r"""All parameters at which the leading degree changes, for any kernel with any noise: none is missed.
 
 For a single exponential without noise the rates are unimodal and :mod:`gegenflow.theory.phases.diagram` is much faster.
-For a mixture they need not be: :mod:`gegenflow.theory.phases.pieces` splits an interval until on each piece it is proved
-what happens, :mod:`gegenflow.theory.phases.leaders` says what is compared. Source: derived here.
+For a mixture they need not be: :mod:`gegenflow.theory.phases.pieces` splits an interval until on each piece it is
+proved what happens, :mod:`gegenflow.theory.phases.leaders` says what is compared. Source: derived here.
 """
 
 from __future__ import annotations

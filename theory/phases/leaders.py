@@ -27,6 +27,8 @@ from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import laplacian_eigenvalue
 
 BITS = 128
+PRECISIONS = BITS, 4 * BITS, 16 * BITS
+"""Bits at which a sign is asked for, one after the other."""
 ORDER = 4
 """Scores are compared by their Taylor polynomials on a piece, with a remainder of this order."""
 MOST_DEGREES = 400
@@ -132,11 +134,11 @@ class Scores:
             left = [degree for degree in left if degree == first or not self.difference((degree, first), at) < 0]
         return left
 
-    def sign(self, pair: tuple[int, int], at: fmpq) -> int:
-        """The sign of the difference at a point; 0 if many digits do not tell."""
-        for bits in (BITS, 4 * BITS, 16 * BITS):
+    def sign(self, pair: tuple[int, int], at: fmpq, order: int = 0) -> int:
+        """The sign of the difference, or of a derivative of it, at a point; 0 if many digits do not tell."""
+        for bits in PRECISIONS:
             with flint.ctx.workprec(bits):
-                difference = self.difference(pair, arb(at))
+                difference = self.difference(pair, arb(at), order)
             if difference > 0 or difference < 0:
                 return 1 if difference > 0 else -1
         return 0
@@ -185,7 +187,7 @@ def leader(kernel: Kernel, dim: int, **options: Unpack[Comparison]) -> int:
     (3, 2)
     """
     scores = scores_of(kernel, dim, sp.Dummy("none"), **options)
-    for bits in (BITS, 4 * BITS, 16 * BITS):
+    for bits in PRECISIONS:
         with flint.ctx.workprec(bits):
             leaders = scores.leaders(arb(0)) if scores.is_defined(arb(0)) else []
         if len(leaders) == 1:
