@@ -26,8 +26,9 @@ from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.kernels.weights import OWN
-from gegenflow.theory.phases.leaders import BITS, Comparison, scores_of
-from gegenflow.theory.phases.pieces import leader_between, pieces, root
+from gegenflow.theory.phases.curves import BITS, root
+from gegenflow.theory.phases.leaders import Comparison, scores_of
+from gegenflow.theory.phases.pieces import leader_between, pieces
 from gegenflow.theory.symbols import beta
 
 
@@ -102,7 +103,7 @@ def boundaries(
         for start, end, pair in pieces(scores, low, high):
             if pair:
                 at_zero = start <= 0 <= end and scores.tie_at_zero(pair)
-                edge = arb if at_zero else partial(root, scores, pair, start, end)
+                edge = arb if at_zero else partial(root, scores.difference(pair), start, end)
                 edges.append(Boundary(certify(edge, digits), *pair))
                 degrees.append(pair[0])
             elif open_end and start == reached:

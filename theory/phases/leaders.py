@@ -17,20 +17,16 @@ from typing import TypedDict, Unpack
 
 import flint
 import sympy as sp
-from flint import arb, fmpq
+from flint import arb
 
 from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_noise
 from gegenflow.theory.exact.integers import check_count, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import normaliser_ball
 from gegenflow.theory.kernels.kernel import Kernel
+from gegenflow.theory.phases.curves import ORDER, PRECISIONS, Curve
 from gegenflow.theory.sphere import laplacian_eigenvalue
 
-BITS = 128
-PRECISIONS = BITS, 4 * BITS, 16 * BITS
-"""Bits at which a sign is asked for, one after the other."""
-ORDER = 4
-"""Scores are compared by their Taylor polynomials on a piece, with a remainder of this order."""
 MOST_DEGREES = 400
 
 
@@ -87,18 +83,10 @@ class Scores:
         rest: arb = bound - eigenvalue * max(drag.lower(), arb(0))
         return rest
 
-    def difference(self, pair: tuple[int, int], at: arb, order: int = 0) -> arb:
-        """A derivative of the difference of two scores on a piece, by Taylor's formula at its middle."""
+    def difference(self, pair: tuple[int, int]) -> Curve:
+        """How far the first of two scores lies above the second."""
         one, other = pair
-        if at.is_exact():
-            return self.score(one, at, order) - self.score(other, at, order)
-        middle = arb(at.mid())
-        step, power, total = at - middle, arb(1), arb(0)
-        for rank in range(order, ORDER + 1):
-            point = middle if rank < ORDER else at
-            total += (self.score(one, point, rank) - self.score(other, point, rank)) * power
-            power *= step / (rank - order + 1)
-        return total
+        return Curve(lambda at, order: self.score(one, at, order) - self.score(other, at, order))
 
     def tie_at_zero(self, pair: tuple[int, int]) -> bool:
         """Whether two scores are equal where the parameter is 0, exactly: no ball tells a root from 0."""
@@ -131,17 +119,8 @@ class Scores:
         if len(left) > 2 and not at.is_exact():
             middle = arb(at.mid())
             first = max(left, key=lambda degree: float(self.score(degree, middle).mid()))
-            left = [degree for degree in left if degree == first or not self.difference((degree, first), at) < 0]
+            left = [degree for degree in left if degree == first or not self.difference((degree, first))(at) < 0]
         return left
-
-    def sign(self, pair: tuple[int, int], at: fmpq, order: int = 0) -> int:
-        """The sign of the difference, or of a derivative of it, at a point; 0 if many digits do not tell."""
-        for bits in PRECISIONS:
-            with flint.ctx.workprec(bits):
-                difference = self.difference(pair, arb(at), order)
-            if difference > 0 or difference < 0:
-                return 1 if difference > 0 else -1
-        return 0
 
 
 def _unbounded(kernel: Kernel, degree: int) -> Refused:
