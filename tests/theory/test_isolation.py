@@ -15,6 +15,7 @@ from scipy.special import eval_gegenbauer, gamma, ive
 
 from gegenflow import theory as th
 from gegenflow.theory.phases.isolation import _outward
+from gegenflow.theory.phases.tables import boundary_rows
 
 v, m, noise = (sp.Symbol(name, real=True) for name in ("v", "m", "noise"))
 DEGREES = np.arange(1, 81)
@@ -349,3 +350,50 @@ def test_scores_that_touch_stay_unresolved():
     found = th.boundaries(chebyshev_kernel({1: 2 + (m - sp.Rational(1, 3)) ** 2, 2: 2}), 2, (0, 2), parameter=m)
     assert (found.degrees, found.boundaries) == ((1, 1), ())
     assert found.unresolved[0][0] <= 1 / 3 <= found.unresolved[0][1]
+
+
+def test_softmax_is_searched_up_to_where_the_mean_vanishes():
+    """h = e^t - b/2 on S^2: the mean is sinh(1) - b/2, by hand; gamma_1 = gamma_2 by mpmath's quadrature of W P_k."""
+    found = th.boundaries("exp(t) - beta/2", 3, (0, 4), model="sa", digits=20)
+
+    def pulled(k, b):
+        return k * (k + 1) * mpmath.quad(lambda x: (mpmath.exp(x) - b * x / 2) * mpmath.legendre(k, x), [-1, 1]) / 2
+
+    with mpmath.workdps(30):
+        root = mpmath.findroot(lambda b: pulled(1, b) - pulled(2, b), 1)
+        assert mpmath.almosteq(mpmath.mpf(found.boundaries[0].value.value), root, abs_eps=mpmath.mpf(10) ** -19)
+        zero = 2 * mpmath.sinh(1)
+        assert mpmath.almosteq(mpmath.mpf(found.vanishes.value), zero, abs_eps=mpmath.mpf(10) ** -19)
+    assert (found.degrees, len(found.boundaries), found.complete) == ((1, 2), 1, True)
+    whole = th.boundaries("exp(t) - beta/2", 3, (0, 2), model="sa", digits=20)
+    assert (whole.vanishes, whole.boundaries) == (None, found.boundaries)
+
+
+def test_softmax_is_searched_from_where_the_mean_becomes_positive():
+    """h = b e^t - 2: the mean b sinh(1) - 2 is positive from 2/sinh(1) on, and the table says so in its first row."""
+    found = th.boundaries("beta*exp(t) - 2", 3, (0, 4), model="sa", digits=12)
+    assert float(found.vanishes) == pytest.approx(2 / np.sinh(1), rel=1e-11)
+    first, *_ = boundary_rows([3], "beta*exp(t) - 2", (0, 4), model="sa", digits=12)
+    assert (first["degree"], first["next"], first["beta"]) == ("undefined", 2, found.vanishes.value)
+    *_, last = boundary_rows([3], "exp(t) - beta/2", (0, 4), model="sa", digits=12)
+    assert (last["degree"], last["next"]) == (2, "undefined")
+
+
+def test_a_phase_of_softmax_ends_where_the_mean_vanishes():
+    """Mean (b - 1)(b - 3) by hand, so that SA is defined on both sides of a gap: nothing is found across it."""
+    kernel = th.Kernel((th.beta - 1) * (th.beta - 3) - sp.sinh(1) + sp.exp(th.t))
+    found = th.boundaries(kernel, 3, (0, 4), model="sa")
+    assert (found.vanishes.value, found.reach[0], found.reach[1] < 2) == ("1.00000000000000", 0, True)
+    here = th.phase("3.01", 3, kernel=kernel, model="sa")
+    assert here.lower is None
+    assert here.degree == th.selected_degree("3.01", 3, kernel=kernel, model="usa")
+    with pytest.raises(th.Refused, match="must be positive, and at beta = 3/2 and 2 it is not"):
+        th.boundaries(kernel, 3, ("1.5", 2), model="sa")
+
+
+def test_a_mean_that_touches_zero_leaves_a_piece_unresolved():
+    """Mean (b - 1)^2 by hand: positive on both sides, not at 1."""
+    kernel = th.Kernel((th.beta - 1) ** 2 - sp.sinh(1) + sp.exp(th.t))
+    found = th.boundaries(kernel, 3, (0, 2), model="sa")
+    assert not found.complete
+    assert found.unresolved[0][0] <= 1 <= found.unresolved[-1][1]

@@ -57,6 +57,36 @@ def piece_of(low: fmpq, high: fmpq) -> arb:
     return arb(low).union(arb(high))
 
 
+def first_change(curve: Curve, low: fmpq, high: fmpq, *, from_high: bool = False) -> tuple[fmpq, fmpq] | None:
+    """The piece with the first change of sign of a curve that starts above 0, None where it stays above 0.
+
+    >>> parabola = Curve(lambda at, order: [3 * at - at**2, 3 - 2 * at, arb(-2), arb(0), arb(0)][order])
+    >>> start, end = first_change(parabola, fmpq(1), fmpq(4))
+    >>> start < 3 < end, first_change(parabola, fmpq(1), fmpq(2))
+    (True, None)
+
+    Raises ArithmeticError for a curve that does not start above 0, and where it touches 0, so that no piece tells.
+    """
+    if curve.sign(high if from_high else low) != 1:
+        raise ArithmeticError("the curve does not start above 0")
+    waiting = [(low, high)]
+    for _ in range(MOST_PIECES):
+        if not waiting:
+            return None
+        start, end = waiting.pop()
+        piece = piece_of(start, end)
+        if curve(piece) > 0:
+            continue
+        if not curve(piece, 1).contains(0) and curve.sign(start) * curve.sign(end) != 0:
+            if curve.sign(start) != curve.sign(end):
+                return start, end
+            continue
+        middle = start + (end - start) * SPLIT
+        halves = [(start, middle), (middle, end)]
+        waiting += halves if from_high else halves[::-1]
+    raise ArithmeticError("the curve comes too close to 0 to tell whether it changes sign")
+
+
 def root(curve: Curve, low: fmpq, high: fmpq, order: int = 0) -> arb:
     """Where a derivative of a curve, which changes sign once on a piece and bends one way, is 0: ball Newton steps.
 

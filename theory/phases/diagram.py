@@ -187,7 +187,9 @@ def _nearest(
     while start != last:
         end = min(start + width, last) if up else max(start - width, last)
         found = boundaries(kernel, dim, (min(start, end), max(start, end)), digits=digits, **options)
-        if found.boundaries or not found.complete:
+        if start not in found.reach:
+            return None
+        if found.boundaries or not found.complete or found.vanishes is not None:
             edge = found.boundaries[0 if up else -1] if found.boundaries else None
             return edge.value if edge and degree == (edge.below if up else edge.above) else None
         start, width = end, 2 * width

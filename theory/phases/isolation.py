@@ -7,8 +7,8 @@ proved what happens, :mod:`gegenflow.theory.phases.leaders` says what is compare
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from math import inf, nextafter
@@ -19,15 +19,17 @@ import sympy as sp
 from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import Expr, Real, check_noise, check_rational, check_real
+from gegenflow.theory.exact.balls import ends as ends_of
 from gegenflow.theory.exact.certified import Certified, certify
 from gegenflow.theory.exact.integers import check_items
 from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.exact.values import record_html
+from gegenflow.theory.growth.rates import POSITIVE_MEAN
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.kernels.weights import OWN
-from gegenflow.theory.phases.curves import BITS, root
-from gegenflow.theory.phases.leaders import Comparison, scores_of
+from gegenflow.theory.phases.curves import BITS, first_change, root
+from gegenflow.theory.phases.leaders import Comparison, Scores, scores_of
 from gegenflow.theory.phases.pieces import leader_between, pieces
 from gegenflow.theory.symbols import beta
 
@@ -47,7 +49,9 @@ class Boundary:
 class Boundaries:
     """All boundaries in an interval of a parameter, and the pieces of it for which that is not proved.
 
-    ``degrees`` are the leaders from the low end to the high end, between the boundaries and the unresolved pieces.
+    ``degrees`` are the leaders from the low end to the high end, between the boundaries and the unresolved pieces. SA
+    divides by the mean of the weight: where that ``vanishes`` within the interval, ``reach`` is the part that was
+    searched, from the low end up to there, or from there on if the mean is positive at the high end alone.
     """
 
     parameter: sp.Symbol
@@ -56,6 +60,8 @@ class Boundaries:
     degrees: tuple[int, ...]
     boundaries: tuple[Boundary, ...]
     unresolved: tuple[tuple[float, float], ...]
+    vanishes: Certified | None
+    reach: tuple[fmpq, fmpq] = field(repr=False)
 
     _repr_html_ = record_html
 
@@ -88,8 +94,15 @@ def boundaries(
     >>> found.degrees
     (3, 5)
 
-    Raises Refused as :func:`~gegenflow.theory.phases.selected_degree`, for an interval that is none, and for a
-    parameter that neither the kernel nor the noise holds. Source: derived here.
+    SA divides by the mean of the weight, and the search ends where that vanishes, here by hand at 3:
+
+    >>> found = boundaries("1 + 2*t - beta*t**2", 3, (0, 4), model="sa", digits=5)
+    >>> found.degrees, found.vanishes.value
+    ((2,), '3.0000')
+
+    Raises Refused as :func:`~gegenflow.theory.phases.selected_degree`, for an interval that is none, for a parameter
+    that neither the kernel nor the noise holds, and for SA where the mean is positive at neither end.
+    Source: derived here.
     """
     low, high = _interval("between", between)
     parameter = _symbol("parameter", parameter)
@@ -98,9 +111,11 @@ def boundaries(
     edges: list[Boundary] = []
     unresolved: list[tuple[float, float]] = []
     degrees: list[int] = []
-    reached, open_end = low, False
+    open_end = False
     with flint.ctx.workprec(BITS):
-        for start, end, pair in pieces(scores, low, high):
+        scores, zero, reach = _where_defined(scores, low, high)
+        reached = reach[0]
+        for start, end, pair in pieces(scores, *reach):
             if pair:
                 at_zero = start <= 0 <= end and scores.tie_at_zero(pair)
                 edge = arb if at_zero else partial(root, scores.difference(pair), start, end)
@@ -112,8 +127,33 @@ def boundaries(
                 degrees.append(leader_between(scores, reached, start))
                 unresolved.append((_outward(start, -inf), _outward(end, inf)))
             reached, open_end = end, pair is None
-        degrees.append(leader_between(scores, reached, high))
-    return Boundaries(parameter, low, high, tuple(degrees), tuple(edges), tuple(unresolved))
+        degrees.append(leader_between(scores, reached, reach[1]))
+    vanishes = None if zero is None else certify(zero, digits)
+    return Boundaries(parameter, low, high, tuple(degrees), tuple(edges), tuple(unresolved), vanishes, reach)
+
+
+def _where_defined(scores: Scores, low: fmpq, high: fmpq) -> tuple[Scores, Callable[[], arb] | None, tuple[fmpq, fmpq]]:
+    """The scores, the zero of the mean by which SA divides, and the part of the interval on its one side.
+
+    Where it is proved that the mean is positive in that part the scores no longer look at it.
+    """
+    if not scores.softmax:
+        return scores, None, (low, high)
+    mean = scores.mean()
+    ends = mean.sign(low), mean.sign(high)
+    if ends == (-1, -1):
+        where = f"and at {scores.parameter} = {low} and {high} it is not"
+        raise Refused("kernel", scores.softmax[0].weight, f"{POSITIVE_MEAN}, {where}")
+    try:
+        change = first_change(mean, low, high, from_high=ends[0] != 1)
+    except ArithmeticError:
+        return scores, None, (low, high)
+    defined = replace(scores, softmax=())
+    if change is None:
+        return defined, None, (low, high)
+    zero = partial(root, mean, *change)
+    near, far = (fmpq(end.numerator, end.denominator) for end in ends_of(zero()))
+    return defined, zero, (low, far) if ends[0] == 1 else (near, high)
 
 
 def _interval(name: str, ends: tuple[Real, Real]) -> tuple[fmpq, fmpq]:

@@ -41,7 +41,7 @@ class Comparison(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of all degrees as functions of one parameter, in balls; ``drift`` and ``drag`` hold derivatives."""
+    """The scores of all degrees as functions of one parameter, in balls; the kernels come with their derivatives."""
 
     drift: tuple[Kernel, ...]
     drag: tuple[Kernel, ...]
@@ -49,7 +49,7 @@ class Scores:
     parameter: sp.Symbol
     quantity: str
     max_degree: int | None
-    softmax: Kernel | None
+    softmax: tuple[Kernel, ...]
 
     def score(self, degree: int, at: arb, order: int = 0) -> arb:
         """A derivative of the score, for every parameter in a ball."""
@@ -68,10 +68,14 @@ class Scores:
         Refused where it is not positive, or the noise negative.
         """
         values = {self.parameter: at}
-        defined = self.softmax is None or bool(normaliser_ball(self.softmax, self.dim, values) > 0)
+        defined = not self.softmax or bool(normaliser_ball(self.softmax[0], self.dim, values) > 0)
         if self.drag[0].ball(0, self.dim, values) < 0:
             raise Refused("noise", None, "it must be >= 0 all over the interval")
         return defined
+
+    def mean(self) -> Curve:
+        """The mean of the weight, by which SA divides."""
+        return Curve(lambda at, order: self.softmax[order].ball(0, self.dim, {self.parameter: at}))
 
     def tail(self, degree: int, at: arb) -> arb | None:
         """A bound on the scores of this and all higher degrees."""
@@ -155,8 +159,8 @@ def scores_of(
     for _ in range(ORDER):
         drift.append(drift[-1].derivative(parameter))
         drag.append(drag[-1].derivative(parameter))
-    softmax = kernel if model == "sa" else None
-    return Scores(tuple(drift), tuple(drag), dim, parameter, quantity, max_degree, softmax)
+    softmax = drift if model == "sa" else ()
+    return Scores(tuple(drift), tuple(drag), dim, parameter, quantity, max_degree, tuple(softmax))
 
 
 def leader(kernel: Kernel, dim: int, **options: Unpack[Comparison]) -> int:

@@ -38,7 +38,8 @@ def boundary_rows(
     """All boundaries of any kernel in an interval, by :func:`~gegenflow.theory.phases.boundaries` (its options).
 
     ``degree`` leads below a boundary, ``next`` above it, 0 is a stable uniform state. A piece of the interval that
-    could not be resolved has its ends in the place of the number.
+    could not be resolved has its ends in the place of the number; where SA ceases to be defined, as the mean of the
+    weight vanishes, ``degree`` or ``next`` is "undefined".
 
     >>> from gegenflow.theory.kernels.attention import KernelLike, as_kernel
     >>> print(Table(tuple(boundary_rows([2], "exp(beta*t)", (1, 5), noise=1, digits=6))))
@@ -52,7 +53,11 @@ def boundary_rows(
             *((float(edge.value), edge.value.value, edge.value.error) for edge in found.boundaries),
             *((low, f"{low:.9g} to {high:.9g}", "unresolved") for low, high in found.unresolved),
         ]
-        for (_, value, error), (below, above) in zip(sorted(cuts), pairwise(found.degrees), strict=True):
+        degrees: list[int | str] = [*found.degrees]
+        if found.vanishes is not None:
+            cuts.append((float(found.vanishes), found.vanishes.value, found.vanishes.error))
+            degrees.insert(len(degrees) if found.reach[0] == found.low else 0, "undefined")
+        for (_, value, error), (below, above) in zip(sorted(cuts), pairwise(degrees), strict=True):
             yield {"dim": int(dim), "degree": below, "next": above, str(found.parameter): value, "error": error}
 
 
