@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from operator import methodcaller
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -338,3 +339,39 @@ def test_exact_zeros_are_found_or_refused_in_a_sentence():
         assert th.funk_hecke(3, 2, kernel=kernel, digits=3).value == "0"
     with pytest.raises(th.Refused, match="600 bits at most; it may be 0"):
         th.funk_hecke(0, 3, kernel="Max(t - 0.5, 0) - 0.0625", digits=3)
+
+
+@pytest.mark.parametrize("model", ["usa", "sa"])
+@pytest.mark.parametrize(("degree", "dim"), [(2, 2), (3, 2), (4, 3), (6, 8), (40, 5)])
+def test_a_symbolic_degree_without_a_closed_form_takes_numbers(degree, dim, model):
+    """gamma_k of e^{t^3} with symbols replaced one by one, against mpmath's quadrature of h P_k over the angle."""
+    rate = th.growth_rate(th.k, th.d, kernel="exp(t**3)", model=model)
+    number = rate.subs(th.k, degree).subs(th.d, dim).evalf(18)
+
+    def mean(k, n):
+        def harmonic(x):
+            index = mpmath.mpf(n - 2) / 2
+            return mpmath.chebyt(k, x) if n == 2 else mpmath.gegenbauer(k, index, x) / mpmath.gegenbauer(k, index, 1)
+
+        angles = mpmath.linspace(0, mpmath.pi, 9)
+        weighed = mpmath.quad(
+            lambda a: mpmath.exp(mpmath.cos(a) ** 3) * harmonic(mpmath.cos(a)) * mpmath.sin(a) ** (n - 2), angles
+        )
+        return weighed / mpmath.quad(lambda a: mpmath.sin(a) ** (n - 2), angles)
+
+    with mpmath.workdps(60):
+        expected = degree * (degree + dim - 2) * mean(degree - 1, dim + 2) / dim
+        expected /= mean(0, dim) if model == "sa" else 1
+        assert abs(mpmath.mpf(str(number)) / expected - 1) < mpmath.mpf(10) ** -16
+
+
+def test_a_multiplier_without_a_closed_form_is_an_expression():
+    """It is differentiated in its parameters, not in the overlap that is integrated over; t stays bound."""
+    multiplier = th.funk_hecke(th.k, 3, kernel="tanh(beta*t)")
+    assert multiplier.free_symbols == {th.k, th.beta}
+    assert multiplier.subs(th.t, 2) == multiplier
+    assert sp.diff(multiplier, th.t) == 0
+    slope = sp.diff(multiplier, th.beta).subs({th.k: 1, th.beta: 2}).evalf(15)
+    by_hand = mpmath.quad(lambda x: x**2 / mpmath.cosh(2 * x) ** 2, [0, 1])  # int t^2 sech^2(2 t) dt/2 over (-1, 1)
+    assert abs(float(slope) - float(by_hand)) < 1e-14
+    assert multiplier.subs({th.k: 2, th.beta: 2}).evalf() == 0

@@ -28,11 +28,11 @@ from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.formulas import read_weight
 from gegenflow.theory.kernels.functions import overlap_function
 from gegenflow.theory.kernels.integrals import zonal_integral
+from gegenflow.theory.kernels.multipliers import Multiplier
 from gegenflow.theory.kernels.series import remainder_of, series_ball, series_multiplier, series_of
 from gegenflow.theory.kernels.tails import tail_of
 from gegenflow.theory.kernels.terms import Term, by_degree
 from gegenflow.theory.kernels.weights import degrees_of, weight_parity, weight_terms, with_own_symbols
-from gegenflow.theory.sphere import P, gegenbauer, zonal_weight
 from gegenflow.theory.symbols import beta, d, k, t
 
 if TYPE_CHECKING:
@@ -219,8 +219,7 @@ class Kernel:
             return by_degree(sp.Add(*(term.multiplier(degree, dim) for term in self._terms)))
         if isinstance(self.weight, sp.Sum):
             return series_multiplier(self.weight, degree, dim)
-        harmonic = gegenbauer(int(degree), dim) if degree.is_Integer else P(degree, t)
-        return sp.Integral(self.weight * harmonic * zonal_weight(dim), (t, -1, 1))
+        return Multiplier(self.weight, degree, dim)
 
     def potential_multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
         """The multiplier w_k[W] of the potential, degree >= 1.
@@ -239,7 +238,7 @@ class Kernel:
         vanishes = self.parity == -((-1) ** degree)
         if self._terms is None and vanishes:
             with flint.ctx.workprec(COARSE):
-                self._integral(degree, dim, values)  # it must exist
+                self._integral(0, dim, values)  # the weight must be integrable
         if vanishes:
             return arb(0)
         if self._terms is None:
