@@ -5,10 +5,11 @@ and time is kept in two parts, so that a run may go through :math:`10^{90}` unit
 in which two clusters meet.  The loop comes back after some 0.1 seconds of work, at a time to save and at a meeting.
 """
 
-from math import exp, inf, nextafter
+from math import inf, nextafter
 
 import numpy as np
 
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.compiled_steps import (
     EVALUATIONS,
     EXTRA,
@@ -38,8 +39,7 @@ PROBLEMS = {TORN: "a cluster of tokens is pulled apart", STUCK: "the step size b
 def new_motion(
     tokens: Array,
     weights: Array,
-    beta: float,
-    divided: bool,
+    flow: Flow,
     tolerance: float,
     merge: float,
     sizes: Array,
@@ -50,7 +50,8 @@ def new_motion(
     stages, lines = np.zeros((STAGES + 1 + EXTRA, size)), np.zeros((4, size))
     unit, normalizer, stretching = np.empty(tokens.shape), np.empty(n), np.zeros(n)
     arrays = sizes, stretching, stages, *lines, unit, normalizer, clock, np.zeros(3, dtype=np.int64)
-    return Motion(tokens, weights, float(beta), divided, float(tolerance), float(merge), *arrays)
+    beta, divided = float(flow.attention), flow.model == "sa"  # type: ignore[arg-type]  # a kernel is a TypeError
+    return Motion(tokens, weights, beta, divided, float(tolerance), float(merge), *arrays)
 
 
 class FewSteps:
@@ -59,11 +60,11 @@ class FewSteps:
     .. math:: \dot x_i = P_{x_i} \sum_j w_j e^{\beta\langle x_i, x_j\rangle} x_j \ \text{(USA)}, \quad
               \text{divided by } Z_i = \sum_j w_j e^{\beta\langle x_i, x_j\rangle} \ \text{(SA)}
 
-    ``tokens`` shape=[n, dim], ``weights`` shape=[n], times up to :math:`10^{240}` in units of :math:`e^{-\beta}` (USA)
-    or one (SA).  The root mean square over tokens of the error of a step is kept below ``tol``; states between steps
-    come from an interpolant of order 7.  Forces keep their relative accuracy down to :math:`e^{-600}` of the largest
-    possible one, so a lifetime of :math:`e^{100}` is followed like any other.  Exact unstable equilibria, such as
-    antipodal tokens, are kept only for as long as rounding allows.
+    ``tokens`` shape=[n, dim], ``weights`` shape=[n], a ``flow`` with beta and no matrices; times up to
+    :math:`10^{240}` in units of 1/``flow.unit``.  The root mean square over tokens of the error of a step is kept below
+    ``tol``; states between steps come from an interpolant of order 7.  Forces keep their relative accuracy down to
+    :math:`e^{-600}` of the largest possible one, so a lifetime of :math:`e^{100}` is followed like any other.  Exact
+    unstable equilibria, such as antipodal tokens, are kept only for as long as rounding allows.
 
     With ``merge`` > 0 a step ends, and the stepper has ``met``, where two tokens that contract have come that close,
     located inside the step to 1e-8 of that distance and to rounding; it breaks down before any cluster of tokens, whose
@@ -73,7 +74,7 @@ class FewSteps:
     Two tokens 2 radians apart at beta = 0: :math:`\tan(\delta/2)` decays as :math:`e^{-t}`:
 
     >>> start = np.array([[np.cos(1), np.sin(1)], [np.cos(1), -np.sin(1)]])
-    >>> steps = FewSteps(start, np.full(2, 0.5), 0.0, tol=1e-12)
+    >>> steps = FewSteps(start, np.full(2, 0.5), Flow(beta=0), tol=1e-12)
     >>> while steps.time < 2:
     ...     steps.advance(2.0)
     >>> end = steps.at(2.0)
@@ -89,22 +90,20 @@ class FewSteps:
         self,
         tokens: Array,
         weights: Array,
-        beta: float,
+        flow: Flow,
         *,
-        model: str = "usa",
-        scaled: bool = False,
         tol: float,
         origin: Origin = AT_ZERO,
         merge: float = 0.0,
         sizes: Array | None = None,
     ) -> None:
         n, dim = tokens.shape
-        self.scale = exp(beta) if model == "usa" and not scaled else 1.0
+        self.scale = flow.unit
         clock = np.array([origin.time * self.scale, 0.0, (origin.first_step or 0.0) * self.scale, 1e-300, 1.0])
         clock = clock if origin.memory is None else np.array(origin.memory["clock"], dtype=np.float64)
         sizes = np.full(n, -inf) if sizes is None else sizes
         rows = np.array(tokens, dtype=np.float64, order="C")
-        self.motion = new_motion(rows, weights, beta, model == "sa", tol, merge, sizes, clock)
+        self.motion = new_motion(rows, weights, flow, tol, merge, sizes, clock)
         self.most = max(1, int(WORK / (12 * (n * n * (1 + dim / 4) + 80 * n + 100))))
         self.began = self.extended = self.met = False
         self.reached, self.end = origin.time, inf

@@ -13,7 +13,6 @@ putting the two together changes nothing but their distance.
 
 from dataclasses import dataclass
 from math import inf, log
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.compiled_steps import watch
 from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
 from gegenflow.numerics.integrators.few_tokens import FewSteps
@@ -62,7 +62,7 @@ class MergingSteps:
     Two clusters 1 radian apart at beta = 60 wait for a time near :math:`e^{60(1 - \cos 1)}/(120\sin^2 1)`:
 
     >>> start = np.array([[1.0, 0.0], [np.cos(1e-3), np.sin(1e-3)], [np.cos(1), np.sin(1)]])
-    >>> steps = MergingSteps(start, np.array([0.25, 0.25, 0.5]), 60.0, model="sa", tol=1e-8, merge=1e-10)
+    >>> steps = MergingSteps(start, np.array([0.25, 0.25, 0.5]), Flow(beta=60, model="sa"), tol=1e-8, merge=1e-10)
     >>> while steps.time < 1e15:
     ...     steps.advance(1e15)
     >>> met, remaining = steps.merges.T
@@ -78,15 +78,13 @@ class MergingSteps:
         self,
         tokens: Array,
         weights: Array,
-        beta: float,
+        flow: Flow,
         *,
-        model: str = "usa",
-        scaled: bool = False,
         tol: float,
         merge: float,
         origin: Origin = AT_ZERO,
     ) -> None:
-        self.beta, self.model, self.scaled, self.tol, self.merge = beta, model, scaled, tol, merge
+        self.flow, self.tol, self.merge = flow, tol, merge
         n = len(tokens)
         labels, sizes, since = np.arange(n), np.full(n, -inf), np.zeros(n)
         if origin.memory is not None:
@@ -141,15 +139,14 @@ class MergingSteps:
         return self.now if time >= self.time else self.last
 
     def _few(self, rows: Array, masses: Array, sizes: Array, origin: Origin) -> FewSteps:
-        options: dict[str, Any] = {"model": self.model, "scaled": self.scaled, "tol": self.tol, "merge": self.merge}
-        return FewSteps(rows, masses, self.beta, origin=origin, sizes=sizes, **options)
+        return FewSteps(rows, masses, self.flow, tol=self.tol, origin=origin, merge=self.merge, sizes=sizes)
 
     def _unite(self, time: float) -> None:
         # all that have met, until no two are left that have
         old = self.now
         rows, masses, sizes, labels, since = old.few.at(time), old.masses, old.sizes, old.labels, old.since.copy()
         while True:
-            group = _meetings(rows, stretching_rates(rows, masses, self.beta, self.model), self.merge)
+            group = _meetings(rows, stretching_rates(rows, masses, self.flow), self.merge)
             if group.max() + 1 == len(group):
                 break
             since[(np.bincount(group) > 1)[group][labels]] = time
@@ -186,7 +183,7 @@ def check_merge(merge: float, n: int, tolerance: float) -> None:
         raise Refused("merge", merge, f"it takes at most {MOST_TOKENS} tokens, not {n}; let more gather without it")
 
 
-def stretching_rates(tokens: Array, weights: Array, beta: float, model: str) -> Array:
+def stretching_rates(tokens: Array, weights: Array, flow: Flow) -> Array:
     r"""A bound on the rate at which the attention field pulls apart two tokens next to each token, shape=[n].
 
     .. math:: s_i = \sum_j p_j \big(\beta (1 - c_j^2) - c_j\big) \ \text{(USA)}, \qquad
@@ -199,13 +196,13 @@ def stretching_rates(tokens: Array, weights: Array, beta: float, model: str) -> 
     Tokens that have met contract at the rate of their own weight, here against one other cluster a quarter turn away:
 
     >>> tokens, weights = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0.25, 0.25, 0.5])
-    >>> bool(np.allclose(stretching_rates(tokens, weights, 3.0, "usa")[0], -0.5 + 0.5 * 3 * np.exp(-3), rtol=1e-14))
+    >>> bool(np.allclose(stretching_rates(tokens, weights, Flow(beta=3))[0], -0.5 + 0.5 * 3 * np.exp(-3), rtol=1e-14))
     True
 
     Source: derived here, and compared with differences of the field in the tests.
     """
     rates = np.empty(len(tokens))
-    watch(tokens, weights, float(beta), model == "sa", rates)
+    watch(tokens, weights, float(flow.attention), flow.model == "sa", rates)  # type: ignore[arg-type]
     return rates
 
 

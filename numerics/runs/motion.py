@@ -85,11 +85,10 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
     origin = Origin(start.time, settings.first_step, start.memory)
     steps: dict[str, Any] = {"tol": settings.tol, "origin": origin}
     streaming, stepper = flow.layer_norm != "post", stepper_of(n, flow, settings)
-    if flow.beta is not None and stepper in (MergingSteps, FewSteps):
-        plain: dict[str, Any] = {"model": flow.model, "scaled": flow.scaled, **steps}
-        if settings.merge is not None:
-            return Way(MergingSteps(rows, start.weights, flow.beta, merge=settings.merge, **plain), _as_they_are, basis)
-        return Way(FewSteps(rows, start.weights, flow.beta, **plain), _as_they_are, basis)
+    if stepper is MergingSteps and settings.merge is not None:
+        return Way(MergingSteps(rows, start.weights, flow, merge=settings.merge, **steps), _as_they_are, basis)
+    if stepper is FewSteps:
+        return Way(FewSteps(rows, start.weights, flow, **steps), _as_they_are, basis)
     sums = _sums(rows, start, flow, settings, t_end)
     if settings.step is not None:
         noisy = NoisySteps(sums, rows, noise=flow.noise, step=settings.step, origin=origin, **_streams(settings.rng))

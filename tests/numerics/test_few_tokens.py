@@ -13,6 +13,7 @@ from support.signals import interrupted_after
 
 from gegenflow.numerics import simulate
 from gegenflow.numerics.fields.dense import dense_sums
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.few_tokens import FewSteps
@@ -163,7 +164,7 @@ def test_one_token_and_exact_balance_stand_still():
 
 def test_the_run_stops_where_two_tokens_meet():
     """The distance at the end, and at beta = 0 the closed form of the time."""
-    steps = FewSteps(on_circle(1.0, -1.0), np.full(2, 0.5), 0.0, tol=1e-10, merge=1e-8)
+    steps = FewSteps(on_circle(1.0, -1.0), np.full(2, 0.5), Flow(beta=0), tol=1e-10, merge=1e-8)
     while not steps.met:
         steps.advance(100.0)
     end = steps.at(steps.time)

@@ -12,6 +12,7 @@ from scipy.stats import special_ortho_group
 from support.few_tokens import MODELS, follow_few, follow_merging, lifetime, on_circle
 
 from gegenflow.numerics import simulate
+from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.integrators.merging import stretching_rates
 from gegenflow.numerics.tokens.geometry import normalize, uniform
@@ -39,7 +40,7 @@ def test_the_stretching_rate_bounds_every_jacobian_and_in_dim_2_is_it(n, dim, be
     tokens, weights = uniform(n, dim, rng=rng), np.random.default_rng(rng).dirichlet(np.full(n, 2.0))
     scale = np.exp(-beta) if model == "usa" else 1.0
     measured = scale * largest_rate(tokens, weights, beta, model)
-    claimed = stretching_rates(tokens, weights, beta, model)[0]
+    claimed = stretching_rates(tokens, weights, Flow(beta=beta, model=model))[0]
     error = 1e-7 * (1 + beta) ** 2
     assert claimed > measured - error
     if dim == 2:
