@@ -277,17 +277,19 @@ def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> 
 
 
 def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
-    given = {"noise": flow.noise or None, "merge": merge, "method": None if method in SUMS_ALONE else method}
+    given = {"noise": flow.noise or None, "method": None if method in SUMS_ALONE else method}
     for name, value in given.items() if flow.layer_norm != "post" else ():
         if value is not None:
-            what = f'layer_norm "{flow.layer_norm}" goes with dense sums, without noise or merge'
-            raise Refused(name, value, what)
+            raise Refused(name, value, f'layer_norm "{flow.layer_norm}" goes with dense sums, without noise')
+    if merge is not None and flow.layer_norm != "post":
+        why = "tokens in one direction keep lengths of their own, and turn at different speeds: they are never one"
+        raise Refused("merge", merge, f'with layer_norm "{flow.layer_norm}" {why}')
 
 
 def _check_merge(merge: float, n: int, settings: Settings, flow: Flow) -> None:
-    if flow.beta is None or not flow.plain or settings.method not in SUMS_ALONE or settings.order == 5:
-        what = "it needs the weight exp(beta t) and no matrices, sums by dense or auto, and steps of order 8"
-        raise Refused("merge", merge, what)
-    if flow.beta < 0:
-        raise Refused("merge", merge, f"it needs beta >= 0, but beta is {flow.beta:g}")
+    if settings.method not in SUMS_ALONE or settings.order == 5:
+        raise Refused("merge", merge, "its steps are of order 8, with sums by dense or auto")
+    if flow.beta is None or flow.beta < 0 or not flow.plain:
+        known = "for the weight exp(beta t), beta >= 0, and tokens that are queries, keys and values themselves"
+        raise Refused("merge", merge, f"it knows whether tokens that have met stay together {known}")
     check_merge(merge, n, settings.tol)

@@ -181,7 +181,7 @@ def test_a_token_that_shrinks_to_nothing_ends_the_run(layer_norm):
         ({"radii": [1, -2, 1]}, "radii: entry 1 is -2"),
         ({"radii": [1, np.nan, 1]}, "radii: entry 1 is nan"),
         ({"noise": 0.1}, r"noise 0.1: layer_norm \"pre\" goes with dense sums"),
-        ({"merge": 1e-10}, "merge 1e-10: layer_norm"),
+        ({"merge": 1e-10}, "merge 1e-10: with layer_norm .* tokens in one direction keep lengths of their own"),
         ({"method": "tiles"}, 'method tiles: with layer_norm "pre" it must be'),
         ({"observe": [nm.Dissipation()]}, "layer_norm pre: the dissipation is"),
     ],
@@ -190,6 +190,25 @@ def test_what_has_no_length_is_refused(change, message):
     """Every refusal names the value, before the run."""
     with pytest.raises(ValueError, match=message):
         nm.simulate(**({"tokens": np.eye(3), "beta": 1.0, "t_end": 1.0, "layer_norm": "pre"} | change))
+
+
+@pytest.mark.parametrize("layer_norm", ["pre", "peri"])
+def test_tokens_in_one_direction_part_where_their_lengths_differ(layer_norm):
+    """Why they do not merge: scipy's integrator on the equation as it is written, to an angle of a fiftieth or more."""
+    start, radii = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 3.0, 1.0])
+
+    def speed(_, line):
+        place = line.reshape(3, 2)
+        unit = place / np.hypot(*place.T)[:, None]
+        output = np.exp(2 * unit @ unit.T) @ unit / 3
+        return (output / np.hypot(*output.T)[:, None] if layer_norm == "peri" else output).ravel()
+
+    exact = solve_ivp(speed, (0, 1), (radii[:, None] * start).ravel(), method="DOP853", rtol=1e-11, atol=1e-12)
+    rows = exact.y[:, -1].reshape(3, 2)
+    run = nm.simulate(start, beta=2, layer_norm=layer_norm, radii=radii, t_end=1.0)
+    np.testing.assert_allclose(run.radii[:, None] * run.tokens, rows, atol=1e-6)
+    turned = np.arctan2(rows[:, 1], rows[:, 0])
+    assert abs(turned[0] - turned[1]) > 0.02
 
 
 @pytest.mark.parametrize("method", ["auto", "dense"])
