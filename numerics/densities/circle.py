@@ -16,6 +16,8 @@ from gegenflow.numerics.tokens.arguments import check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.values import Value, sealed
 
+LEAST_SAMPLES, MOST_SAMPLES = 64, 2**20
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CircleDensity(Value):
@@ -78,9 +80,10 @@ class CircleDensity(Value):
         r"""Its moments :math:`\int f e^{-ik\theta} d\sigma` of degrees 0..K, shape=[K + 1]."""
         return _spectrum(self.coefficients)
 
-    def samples(self) -> tuple[Array, Array]:
+    def samples(self, finer: int = 1) -> tuple[Array, Array]:
         """Values at equispaced angles from 0 on, four a degree or more, and their weights, both shape=[n]."""
-        points = next_fast_len(max(64, 4 * self.max_degree), real=True)
+        least = next_fast_len(max(LEAST_SAMPLES, 4 * self.max_degree), real=True)
+        points = max(least, min(finer * least, MOST_SAMPLES))
         return irfft(self.spectrum(), points, norm="forward"), np.full(points, 1 / points)
 
     def multipliers(self, flow: Flow) -> tuple[Array, Array]:

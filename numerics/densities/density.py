@@ -23,7 +23,8 @@ NEGATIVE = 1e-12  # values this far below zero, relative to the maximum, are rou
 class Density(Protocol):
     """A density resolved up to a degree: on the circle, zonal in any dim, or on the sphere of dim 3.
 
-    ``coefficients`` and ``degrees`` shape=[modes]; ``samples`` gives values and weights on a grid that resolves it;
+    ``coefficients`` and ``degrees`` shape=[modes]; ``samples`` gives values and weights on a grid that resolves it,
+    or on one so many times finer, up to a size of its own;
     ``multipliers`` those of the kernel and of its potential; ``motion`` the time derivative of coefficients under
     attention, as a function of them.
     """
@@ -44,7 +45,7 @@ class Density(Protocol):
 
     def resized(self, max_degree: int) -> "Density": ...
 
-    def samples(self) -> tuple[Array, Array]: ...
+    def samples(self, finer: int = 1) -> tuple[Array, Array]: ...
 
     def multipliers(self, flow: Flow) -> tuple[Array, Array]: ...
 

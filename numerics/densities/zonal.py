@@ -27,7 +27,7 @@ from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.tokens.values import Value, sealed
 
-LEAST_SAMPLES = 64
+LEAST_SAMPLES, MOST_SAMPLES = 64, 512  # the rule of more takes longer than the tenth of a second
 CHECKED = 4001  # overlaps, even in the angle and with both poles, between the nodes that a series is made from
 
 
@@ -83,9 +83,10 @@ class ZonalDensity(Value):
         result: Array = 1 + self.coefficients @ polynomials[1:]
         return result.reshape(overlap.shape)
 
-    def samples(self) -> tuple[Array, Array]:
+    def samples(self, finer: int = 1) -> tuple[Array, Array]:
         """Values at Gauss nodes, two a degree or more, and their weights of sum one, both shape=[n]."""
-        overlaps, weights = gauss_rule(self.dim, max(LEAST_SAMPLES, 2 * self.max_degree + 2))
+        least = max(LEAST_SAMPLES, 2 * self.max_degree + 2)
+        overlaps, weights = gauss_rule(self.dim, max(least, min(finer * least, MOST_SAMPLES)))
         return self.values(overlaps), weights
 
     def multipliers(self, flow: Flow) -> tuple[Array, Array]:

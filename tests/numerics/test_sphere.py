@@ -19,7 +19,7 @@ seeds = integers(0, 10_000)
 methods = sampled_from([direct_sums, transform_sums])
 ROUGH = (lambda gap: np.sign(gap - 0.9), lambda gap: np.maximum(1 - gap, 0), np.sqrt)
 PRECISION = {direct_sums: 1.2e-13, transform_sums: 1e-12}
-"""The 1e-13 of the modes and rounding; the smallest error of ducc0 is 2.5e-13 in the mean."""
+"""The 1e-13 of the modes and rounding; what ducc0 is asked for at the least is 2.5e-13 in the mean."""
 
 
 def random_weights(n, seed):

@@ -1,5 +1,6 @@
 """Densities on the sphere in dim 3, against scipy's harmonics, mpmath's Bessel functions, tokens, and rotations."""
 
+from itertools import product
 from math import exp, pi, sqrt
 
 import mpmath
@@ -59,10 +60,21 @@ def test_values_are_sums_of_harmonics_of_scipy(top, seed):
     points = np.concatenate([uniform(40, 3, rng=seed), np.eye(3), -np.eye(3)])
     exact = 1 + density.coefficients @ harmonics(top, points) if top else np.ones(46)
     assert density.values(points) == pytest.approx(exact, abs=1e-12)
+    assert np.linalg.norm(density.values(points) - exact) <= 5e-14 * np.linalg.norm(exact)  # coarser transforms: 1e-13
     values, weights = density.samples()
     assert weights.sum() == pytest.approx(1, rel=1e-13)
     assert weights @ values**2 == pytest.approx(1 + density.coefficients @ density.coefficients, rel=1e-12)
     assert density.degrees.tolist() == [k for k in range(1, top + 1) for _ in range(2 * k + 1)]
+
+
+def test_values_are_as_exact_as_they_say():
+    """Large coefficients, of which the norm is made: transforms asked for 1e-12 are 3.4e-13 off."""
+    for top, seed in product((2, 8, 24, 40), range(5)):
+        coefficients = 1e3 * positive(top, seed).coefficients
+        points = uniform(1000, 3, rng=seed)
+        exact = 1 + coefficients @ harmonics(top, points)
+        error = np.linalg.norm(SphereDensity(coefficients).values(points) - exact)
+        assert error <= 2.5e-13 * np.linalg.norm(exact)
 
 
 @given(top=integers(1, 6), seed=seeds)
