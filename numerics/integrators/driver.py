@@ -31,7 +31,7 @@ Memory = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Status:
-    """Whether a computation reached its end, and if not what happened and what to do; true where it is ok.
+    """Whether a computation did all it was asked, and if not what happened and what to do; true where it is ok.
 
     >>> print(Status(True, "reached t = 2"))
     reached t = 2
@@ -212,10 +212,10 @@ class _Record(Generic[State, Saved]):
     def ended(self, cause: BaseException | None = None) -> Integration[State, Saved]:
         if cause is not None:
             return self.so_far(_broken_off(cause, self.time, self.t_end), isinstance(cause, KeyboardInterrupt))
-        message = f"reached t = {self.t_end:g}{self.lookout.unseen if self.lookout else ''}"
+        message, unseen = f"reached t = {self.t_end:g}", self.lookout.unseen if self.lookout else ""
         if self.stop:
             message = f"stopped at t = {self.time:g} where {self.stop.name} is {self.stop.value:g}"
-        return self.so_far(Status(True, message))
+        return self.so_far(Status(not unseen, f"{message}{unseen}"))
 
     def so_far(self, status: Status, interrupted: bool = False) -> Integration[State, Saved]:
         steps, evaluations, rejected = self.stepper.counts

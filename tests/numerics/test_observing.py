@@ -85,9 +85,17 @@ def test_an_observable_that_changes_its_shape_keeps_what_there_was():
 
 @pytest.mark.parametrize("solver", [tokens, density])
 def test_a_status_tells_of_an_observable_that_was_never_a_number(solver):
-    run = solver(record_when=[nm.Crossing(Gives(np.nan), 0.5), nm.Crossing(Gives(0.0, np.nan), 0.5)])
-    assert run.status
+    """What was to be looked for could not be seen: not ok, at the end of the run and where another crossing ends it."""
+    never, at_first = nm.Crossing(Gives(np.nan), 0.5), nm.Crossing(Gives(0.0, np.nan), 0.5)
+    run = solver(record_when=[never, at_first])
+    assert not run.status
+    assert str(run.status).startswith("reached t = ")
     assert str(run.status).endswith(", but gives was never a finite number")
+    run = solver(record_when=never, stop_when=nm.Crossing(Gives(0.0, 1.0), 0.5))
+    assert not run.status
+    assert str(run.status).endswith("where gives is 1, but gives was never a finite number")
+    assert not solver(stop_when=never).status
+    assert solver(record_when=nm.Crossing(Gives(0.0, np.nan), 0.5)).status
 
 
 @pytest.mark.parametrize(
