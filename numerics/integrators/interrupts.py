@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 AGAIN = 0.2  # seconds after which an interrupt that nobody has taken is raised again
+LOST = {"_raw_object_cache_notify", "_raw_object_cache_getbuffer", "__enter__", "__exit__", "__del__"}
+"""Functions of llvmlite that LLVM or the collector calls, which drop an exception, or that hold a lock."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -78,9 +80,8 @@ def take_interrupt() -> None:
 
 
 def _would_swallow(frame: FrameType | None) -> bool:
-    # inside a call from or to LLVM an exception would be printed and lost
     while frame is not None:
-        if "llvmlite" in frame.f_code.co_filename:
+        if frame.f_code.co_name in LOST and "llvmlite" in frame.f_code.co_filename:
             return True
         frame = frame.f_back
     return False

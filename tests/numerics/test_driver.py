@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import booleans, floats, integers, sampled_from
+from llvmlite.ir import instructions
+from numba import njit
 from support.signals import interrupted_after
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.integrators.driver import Status
+from gegenflow.numerics.integrators.interrupts import listening
 from gegenflow.numerics.integrators.progress import _Bar, progress_bar
 
 SETTINGS = {
@@ -255,6 +258,23 @@ def test_an_interrupt_while_numba_compiles_is_heard_and_keeps_the_start(tmp_path
     )
     assert out == "interrupted at t = 0 of 1e+09; everything up to there is kept True\n"
     assert "Traceback" not in err
+
+
+def test_an_interrupt_in_the_code_of_the_compiler_is_heard_at_once(monkeypatch):
+    """Where Python builds or hands over what LLVM compiles, most of the time: it waited for a moment elsewhere."""
+    seen = []
+
+    def impatient(self, *args, **kwargs):
+        seen.append(sys._getframe(1).f_code.co_filename)
+        signal.raise_signal(signal.SIGINT)
+        return made(self, *args, **kwargs)
+
+    made = instructions.LoadInstr.__init__
+    monkeypatch.setattr(instructions.LoadInstr, "__init__", impatient)
+    with pytest.raises(KeyboardInterrupt), listening():
+        njit(lambda numbers: numbers[0] + 1.0)(np.ones(2))
+    (where,) = seen
+    assert "llvmlite" in where
 
 
 def test_a_second_interrupt_loses_nothing(tmp_path):
