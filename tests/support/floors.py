@@ -1,7 +1,8 @@
 """The least versions that pyproject.toml allows, in an environment of their own: ``python floors.py FOLDER``.
 
-It installs each dependency at its floor and the package without any, prints what is there, and runs the main job and
-tests that reach every dependency.  Run it when pyproject.toml changes.
+It installs each dependency at its floor and the package without any, prints what is there, builds the source archive
+and looks for every tracked file in it, and runs the main job and tests that reach every dependency.  Run it when
+pyproject.toml changes.
 """
 
 import re
@@ -23,6 +24,18 @@ TESTS = (
     "tests/theory/test_phases.py",
     "tests/house/test_command.py",
 )
+
+ARCHIVE = """
+import contextlib, io, subprocess, sys, tarfile, tempfile
+from setuptools.build_meta import build_sdist
+with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+    name = build_sdist(folder)
+    held = {name.partition("/")[2] for name in tarfile.open(f"{folder}/{name}").getnames()}
+tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.splitlines()
+missing = {*tracked} - held
+assert "tests/conftest.py" in held, "no tests"
+sys.exit(f"the source archive lacks {sorted(missing)}" if missing else 0)
+"""
 
 
 def floors():
@@ -47,11 +60,12 @@ def main(folder):
         [*pip, "--no-deps", "--no-build-isolation", str(ROOT)],
         [python, "-m", "pip", "freeze"],
         [python, "-m", "pip", "check"],
+        [python, "-c", ARCHIVE],
         [python, "-m", "gegenflow", "validate", "--dim", "2", "--beta", "2", "--rng", "0"],
         [python, "-m", "pytest", "-q", "-x", *(test for test in TESTS if (ROOT / test).exists())],
     ]
     for step in steps:
-        print("+", *step[:6], flush=True)
+        print("+", *(word.split("\n\n")[0].strip()[:60] for word in step[:6]), flush=True)
         if status := subprocess.run(step, cwd=ROOT).returncode:
             return status
     return 0

@@ -95,6 +95,7 @@ def test_constants_kinks_and_jumps_keep_the_shape():
     grid = np.array([[-1.0, 0.0], [0.5, 1.0]])
     assert Kernel(3)(grid).tolist() == [[3.0, 3.0], [3.0, 3.0]]
     assert Kernel("relu(t)")(grid).tolist() == [[0.0, 0.0], [0.5, 1.0]]
+    assert Kernel("Max(t, -t, 1/4) - Min(t, 0)")(grid).tolist() == [[2.0, 0.25], [0.5, 1.0]]
     assert Kernel.relu(0)(grid).tolist() == [[0.0, 0.5], [1.0, 1.0]]
     assert Kernel("Abs(t)")(grid).tolist() == [[1.0, 0.0], [0.5, 1.0]]
     assert np.shape(Kernel("1")(0.3)) == ()

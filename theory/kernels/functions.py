@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import mpmath
@@ -23,6 +24,9 @@ ONE_BY_ONE: dict[str, Callable[..., float]] = {
 }
 """Functions that numpy lacks; they are taken one overlap at a time."""
 
+OF_TWO = {sp.Max: sp.Function("maximum"), sp.Min: sp.Function("minimum")}
+"""What numpy has of them takes two; sympy 1.13 writes them as a reduction, which takes no number beside an array."""
+
 
 def overlap_function(weight: sp.Expr) -> Callable[[ArrayLike], NDArray[np.float64]]:
     """The weight at each of an array of overlaps, an array of the same shape; a constant weight is repeated.
@@ -35,6 +39,8 @@ def overlap_function(weight: sp.Expr) -> Callable[[ArrayLike], NDArray[np.float6
     import numpy as np
 
     closed = weight.doit()
+    for several, of_two in OF_TWO.items():
+        closed = closed.replace(several, lambda *parts, of_two=of_two: reduce(of_two, parts))
     missing = {name: np.vectorize(function, otypes=[float]) for name, function in ONE_BY_ONE.items()}
     formula = sp.lambdify(t, closed, [missing, "numpy"])
 
