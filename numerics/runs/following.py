@@ -14,6 +14,7 @@ from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.integrators.driver import Integration, Status
 from gegenflow.numerics.integrators.events import Crossing, Event
 from gegenflow.numerics.integrators.interrupts import Interrupted, listening, take_interrupt
+from gegenflow.numerics.integrators.progress import progress_bar
 from gegenflow.numerics.observables.texts import names_of, observables_text
 from gegenflow.numerics.runs.flows import flow_parameters
 from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums, unmoved
@@ -40,7 +41,8 @@ def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: f
     look, record = replace(look, tracked=tracked), recorder(look.observe)
     with listening():
         try:
-            way = choose_way(start, flow, settings, t_end)
+            with progress_bar(look.progress, start.time, t_end):  # that of the run comes when its sums are prepared
+                way = choose_way(start, flow, settings, t_end)
         except KeyboardInterrupt:
             take_interrupt()
             way, times, look = unmoved(start, settings, flow), times[:0], replace(look, stop_when=(), record_when=())

@@ -62,6 +62,7 @@ class Case:
     dim: int
     beta: Any
     model: str = "usa"
+    scaled: bool = False
 
     def __post_init__(self) -> None:
         th.growth_rate(1, self.dim, self.beta, model=self.model, digits=1)
@@ -78,7 +79,7 @@ class Case:
     @cached_property
     def flow(self) -> Flow:
         """What moves the tokens of the simulation."""
-        return Flow(beta=self.value, model=self.model)
+        return Flow(beta=self.value, model=self.model, scaled=self.scaled)
 
     @cached_property
     def selected(self) -> int:
@@ -89,6 +90,9 @@ class Case:
     def rates(self) -> Array:
         """Growth rates of degrees 1 to selected + 2; at beta = 0, where the others do not grow, of degree 1."""
         degrees = range(1, self.selected + 3 if self.value > 0 else 2)
+        if self.scaled and self.model == "usa":
+            logs = [th.rate_function(k, self.dim).log(self.value)[1] for k in degrees]  # all of them grow
+            return np.exp(np.array(logs, dtype=np.float64) - self.value)
         rates = (th.growth_rate(k, self.dim, self.beta, model=self.model, digits=17) for k in degrees)
         return np.array([float(rate) for rate in rates])
 

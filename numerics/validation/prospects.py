@@ -35,7 +35,7 @@ class Prospect(Value):
     verdict: str
 
 
-def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa") -> tuple[Prospect, ...]:
+def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa", scaled: bool = False) -> tuple[Prospect, ...]:
     r"""Which degrees the tokens hold, how fast each grows, and when it should emerge, the first to emerge first.
 
     .. math:: \text{own\_rate} = \frac{d}{dt}\log A_k\Big|_{t=0}
@@ -48,16 +48,17 @@ def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa") -> tuple[Pros
     a third of the largest :math:`\gamma_k`, and :math:`\sum_k D_k (A_k^2 - 1/n) < 1` over contained degrees; else "not
     near uniform: the linear theory does not apply".  ``emergence`` is the time at which :math:`A_k e^{\gamma_k t}`
     reaches 0.3, in the second case with the own rate, which the tokens only have at first.  Degrees 1 to k_max + 2.
+    ``scaled``, rates and times are those of the weight :math:`e^{\beta(t-1)}`: of USA, :math:`e^{-\beta}\gamma_k`.
 
     >>> two = prospects([[1.0, 0.0], [-1.0, 0.0]] * 10, beta=2)
     >>> sorted(p.degree for p in two if p.contained), two[0].verdict
     ([2, 4], 'not near uniform: the linear theory does not apply')
 
-    Raises ValueError for bad tokens, beta or model.
+    Raises ValueError for bad tokens, beta, model or ``scaled``.
     """
     tokens = check_tokens(tokens)
     n = len(tokens)
-    case = Case(tokens.shape[1], beta, model)
+    case = Case(tokens.shape[1], beta, model, scaled)
     velocities = attention_field(tokens, case.flow, method="auto")
     power, change = power_change(tokens, velocities, len(case.rates), np.full(n, 1 / n))
     own = np.where(power > 0, change / np.where(power > 0, 2 * power, 1.0), 0.0)

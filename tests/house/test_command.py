@@ -257,6 +257,27 @@ def test_phase_prints_the_winner_and_its_interval(facts, call):
     assert facts("phase --dim 2 --beta 5 --model sa")["rate"].startswith("0.68267833")
 
 
+def test_phase_at_several_beta_is_a_table(facts, call, tmp_path):
+    """Of lists and ranges, a row each: what one call each says; and one beta is a row of the other formats."""
+    line, path = "phase --dim 2 --tokens 2000 --digits 9", tmp_path / "phases.csv"
+    whole = facts(f"{line} --beta 5 1:2")
+    assert [row["beta"] for row in whole["rows"]] == ["5", "1", "2"]
+    assert (whole["kernel"], whole["digits"]) == ("exp(beta*t)", 9)
+    for row in whole["rows"]:
+        alone = facts(f"{line} --beta {row['beta']}")
+        for name in ("dim", "degree", "rate", "lower", "upper", "tokens", "amplitude", "emergence_time"):
+            assert row[name] == alone[name]
+        assert alone["selection"][str(row["first"])] == row["chance"] == max(alone["selection"].values())
+    printed = call(f"phase --dim 2 --beta 5 --format csv --out {path}")[1]
+    (row,) = csv.DictReader(io.StringIO(printed))
+    assert (row["degree"], row["lower"][:7], path.read_text()) == ("3", "3.16543", printed)
+    for row in facts("phase --dim 3 --beta 2 3 --kernel 1+beta*t")["rows"]:
+        assert (row["lower"][:6], row["upper"]) == ("1.6666", "")  # gamma_2 = 2 beta/5 passes gamma_1 = 2/3
+    assert call("phase --dim 3 --kernel relu(t) --format markdown")[1].endswith("|\n")
+    told = call(f"phase --dim 2 --beta 5 --out {path}")[1]
+    assert told == path.read_text()
+
+
 def test_phase_prints_the_law_of_finitely_many_tokens(facts, call):
     """The keys of the contract; probabilities by sums over a fine grid of times, of the exponential law of dim 2."""
     here = facts("phase --dim 2 --beta 5 --tokens 2000")
@@ -414,6 +435,24 @@ def test_simulate_that_stops_early_exits_with_one(call):
     assert (status, answer["ok"]) == (1, False)
     assert answer["status"].startswith("stopped at t = ")
     assert "use merge" in answer["status"]
+
+
+def test_validate_at_several_beta_is_a_report_each(monkeypatch, facts, call, tmp_path):
+    """In one object and one status; after an interrupt no other; a figure is of one beta."""
+
+    def fake(**given):
+        check = nm.validation.Check("planted modes", "degree 1", float(given["beta"]), 2.0, 1e-3)
+        status = "interrupted" if given["beta"] == "3" else "complete"
+        return nm.validation.Report((check,), {"beta": given["beta"]}, status, 0.1)
+
+    monkeypatch.setattr(nm, "validate", fake)
+    answer = facts("validate --beta 2 2.0")
+    assert answer["passed"] is True
+    assert [report["beta"] for report in answer["reports"]] == ["2", "2.0"]
+    status, out, _ = call("validate --beta 1:4")
+    assert (status, out.count("FAILED"), out.count("theory against simulation")) == (1, 2, 3)
+    assert call(f"validate --beta 1 2 --figure {tmp_path}/checks.png")[2].startswith("gegenflow: --figure ")
+    assert facts("validate --beta 2")["beta"] == "2"
 
 
 def test_validate_agrees(facts, call):

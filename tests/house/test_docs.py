@@ -115,6 +115,16 @@ def test_examples_in_the_readme_run():
     assert README.read_text().count(">>>") == len(test.examples)
 
 
+def test_links_in_the_readme_need_no_base():
+    """The page of an index knows no folder beside it: whole addresses, or the name of a file; pictures have words."""
+    text = README.read_text()
+    links = re.findall(r"(!?)\[([^]]*)\]\(([^)\s]+)\)", text)
+    assert all(words and (picture or where.startswith("https://")) for picture, words, where in links)
+    named = [where for picture, _, where in links if picture] + re.findall(r"`(worked_examples/[\w.]+)`", text)
+    assert named
+    assert all((README.parent / where).is_file() for where in named)
+
+
 def test_the_module_table_is_the_tree():
     """As ``python tests/support/rooms.py`` writes it."""
     assert README.read_text() == rooms.written()

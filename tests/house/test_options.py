@@ -10,7 +10,7 @@ import pytest
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.validation.command.arguments import Whole
+from gegenflow.numerics.validation.command.arguments import Choice, Exact, Real, Whole
 from gegenflow.numerics.validation.command.main import command_line, main
 from gegenflow.numerics.validation.command.options import OPTIONS, sentence
 
@@ -35,7 +35,7 @@ TAKEN = {
     "--noise": {"growth": {"1e999"}, "phase": {"1e999"}},
     "--between": {"critical": {"1e999"}},
     "--kernel": {name: {"nan", "-1", "1e999", "9" * 5000, "x"} for name in ("growth", "phase", "simulate", "critical")},
-    "--out": dict.fromkeys(("simulate", "growth", "critical"), {*BAD} - {"", "9" * 5000}),
+    "--out": dict.fromkeys(("simulate", "growth", "critical", "phase"), {*BAD} - {"", "9" * 5000}),
 }
 """Values that are good ones for an option of a subcommand, or that another test has: formulas, names of files."""
 
@@ -94,6 +94,26 @@ def test_bounds_are_included_and_nothing_beyond_is(which, capsys):
         err = refused([name, *LINES[name].split(), option, str(beyond)], capsys)
         assert f"{option} {beyond}: " in err
         assert f"from {whole}" in err
+
+
+FILES = {"--start", "--out", "--figure"}
+NUMBERS = [
+    (name, action.option_strings[0], action)
+    for name, sub in SUBCOMMANDS.items()
+    for action in sub._actions
+    if not (action.nargs == 0 or isinstance(action.type, Choice) or action.option_strings[0] in {*FILES, "--kernel"})
+]
+
+
+@pytest.mark.parametrize(("name", "option", "action"), NUMBERS, ids=lambda value: str(value)[:20])
+def test_every_number_has_a_bound_in_the_help_and_in_the_refusal(name, option, action, capsys):
+    """Whatever is no word, file or formula: the same words in both places, of what the option takes."""
+    kind = getattr(action.type, "__self__", action.type)
+    assert isinstance(kind, Exact | Real | Whole)
+    assert re.search(r"\d", str(kind))
+    assert str(kind) in action.help
+    words = [name, *LINES[name].split(), option, *["-3"] * (2 if option == "--between" else 1)]
+    assert str(kind) in refused(words, capsys)
 
 
 def test_the_walk_goes_everywhere():

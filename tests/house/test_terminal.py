@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,82 @@ sys.exit(main())
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "gegenflow: interrupted\n")
 
 
+@pytest.mark.parametrize("where", ["validation.command.main.command_line", "validation.command.derive.run"])
+def test_an_interrupt_of_the_arguments_or_the_work_is_one_line(where, monkeypatch, capsys):
+    """Ctrl-C while the command line is read, and while a command works: status 1, no traceback."""
+
+    def impatient(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"gegenflow.numerics.{where}", impatient)
+    assert main(["derive", "--dim", "3"]) == 1
+    assert capsys.readouterr() == ("", "gegenflow: interrupted\n")
+
+
+def test_an_interrupt_in_the_compiler_is_not_swallowed(saved):
+    """SIGINT while what the tokens hold is compiled, from an empty cache: LLVM drops exceptions of its callers."""
+    np.save(saved, nm.uniform(9, 2, rng=0))
+    words = f"simulate --beta 1 --start {saved}.npy --time 0".split()
+    with tempfile.TemporaryDirectory() as empty:
+        places = os.environ | {"NUMBA_CACHE_DIR": empty}
+        run = [sys.executable, "-c", COMPILING, *words]
+        done = subprocess.run(run, capture_output=True, text=True, timeout=200, env=places)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "gegenflow: interrupted\n")
+
+
+COMPILING = """
+import signal, sys
+from numba.core import event
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Impatient(event.Listener):
+    def on_start(self, event):
+        signal.raise_signal(signal.SIGINT)
+    def on_end(self, event):
+        pass
+from gegenflow.__main__ import main
+with event.install_listener("numba:llvm_lock", Impatient()):
+    sys.exit(main())
+"""
+
+
+LONG = {
+    "derive --dim 3": "deriving the rate and verifying every step ...",
+    "growth --dim 2 --degree 1 --beta 1": "working out the rows; Ctrl-C prints those that are there ...",
+    "critical --dim 2 --degree 1": "working out the rows; Ctrl-C prints those that are there ...",
+    "phase --dim 2 --beta 1": "comparing the degrees ...",
+    "phase --dim 2 --beta 1 2": "working out the rows; Ctrl-C prints those that are there ...",
+    "simulate --beta 1 --tokens 9 --time 0": "drawing the tokens ...",
+    "simulate --beta 1 --tokens 9 --time 0.0": "energy and clusters at the end ...",
+}
+
+
+@pytest.mark.parametrize("line", LONG)
+def test_long_work_says_on_a_terminal_what_it_is(line, monkeypatch, capsys):
+    """With no patience at all: the sentence of the work; with some, and where it is no terminal, none."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("gegenflow.numerics.validation.command.output.PATIENCE", 100.0)
+    assert main(line.split()) == 0
+    assert "..." not in capsys.readouterr().err
+    monkeypatch.setattr("gegenflow.numerics.validation.command.output.PATIENCE", 0.0)
+    monkeypatch.setattr("gegenflow.numerics.validation.command.output.Timer", AtOnce)
+    assert main(line.split()) == 0
+    assert f"gegenflow: {LONG[line]}\n" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    assert main(line.split()) == 0
+    assert capsys.readouterr().err == ""
+
+
+class AtOnce:
+    """A timer that does not wait."""
+
+    def __init__(self, seconds, tell):
+        assert seconds == 0
+        self.start = tell
+
+    def cancel(self):
+        """Too late."""
+
+
 def test_versions_agree():
     """Of the package, of the command and of the module."""
     wanted = f"gegenflow {gegenflow.__version__}\n"
@@ -86,7 +163,8 @@ def test_help_says_what_every_option_takes():
     """A sentence for each; bounds where there are some: digits, degrees, dims, tokens, seeds."""
     (commands,) = (action for action in command_line()._actions if action.dest == "command")
     bounds = {"--digits": "1 to 100,000", "--degree": "1 to 1,000,000", "--dim": "2 to 1,000,000", "--rng": "0 to"}
-    bounds |= {"--max-degree": "1 to 1,000,000", "--tokens": " to ", "--runs": "4 to 1,000,000", "--rtol": "1e-13 to 1"}
+    bounds |= {"--max-degree": "1 to 1,000,000", "--tokens": " to ", "--runs": "4 to 1,000,000"}
+    bounds |= {"--rtol": ">= 1e-13 and < 1", "--beta": "1e-1000 to 1e1000"}
     for name, sub in commands.choices.items():
         assert sub.description, name
         for action in sub._actions:

@@ -1,5 +1,6 @@
 """What tokens hold and how it grows: rates against runs, and what comes first against what comes first in a run."""
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,3 +101,29 @@ def test_what_does_not_grow_never_comes():
     assert [prospect.own_rate for prospect in found] == pytest.approx([0.0] * len(found), abs=1e-12)
     assert found[0].emergence == np.inf
     assert found[1].emergence == 0
+
+
+@pytest.mark.parametrize("model", ["usa", "sa"])
+def test_the_rates_of_a_scaled_flow_are_those_of_its_clock(model):
+    """Of USA e^-beta times those of the flow itself, and the times e^beta longer; of SA the same."""
+    unit = np.exp(-5) if model == "usa" else 1.0
+    for tokens in (nm.uniform(400, 2, rng=0), embeddings(100, 16, rng=0)):
+        plain = by_degree(nm.prospects(tokens, "5", model=model))
+        scaled = by_degree(nm.prospects(tokens, "5", model=model, scaled=True))
+        for one, other in zip(plain, scaled, strict=True):
+            assert (one.amplitude, one.contained, one.verdict) == (other.amplitude, other.contained, other.verdict)
+            assert other.rate == pytest.approx(unit * one.rate, rel=1e-12)
+            assert other.own_rate == pytest.approx(unit * one.own_rate, rel=1e-9, abs=1e-15)
+            assert other.emergence == pytest.approx(one.emergence / unit, rel=1e-9)
+
+
+def test_a_scaled_flow_has_rates_beyond_all_floats():
+    """k^2 I_k(beta)/beta e^-beta by mpmath at beta 2000, whose own rates no float64 holds."""
+    found = by_degree(nm.prospects(nm.uniform(50, 2, rng=0), 2000, scaled=True))
+    assert len(found) > 40
+    with mpmath.workdps(30):
+        for k in (1, 7, len(found)):
+            exact = k**2 * mpmath.besseli(k, 2000) * mpmath.exp(-2000) / 2000
+            assert found[k - 1].rate == pytest.approx(float(exact), rel=1e-11)
+    with pytest.raises(ValueError, match="beta 2000"):
+        nm.prospects(nm.uniform(50, 2, rng=0), 2000)

@@ -6,7 +6,7 @@ from math import exp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
-from support.few_tokens import on_circle
+from support.few_tokens import lifetime, on_circle
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.runs.archives import FORMAT
@@ -84,21 +84,6 @@ ANGLES = np.array([0.0, 0.02, 0.05, 0.12, 0.3])
 """Five tokens of the staircase: they meet one after the other, each step later by orders of magnitude."""
 
 
-def waiting(before, after, weights, beta, model):
-    """Time that two tokens take from one gap to the next: one over the speed of the gap, by Gauss's rule in its log."""
-    pieces = 33 + int(beta * (1 - np.cos(before)))  # of one power of e each, of a third in the gap near the end
-    ends = np.log(np.linspace(after, before, pieces))
-    ends = np.concatenate([np.linspace(ends[0], ends[1], 99), ends[2:]])
-    nodes, masses = np.polynomial.legendre.leggauss(30)
-    half, middle = np.diff(ends)[:, None] / 2, (ends[1:] + ends[:-1])[:, None] / 2
-    gap = np.exp(middle + half * nodes)
-    pull, (first, second) = np.exp(beta * -2 * np.sin(gap / 2) ** 2), weights
-    rates = first + second
-    if model == "sa":
-        rates = second / (first + second * pull) + first / (second + first * pull)
-    return float((half * masses * gap / (rates * pull * np.sin(gap))).sum())
-
-
 def staircase(beta, observe=(), **options):
     given = {"merge": 1e-13, "rtol": 1e-12, "atol": 1e-14, "t_end": 1e230, "save_at": []} | options
     return nm.simulate(on_circle(*ANGLES), beta=beta, scaled=True, observe=observe, **given)
@@ -121,7 +106,7 @@ def test_the_staircase_of_five_tokens(beta):
     lone = np.array([0.8, 0.2])
     assert angle[:4] == pytest.approx(angle[0], abs=1e-8)
     assert lone @ angle[[0, 4]] == pytest.approx(ANGLES.mean(), abs=1e-9)
-    rest = waiting(angle[4] - angle[0], 1e-13, lone, beta, "usa")
+    rest = float(lifetime(angle[4] - angle[0], 1e-13, lone, beta, "usa", scaled=True))
     assert times[3] - between == pytest.approx(rest, rel=1e-8, abs=0.01)  # a chord of 1e-13 is rounded
     gap = float(np.exp(beta * (np.cos(angle[4] - angle[0]) - 1)))
     energy = (lone @ lone + 2 * lone[0] * lone[1] * gap) / (2 * beta)
@@ -150,7 +135,7 @@ def test_two_tokens_meet_when_they_should(model, beta):
     apart, weights = float(np.arccos(1 - 300 / beta)), [0.3, 0.7]
     options = {"merge": 1e-13, "rtol": 1e-12, "atol": 1e-14, "weights": weights, "save_at": []}
     run = nm.simulate(on_circle(0, apart), beta=beta, scaled=True, model=model, t_end=1e200, **options)
-    expected = waiting(apart, 1e-13, weights, beta, model)
+    expected = float(lifetime(apart, 1e-13, weights, beta, model, scaled=True))
     assert run.merges[0, 0] == pytest.approx(expected, rel=1e-9)
 
 
@@ -210,6 +195,8 @@ def test_the_command_scales(capsys, tmp_path):
     told = json.loads(capsys.readouterr().out)
     assert (told["clusters"], told["scaled"]) == (1, True)
     assert told["energy"] == pytest.approx(1 / 8000, rel=1e-12)
+    assert main(f"simulate --beta 5 --scaled --start {tmp_path}/angles.txt --time 0".split()) == 0
+    assert "comes first, at rates and a time of the scaled weight\n" in capsys.readouterr().out
     assert main(f"simulate --start {tmp_path}/run.npz --scaled".split()) == 2
     assert "--scaled" in capsys.readouterr().err
     assert main(["simulate", "--beta", "4000", "--tokens", "5"]) == 2

@@ -33,7 +33,8 @@ class Whole:
     most: int
 
     def __str__(self) -> str:
-        return f"{self.least:,} to {self.most:,}"
+        most = f"{self.most:,}" if self.most < 2**64 else f"{self.most:.0e}".replace("+", "")
+        return f"{self.least:,} to {most}"
 
     def __call__(self, text: str) -> int:
         digits = text.removeprefix("-")
@@ -63,15 +64,20 @@ DIGITS = Whole("the number of significant digits must be an integer", 1, 100_000
 SEED = Whole("the seed must be an integer", 0, 2**64 - 1)
 
 
-def exact(allowed: str) -> Callable[[str], str]:
-    """An argument type for a number >= 0, a decimal of any length or a fraction, kept as it was typed.
+@dataclass(frozen=True)
+class Exact:
+    """A number >= 0, a decimal of any length or a fraction, kept as it was typed, as an argument type.
 
-    >>> exact("the noise")("1/3")
+    >>> Exact("the noise")("1/3")
     '1/3'
     """
 
-    def parse(text: str) -> str:
-        """The text, if it is such a number."""
+    needed: str
+
+    def __str__(self) -> str:
+        return f"0 or 1e-{LARGEST_EXPONENT} to 1e{LARGEST_EXPONENT}"
+
+    def __call__(self, text: str) -> str:
         try:
             if not text.isascii() or "_" in text:
                 raise ValueError
@@ -83,56 +89,57 @@ def exact(allowed: str) -> Callable[[str], str]:
         except (ValueError, ArithmeticError):
             whole = False
         if not whole:
-            raise refused(text, f"{allowed} is 0 or a number from 1e-{LARGEST_EXPONENT} to 1e{LARGEST_EXPONENT}")
+            raise refused(text, f"{self.needed} is {self}")
         return text
 
-    return parse
+    def range(self, text: str) -> list[str]:
+        """The values of ``5``, of ``1:3`` in steps of one, or of ``0.5:2:0.25`` in steps of the third number.
+
+        >>> Exact("it").range("1:3"), Exact("it").range("0.5:1:0.25")
+        (['1', '2', '3'], ['0.50', '0.75', '1.00'])
+        """
+        if ":" not in text:
+            return [self(text)]
+        words = text.split(":")
+        try:
+            low, high, step = (Decimal(self(word)) for word in (words if len(words) > 2 else [*words, "1"]))
+        except (ArgumentTypeError, ValueError, ArithmeticError):
+            raise refused(text, "a range of decimals is needed, such as 1:3 or 0.5:2:0.25") from None
+        if low > high or step <= 0:
+            raise refused(text, "a range runs upwards, such as 1:3 or 0.5:2:0.25")
+        steps = (Fraction(high) - Fraction(low)) / Fraction(step)
+        if steps >= LONGEST_RANGE:
+            raise refused(text, f"a range holds at most {LONGEST_RANGE:,} values")
+        whole = Context(prec=len(text) + 2 * LARGEST_EXPONENT)
+        return [str(whole.add(low, whole.multiply(step, Decimal(number)))) for number in range(int(steps) + 1)]
 
 
-BETA = exact("the inverse temperature")
-NOISE = exact("the noise 1/kappa")
+BETA = Exact("the inverse temperature")
+NOISE = Exact("the noise 1/kappa")
 
 
-def betas(text: str) -> list[str]:
-    """The values of ``5``, of ``1:3`` in steps of one, or of ``0.5:2:0.25`` in steps of the third number, all exact.
+@dataclass(frozen=True)
+class Real:
+    """A finite number in floating point, as an argument type; ``span`` says from where to where.
 
-    >>> betas("1:3"), betas("0.5:1:0.25")
-    (['1', '2', '3'], ['0.50', '0.75', '1.00'])
-    """
-    if ":" not in text:
-        return [BETA(text)]
-    words = text.split(":")
-    try:
-        low, high, step = (Decimal(BETA(word)) for word in (words if len(words) > 2 else [*words, "1"]))
-    except (ArgumentTypeError, ValueError, ArithmeticError):
-        raise refused(text, "a range of decimals is needed, such as 1:3 or 0.5:2:0.25") from None
-    if low > high or step <= 0:
-        raise refused(text, "a range runs upwards, such as 1:3 or 0.5:2:0.25")
-    steps = (Fraction(high) - Fraction(low)) / Fraction(step)
-    if steps >= LONGEST_RANGE:
-        raise refused(text, f"a range holds at most {LONGEST_RANGE:,} values")
-    whole = Context(prec=len(text) + 2 * LARGEST_EXPONENT)
-    return [str(whole.add(low, whole.multiply(step, Decimal(number)))) for number in range(int(steps) + 1)]
-
-
-def real(allowed: str, accepts: Callable[[float], bool]) -> Callable[[str], float]:
-    """An argument type for a finite number in floating point.
-
-    >>> real("it must be > 0", lambda number: number > 0)("0.5")
+    >>> Real("> 0", lambda number: number > 0)("0.5")
     0.5
     """
 
-    def parse(text: str) -> float:
-        """The number."""
+    span: str
+    accepts: Callable[[float], bool]
+
+    def __str__(self) -> str:
+        return self.span
+
+    def __call__(self, text: str) -> float:
         try:
             number = float(text) if text.isascii() and "_" not in text else nan
         except ValueError:
             number = nan
-        if not (isfinite(number) and accepts(number)):
-            raise refused(text, allowed)
+        if not (isfinite(number) and self.accepts(number)):
+            raise refused(text, f"it must be a finite number {self}")
         return number
-
-    return parse
 
 
 @dataclass(frozen=True)

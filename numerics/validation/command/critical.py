@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
     add_list(sub, "--degree", DEGREE, "degrees: 1 2 or 1:8")
     add_model(sub)
     add_interaction(sub)
-    help = "with --kernel or --noise: all boundaries in this interval of beta, 0 to 1e1000"
+    help = f"with --kernel or --noise: all boundaries in this interval of beta, each end {BETA}"
     sub.add_argument("--between", type=BETA, nargs=2, metavar=("LOW", "HIGH"), help=help)
     add_degree_limit(sub)
     add_digits(sub)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import gegenflow
 from gegenflow import theory as th
-from gegenflow.numerics.validation.command.output import show, show_json
+from gegenflow.numerics.validation.command.output import show, show_json, telling
 from gegenflow.numerics.validation.command.parser import add_dim, add_model, subcommand
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ def add(commands: Commands) -> None:
 
 def run(options: Namespace) -> int:
     """Print the steps and whether each holds."""
-    derivation = th.linearize(dim=options.dim or th.d, model=options.model)
-    holds = derivation.check()
+    with telling("deriving the rate and verifying every step"):
+        derivation = th.linearize(dim=options.dim or th.d, model=options.model)
+        holds = derivation.check()
     if options.format == "latex":
         show(derivation.latex())
     elif options.format == "json":

@@ -19,7 +19,7 @@ def add_interaction(sub: Parser) -> None:
     """The attention weight and the noise."""
     text = "attention weight, a formula in t = <x, y> and beta, such as 'relu(t)' or '1 + beta*t' (default exp(beta*t))"
     sub.add_argument("--kernel", help=text)
-    text = "1/kappa of dX = drift dt + sqrt(2/kappa) dW, 0 to 1e1000, kept exact (default 0)"
+    text = f"1/kappa of dX = drift dt + sqrt(2/kappa) dW, {NOISE}, kept exact (default 0)"
     sub.add_argument("--noise", type=NOISE, help=text)
 
 

@@ -28,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:
         sys.stderr.write(line("standard output is closed, so that no result could be printed"))
         return 2
-    options = command_line().understand(arguments)
     try:
+        options = command_line().understand(arguments)
         return int(options.run(options))
     except KeyboardInterrupt:
         sys.stderr.write(line("interrupted"))

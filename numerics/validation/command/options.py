@@ -14,6 +14,7 @@ OPTIONS: Mapping[str, str] = {
     "dim": "--dim",
     "dims": "--dim",
     "estimate_error": "--estimate-error",
+    "figure": "--figure",
     "format": "--format",
     "kernel": "--kernel",
     "max_degree": "--max-degree",

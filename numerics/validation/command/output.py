@@ -7,7 +7,9 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import gegenflow
@@ -19,12 +21,32 @@ TABLES = ("text", "json", "csv", "markdown", "latex")
 
 EXPONENTIAL = "exp(beta*t)"
 
+PATIENCE = 1.0  # seconds of silence on a terminal
+
 
 def provenance(options: Namespace) -> dict[str, Any]:
     """What every result of these options holds: version, model, kernel, noise and, of certified ones, the digits."""
     facts = {"version": gegenflow.__version__, "model": options.model}
     facts |= {"kernel": options.kernel or EXPONENTIAL, "noise": options.noise or "0"}
     return facts | ({"digits": options.digits} if hasattr(options, "digits") else {})
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """A block of work of which a terminal is told, on standard error, where it takes more than a second.
+
+    >>> with telling("counting"):
+    ...     sum(range(10))
+    45
+    """
+    clock = Timer(PATIENCE, lambda: sys.stderr.write(line(f"{what} ...")))
+    clock.daemon = True
+    if sys.stderr.isatty():
+        clock.start()
+    try:
+        yield
+    finally:
+        clock.cancel()
 
 
 def show(text: str) -> None:
@@ -37,17 +59,29 @@ def show(text: str) -> None:
             raise OSError(error.errno, error.strerror, "standard output") from error
 
 
+def as_json(facts: Mapping[str, Any]) -> str:
+    """One JSON object, in strict JSON.
+
+    >>> print(as_json({"beta": "5"}))
+    {
+      "beta": "5"
+    }
+    """
+    return json.dumps(facts, indent=2, allow_nan=False)
+
+
 def show_json(facts: Mapping[str, Any]) -> None:
-    """Print one JSON object, in strict JSON."""
-    show(json.dumps(facts, indent=2, allow_nan=False))
+    """Print one JSON object."""
+    show(as_json(facts))
 
 
 def show_table(rows: Iterator[Mapping[str, Any]], options: Namespace, facts: Mapping[str, Any]) -> int:
     """Print the rows and what they hold, and write them; on an interrupt those computed so far. The exit status."""
     done, status = [], 0
     try:
-        for row in rows:
-            done.append(row)
+        with telling("working out the rows; Ctrl-C prints those that are there"):
+            for row in rows:
+                done.append(row)
     except KeyboardInterrupt:
         sys.stderr.write(line(f"interrupted after {len(done)} rows"))
         status = 1

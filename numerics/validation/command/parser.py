@@ -15,7 +15,6 @@ from gegenflow.numerics.validation.command.arguments import (
     SEED,
     Choice,
     Whole,
-    betas,
     target,
 )
 from gegenflow.numerics.validation.command.options import line
@@ -89,16 +88,15 @@ def add_model(sub: Parser, default: str | None = "usa") -> None:
     sub.add_argument("--model", type=MODEL, metavar=str(MODEL), default=default, help=help)
 
 
-def add_beta(sub: Parser, default: str | None = None) -> None:
+def add_beta(sub: Parser) -> None:
     """One inverse temperature."""
-    text = "inverse temperature, 0 to 1e1000, kept exact" + (f" (default {default})" if default else "")
-    sub.add_argument("--beta", type=BETA, default=default, help=text)
+    sub.add_argument("--beta", type=BETA, help=f"inverse temperature, {BETA}, kept exact")
 
 
-def add_betas(sub: Parser) -> None:
+def add_betas(sub: Parser, default: str = "") -> None:
     """Inverse temperatures, ranges of them, or both."""
-    text = "inverse temperatures, 0 to 1e1000, kept exact: 5 7.5, 1:3 or, in steps, 0.5:2:0.25"
-    sub.add_argument("--beta", type=betas, nargs="+", action="extend", help=text)
+    text = f"inverse temperatures, {BETA}, kept exact: 5 7.5, 1:3 or, in steps, 0.5:2:0.25{default}"
+    sub.add_argument("--beta", type=BETA.range, nargs="+", action="extend", help=text)
 
 
 def add_digits(sub: Parser) -> None:

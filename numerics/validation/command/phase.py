@@ -16,53 +16,85 @@ from typing import TYPE_CHECKING, Any
 
 from gegenflow import theory as th
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.validation.command.arguments import Whole, real
+from gegenflow.numerics.validation.command.arguments import Real, Whole, flat
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
-from gegenflow.numerics.validation.command.output import provenance, show, show_json
+from gegenflow.numerics.validation.command.output import (
+    TABLES,
+    as_json,
+    keep,
+    provenance,
+    show,
+    show_table,
+    telling,
+    write_text,
+)
 from gegenflow.numerics.validation.command.parser import (
-    add_beta,
+    BOTH,
+    add_betas,
     add_degree_limit,
     add_digits,
     add_dim,
     add_model,
+    add_table_file,
     subcommand,
 )
 
 if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands
+    from gegenflow.theory.exact.tables import Row
     from gegenflow.theory.kernels.kernel import Kernel
 
 TOKENS = Whole("the number of tokens must be an integer", 2, 10**30)
-AMPLITUDE = real("it must lie strictly between 0 and 1", lambda level: 0 < level < 1)
+AMPLITUDE = Real("> 0 and < 1", lambda level: 0 < level < 1)
 
 
 def add(commands: Commands) -> None:
     """The options of the subcommand."""
     help = "the degree that grows fastest, from which beta to which, and which wins from finitely many tokens"
-    sub = subcommand(commands, "phase", run, help)
+    sub = subcommand(commands, "phase", run, help, TABLES)
     add_dim(sub, "dimension", required=True)
-    add_beta(sub)
+    add_betas(sub)
     add_model(sub)
     add_interaction(sub)
     add_degree_limit(sub, "highest degree to compare, and with --tokens the last that races")
-    sub.add_argument("--tokens", type=TOKENS, help="which degree wins from so many tokens? 2 to 1e30")
-    text = "with --tokens: level of A_k that counts as emerged, between 0 and 1 (default 0.3)"
+    sub.add_argument("--tokens", type=TOKENS, help=f"which degree wins from so many tokens? {TOKENS}")
+    text = f"with --tokens: level of A_k that counts as emerged, {AMPLITUDE} (default 0.3)"
     sub.add_argument("--amplitude", type=AMPLITUDE, help=text)
     add_digits(sub)
+    add_table_file(sub)
 
 
 def run(options: Namespace) -> int:
-    """Print the selected degree, its rate and its interval of beta, and the chances of all degrees."""
+    """Print the selected degree, its rate and its interval of beta, and the chances of all degrees; or a table."""
     _check(options)
-    kernel = kernel_of(options)
-    facts = _selected(options, kernel)
-    if options.tokens:
-        facts |= _from_tokens(options, kernel)
-    if options.format == "json":
-        show_json(facts)
-    else:
-        show("\n".join(_lines(facts)))
-    return 0
+    kernel, betas = kernel_of(options), flat(options.beta) if options.beta else [None]
+    if len(betas) > 1 or options.format not in BOTH:
+        limit = {} if options.max_degree is None else {"max_degree": options.max_degree}
+        rows = (_row(_facts(options, kernel, beta)) for beta in betas)
+        return show_table(rows, options, provenance(options) | limit)
+    with telling("comparing the degrees"):
+        facts = _facts(options, kernel, betas[0])
+    text = as_json(facts) if options.format == "json" else "\n".join(_lines(facts))
+    show(text)
+    return keep(options.out, lambda path: write_text(path, text))
+
+
+def _facts(options: Namespace, kernel: Kernel | None, beta: str | None) -> dict[str, Any]:
+    """What there is to say at one beta."""
+    facts = _selected(options, kernel, beta)
+    return facts | (_from_tokens(options, kernel, beta) if options.tokens else {})
+
+
+def _row(facts: Mapping[str, Any]) -> Row:
+    """Of all this what a row of a table holds; an end that was not found is empty, and of tokens the likeliest."""
+    row = {"dim": facts["dim"]} | ({} if facts["beta"] is None else {"beta": facts["beta"]})
+    row |= {"degree": facts["degree"], "rate": facts["rate"]}
+    row |= {name: facts[name] or "" for name in ("lower", "upper")}
+    if "tokens" in facts:
+        likeliest = max(facts["selection"], key=facts["selection"].get)
+        row |= {"tokens": facts["tokens"], "amplitude": facts["amplitude"], "first": int(likeliest)}
+        row |= {"chance": facts["selection"][likeliest], "emergence_time": facts["emergence_time"]}
+    return row
 
 
 def _check(options: Namespace) -> None:
@@ -79,9 +111,9 @@ def _compares(options: Namespace) -> bool:
     return options.kernel is not None or options.noise is not None
 
 
-def _selected(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
+def _selected(options: Namespace, kernel: Kernel | None, beta: str | None) -> dict[str, Any]:
     here = th.phase(
-        options.beta,
+        beta,
         options.dim,
         model=options.model,
         kernel=kernel,
@@ -90,15 +122,15 @@ def _selected(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
         max_degree=options.max_degree if _compares(options) else None,
     )
     lower = here.lower.value if here.lower else "0" if here.degree <= 1 and kernel is None else None
-    facts = {"dim": here.dim, "beta": options.beta, **provenance(options), "degree": here.degree}
+    facts = {"dim": here.dim, "beta": beta, **provenance(options), "degree": here.degree}
     facts |= {"rate": here.rate.value, "lower": lower, "upper": here.upper.value if here.upper else None}
     return facts | {"max_degree": options.max_degree if _compares(options) else None}
 
 
-def _from_tokens(options: Namespace, kernel: Kernel | None) -> dict[str, Any]:
+def _from_tokens(options: Namespace, kernel: Kernel | None, beta: str | None) -> dict[str, Any]:
     law = th.finite_tokens.selection_law(
         options.dim,
-        options.beta,
+        beta,
         options.tokens,
         amplitude=0.3 if options.amplitude is None else options.amplitude,
         model=options.model,

@@ -22,9 +22,9 @@ from gegenflow import theory as th
 from gegenflow.numerics.integrators.interrupts import listening, take_interrupt
 from gegenflow.numerics.tokens.reading import holds_run
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.validation.command.arguments import Whole, real, source, target
+from gegenflow.numerics.validation.command.arguments import Real, Whole, source, target
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
-from gegenflow.numerics.validation.command.output import keep, provenance, short, show, show_json
+from gegenflow.numerics.validation.command.output import keep, provenance, short, show, show_json, telling
 from gegenflow.numerics.validation.command.parser import add_beta, add_choice, add_dim, add_model, add_seed, subcommand
 from gegenflow.numerics.validation.prospects import NEAR
 from gegenflow.numerics.validation.report import finite
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from gegenflow.numerics.validation.prospects import Prospect
 
 TOKENS = Whole("the number of tokens must be an integer", 1, 100_000_000)
-TIME = real("it must be a finite number >= 0", lambda time: time >= 0)
-RTOL = real("it must lie in [1e-13, 1)", lambda rtol: 1e-13 <= rtol < 1)
-MERGE = real("it must be a finite number > 0", lambda distance: distance > 0)
+TIME = Real(">= 0", lambda time: time >= 0)
+RTOL = Real(">= 1e-13 and < 1", lambda rtol: 1e-13 <= rtol < 1)
+MERGE = Real("> 0", lambda distance: distance > 0)
 METHODS = ("auto", "dense", "tiles", "circle", "cells", "sphere")
 
 
@@ -61,10 +61,10 @@ def add(commands: Commands) -> None:
     text += ", which goes on where it ended: as it was if no --beta or --kernel or its own is given"
     sub.add_argument("--start", type=source, help=text)
     sub.add_argument("--normalize", action="store_true", help="make the rows of --start unit vectors")
-    sub.add_argument("--time", type=TIME, default=1.0, help="how long to follow them, >= 0 (default 1)")
-    sub.add_argument("--rtol", type=RTOL, help="tolerance a step without noise, 1e-13 to 1 (default 1e-8)")
+    sub.add_argument("--time", type=TIME, default=1.0, help=f"how long to follow them, {TIME} (default 1)")
+    sub.add_argument("--rtol", type=RTOL, help=f"tolerance a step without noise, {RTOL} (default 1e-8)")
     add_choice(sub, "--method", "how to take the sums, auto by the fastest that is exact enough", *METHODS)
-    text = "tokens this close go on as one cluster, at most a tenth of --rtol: for very long times"
+    text = f"tokens this close go on as one cluster, {MERGE}, at most a tenth of --rtol: for very long times"
     sub.add_argument("--merge", type=MERGE, help=text)
     sub.add_argument("--estimate-error", action="store_true", help="measure the error by a second, more exact run")
     add_seed(sub, "seed of the start and of the noise")
@@ -74,12 +74,14 @@ def add(commands: Commands) -> None:
 
 def run(options: Namespace) -> int:
     """Follow the tokens; print what they held and became, and save the run."""
-    saved = _saved(options)
-    tokens, weights = _start(options, saved)
+    with telling("reading the tokens" if options.start else "drawing the tokens"):
+        saved = _saved(options)
+        tokens, weights = _start(options, saved)
     flow = _flow(options, saved)
-    plain = flow.plain and flow.layer_norm == "post" and not (flow.scaled or flow.noise)
+    plain = flow.plain and flow.layer_norm == "post" and not flow.noise
     plain = plain and options.start is not None and flow.beta is not None and flow.beta >= 0
-    held = nm.prospects(tokens, options.beta, model=options.model) if plain else ()
+    with telling("looking at what the tokens hold"), listening():
+        held = nm.prospects(tokens, options.beta, model=options.model, scaled=flow.scaled) if plain else ()
     try:
         outcome, status = _follow(options, flow, tokens, weights, saved), 0
     except KeyboardInterrupt as stop:
@@ -93,8 +95,9 @@ def run(options: Namespace) -> int:
         degrees = [asdict(prospect) | {"emergence": finite(prospect.emergence)} for prospect in held]
         show_json(facts | ({"verdict": held[0].verdict, "degrees": degrees} if held else {}))
     else:
-        show("\n".join([*_holdings(held), *(f"{name:<13} {short(value)}" for name, value in facts.items())]))
-    return max(status, int(not outcome.status.ok), keep(options.out, outcome.save))
+        show("\n".join([*_holdings(held, flow), *(f"{name:<13} {short(value)}" for name, value in facts.items())]))
+    with telling(f"writing {options.out}"):
+        return max(status, int(not outcome.status.ok), keep(options.out, outcome.save))
 
 
 def _saved(options: Namespace) -> Run | None:
@@ -214,7 +217,7 @@ def _ends(flow: Flow, run: Run) -> tuple[dict[str, Any], bool]:
     scale = nm.Clusters()
     found: dict[str, Any] = {"energy": None, "clusters": None}
     found |= {"cluster_angle": scale.angle, "cluster_coherence": scale.coherence}
-    with listening():
+    with telling("energy and clusters at the end"), listening():
         try:
             with suppress(Refused):
                 found["energy"] = nm.Energy()(run.tokens, run.weights, flow)
@@ -242,7 +245,7 @@ def _outcome(options: Namespace, run: Run, ends: dict[str, Any]) -> dict[str, An
     return facts | ({"out": str(options.out)} if options.out else {})
 
 
-def _holdings(held: Sequence[Prospect]) -> list[str]:
+def _holdings(held: Sequence[Prospect], flow: Flow) -> list[str]:
     """What text says of the degrees that a start holds."""
     if not held:
         return []
@@ -250,5 +253,6 @@ def _holdings(held: Sequence[Prospect]) -> list[str]:
     rows = tuple({name: short(value) for name, value in row.items()} for row in told)
     contained = ", ".join(str(p.degree) for p in sorted(held, key=lambda p: p.degree) if p.contained) or "none"
     by = "the linear theory" if held[0].verdict == NEAR else "their own growth at t = 0"
-    expected = f"{held[0].verdict}; by {by} degree {held[0].degree} comes first\n"
+    clock = ", at rates and a time of the scaled weight" if flow.scaled else ""
+    expected = f"{held[0].verdict}; by {by} degree {held[0].degree} comes first{clock}\n"
     return [str(th.Table(rows)), f"beyond the noise of uniform tokens they hold: {contained}", expected]
