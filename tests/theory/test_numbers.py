@@ -286,3 +286,24 @@ def test_decimals_too_long_to_write_are_refused_at_once(write):
     with pytest.raises(ValueError, match="100000 digits at most"):
         write(th.certify(arb.pi, 20))
     assert f"{th.certify(lambda: arb(10) ** 300, 9):.2e}" == "1.00e+300"
+
+
+@pytest.mark.parametrize("exponent", [-100_001, -100_000, 100_000, 100_001])
+@pytest.mark.parametrize("digits", [5, 100_050])
+def test_one_bound_on_what_is_written_out(exponent, digits):
+    """Beside 1e+-100000, as a fraction, rounded to a place and to digits: all three or none, however many are known."""
+    number = th.certify(lambda: 5 * arb(10) ** exponent / 3, digits)
+    writers = [sp.sympify, lambda x: round(x, min(100_000, 3 - exponent)), lambda x: f"{x:.1e}"]
+    if abs(exponent) == 100_000:
+        assert all(writer(number) is not None for writer in writers)
+        return
+    for writer in writers:
+        with pytest.raises(ValueError, match="100000 digits at most"):
+            writer(number)
+
+
+def test_a_number_of_thousands_of_digits_goes_to_sympy_with_all_of_them():
+    """Python reads at most 4300 digits of an integer at once; the error bound holds of the exact decimal."""
+    number = th.certify(arb.pi, 5000)
+    assert abs(sp.sympify(number) - sp.pi.evalf(5020)) < sp.Rational(1, 10**4998)
+    assert sp.sympify(number).q > 10**4000

@@ -22,9 +22,10 @@ from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.exact.rounding import (
     BITS_PER_DIGIT,
     COARSE,
-    check_written,
+    check_size,
     error_bound,
     formatted,
+    fraction_of,
     latex_number,
     nearest_decimal,
     rounded,
@@ -209,7 +210,9 @@ class Certified:
         return f"[{self.value} +/- {self.error}]"
 
     def _sympy_(self) -> sp.Rational:
-        return sp.Rational(check_written(self.value))
+        check_size(self.ball)
+        exact = fraction_of(self.value)
+        return sp.Rational(exact.numerator, exact.denominator)
 
     def _mpmath_(self, precision: int, rounding: str) -> Any:
         bits = int(self.digits * BITS_PER_DIGIT) + SPARE_BITS

@@ -15,6 +15,8 @@ BITS_PER_DIGIT = 3.3219280948873626
 MOST_DIGITS = 100_000
 MOST_WRITTEN = 10**1000
 """Exponents up to it are printed."""
+COARSEST = 1000
+"""Bits by which a ball may be finer than all digits that are written out."""
 COARSE = "the number is not known well enough for {wanted}; ask for more digits of it"
 
 
@@ -101,32 +103,43 @@ def rounded(ball: arb, place: int) -> Decimal:
 
     Raises ValueError where the ball does not decide, and for places or sizes beyond 100,000 digits.
     """
-    _check_size(ball, place)
+    check_size(ball, place)
     low, high = (round(end * Fraction(10) ** place) for end in ends(ball))
     if low != high:
         raise ValueError(COARSE.format(wanted=f"{place} decimals"))
     return Decimal(low).scaleb(-place, Context(prec=_length(low) + 1, Emin=-(10**9), Emax=10**9))
 
 
-def _check_size(ball: arb, place: int = 0) -> None:
-    """Refuse to write out more digits than anyone reads: a size is checked by its exponent."""
-    middle, m, radius, r = parts(ball)
-    bits = max(abs(m) + abs(middle).bit_length(), abs(r) + abs(radius).bit_length())
-    if abs(place) > MOST_DIGITS or bits > MOST_DIGITS * BITS_PER_DIGIT:
-        raise ValueError(f"a decimal is written out with {MOST_DIGITS} digits at most, and up to 1e{MOST_DIGITS}")
+def check_size(ball: arb, place: int = 0) -> None:
+    """Refuse to write out more digits than anyone reads: over 100,000 down to a place, or sizes beyond 1e+-100000.
 
-
-def check_written(decimal: str) -> str:
-    """The decimal, unless it has too many digits to be written out as a fraction.
-
-    >>> check_written("1e+100001")
+    >>> check_size(arb("1e100000")), check_size(arb("1e-99999")), check_size(arb(0))
+    (None, None, None)
+    >>> check_size(arb("1e100001"))
     Traceback (most recent call last):
-    ValueError: 1e+100001: numbers within 1e+-100000 are written out
+    ValueError: a decimal is written out with 100000 digits at most, and up to 1e+-100000
     """
-    exponent = decimal.partition("e")[2]
-    if len(exponent) > 8 or abs(int(exponent or 0)) > MOST_DIGITS:
-        raise ValueError(f"{decimal}: numbers within 1e+-{MOST_DIGITS} are written out")
-    return decimal
+    middle, m, radius, r = parts(ball)
+    most = int(MOST_DIGITS * BITS_PER_DIGIT)
+    high, low = max(m + abs(middle).bit_length(), r + radius.bit_length()), min(m, r)
+    places = abs(place) <= 2 * MOST_DIGITS and place + min(high, most) / BITS_PER_DIGIT <= MOST_DIGITS + 1
+    written = places and high <= most + COARSEST and low >= -2 * most - COARSEST
+    if written and abs(high) > most - COARSEST and not ball.is_zero():
+        size = max(map(abs, ends(ball)))
+        written = Fraction(1, 10**MOST_DIGITS) <= size < 10 ** (MOST_DIGITS + 1)
+    if not written:
+        raise ValueError(f"a decimal is written out with {MOST_DIGITS} digits at most, and up to 1e+-{MOST_DIGITS}")
+
+
+def fraction_of(decimal: str) -> Fraction:
+    """The number that a decimal spells, also one of more digits than Python reads.
+
+    >>> fraction_of("-2.50e-3"), fraction_of("7." + "0" * 5000) == 7
+    (Fraction(-1, 400), True)
+    """
+    mantissa, _, exponent = decimal.partition("e")
+    whole, _, rest = mantissa.partition(".")
+    return int(fmpz(whole + rest)) * Fraction(10) ** (int(exponent or 0) - len(rest))
 
 
 def error_bound(ball: arb, value: Decimal) -> str:
@@ -153,7 +166,7 @@ def leading_place(ball: arb) -> int:
     >>> leading_place(arb("999.9")), leading_place(arb("0.001"))
     (2, -3)
     """
-    _check_size(ball)
+    check_size(ball)
     size = max(map(abs, ends(ball)))
     if size == 0:
         return 0
