@@ -72,7 +72,7 @@ def read_weight(text: str) -> sp.Expr:
     Raises Refused for anything else, naming the place: a text over 2000 characters or 100 levels deep, a number beyond
     1e400, an exponent beyond 1200, over 5000 summands when multiplied out. Source: derived here.
     """
-    words = " ".join(text.split())
+    words, ahead = re.sub(r"\s", " ", text.strip()), len(text) - len(text.lstrip()) + 1
     try:
         weight = _read(_tree(words), words, 0)
         if _summands(weight) > MOST_TERMS:
@@ -80,16 +80,16 @@ def read_weight(text: str) -> sp.Expr:
         if weight.has(sp.nan, sp.zoo, sp.oo, sp.I):
             raise _Unreadable("it is not a real finite number")
     except _Unreadable as problem:
-        where = "" if problem.place is None else f"at character {problem.place + 1}, "
+        where = "" if problem.place is None else f"at character {problem.place + (ahead if words else 1)}, "
         raise Refused("kernel", text, f"{where}{problem}") from None
     return weight
 
 
 def _tree(text: str) -> ast.expr:
     if not text:
-        raise _Unreadable(f"it is empty; {ALLOWED}")
+        raise _Unreadable(f"the formula is empty; {ALLOWED}", 0)
     if len(text) > LONGEST:
-        raise _Unreadable(f"a formula has at most {LONGEST} characters")
+        raise _Unreadable(f"the formula goes on; it has at most {LONGEST} characters", LONGEST)
     if foreign := re.search(r"[^\w .+\-*/(),<>=^]|[^\x00-\x7f]", text):
         raise _Unreadable(f"{foreign.group()!r} is not understood; {ALLOWED}", foreign.start())
     depth = 0
