@@ -340,3 +340,27 @@ def test_pairing_time_integrates_the_clock_along_the_tanh(start, length, beta, w
     assert float(sp.log(sp.Float(time.value, 20))) == pytest.approx(expected, rel=1e-9, abs=1e-9)
     overlap = pairing_overlap(span, start, weights=weights, model=model)
     assert float(overlap) == pytest.approx(end, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_eigenvalues_next_to_each_other_are_those_of_the_matrix_magnified(seed):
+    """I + 1e-20 M in dim 5, M of integers: the same kind, and eigenvalues 1 + 1e-20 mu with mu by numpy."""
+    rng, tiny = np.random.default_rng(seed), sp.Rational(1, 10**20)
+    wide = sp.Matrix(5, 5, rng.integers(-3, 4, 25).tolist())
+    found = limit_map((sp.eye(5) + tiny * wide).tolist())
+    mu = np.linalg.eigvals(np.array(wide, float))
+    front = mu[mu.real > mu.real.max() - 1e-9]
+    assert found.kind == ("points" if len(front) == 1 else "circle")
+    got = [complex((root.evalf(50) - 1) / tiny) for root in found.eigenvalues]
+    assert np.allclose(got, sorted(front, key=lambda root: root.imag), rtol=1e-12)
+
+
+def test_complex_eigenvalues_are_told_from_their_neighbours():
+    """Two pairs 1e-25 apart, of an irreducible polynomial of degree 4: the front one by numpy's roots, magnified."""
+    tiny = sp.Rational(1, 10**25)
+    companion = sp.Matrix([[0, 0, 0, -3], [1, 0, 0, 1], [0, 1, 0, -2], [0, 0, 1, 1]])
+    found = limit_map((7 * sp.eye(4) + tiny * companion).tolist())
+    front = sorted(np.roots([1, -1, 2, -1, 3]), key=lambda root: root.real)[-2:]
+    assert found.kind == "circle"
+    got = [complex((root.evalf(50) - 7) / tiny) for root in found.eigenvalues]
+    assert np.allclose(got, sorted(front, key=lambda root: root.imag), rtol=1e-12)

@@ -110,14 +110,16 @@ def limit_map(values: Any, form: Any = None) -> LimitMap:
     powers = {tuple(factor.coeffs()): power for factor, power in minimal.factor()[1]}
     lines = _lines(matrix, [fmpq_poly(list(factor)) for factor in powers])
     index = max(powers[tuple(factor.coeffs())] for factor, _ in lines[0])
-    top = [(factor, _exact(factor, ball)) for factor, ball in lines[0] if powers[tuple(factor.coeffs())] == index]
+    first = [(factor, ball) for factor, ball in lines[0] if powers[tuple(factor.coeffs())] == index]
+    top = [(factor, _exact(factor, ball)) for factor, ball in first]
     size = matrix.nrows()
     projection, rank = sp.zeros(size, size), 0
     for factor, root in top:
         entries = _chain_top(matrix, minimal, factor, index)
         projection += sp.Matrix(size, size, [_real_value(entry, root) for entry in entries])
         rank += _value(minimal // factor, matrix).rank() // factor.degree()
-    eigenvalues = tuple(sorted((root for _, root in top), key=lambda root: complex(root).imag))
+    upwards = sorted(range(len(top)), key=lambda n: float(first[n][1].imag))
+    eigenvalues = tuple(top[n][1] for n in upwards)
     fronts = [top[0][1], *(_exact(*line[0]) for line in lines[1:2])]
     reals = [_real_part(root, root) for root in fronts]
     gap = reals[0] - reals[1] if len(lines) > 1 else sp.oo
@@ -219,7 +221,7 @@ def _exact(factor: fmpq_poly, ball: acb) -> Expr:
         below = sum(bool(other.imag == 0 and other.real < ball.real) for other in balls)
         return sp.CRootOf(polynomial, below)
     reals = sum(bool(other.imag == 0) for other in balls)
-    return next(root for n in range(reals, len(balls)) if _isolates(root := sp.CRootOf(polynomial, n), ball))
+    return _isolated([sp.CRootOf(polynomial, n) for n in range(reals, len(balls))], factor, ball)
 
 
 def _enclosed(roots: list[Expr], ball: acb) -> Expr:
@@ -234,16 +236,33 @@ def _enclosed(roots: list[Expr], ball: acb) -> Expr:
     return roots[0]
 
 
-def _isolates(root: Expr, ball: acb) -> bool:
-    """Whether the rectangle that isolates a root, up to its rational factor, holds the ball."""
-    factor, bare = root.as_coeff_Mul()
-    with flint.ctx.workprec(LAST_PRECISION):
-        place, ball = bare._get_interval(), ball / fmpq(int(factor.p), int(factor.q))
-    while True:
-        sides = [(place.ax, place.bx, ball.real), (place.ay, place.by, ball.imag)]
-        inside = [(fmpq(int(low.p), int(low.q)), fmpq(int(high.p), int(high.q)), part) for low, high, part in sides]
-        if any(part < low or part > high for low, high, part in inside):
-            return False
-        if all(low <= part and part <= high for low, high, part in inside):
-            return True
-        place = place.refine()
+def _isolated(roots: list[Expr], factor: fmpq_poly, ball: acb) -> Expr:
+    """The one of the complex roots of a factor that is in the ball, told by the rectangles that isolate them.
+
+    The ball is narrowed as well as the rectangles: roots may be much closer to each other than it is wide.
+    """
+    bare = [root.as_coeff_Mul() for root in roots]
+    places = [root._get_interval() for _, root in bare]
+    precision = FIRST_PRECISION
+    while len(roots) > 1:
+        with flint.ctx.workprec(precision):
+            finer = [root for root in _roots(factor.numer()) if root.overlaps(ball)]
+            ball = finer[0] if len(finer) == 1 else ball
+            near = [_meets(place, ball / _rational_of(scale)) for (scale, _), place in zip(bare, places, strict=True)]
+        roots, bare, places = (
+            [x for x, inside in zip(xs, near, strict=True) if inside] for xs in (roots, bare, places)
+        )
+        places = [place.refine() for place in places] if len(roots) > 1 else places
+        precision *= 2
+    return roots[0]
+
+
+def _meets(place: Any, ball: acb) -> bool:
+    """Whether a ball meets a rectangle."""
+    sides = (place.ax, place.bx, ball.real), (place.ay, place.by, ball.imag)
+    return not any(part < _rational_of(low) or part > _rational_of(high) for low, high, part in sides)
+
+
+def _rational_of(number: Any) -> fmpq:
+    """A rational number of sympy, or of the field that it computes in, as one of flint."""
+    return fmpq(int(number.numerator), int(number.denominator))
