@@ -1,10 +1,10 @@
 from .agreement import validate as validate
+from .holdings import Prospect as Prospect
+from .holdings import prospects as prospects
 from .measurements import cluster_angles as cluster_angles
 from .measurements import energy_gain as energy_gain
 from .measurements import planted_rates as planted_rates
 from .measurements import uniform_rates as uniform_rates
 from .plots import plot_checks as plot_checks
-from .prospects import Prospect as Prospect
-from .prospects import prospects as prospects
 from .report import Check as Check
 from .report import Report as Report

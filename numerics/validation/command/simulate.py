@@ -26,7 +26,7 @@ from gegenflow.numerics.validation.command.arguments import Real, Whole, source,
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
 from gegenflow.numerics.validation.command.output import keep, provenance, short, show, show_json, telling
 from gegenflow.numerics.validation.command.parser import add_beta, add_choice, add_dim, add_model, add_seed, subcommand
-from gegenflow.numerics.validation.prospects import NEAR
+from gegenflow.numerics.validation.holdings import NEAR
 from gegenflow.numerics.validation.report import finite
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gegenflow.numerics.runs.run import Run
     from gegenflow.numerics.tokens.geometry import Array
     from gegenflow.numerics.validation.command.parser import Commands
-    from gegenflow.numerics.validation.prospects import Prospect
+    from gegenflow.numerics.validation.holdings import Prospect
 
 TOKENS = Whole("the number of tokens must be an integer", 1, 100_000_000)
 TIME = Real(">= 0", lambda time: time >= 0)
