@@ -8,7 +8,7 @@ from math import inf, nan
 import mpmath
 import pytest
 from flint import arb, fmpq
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis.strategies import fractions, integers, sampled_from
 
 from gegenflow import theory as th
@@ -197,6 +197,8 @@ def test_amos_bounds_and_turan_inequality_on_which_the_proofs_rest(twice_order, 
         assert ratio(nu + 1, b) < here < ratio(nu, b * (1 + mpmath.mpf(10) ** -6))
 
 
+@example(0, Fraction(2))  # here R'' = -0.137 is below -2 (a/b) s = -0.111
+@example(0, Fraction(3))
 @given(integers(0, 200), fractions("1/10", 500, max_denominator=10))
 def test_bounds_on_the_derivatives_that_carry_the_newton_steps(twice_order, argument):
     """R' and R'' by numerical differentiation of the continued fraction, against the bounds of the enclosure."""
