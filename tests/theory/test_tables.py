@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import integers, lists, sampled_from, text
 
+import gegenflow
 from gegenflow import theory as th
 from gegenflow.theory.exact.tables import FORMATS
 
@@ -70,7 +71,7 @@ READERS = {
 )
 def test_every_format_gives_back_the_certified_boundaries(dims, degrees, digits, form):
     """Parsed by csv, json, an XML parser or patterns written here, against critical_beta called apart."""
-    header, *rows = READERS[form](th.critical_table(dims, degrees, digits).to(form))
+    header, *rows = READERS[form](th.Table(th.critical_table(dims, degrees, digits).rows).to(form))
     assert header == ["dim", "degree", "beta", "error"]
     expected = []
     for dim in dims:
@@ -88,7 +89,8 @@ def test_every_format_gives_back_the_certified_boundaries(dims, degrees, digits,
 def test_every_format_gives_back_the_certified_rates(run, degrees, form):
     """Also with huge and tiny numbers, where the exponent has to survive; beta stays as it was given."""
     beta, model = run
-    header, *rows = READERS[form](th.growth_table([2, 3], degrees, beta, model=model, digits=12).to(form))
+    table = th.growth_table([2, 3], degrees, beta, model=model, digits=12)
+    header, *rows = READERS[form](th.Table(table.rows).to(form))
     assert header == ["dim", "degree", "beta", "model", "rate", "error"]
     expected = []
     for dim in (2, 3):
@@ -129,7 +131,7 @@ def test_an_unknown_format_is_named_with_the_known_ones(form):
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_empty_table_has_no_rows_in_any_format(form):
     """No rows are no error."""
-    assert "beta" not in th.critical_table([], [1]).to(form)
+    assert "error" not in th.critical_table([], [1]).to(form)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -159,7 +161,7 @@ def test_a_table_is_the_sequence_of_its_rows():
     assert table[2:4].rows == table.rows[2:4]
     assert table["degree"] == tuple(range(1, 9)) * 2
     assert table == th.critical_table([2, 3], range(1, 9), 8)
-    assert {table: 1}[th.Table(tuple(map(dict, table)))] == 1
+    assert {table: 1}[th.Table(tuple(map(dict, table)), table.facts)] == 1
     assert table != table[1:]
     with pytest.raises(KeyError, match="column rate: choose from dim, degree, beta, error"):
         table["rate"]
@@ -173,7 +175,7 @@ def test_a_table_is_the_sequence_of_its_rows():
 def test_facts_are_told_beside_the_rows(form):
     """With facts every format says them, CSV in columns of their own and others where a reader that skips comments
     finds the same rows; without, none does."""
-    plain, facts = th.critical_table([2], [1, 2], 8), {"model": "usa", "note": "a -- b < c", "digits": 8}
+    plain, facts = th.Table(th.critical_table([2], [1, 2], 8).rows), {"model": "usa", "note": "a -- b < c", "digits": 8}
     told = th.Table(plain.rows, facts).to(form)
     body = "\n".join(line for line in told.splitlines() if not line.startswith(("<!-- ", "% ", "<caption>")))
     if form == "csv":
@@ -245,3 +247,16 @@ def test_baseline_finds_the_same_boundary(pair):
     with mpmath.workdps(35):
         root = plain_newton(*pair, 30)
         assert abs(mpmath.mpf(boundary.value) - root) <= mpmath.mpf(boundary.error)
+
+
+def test_tables_say_what_they_hold():
+    """The version, and each option of the call by the name and in the words of the command's own tables."""
+    version = {"version": gegenflow.__version__}
+    plain = {**version, "kernel": "exp(beta*t)", "noise": "0", "digits": 8}
+    assert th.critical_table([2], [1], 8).facts == plain
+    assert th.growth_table([2], [1], 5, digits=8).facts == {**plain, "model": "usa"}
+    held = th.growth_table([2], [1], None, model="sa", kernel="1 + 2*t", noise="0.1", digits=6).facts
+    assert held == {**version, "model": "sa", "kernel": "2*t + 1", "noise": "0.1", "digits": 6}
+    branch = th.noise.branch(2, amplitudes=[0.2]).table()
+    assert branch.facts == {**version, "beta": "2", "degree": 1}
+    assert json.loads(th.critical_table([2], [1], 8).to("json"))["version"] == gegenflow.__version__

@@ -14,6 +14,7 @@ from math import log2
 import flint
 from flint import arb
 
+from gegenflow import __version__
 from gegenflow.theory.exact.arguments import Expr, Real, check_beta, passes
 from gegenflow.theory.exact.integers import check_degree, check_number
 from gegenflow.theory.exact.refusals import Refused
@@ -54,14 +55,15 @@ class Branch:
     unstable: tuple[int, ...]
 
     def table(self) -> Table:
-        """The states as rows.
+        """The states as rows; its ``facts`` are the version, beta and the degree.
 
         >>> branch(0, amplitudes=[0.25, 0.5]).table()["unstable"]
         (0, 0)
         """
         names = ("amplitude", "kappa", "coupling", "free_energy", "unstable")
         columns = (getattr(self, name) for name in names)
-        return Table(tuple(dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)))
+        rows = tuple(dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+        return Table(rows, {"version": __version__, "beta": str(self.beta), "degree": int(self.degree)})
 
     def __str__(self) -> str:
         return f"Branch of degree {self.degree} at beta {self.beta}\n{self.table()}"

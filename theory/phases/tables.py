@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
 from typing import TypedDict, Unpack
 
+from gegenflow import __version__
 from gegenflow.theory.exact.arguments import Real
-from gegenflow.theory.exact.integers import check_items
-from gegenflow.theory.exact.tables import Row, Table
+from gegenflow.theory.exact.integers import check_digits, check_items
+from gegenflow.theory.exact.tables import Cell, Row, Table
 from gegenflow.theory.growth.rates import growth_rate
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
+from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.phases.critical import critical_beta
 from gegenflow.theory.phases.isolation import boundaries
 from gegenflow.theory.phases.leaders import Comparison
@@ -87,9 +89,11 @@ def growth_rows(
 def critical_table(dims: Iterable[int], degrees: Sequence[int], digits: int = 15) -> Table:
     r"""Boundaries :math:`\beta_k(d)` between degrees k and k+1 (:func:`~gegenflow.theory.phases.critical_beta`).
 
+    Its ``facts`` are the version, the kernel, the noise and the digits.
+
     Raises Refused for dim < 2, degree < 1 or digits < 1.
     """
-    return Table(tuple(critical_rows(dims, degrees, digits)))
+    return Table(tuple(critical_rows(dims, degrees, digits)), _facts(digits=digits))
 
 
 def growth_table(
@@ -97,10 +101,23 @@ def growth_table(
 ) -> Table:
     """Growth rates (:func:`~gegenflow.theory.growth.growth_rate`, its options), with beta as it was given.
 
-    >>> print(growth_table([2], [3], "5", digits=12))
+    Its ``facts`` are the version and the options.
+
+    >>> table = growth_table([2], [3], "5", digits=12)
+    >>> print(table)
     dim  degree  beta  model  rate           error
     2    3       5     usa    18.5960703045  2.8e-11
+    >>> table.facts["kernel"], table.facts["digits"]
+    ('exp(beta*t)', 12)
 
     Raises Refused for dim < 2, degree < 1, digits < 1, beta negative or not finite, or an unknown model.
     """
-    return Table(tuple(growth_rows(dims, degrees, beta, **options)))
+    rows = tuple(growth_rows(dims, degrees, beta, **options))
+    return Table(rows, _facts(**options) | {"model": options.get("model", "usa")})
+
+
+def _facts(**options: Unpack[Growth]) -> dict[str, Cell]:
+    """What the rows hold, by the names that the command gives it."""
+    kernel, noise, digits = options.get("kernel"), options.get("noise", 0), options.get("digits", 15)
+    weight = (Kernel.exponential() if kernel is None else as_kernel(kernel)).weight
+    return {"version": __version__, "kernel": str(weight), "noise": str(noise), "digits": check_digits(digits)}
