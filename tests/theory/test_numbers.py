@@ -234,43 +234,6 @@ def test_a_fold_at_a_ball_is_that_at_the_number():
     assert th.noise.branch_fold(eight, digits=9) == th.noise.branch_fold(sp.sqrt(8), digits=9)
 
 
-CERTIFIED = {
-    "growth_rate": lambda digits: th.growth_rate(3, 2, sp.sqrt(5), model="sa", noise="0.1", digits=digits),
-    "critical_beta": lambda digits: th.critical_beta(4, 3, digits),
-    "noise_threshold": lambda digits: th.noise_threshold(2, 3, 4, digits=digits),
-    "tricritical_beta": lambda digits: th.noise.tricritical_beta(4, digits),
-    "supercritical_beta": lambda digits: th.noise.supercritical_beta(2, digits),
-    "mean_field_distance": lambda digits: th.finite_tokens.mean_field_distance("0.1", 3, digits=digits),
-    "competition_exponent": lambda digits: th.expansions.competition_exponent(5, digits=digits),
-    "overlap_after": lambda digits: th.synchronization.overlap_after("0.5", 3, 1, digits=digits),
-    "hitting_time": lambda digits: th.synchronization.hitting_time("0.9", 5, 2, model="sa", digits=digits),
-    "pairing_time": lambda digits: th.low_temperature.pairing_time("0.9", 20, digits=digits),
-    "lifetime": lambda digits: th.clusters.lifetime(5, 7, perturbation="0.01", digits=digits),
-    "cluster_energy": lambda digits: (
-        th.clusters.cluster_spectrum(th.clusters.platonic("cube"), 2, digits=digits).energy
-    ),
-    "funk_hecke": lambda digits: th.funk_hecke(2, 3, kernel="tanh(3*t) + t**2", digits=digits),
-    "coupling_threshold": lambda digits: th.noise.coupling_threshold(2, 3, 4, digits=digits),
-    "boundary": lambda digits: th.boundaries("exp(beta*t)", 3, (1, 3), noise="0.1", digits=digits).boundaries[0].value,
-    "dirac_rate": lambda digits: th.synchronization.dirac_rate("0.3", digits=digits),
-    "lojasiewicz_constant": lambda digits: th.synchronization.lojasiewicz_constant("0.5", "0.7", digits=digits),
-    "context_overlap": lambda digits: th.synchronization.context_overlap("0.5", 1000, 2, digits=digits),
-    "decay_law": lambda digits: th.synchronization.decay_law("peri", 32, 9, digits=digits).constant,
-    "survival_beta": lambda digits: th.clusters.survival_beta("1/3", digits=digits),
-    "intra_rate": lambda digits: th.clusters.intra_rate(3, 2, digits=digits),
-    "mode_rate": lambda digits: th.clusters.mode_rate(1, 5, 2, digits=digits),
-    "escape_rate": lambda digits: th.clusters.escape_rate(5, 20, digits=digits),
-}
-
-
-@pytest.mark.parametrize("name", CERTIFIED)
-def test_the_ball_of_few_digits_holds_that_of_many(name):
-    """Enclosure, the property that no digit shows."""
-    few, many = CERTIFIED[name](5), CERTIFIED[name](60)
-    assert few.ball.contains(many.ball)
-    assert abs(Fraction(few.value) - Fraction(many.value)) <= Fraction(few.error) + Fraction(many.error)
-
-
 @pytest.mark.parametrize(
     "write",
     [

@@ -1,0 +1,135 @@
+"""Enclosure, the property that no digit shows: the ball of few digits holds the ball of many, for every function.
+
+Each public function and method of the theory that takes ``digits`` has an example; one without fails the first test.
+"""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from importlib import import_module
+from types import ModuleType
+
+import mpmath
+import pytest
+import sympy as sp
+from flint import arb
+
+from gegenflow import theory as th
+
+FEW, MANY = 5, 60
+ROOMS = [name for name in dir(th) if isinstance(getattr(th, name), ModuleType) and name != "symbols"]
+HEADS = th.Kernel.heads([1, th.kappa], [1, 2])
+
+
+def amplitudes(digits: int) -> th.Table:
+    """Numbers of mpmath, of which the docstring says how many digits are right."""
+    found = th.expansions.expansion(2, 1, 3, beta=2).evaluate("0.5", "0.01", digits)
+    with mpmath.workdps(digits + 10):
+        ends = [
+            (mpmath.nstr(b, digits + 5), mpmath.nstr(abs(b) / mpmath.mpf(10) ** (digits - 1), 5))
+            for b in found.values()
+        ]
+    return th.Table(tuple({"amplitude": value, "error": error} for value, error in ends))
+
+
+EXAMPLES: dict[str, Callable[[int], object]] = {
+    "clusters.cluster_energy": lambda digits: th.clusters.cluster_energy(3, 2, digits=digits),
+    "clusters.cluster_spectrum": lambda digits: th.clusters.cluster_spectrum(
+        th.clusters.platonic("cube"), 2, digits=digits
+    ),
+    "clusters.escape_rate": lambda digits: th.clusters.escape_rate(5, 20, digits=digits),
+    "clusters.intra_rate": lambda digits: th.clusters.intra_rate(3, 2, digits=digits),
+    "clusters.lifetime": lambda digits: th.clusters.lifetime(5, 7, perturbation="0.01", digits=digits),
+    "clusters.mode_rate": lambda digits: th.clusters.mode_rate(1, 5, 2, digits=digits),
+    "clusters.survival_beta": lambda digits: th.clusters.survival_beta("1/3", digits=digits),
+    "exact.certify": lambda digits: th.certify(lambda: arb.pi().exp(), digits),
+    "expansions.Expansion.evaluate": lambda digits: amplitudes(digits),
+    "expansions.competition_exponent": lambda digits: th.expansions.competition_exponent(5, digits=digits),
+    "finite_tokens.mean_field_distance": lambda digits: th.finite_tokens.mean_field_distance("0.1", 3, digits=digits),
+    "growth.growth_rate": lambda digits: th.growth_rate(3, 2, sp.sqrt(5), model="sa", noise="0.1", digits=digits),
+    "growth.noise_threshold": lambda digits: th.noise_threshold(2, 3, 4, digits=digits),
+    "kernels.funk_hecke": lambda digits: th.funk_hecke(2, 3, kernel="tanh(3*t) + t**2", digits=digits),
+    "low_temperature.pairing_time": lambda digits: th.low_temperature.pairing_time("0.9", 20, digits=digits),
+    "noise.branch_fold": lambda digits: th.noise.branch_fold(4, digits=digits),
+    "noise.coupling_threshold": lambda digits: th.noise.coupling_threshold(2, 3, 4, digits=digits),
+    "noise.phase_transition": lambda digits: th.noise.phase_transition(4, digits=digits),
+    "noise.supercritical_beta": lambda digits: th.noise.supercritical_beta(2, digits),
+    "noise.tricritical_beta": lambda digits: th.noise.tricritical_beta(4, digits),
+    "phases.boundaries": lambda digits: th.boundaries("exp(beta*t)", 3, (1, 3), noise="0.1", digits=digits),
+    "phases.coexistence": lambda digits: th.phases.coexistence(
+        HEADS, 2, (th.beta, 1, 2), (th.kappa, [0, "0.1"]), digits=digits
+    ),
+    "phases.critical_beta": lambda digits: th.critical_beta(4, 3, digits),
+    "phases.critical_table": lambda digits: th.critical_table([2, 5], [1, 3], digits),
+    "phases.growth_table": lambda digits: th.growth_table([3], [1, 4], 2, model="sa", digits=digits),
+    "phases.phase": lambda digits: th.phase(5, 3, noise="0.5", digits=digits),
+    "synchronization.context_overlap": lambda digits: th.synchronization.context_overlap("0.5", 1000, 2, digits=digits),
+    "synchronization.decay_law": lambda digits: th.synchronization.decay_law("peri", 32, 9, digits=digits),
+    "synchronization.dirac_rate": lambda digits: th.synchronization.dirac_rate("0.3", digits=digits),
+    "synchronization.hitting_time": lambda digits: th.synchronization.hitting_time(
+        "0.9", 5, 2, model="sa", digits=digits
+    ),
+    "synchronization.lojasiewicz_constant": lambda digits: th.synchronization.lojasiewicz_constant(
+        "0.5", "0.7", digits=digits
+    ),
+    "synchronization.overlap_after": lambda digits: th.synchronization.overlap_after("0.5", 3, 1, digits=digits),
+    "synchronization.radius_at": lambda digits: th.synchronization.radius_at("0.6", 7, "0.5", digits=digits),
+}
+
+
+def takes_digits(function: object) -> bool:
+    """Whether it has the parameter, or hands options on to a function that has it."""
+    try:
+        parameters = inspect.signature(function).parameters if callable(function) else {}
+    except (TypeError, ValueError):
+        return False
+    return "digits" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+
+
+def certified_names() -> Iterator[str]:
+    """The functions that take digits as room.name, the methods as room.class.name."""
+    for room in ROOMS:
+        module = import_module(f"gegenflow.theory.{room}")
+        for name in getattr(module, "__all__", ()):
+            thing = getattr(module, name)
+            if inspect.isclass(thing):
+                methods = (method for method in vars(thing) if not method.startswith("_"))
+                yield from (f"{room}.{name}.{method}" for method in methods if has_digits(vars(thing)[method]))
+            elif takes_digits(thing):
+                yield f"{room}.{name}"
+
+
+def has_digits(method: object) -> bool:
+    """Whether it is a method with the parameter."""
+    return inspect.isfunction(method) and "digits" in inspect.signature(method).parameters
+
+
+def test_every_function_of_digits_has_an_example():
+    """A new one needs a line in EXAMPLES, and nothing stands there that is none."""
+    assert set(certified_names()) == set(EXAMPLES)
+
+
+def certified(result: object) -> list[tuple[Fraction, Fraction, arb | None]]:
+    """Every number in a result that has an error: its decimal, its bound, its ball (a table has none)."""
+    if isinstance(result, th.Certified):
+        return [(Fraction(result.value), Fraction(result.error), result.ball)]
+    if isinstance(result, th.Table):
+        name = result.columns[result.columns.index("error") - 1]
+        return [(Fraction(row[name]), Fraction(row["error"]), None) for row in result]
+    if dataclasses.is_dataclass(result):
+        return [pair for part in dataclasses.fields(result) for pair in certified(getattr(result, part.name))]
+    if isinstance(result, Mapping):
+        return [pair for value in result.values() for pair in certified(value)]
+    return [pair for part in result for pair in certified(part)] if isinstance(result, tuple | list) else []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_ball_of_few_digits_holds_that_of_many(name):
+    """Every certified number in the result, and its decimals within the bounds that they state."""
+    few, many = certified(EXAMPLES[name](FEW)), certified(EXAMPLES[name](MANY))
+    assert len(few) == len(many) > 0
+    for (coarse, error, outer), (fine, bound, inner) in zip(few, many, strict=True):
+        assert abs(coarse - fine) <= error + bound
+        assert outer is None or outer.contains(inner)
+        assert bound <= abs(fine) * Fraction(10) ** (2 - MANY)
