@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from flint import arb
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis.strategies import floats, integers, just, sampled_from
 from scipy.integrate import solve_ivp
 
@@ -255,6 +255,7 @@ def test_slope_along_the_gradient_is_its_dissipation(seed, dim):
 
 
 @given(resultant=floats(0.05, 0.95), elapsed=floats(0.1, 6))
+@example(resultant=0.75, elapsed=5.0)
 @settings(max_examples=10)
 def test_poisson_density_rises_as_stated(resultant, elapsed):
     """2001 quantiles of the density, moved by the sine coupling, against the closed resultant."""
