@@ -14,7 +14,7 @@ from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.observables.harmonics import power_change
 from gegenflow.numerics.tokens.geometry import Array, check_tokens
 from gegenflow.numerics.tokens.values import Value
-from gegenflow.numerics.validation.agreement import EMERGED, Case
+from gegenflow.numerics.validation.case import EMERGED, Case
 
 CHANCE = 1e-3  # how often uniform tokens show as much of a degree as counts as contained
 APART = 1 / 3  # of the largest linear rate: how far rates differ where tokens are not near uniform, ...
@@ -58,7 +58,7 @@ def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa", scaled: bool 
     """
     tokens = check_tokens(tokens)
     n = len(tokens)
-    case = Case(tokens.shape[1], beta, model, scaled)
+    case = Case(tokens.shape[1], beta, model, scaled=scaled)
     velocities = attention_field(tokens, case.flow, method="auto")
     power, change = power_change(tokens, velocities, len(case.rates), np.full(n, 1 / n))
     own = np.where(power > 0, change / np.where(power > 0, 2 * power, 1.0), 0.0)

@@ -5,33 +5,32 @@ Nothing here knows the theory: windows of time come from the caller, the kernel 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import simpson
-from scipy.stats import norm
-from scipy.stats import t as student_t
 
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
-from gegenflow.numerics.fields.method import attention_sums
+from gegenflow.numerics.fields.method import attention_field, attention_sums
 from gegenflow.numerics.fields.sums import NotSmooth
 from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.observables.energy import Dissipation, Energy
-from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile
+from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile, power_change
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_rng, check_whole
 from gegenflow.numerics.tokens.clusters import cluster_centres, cluster_labels
-from gegenflow.numerics.tokens.geometry import Array, check_tokens, quadrature, uniform
+from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize, quadrature, uniform
 from gegenflow.numerics.tokens.refusals import Refused
 
 TILT = 1e-5
 MOST_NODES = 10_000
 MOST_OWN_SHARE = 0.03
+QUARTER, SLOWEST = 0.25, 1e-9  # of the time of the fastest degree; a rate that counts as none
 STEPS_WITH_NOISE = 4  # of a window in which the fastest degree grows by about e: an error far below 1e-3 of its rate
 
 
@@ -60,7 +59,7 @@ def planted_rates(
     flow: Flow | None = None,
     *,
     max_degree: int,
-    window: float,
+    window: float | None = None,
     rng: Any = None,
     **short: Unpack[FlowParts],
 ) -> tuple[Array, Array]:
@@ -68,9 +67,10 @@ def planted_rates(
 
     Weights :math:`w_j (1 \pm \epsilon \sum_k P_k(\langle x_j, e\rangle))` about a random pole e hold every degree 1 to
     ``max_degree`` at once, on nodes where uniform tokens are an equilibrium up to modes of the kernel below 1e-11;
-    half the difference of the two signs is free of these and of quadratic terms. The error bar is the largest deviation
-    of the rate in one of four parts of ``window``, which sees both the rounding and the cubic terms (they grow along
-    the run), plus ten times :math:`\epsilon^2` of the fastest rate for a cubic term that does not change along the run.
+    half the difference of the two signs is free of these and of quadratic terms. They are followed for a time
+    ``window``, by default that in which the fastest changes by a factor e. The error bar is the largest deviation of
+    the rate in one of its four parts, which sees both the rounding and the cubic terms (they grow along the run), plus
+    ten times :math:`\epsilon^2` of the fastest rate for a cubic term that does not change along the run.
 
     At beta = 0 only the mean moves, at rate 1/2 on the circle (Kuramoto):
 
@@ -84,7 +84,8 @@ def planted_rates(
     flow = flow_of(flow, short)
     check_parts(flow, "planted_rates", smallest_beta=0.0)
     dim, max_degree = check_dim(dim), check_whole("max_degree", max_degree, 1)
-    window = check_number("window", window, above=0.0)
+    if window is not None:
+        window = check_number("window", window, above=0.0)
     degree = max_degree + len(_modes(flow).force)
     if (count := (degree + 1) * (degree // 2 + 1) ** (dim - 2)) > MOST_NODES:
         where = f"beta {flow.beta:g}" if flow.kernel is None else f"kernel {kernel_name(flow.kernel)}"
@@ -92,17 +93,26 @@ def planted_rates(
     nodes, weights = quadrature(dim, degree)
     profile = Profile(uniform(1, dim, rng=rng), max_degree)
     tilt = TILT * harmonic_profile(nodes, profile.pole, np.ones(1), max_degree)[:, 1:].sum(axis=1)
+    masses = [weights * factor / (weights @ factor) for factor in (1 + tilt, 1 - tilt)]
+    window = window or 1 / _fastest(nodes, masses, flow, profile)
     times = np.linspace(0, window, 5)
     options: dict[str, Any] = {"observe": [profile], "save_at": times, "rtol": 1e-13, "atol": 0.0}
     options["first_step"] = window / 50  # motion of the size of the tilt would pass whole windows in one step
-    plus, minus = (
-        follow(nodes, flow, window, weights=weights * factor / (weights @ factor), **options)
-        for factor in (1 + tilt, 1 - tilt)
-    )
+    plus, minus = (follow(nodes, flow, window, weights=mass, **options) for mass in masses)
     logs = np.log(np.abs(plus.observables["profile"] - minus.observables["profile"]))
     rates = (logs[-1] - logs[0]) / window
     parts = np.diff(logs, axis=0) / np.diff(times)[:, None]
     return rates, np.abs(parts - rates).max(axis=0) + 10 * TILT**2 * np.abs(rates).max()
+
+
+def _fastest(nodes: Array, masses: Sequence[Array], flow: Flow, profile: Profile) -> float:
+    """The largest rate at the start, of what differs between two masses on the same nodes."""
+    step, ends = 1e-3, []
+    for mass in masses:
+        moved = nodes + step * attention_field(nodes, flow, weights=mass)
+        ends.append([profile(x, mass, flow) for x in (nodes, normalize(moved))])
+    before, after = (plus - minus for plus, minus in zip(*ends, strict=True))
+    return max(float(np.abs(after / before - 1).max()) / step, SLOWEST)
 
 
 def _modes(flow: Flow) -> CircleModes:
@@ -122,7 +132,7 @@ def uniform_rates(
     flow: Flow | None = None,
     *,
     max_degree: int,
-    window: float,
+    window: float | None = None,
     tokens: int,
     runs: int,
     rng: Any = None,
@@ -132,8 +142,9 @@ def uniform_rates(
 
     .. math:: \gamma_k \approx \frac1t \log\frac{\sum_r \sum_m c_{km}^r(t)\,c_{km}^r(0)}{\sum_r \sum_m c_{km}^r(0)^2}
 
-    the regression of the amplitudes at t = ``window`` on those at 0, over runs r and harmonics m: quadratic coupling
-    to faster degrees is uncorrelated with the start, so it widens the error bar (jackknife over runs, :func:`few_runs`)
+    the regression of the amplitudes at t = ``window`` (by default a quarter of the time in which the fastest grows by a
+    factor e at the start of a run) on those at 0, over runs r and harmonics m: quadratic coupling
+    to faster degrees is uncorrelated with the start, so it widens the error bar (standard error, jackknife over runs)
     but does not bias the slope. The bias of order 1/n that finitely many tokens leave (each is its own neighbour in the
     normaliser of SA) cancels in twice the slope of all tokens less that of their halves. Under ``noise`` :math:`\nu`
     the rates are :math:`\gamma_k - \nu k(k+d-2)`, and the error bars shrink with more runs, hardly with more tokens.
@@ -151,6 +162,8 @@ def uniform_rates(
     check_parts(flow, "uniform_rates", "noise", smallest_beta=0.0)
     dim, max_degree = check_dim(dim), check_whole("max_degree", max_degree, 1)
     tokens, runs = check_whole("tokens", tokens, 2), check_whole("runs", runs, 2, why=", for error bars")
+    if window is None:
+        window = QUARTER / _fastest_of(uniform(tokens, dim, rng=rng), flow, max_degree)
     window = check_number("window", window, above=0.0)
     options: dict[str, Any] = {"save_at": []}
     if flow.noise:
@@ -176,7 +189,14 @@ def uniform_rates(
         samples.append([regression(start, stream), halves])
     sums = np.array(samples)
     left_out = slope(sums.sum(axis=0) - sums)
-    return slope(sums.sum(axis=0)), np.sqrt((runs - 1) * left_out.var(axis=0)) * few_runs(runs)
+    return slope(sums.sum(axis=0)), np.sqrt((runs - 1) * left_out.var(axis=0))
+
+
+def _fastest_of(start: Array, flow: Flow, max_degree: int) -> float:
+    """The largest rate of the degrees of given tokens, at once."""
+    weights = np.full(len(start), 1 / len(start))
+    power, change = power_change(start, attention_field(start, replace(flow, noise=0.0)), max_degree, weights)
+    return max(float(np.abs(change / (2 * power)).max()), SLOWEST)
 
 
 def _check_neighbours(start: Array, flow: Flow) -> None:
@@ -189,15 +209,6 @@ def _check_neighbours(start: Array, flow: Flow) -> None:
         raise Unfinished(
             f"{len(start)} tokens are too few: each makes up {share:.0%} of its own normaliser; take about {enough}"
         )
-
-
-def few_runs(runs: int) -> float:
-    """Factor on a standard error from a few runs, so that three bars cover as often as three of a Gaussian (1 in 370).
-
-    >>> few_runs(8) > few_runs(32) > few_runs(1_000_000) > 1.0
-    True
-    """
-    return float(student_t.isf(norm.sf(3), runs - 1)) / 3
 
 
 def energy_gain(

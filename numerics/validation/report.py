@@ -1,4 +1,4 @@
-"""Verdicts: predicted against measured, with the error bar that decides."""
+"""The verdict on many checks: each by itself, and all of them together."""
 
 from __future__ import annotations
 
@@ -6,58 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from itertools import groupby
-from math import inf, isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.validation.checks import ALARMS, Check
 
-BARS = 3.0
-WIDEST = 0.05
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 MOST_SHOWN = 10
-
-
-@dataclass(frozen=True, eq=False)
-class Check(Value):
-    """One prediction against its measurement; passed if they differ by at most 3 error bars of at most 5 %.
-
-    ``error`` is the error bar of the measurement. Too wide a bar is a failure too, as it would confirm anything:
-
-    >>> Check("planted modes", "degree 1", predicted=2.0, measured=2.1, error=0.04).passed
-    True
-    >>> Check("planted modes", "degree 1", predicted=2.0, measured=2.1, error=0.4).passed
-    False
-    """
-
-    section: str
-    name: str
-    predicted: float
-    measured: float
-    error: float
-
-    @property
-    def verdict(self) -> str:
-        """Whether the check "agrees", "differs", or its "bar is too wide" to tell."""
-        if not self.error <= WIDEST * abs(self.predicted):
-            return "bar is too wide: take more tokens or runs"
-        return "agrees" if abs(self.measured - self.predicted) <= BARS * self.error else "differs"
-
-    @property
-    def passed(self) -> bool:
-        """Whether prediction and measurement agree."""
-        return self.verdict == "agrees"
-
-    @property
-    def off_by(self) -> float:
-        """Distance of prediction and measurement in error bars."""
-        distance = abs(self.measured - self.predicted)
-        return distance / self.error if self.error > 0 else inf if distance > 0 else 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Value):
-    """The checks of one validation: prints as tables, ``passed`` if it was completed and every check agrees.
+    """The checks of one validation: prints as tables; ``passed`` if it was completed and no check stands against it.
 
-    ``repr`` is its verdict and the checks that failed, at most ten of them.
+    A true theory fails one check in 370, so that of many some differ by chance. What counts against all of them
+    together is what Holm's correction leaves at that rate (:attr:`refuted`), and every check that could not tell.
     """
 
     checks: tuple[Check, ...]
@@ -72,48 +37,87 @@ class Report(Value):
         return self.status == "complete"
 
     @property
+    def refuted(self) -> tuple[Check, ...]:
+        """The checks that differ by more than chance explains among so many: Holm's step-down at 1 in 370.
+
+        >>> one, *others = [Check("a", 1.0, 1.0 + off, 0.01) for off in (0.031, *[0.0] * 99)]
+        >>> Report((one,), {}, "complete", 0.0).refuted == (one,), Report((one, *others), {}, "complete", 0.0).refuted
+        (True, ())
+        """
+        found = []
+        for left, check in zip(
+            range(len(self.checks), 0, -1), sorted(self.checks, key=lambda c: c.chance), strict=True
+        ):
+            if check.chance * left >= ALARMS:
+                break
+            found.append(check)
+        return tuple(found)
+
+    @property
+    def false_alarms(self) -> float:
+        """How many checks of a true theory are to be expected to differ."""
+        return ALARMS * len(self.checks)
+
+    @property
     def passed(self) -> bool:
-        """Whether the validation ran to its end and every check passed."""
-        return self.complete and bool(self.checks) and all(check.passed for check in self.checks)
+        """Whether the validation ran to its end, every check could tell, and none is refuted."""
+        told = all(check.verdict in ("agrees", "differs") for check in self.checks)
+        return self.complete and bool(self.checks) and told and not self.refuted
 
     def to_dict(self) -> dict[str, Any]:
         """What ``gegenflow validate --format json`` prints."""
-        checks = [
-            {
-                "name": f"{check.section}: {check.name}",
-                **{name: finite(getattr(check, name)) for name in ("predicted", "measured", "error")},
-                "passed": check.passed,
-            }
-            for check in self.checks
-        ]
         facts = {"status": self.status, "notes": list(self.notes), "seconds": round(self.seconds, 3)}
-        return {"passed": self.passed, **self.parameters, **facts, "checks": checks}
+        facts |= {"false_alarms": self.false_alarms, "refuted": len(self.refuted)}
+        return {"passed": self.passed, **self.parameters, **facts, "checks": [c.to_dict() for c in self.checks]}
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row a check, its nearest rival beside it."""
+        return [_row(check) for check in self.checks]
+
+    def to_pandas(self) -> DataFrame:
+        """The rows as a table of pandas (extra ``tables``)."""
+        from pandas import DataFrame
+
+        return DataFrame(self.to_rows())
 
     def __str__(self) -> str:
         width = max((len(check.name) for check in self.checks), default=0)
         lines = []
-        for section, checks in groupby(self.checks, key=lambda check: check.section):
-            lines.append(f"{section:<{width + 2}}  {'predicted':<18}{'measured':<18}{'error bar':<11}off by")
+        for law, checks in groupby(self.checks, key=lambda check: check.law):
+            lines.append(f"{law:<{width + 2}}  {'predicted':<18}{'measured':<18}{'error bar':<11}off by")
             lines += [_line(check, width) for check in checks]
         return "\n".join([*lines, *self.notes, self._verdict()])
 
     def __repr__(self) -> str:
         failed = [check for check in self.checks if not check.passed]
-        rows = [f"  {check.section}, {check.name}: {check.verdict}" for check in failed[:MOST_SHOWN]]
+        rows = [f"  {check.law}, {check.name}: {check.verdict}" for check in failed[:MOST_SHOWN]]
         return "\n".join([f"Report: {self._verdict()}", *rows])
 
     def _verdict(self) -> str:
         failed, count = sum(not check.passed for check in self.checks), f"{len(self.checks)} checks"
         verdict = f"{failed} of {count} failed" if failed else f"all {count} agree" if self.checks else "no check made"
+        if failed and self.passed:
+            verdict = f"{failed} of {count} differ, as chance explains ({self.false_alarms:.2g} expected)"
         return f"{verdict}  ({self.seconds:.0f} s)" if self.complete else f"{verdict}, but {self.status}"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+        if not self.checks:
+            return f"<pre>{escape(str(self))}</pre>"
+        rows = self.to_rows()
+        head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
+        body = "".join(f"<tr>{''.join(f'<td>{escape(_short(v))}</td>' for v in row.values())}</tr>" for row in rows)
+        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self._verdict())}</p>"
 
 
-def finite(number: float) -> float | None:
-    """The number, or None where it is infinite or not a number, which JSON does not know."""
-    return number if isfinite(number) else None
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _row(check: Check) -> dict[str, Any]:
+    facts = check.to_dict()
+    rival: dict[str, Any] = min(facts.pop("rivals"), key=lambda one: one["bars"] or 0, default={})
+    facts |= {"off_by": check.off_by, "rival": rival.get("name", ""), "rival_off_by": rival.get("bars")}
+    return facts
 
 
 def _line(check: Check, width: int) -> str:

@@ -237,4 +237,4 @@ def test_validation_does_not_refute_a_correct_theory(dim, beta, model, tokens):
     """
     report = nm.validate(dims=[dim], beta=beta, models=[model], tokens=tokens, runs=8)
     assert [str(check) for check in report.checks if abs(check.measured - check.predicted) > 3 * check.error] == []
-    assert all(check.passed for check in report.checks if check.section == "energy balance")
+    assert all(check.passed for check in report.checks if check.law == "energy balance")

@@ -440,8 +440,8 @@ def test_simulate_that_stops_early_exits_with_one(call):
 def test_validate_at_several_beta_is_a_report_each(monkeypatch, facts, call, tmp_path):
     """In one object and one status; after an interrupt no other; a figure is of one beta."""
 
-    def fake(**given):
-        check = nm.validation.Check("planted modes", "degree 1", float(given["beta"]), 2.0, 1e-3)
+    def fake(*names, **given):
+        check = nm.validation.Check("degree 1", float(given["beta"]), 2.0, 1e-3, law="planted modes")
         status = "interrupted" if given["beta"] == "3" else "complete"
         return nm.validation.Report((check,), {"beta": given["beta"]}, status, 0.1)
 
@@ -462,17 +462,18 @@ def test_validate_agrees(facts, call):
     """
     answer = facts(f"validate {SMALL}")
     assert answer["passed"] is True
-    assert all(set(check) == {"name", "predicted", "measured", "error", "passed"} for check in answer["checks"])
-    names = [check["name"] for check in answer["checks"]]
-    assert [name.split(":")[0] for name in names] == [
+    keys = {"law", "name", "predicted", "measured", "error", "noticed", "passed", "verdict", "rivals"}
+    assert all(set(check) == keys for check in answer["checks"])
+    assert [check["law"] for check in answer["checks"]] == [
         *["planted modes"] * 4,
         *["uniform tokens"] * 4,
         "energy balance",
-        "cluster angles",
+        "angles of emerging clusters",
     ]
     for check in answer["checks"]:
         assert check["passed"] is True
-        assert abs(check["measured"] - check["predicted"]) <= 3 * check["error"] <= 0.15 * abs(check["predicted"])
+        assert check["error"] <= 0.05 * abs(check["predicted"])
+        assert all(rival["refuted"] for rival in check["rivals"])
     status, out, _ = call(f"validate {SMALL}")
     assert status == 0
     assert re.search(r"^all 10 checks agree  \(\d+ s\)$", out, re.MULTILINE)
@@ -488,7 +489,7 @@ def test_validate_fails_on_a_wrong_prediction(call, monkeypatch):
     answer = strict(out)
     assert answer["passed"] is False
     assert not any(
-        check["passed"] for check in answer["checks"] if "energy" not in check["name"] and "angles" not in check["name"]
+        check["passed"] for check in answer["checks"] if "energy" not in check["law"] and "angles" not in check["law"]
     )
     status, out, _ = call(f"validate {SMALL}")
     assert status == 1
@@ -543,7 +544,7 @@ def test_interrupted_validation_keeps_its_checks(call, monkeypatch):
     def impatient(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gegenflow.numerics.validation.agreement.uniform_rates", impatient)
+    monkeypatch.setattr("gegenflow.numerics.validation.trials.growth.uniform_rates", impatient)
     status, out, _ = call(f"validate {SMALL} --format json")
     answer = strict(out)
     assert (status, answer["passed"], answer["status"]) == (1, False, "interrupted")
@@ -647,7 +648,7 @@ REFUSED = [
     ("validate --beta 800", "800"),
     ("validate --dim 1", "--dim 1"),
     ("validate --beta nan", "nan"),
-    ("validate --format csv", "csv"),
+    ("validate --format yaml", "yaml"),
 ]
 FILES = [
     ("missing.npy", "No such file"),

@@ -18,7 +18,7 @@ SIDES = (theory, numerics)
 FOUND = [found for side in SIDES for found in pkgutil.walk_packages(side.__path__, f"{side.__name__}.")]
 PACKAGES = [side.__name__ for side in SIDES] + [found.name for found in FOUND if found.ispkg]
 MODULES = [found.name for found in FOUND if not found.ispkg]
-ROOMS = [importlib.import_module(name) for name in PACKAGES if not name.endswith((".command", ".compiled"))]
+ROOMS = [importlib.import_module(name) for name in PACKAGES if not name.endswith((".command", ".compiled", ".trials"))]
 NAMES = {
     f"{room.__name__.removeprefix('gegenflow.')}.{name}": getattr(room, name)
     for room in ROOMS
@@ -49,6 +49,7 @@ WITHOUT_A_SOURCE = {
         "Boundaries",
     ),
     *("critical_table", "growth_table", "Refused"),
+    *("laws", "law_named", "Parameter", "Rival"),
     *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Clustering", "Prospect"),
     *("plot_checks", "plot_density", "plot_power", "plot_trajectories"),
     # one line of elementary geometry or statistics, stated in full

@@ -26,6 +26,7 @@ LINES = {
     "critical": "--dim 2 --degree 1",
     "phase": "--dim 2 --beta 1",
     "simulate": "--beta 1 --tokens 5 --time 0",
+    "laws": "",
     "validate": "--dim 2 --runs 4 --tokens 100",
 }
 BAD = ["", " ", "x", "nan", "inf", "-1", "1e999", "9" * 5000, "1:", ":1", "1:2:3:4"]
@@ -34,7 +35,10 @@ TAKEN = {
     "--beta": {"growth": {"1e999"}},
     "--noise": {"growth": {"1e999"}, "phase": {"1e999"}},
     "--between": {"critical": {"1e999"}},
-    "--kernel": {name: {"nan", "-1", "1e999", "9" * 5000, "x"} for name in ("growth", "phase", "simulate", "critical")},
+    "--kernel": {
+        name: {"nan", "-1", "1e999", "9" * 5000, "x"}
+        for name in ("growth", "phase", "simulate", "critical", "validate")
+    },
     "--out": dict.fromkeys(("simulate", "growth", "critical", "phase"), {*BAD} - {"", "9" * 5000}),
 }
 """Values that are good ones for an option of a subcommand, or that another test has: formulas, names of files."""
@@ -47,7 +51,7 @@ WALK = [
     for value in BAD
     if value not in TAKEN.get(action.option_strings[0], {}).get(name, set())
 ]
-FLAGS = {"--help", "--normalize", "--estimate-error", "--scaled"}
+FLAGS = {"--all", "--help", "--normalize", "--estimate-error", "--scaled"}
 
 
 def refused(words, capsys):
@@ -180,7 +184,8 @@ EXPLAINED = {
     "parts of a flow that the command has no option for": {
         *("query_key", "value", "layer_norm", "heads", "causal", "random_layers", "decay", "own", "activation"),
     },
-    "what the command makes itself": {"rows", "facts", "report"},
+    "what the command makes itself": {"rows", "facts", "report", "everything"},
+    "the names of laws, which stand without an option": {"name"},
     "the formula of a kernel, refused as the kernel": {"weight"},
     "arguments of neighbours of what is called, in the same file": {
         *("density", "large", "offset", "power", "probability", "time", "values"),

@@ -83,13 +83,16 @@ NUMERICS = {
     "plot_density": {"run": PAIR},
     "plot_power": {"run": nm.load(DATA / "matrices.npz")},
     "validation.plot_checks": {
-        "report": nm.validation.Report((nm.validation.Check("a", "b", 1.0, 1.0, 0.1),), {}, "complete", 1.0)
+        "report": nm.validation.Report((nm.validation.Check("b", 1.0, 1.0, 0.1),), {}, "complete", 1.0)
     },
     "planted_rates": {"dim": 2, "beta": 0.0, "max_degree": 1, "window": 0.1},
     "uniform_rates": {"dim": 2, "beta": 0.0, "max_degree": 1, "window": 0.1, "tokens": 9, "runs": 4},
     "validation.energy_gain": {"start": PAIR, "beta": 1.0, "t_end": 0.1},
     "validation.cluster_angles": {"start": PAIR, "beta": 1.0, "t_end": 9.0, "min_mass": 0.1},
     "prospects": {"tokens": PAIR, "beta": 1},
+    "measure_rates": {"beta": 0.0, "dim": 3, "degrees": 1},
+    "validation.law_named": {"name": "planted"},
+    "validation.validate_tokens": {"tokens": PAIR, "beta": 1},
     "validate": {"dims": [2], "models": ["usa"], "beta": 0, "tokens": 100, "runs": 4},
 }
 THEORY = {

@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SIDES = ("theory", "numerics")
 BRIDGE = "validation"
+NO_NAMES = (".command", ".compiled", ".trials")
 """The one room of the numerics that may see the theory."""
 STAIRS = {
     "theory": (
@@ -198,7 +199,9 @@ def packages():
     return [".".join(["gegenflow", *folder.relative_to(ROOT).parts]) for folder in folders]
 
 
-@pytest.mark.parametrize("package", [name for name in packages() if not name.endswith((".command", ".compiled"))])
+@pytest.mark.parametrize(
+    "package", [name for name in packages() if not name.endswith((".command", ".compiled", ".trials"))]
+)
 def test_every_public_name_resolves_to_its_home(package):
     """The stub names each once; the second time every home is loaded: a module must not shadow a name.
 

@@ -6,16 +6,20 @@ from html import unescape
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis.strategies import floats
+from hypothesis import given, settings
+from hypothesis.strategies import floats, integers
 from matplotlib.figure import Figure
+from scipy.integrate import quad
+from scipy.special import gammaln
+from scipy.stats import chisquare, norm
 
 from gegenflow import numerics as nm
+from gegenflow.numerics.validation.checks import count_check
 from gegenflow.numerics.validation.measurements import Unfinished
 
 
-def check(predicted=2.0, measured=2.0, error=0.02, section="planted modes", name="degree 1"):
-    return nm.validation.Check(section, name, predicted=predicted, measured=measured, error=error)
+def check(predicted=2.0, measured=2.0, error=0.02, law="planted modes", name="degree 1", **more):
+    return nm.validation.Check(name, predicted=predicted, measured=measured, error=error, law=law, **more)
 
 
 def report(*checks, status="complete"):
@@ -74,8 +78,8 @@ def test_a_report_passes_only_if_complete_and_nothing_failed():
 
 
 def test_text_names_every_check_and_the_failures():
-    """A heading a section, a line a check with its numbers, the verdict last."""
-    text = str(report(check(), check(measured=3.0, name="degree 12"), check(section="energy balance", name="SA")))
+    """A heading a law, a line a check with its numbers, the verdict last."""
+    text = str(report(check(), check(measured=3.0, name="degree 12"), check(law="energy balance", name="SA")))
     lines = text.splitlines()
     assert [line.split("  ")[0] for line in lines if not line.startswith(" ")][:2] == [
         "planted modes",
@@ -92,18 +96,29 @@ def test_text_names_every_check_and_the_failures():
 
 
 def test_dict_is_the_json_of_the_contract():
-    """passed, parameters and checks with section and name joined; survives JSON, and in strict JSON."""
-    facts = report(check(), check(measured=3.0)).to_dict()
+    """passed, parameters and checks with law, name, numbers and rivals; survives JSON, and in strict JSON."""
+    rivals = (nm.validation.Rival("twice", 4.0), nm.validation.Rival("near", 2.05))
+    facts = report(check(), check(measured=3.0), check(rivals=rivals)).to_dict()
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert facts["passed"] is False
     assert (facts["beta"], facts["rng"], facts["status"]) == ("5", 0, "complete")
-    assert facts["checks"][1] == {
-        "name": "planted modes: degree 1",
+    wrong, undecided = facts["checks"][1:]
+    assert wrong == {
+        "law": "planted modes",
+        "name": "degree 1",
         "predicted": 2.0,
         "measured": 3.0,
         "error": 0.02,
+        "noticed": pytest.approx((norm.isf(norm.sf(3)) + norm.isf(0.1)) * 0.01),
         "passed": False,
+        "verdict": "differs",
+        "rivals": [],
     }
+    assert undecided["verdict"] == "undecided, as near survives: take more tokens or runs"
+    assert [(r["name"], r["predicted"], r["refuted"]) for r in undecided["rivals"]] == [
+        ("twice", 4.0, True),
+        ("near", 2.05, False),
+    ]
 
 
 def test_dict_of_a_measurement_that_is_no_number_is_strict_json():
@@ -112,12 +127,71 @@ def test_dict_of_a_measurement_that_is_no_number_is_strict_json():
     assert json.loads(json.dumps(facts, allow_nan=False))["passed"] is False
 
 
-def test_html_is_the_text_escaped():
-    """Names with markup do no harm."""
-    shown = report(check(name="<b>&degree"))
-    html = shown._repr_html_()
-    assert "<b>" not in html
-    assert unescape(html.removeprefix("<pre>").removesuffix("</pre>")) == str(shown)
+def test_html_is_a_table_escaped():
+    """Names with markup do no harm; every number is there."""
+    shown = report(check(name="<b>&degree", measured=2.0123))._repr_html_()
+    assert "<b>" not in shown
+    assert "<b>&degree" in unescape(shown)
+    assert "2.0123" in shown
+
+
+@given(freedom=integers(2, 60), off=floats(0, 30))
+def test_few_runs_are_allowed_as_many_bars_as_cover_as_often(freedom, off):
+    """Student's t by its density: three bars of a Gaussian leave out 1 in 370, five 1 in 1.7 million."""
+    mean = check(2.0, 2.0 + 0.01 * off, 0.01, freedom=freedom, rivals=(nm.validation.Rival("there", 2.0),))
+
+    def beyond(bars):
+        weight = np.exp(gammaln((freedom + 1) / 2) - gammaln(freedom / 2)) / np.sqrt(freedom * np.pi)
+        return 2 * weight * quad(lambda x: (1 + x * x / freedom) ** (-(freedom + 1) / 2), bars, np.inf)[0]
+
+    found = beyond(off)
+    if abs(found / 0.0026998 - 1) > 1e-3:
+        assert (mean.verdict == "differs") == (found < 0.0026998)
+    if abs(found / 5.733e-7 - 1) > 1e-2:
+        assert mean.refutes(mean.rivals[0]) == (found < 5.733e-7)
+
+
+def test_what_would_have_been_noticed_is_noticed_nine_times_in_ten():
+    """Measurements of a truth that is off by the stated deviation: 90 % of them differ, 2,000 with a fixed seed."""
+    error, truth = 0.01, 2.0
+    deviation = check(truth, truth, error).noticed * truth
+    found = truth + deviation + error * np.random.default_rng(0).standard_normal(2000)
+    share = np.mean([check(truth, one, error).verdict == "differs" for one in found])
+    assert share == pytest.approx(0.9, abs=3 * (0.09 / 2000) ** 0.5)
+
+
+def test_many_true_checks_pass_together_and_one_wrong_one_fails_them():
+    """1,000 sets of 50 true checks: as many refuted as Holm's rate, 1 in 370, allows; one at six bars fails its set."""
+    rng = np.random.default_rng(1)
+    refuted = 0
+    for _ in range(1000):
+        checks = [check(2.0, 2.0 + 0.01 * off, 0.01) for off in rng.standard_normal(50)]
+        refuted += bool(report(*checks).refuted)
+    assert refuted <= 9  # mean 2.7, above 9 once in 1,000
+    wrong = check(2.0, 2.06, 0.01)
+    assert report(*checks, wrong).refuted == (wrong,)
+    assert not report(*checks, wrong).passed
+    assert report(check(), check(2.0, 2.0301, 0.01), *[check()] * 98).passed  # one of a hundred at 3.01 bars
+    assert "as chance explains (0.27 expected)" in str(report(check(2.0, 2.0301, 0.01), *[check()] * 99))
+
+
+@settings(max_examples=10)
+@given(seed=integers(0, 10**6))
+def test_counts_fail_as_often_as_stated_and_refute_a_rival(seed):
+    """Chi-square against scipy's, on counts of five or more a class; the mean of the statistic under a rival."""
+    rng = np.random.default_rng(seed)
+    chances, rival = np.array([0.1, 0.3, 0.4, 0.2]), np.array([0.2, 0.4, 0.3, 0.1])
+    counts = rng.multinomial(1000, chances)
+    found = count_check("degrees", chances, counts, [("mirrored", rival)])
+    exact = chisquare(counts, 1000 * chances)
+    assert found.measured == pytest.approx(exact.statistic)
+    assert found.chance == pytest.approx(exact.pvalue)
+    assert found.predicted == 3
+    assert found.refutes(found.rivals[0])
+    under = [count_check("degrees", chances, rng.multinomial(1000, rival)).measured for _ in range(400)]
+    assert np.mean(under) == pytest.approx(found.rivals[0].predicted, abs=4 * np.std(under) / 20)
+    rare = count_check("degrees", np.array([0.001, 0.499, 0.499, 0.001]), np.array([0, 480, 520, 0]))
+    assert rare.predicted == 1
 
 
 def test_a_run_that_stops_early_is_named_in_the_report(monkeypatch):
@@ -126,11 +200,12 @@ def test_a_run_that_stops_early_is_named_in_the_report(monkeypatch):
     def stopped(*_, **__):
         raise Unfinished("the wind blew it away")
 
-    monkeypatch.setattr("gegenflow.numerics.validation.agreement.uniform_rates", stopped)
+    monkeypatch.setattr("gegenflow.numerics.validation.trials.growth.uniform_rates", stopped)
     shown = nm.validate(dims=[2], models=["usa"], beta=1, tokens=500, runs=4)
     assert not shown.passed
-    assert [c.section for c in shown.checks] == ["planted modes"] * 3 + ["energy balance", "cluster angles"]
-    assert shown.notes == ("dim 2 USA, uniform tokens: the wind blew it away",)
+    laws = ["planted modes"] * 3 + ["energy balance", "angles of emerging clusters"]
+    assert [c.law for c in shown.checks] == laws
+    assert shown.notes == ("uniform tokens at dim 2, model usa, beta 1, tokens 500, runs 4: the wind blew it away",)
     assert shown.notes[0] in str(shown)
     assert "incomplete" in str(shown).splitlines()[-1]
 
@@ -157,7 +232,7 @@ def test_a_validation_of_nothing_or_nonsense_is_refused(change, message):
 def test_plot_checks_draws_every_check_in_bars(monkeypatch):
     """Half a bar and minus two bars, the band of three; nothing is shown, other figures stay as they are."""
     monkeypatch.setattr(plt, "show", lambda *_, **__: pytest.fail("a window was opened"))
-    shown = report(check(measured=2.01), check(measured=1.96, section="uniform tokens", name="degree 7"))
+    shown = report(check(measured=2.01), check(measured=1.96, law="uniform tokens", name="degree 7"))
     open_before = plt.get_fignums()
     ax = Figure().add_subplot()
     assert nm.validation.plot_checks(shown, ax=ax, color="red") is ax
@@ -180,7 +255,8 @@ def test_plot_checks_draws_a_check_without_a_bar():
 
 
 def test_plot_checks_sets_a_failed_check_apart():
-    """A check that differs has another colour than one that agrees."""
+    """A check that differs has another shape and another colour than one that agrees."""
     ax = nm.validation.plot_checks(report(check(), check(measured=9.0)), ax=Figure().add_subplot())
-    agreed, failed = (container.lines[0].get_color() for container in ax.containers)
-    assert agreed != failed
+    agreed, failed = ((c.lines[0].get_color(), c.lines[0].get_marker()) for c in ax.containers)
+    assert agreed[0] != failed[0]
+    assert agreed[1] != failed[1]

@@ -112,13 +112,23 @@ EXAMPLES = {
     ),
     "first_crossing": lambda: nm.runs.first_crossing(np.arange(2.0), np.array([[1, 0.1], [1, 1.0]]), 0.5),
     # validation
-    "Check": lambda: nm.validation.Check("modes", "degree 1", 1.0, float("nan"), 0.01),
+    "Check": lambda: nm.validation.Check("degree 1", 1.0, float("nan"), 0.01, law="modes"),
     "Report": lambda: nm.validation.Report(
-        tuple(nm.validation.Check("modes", f"degree {k}", 1.0, 2.0, 0.01) for k in range(40)),
+        tuple(nm.validation.Check(f"degree {k}", 1.0, 2.0, 0.01, law="modes") for k in range(40)),
         {"dims": [2]},
         "complete",
         1.0,
     ),
+    "Rival": lambda: nm.validation.Rival("twice", 2.0),
+    "Parameter": lambda: nm.validation.Parameter("tokens", "whole", "number of tokens", 2, 10, 5),
+    "Law": lambda: nm.validation.law_named("limit maps"),
+    "law_named": lambda: nm.validation.law_named("hitting times"),
+    "laws": lambda: nm.validation.laws(),
+    "measure_rates": lambda: nm.measure_rates(beta=0, dim=3, degrees=1),
+    "crossing_parameter": lambda: nm.validation.crossing_parameter(
+        lambda beta: nm.Flow(beta=beta), 3, (1, 2), (1.5, 2.0)
+    ),
+    "validate_tokens": lambda: nm.validation.validate_tokens(PAIR, 2),
     "Prospect": lambda: nm.prospects(PAIR, 2)[0],
     "prospects": lambda: nm.prospects(PAIR, 2),
     "validate": lambda: nm.validate(dims=[2], models=["usa"], beta=0, tokens=100, runs=4),

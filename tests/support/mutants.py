@@ -3,7 +3,8 @@
     python tests/support/mutants.py theory --count 40 --rng 0
 
 Works in a copy of the tree, which it removes. The tests of a module are the files of tests/theory or tests/numerics
-that name it or one of its public functions, at most three, those that name most of them first.
+that name it, one of its functions, or a module of its room that imports it, at most three, those that name most of them
+first. Compiled functions come from an empty cache where the mutant may be inside them.
 """
 
 import argparse
@@ -54,8 +55,10 @@ def mutated(text, number):
 
 
 def tests_of(path, side):
-    """The test files that name the module or its public functions, the three that do most."""
-    names = [path.stem, *(n.name for n in ast.parse(path.read_text()).body if hasattr(n, "name"))]
+    """The test files that name the module, its functions or a module that needs it, the three that do most."""
+    users = [other for other in path.parent.glob("*.py") if f".{path.stem} import" in other.read_text()]
+    names = [n.name for file in (path, *users) for n in ast.parse(file.read_text()).body if hasattr(n, "name")]
+    names += [path.stem, *(file.stem for file in users)]
     words = re.compile(rf"\b({'|'.join(names)})\b")
     found = {test: len({*words.findall(test.read_text())}) for test in (ROOT / "tests" / side).glob("test_*.py")}
     return [str(test.relative_to(ROOT)) for test in sorted(found, key=found.get, reverse=True)[:3] if found[test]]
@@ -72,14 +75,16 @@ def copied(folder):
         (package / side).symlink_to(folder / side)
 
 
-def survives(copy, tests, seconds):
+def survives(copy, tests, seconds, *, compiled):
     """Whether all tests pass; a mutant that runs out of time was seen."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     places = os.environ | {"PYTHONPATH": str(copy / "links"), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(command, cwd=copy, env=places, timeout=seconds, capture_output=True, check=False)
-    except subprocess.TimeoutExpired:
-        return False
+    with tempfile.TemporaryDirectory() as cache:
+        places["NUMBA_CACHE_DIR"] = cache if compiled else str(copy / "cache")
+        try:
+            done = subprocess.run(command, cwd=copy, env=places, timeout=seconds, capture_output=True, check=False)
+        except subprocess.TimeoutExpired:
+            return False
     return done.returncode == 0
 
 
@@ -101,7 +106,8 @@ def main():
             text, place = path.read_text(), path.relative_to(ROOT)
             changed, said = mutated(text, number)
             (Path(folder) / place).write_text(changed)
-            alive = survives(Path(folder), tests_of(path, options.side), options.seconds)
+            tests = tests_of(path, options.side)
+            alive = survives(Path(folder), tests, options.seconds, compiled="njit" in text)
             (Path(folder) / place).write_text(text)
             survivors += alive
             print("SURVIVED" if alive else "seen    ", place, said, flush=True)

@@ -22,12 +22,12 @@ from gegenflow import theory as th
 from gegenflow.numerics.integrators.interrupts import listening, take_interrupt
 from gegenflow.numerics.tokens.reading import holds_run
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.validation.checks import finite
 from gegenflow.numerics.validation.command.arguments import Real, Whole, source, target
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
 from gegenflow.numerics.validation.command.output import keep, provenance, short, show, show_json, telling
 from gegenflow.numerics.validation.command.parser import add_beta, add_choice, add_dim, add_model, add_seed, subcommand
 from gegenflow.numerics.validation.holdings import NEAR
-from gegenflow.numerics.validation.report import finite
 
 if TYPE_CHECKING:
     from gegenflow.numerics.fields.flow import Flow
@@ -104,7 +104,7 @@ def _saved(options: Namespace) -> Run | None:
     """The saved run that is to go on, None where the start is another one."""
     if not options.start:
         return None
-    with _told_of(options):
+    with told_of(options):
         saved = nm.load(options.start) if holds_run(options.start) else None
         if isinstance(saved, nm.DensityRun):
             raise ValueError("it holds the run of a density, not of tokens")
@@ -113,7 +113,7 @@ def _saved(options: Namespace) -> Run | None:
 
 def _flow(options: Namespace, saved: Run | None) -> Flow:
     """What moves the tokens: that of the options, or of a saved run where they have none."""
-    from gegenflow.numerics.validation.agreement import simulation_beta
+    from gegenflow.numerics.validation.case import simulation_beta
 
     if saved is not None and saved.flow is not None and options.beta is None and options.kernel is None:
         for name, value in (("model", options.model), ("noise", options.noise), ("scaled", options.scaled or None)):
@@ -156,7 +156,7 @@ def _start(options: Namespace, saved: Run | None) -> tuple[Array, Array | None]:
                 "n", n, f"in dim {dim} they take {8 * n * dim / 2**30:,.0f} GiB, more than there is"
             ) from error
     if saved is None:
-        with _told_of(options):
+        with told_of(options):
             tokens, weights = nm.read_tokens(options.start, normalize=options.normalize), None
     else:
         tokens, weights = saved.tokens, saved.weights
@@ -169,7 +169,7 @@ def _start(options: Namespace, saved: Run | None) -> tuple[Array, Array | None]:
 
 
 @contextmanager
-def _told_of(options: Namespace) -> Iterator[None]:
+def told_of(options: Namespace) -> Iterator[None]:
     """What a file is refused for, told of --start."""
     try:
         yield

@@ -1,74 +1,136 @@
-"""``gegenflow validate``: simulation against theory."""
+"""``gegenflow validate``: laws of the theory on trial by simulation."""
 
 from __future__ import annotations
 
+import argparse
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gegenflow
 from gegenflow import numerics as nm
+from gegenflow import theory as th
 from gegenflow.numerics.integrators.interrupts import listening
 from gegenflow.numerics.tokens.files import write_atomically
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.validation.command.arguments import DIM, Whole, flat, target
-from gegenflow.numerics.validation.command.output import keep, show, show_json
+from gegenflow.numerics.validation.command.arguments import DIM, Choice, Exact, Real, Whole, flat, source, target
+from gegenflow.numerics.validation.command.options import sentence
+from gegenflow.numerics.validation.command.output import TABLES, keep, show, show_json
 from gegenflow.numerics.validation.command.parser import add_betas, add_list, add_model, add_seed, subcommand
-from gegenflow.numerics.validation.report import Report
+from gegenflow.numerics.validation.command.simulate import told_of
+from gegenflow.numerics.validation.parameters import PARAMETERS, Parameter
 
 if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands
+    from gegenflow.numerics.validation.report import Report
 
-TOKENS = Whole("the number of tokens must be an integer", 100, 100_000_000)
-RUNS = Whole("the number of runs behind an error bar must be an integer", 4, 1_000_000)
+APART = ("dim", "model", "beta")
+
+
+class LawHelp(argparse.Action):
+    """Help on the law that is named, or on the command."""
+
+    def __call__(self, parser: Any, namespace: Namespace, values: Any, option_string: str | None = None) -> None:
+        names = getattr(namespace, "names", None)
+        try:
+            print("\n\n".join(map(described, names)) if names else parser.format_help().rstrip())
+        except ValueError as error:
+            parser.exit(2, sentence(error))
+        parser.exit()
+
+
+def described(name: str) -> str:
+    """What a law states, where it comes from, what it takes and what it must refute."""
+    law = nm.validation.law_named(name)
+    lines = [law.name, f"  {law.statement}", f"  source: {law.source}", f"  takes {law.cost}; parameters:"]
+    lines += [f"    --{key.replace('_', '-')}  {one}" for key, one in law.parameters.items()]
+    return "\n".join([*lines, "  rivals that the same data must refute:", *(f"    {rival}" for rival in law.rivals)])
 
 
 def add(commands: Commands) -> None:
-    """The options of the subcommand."""
-    sub = subcommand(commands, "validate", run, "compare simulation with theory, with error bars")
+    """The options of the subcommand: those of every law, from one table."""
+    sub = subcommand(commands, "validate", run, "put laws on trial by simulation, with error bars and rivals", TABLES)
+    text = "laws, or the beginning of their names (default: the quick ones; gegenflow laws lists them)"
+    sub.add_argument("names", nargs="*", metavar="NAME", help=text)
+    sub.add_argument("--all", action="store_true", help="try every law")
+    text = "tokens of your own (npy, npz, csv, txt, safetensors): try on them what holds of any start"
+    sub.add_argument("--start", type=source, help=text)
     add_list(sub, "--dim", DIM, "dimensions (default 2 3)")
-    add_betas(sub, " (default 5)")
+    add_betas(sub, " (default 5, or that of the law)")
     add_model(sub, None)
-    text = f"tokens of a random start, {TOKENS} (default 20000 in dim 2, else 2500)"
-    sub.add_argument("--tokens", type=TOKENS, help=text)
-    sub.add_argument("--runs", type=RUNS, default=32, help=f"independent runs behind a rate, {RUNS} (default 32)")
+    for name, one in PARAMETERS.items():
+        if name not in APART:
+            sub.add_argument(f"--{name}", type=kind_of(one), help=str(one))
     add_seed(sub, "seed")
     text = "draw the checks into this file (png, pdf, svg)"
     sub.add_argument("--figure", type=target(".png", ".pdf", ".svg"), help=text)
+    for action in sub._actions:
+        if action.dest == "help":
+            action.__class__ = LawHelp
+
+
+def kind_of(one: Parameter) -> Any:
+    """The argument type of a parameter."""
+    if one.kind == "whole":
+        return Whole(f"{one.text} must be an integer", one.least, one.most)
+    if one.kind == "real":
+        return Real(f"{one.least:g} to {one.most:g}", lambda x: one.least <= x <= one.most)
+    if one.kind == "choice":
+        return Choice(*one.most)
+    return str if one.kind == "kernel" else Exact(one.text)
 
 
 def run(options: Namespace) -> int:
     """Print every check and the verdict at each beta, and draw them."""
-    betas, reports = flat(options.beta or [["5"]]), list[Report]()
-    if options.figure and len(betas) > 1:
-        raise Refused("figure", options.figure, "it shows the checks at one beta")
+    betas, reports = flat(options.beta) if options.beta else [None], list[Report]()
+    if len(betas) > 1 and (options.figure or options.format not in ("text", "json")):
+        name = "figure" if options.figure else "format"
+        raise Refused(name, getattr(options, name), "it shows the checks at one beta")
     for beta in betas:
-        report = _report(options, beta)
+        with listening():
+            report = _of_tokens(options, beta) if options.start else _of_laws(options, beta)
         reports.append(report)
         if options.format == "text":
-            show(f"gegenflow {gegenflow.__version__}  theory against simulation, beta {beta}\n{report}")
+            at = "" if beta is None else f", beta {beta}"
+            show(f"gegenflow {gegenflow.__version__}  theory against simulation{at}\n{report}")
         if report.status == "interrupted":
             break
     passed = all(report.passed for report in reports)
+    facts = {"version": gegenflow.__version__, "kernel": options.kernel or "exp(beta*t)", "noise": options.noise or "0"}
     if options.format == "json":
-        facts = {"version": gegenflow.__version__, "kernel": "exp(beta*t)", "noise": "0", "passed": passed}
         told = [report.to_dict() for report in reports]
-        show_json(facts | (told[0] if len(betas) == 1 else {"reports": told}))
-    picture = options.figure if reports[-1].checks else None
-    return max(int(not passed), keep(picture, lambda path: _draw(reports[-1], path), "--figure"))
+        show_json(facts | {"passed": passed} | (told[0] if len(betas) == 1 else {"reports": told}))
+    elif options.format != "text":
+        show(th.Table(tuple(report.to_rows()), facts | {"status": report.status}).to(options.format))
+    picture = options.figure if report.checks else None
+    return max(int(not passed), keep(picture, lambda path: _draw(report, path), "--figure"))
 
 
-def _report(options: Namespace, beta: str) -> Report:
-    with listening():
-        return nm.validate(
-            dims=flat(options.dim or [[2, 3]]),
-            beta=beta,
-            models=(options.model,) if options.model else ("usa", "sa"),
-            tokens=options.tokens,
-            runs=options.runs,
-            rng=options.rng,
-            progress=True,
-        )
+def _of_laws(options: Namespace, beta: str | None) -> Report:
+    return nm.validate(
+        *options.names,
+        dims=flat(options.dim) if options.dim else None,
+        models=[options.model] if options.model else None,
+        rng=options.rng,
+        progress=True,
+        everything=options.all,
+        beta=beta,
+        **{name: getattr(options, name) for name in PARAMETERS if name not in APART},
+    )
+
+
+def _of_tokens(options: Namespace, beta: str | None) -> Report:
+    given = [
+        name for name in PARAMETERS if name not in ("beta", "model", "kernel") and getattr(options, name) is not None
+    ]
+    extra = [*given, *["all"] * options.all, *["names"] * bool(options.names)]
+    if extra:
+        raise Refused(extra[0], None, "tokens of your own are tried as they are: --start takes beta, model and kernel")
+    with told_of(options):
+        tokens = nm.read_tokens(options.start)
+    beta = "5" if beta is None and options.kernel is None else beta
+    model = options.model or "usa"
+    return nm.validation.validate_tokens(tokens, beta, model=model, kernel=options.kernel, rng=options.rng)
 
 
 def _draw(report: Report, path: Path) -> None:

@@ -1,0 +1,155 @@
+"""A law of the theory as an object: what it states, its source, parameters and rivals, and how it is tried."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.validation.checks import Check
+from gegenflow.numerics.validation.parameters import PARAMETERS, Parameter
+from gegenflow.theory.symbols import beta as BETA
+
+ROOMS = (
+    "growth",
+    "phases",
+    "energy",
+    "finite_tokens",
+    "expansions",
+    "noise",
+    "clusters",
+    "synchronization",
+    "low_temperature",
+)
+"""The modules of ``trials`` that hold the laws, in the order in which they are listed."""
+
+Trial = Callable[..., Iterator[Check]]
+COSTS = ("seconds", "minutes")
+
+
+@dataclass(frozen=True, eq=False)
+class Law(Value):
+    r"""A statement of the theory that simulations can refute, at any parameters in the stated ranges.
+
+    ``law(rng=0, beta=4)`` puts it on trial and returns its checks, each with a prediction of :mod:`gegenflow.theory`,
+    a measurement by :mod:`gegenflow.numerics`, an error bar and rivals. ``parameters`` maps names to :class:`Parameter`
+    (default, range, meaning); ``cost`` is "seconds" or "minutes"; ``quick`` laws are tried by ``gegenflow validate``.
+
+    >>> law = law_named("hitting times of equiangular tokens")
+    >>> law.cost, sorted(law.parameters)
+    ('seconds', ['beta', 'model', 'overlap', 'tokens'])
+    >>> all(check.passed for check in law(rng=0, beta="0.5"))
+    True
+
+    Raises ValueError for a parameter that the law does not have or that is out of range. Source: derived here; each law
+    names its own.
+    """
+
+    name: str
+    statement: str
+    source: str
+    cost: str
+    quick: bool
+    parameters: Mapping[str, Parameter]
+    rivals: tuple[str, ...]
+    trial: Trial
+
+    def __call__(self, *, rng: Any = None, **given: Any) -> tuple[Check, ...]:
+        return tuple(self.checks(np.random.default_rng(rng), **given))
+
+    def checks(self, rng: np.random.Generator, **given: Any) -> Iterator[Check]:
+        """Each check as soon as it is made."""
+        for check in self.trial(rng, **self.values(given)):
+            yield replace(check, law=self.name)
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Every parameter, as given or by default, or a refusal of one that is out of range."""
+        for name in given:
+            if name not in self.parameters:
+                raise Refused(name, repr(given[name]), f"the law {self.name!r} has {', '.join(self.parameters)}")
+        values = {name: one.take(given.get(name, one.default)) for name, one in self.parameters.items()}
+        kernel = values.get("kernel")
+        if kernel is not None and "beta" in values and "beta" not in given and not kernel.weight.has(BETA):
+            values["beta"] = None  # the default is that of the exponential
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``gegenflow laws --format json`` prints."""
+        defaults = {name: one.default for name, one in self.parameters.items()}
+        facts = {"name": self.name, "statement": self.statement, "source": self.source, "cost": self.cost}
+        return facts | {"quick": self.quick, "parameters": defaults, "rivals": list(self.rivals)}
+
+    def __repr__(self) -> str:
+        return f"Law({self.name!r}: {', '.join(f'{n}={p.default!r}' for n, p in self.parameters.items())})"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.statement}$"
+
+
+_LAWS: dict[str, Law] = {}
+
+
+def law(
+    name: str,
+    statement: str,
+    *,
+    source: str,
+    rivals: tuple[str, ...],
+    cost: str = "seconds",
+    quick: bool = False,
+    **ranges: tuple[Any, Any],
+) -> Callable[[Trial], Trial]:
+    """Make a law of a function ``trial(rng, **parameters)`` that yields checks.
+
+    Its parameters are the keywords of the function, with their defaults, as :mod:`.parameters` explains them;
+    ``ranges`` narrows one for this law.
+    """
+
+    def register(trial: Trial) -> Trial:
+        found = {}
+        for one in list(inspect.signature(trial).parameters.values())[1:]:
+            known = replace(PARAMETERS[one.name], default=one.default)
+            low, high = ranges.get(one.name, (known.least, known.most))
+            found[one.name] = replace(known, least=low, most=high)
+        _LAWS[name] = Law(name, statement, source, cost, quick, found, rivals, trial)
+        return trial
+
+    return register
+
+
+def laws() -> tuple[Law, ...]:
+    """Every law, in the order of the theory.
+
+    >>> [law.name for law in laws()][:2]
+    ['planted modes', 'uniform tokens']
+    """
+    for room in ROOMS:
+        import_module(f"gegenflow.numerics.validation.trials.{room}")
+    return tuple(_LAWS.values())
+
+
+def law_named(name: str) -> Law:
+    """The law of this name, of its beginning, or of words that only it has.
+
+    >>> law_named("planted").name
+    'planted modes'
+
+    Raises ValueError where there is none, or more than one.
+    """
+    if not isinstance(name, str):
+        raise Refused("name", repr(name), "it must be the name of a law, a text")
+    words = " ".join(name.lower().replace("-", " ").split())
+    titles = {one.name.lower().replace("-", " "): one for one in laws()}
+    found = {title: one for title, one in titles.items() if f" {words}" in f" {title}"}
+    if words in found:
+        return found[words]
+    if len(found) != 1:
+        known = ", ".join(one.name for one in found.values()) or "those of gegenflow laws"
+        raise Refused("name", repr(name), f"it must name one law: {known}")
+    return next(iter(found.values()))

@@ -1,0 +1,95 @@
+"""What each parameter of a law means, in which unit and range: one word, one meaning in all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gegenflow.numerics.fields.flow import MODELS
+from gegenflow.numerics.tokens.arguments import check_choice, check_number, check_whole
+from gegenflow.numerics.tokens.refusals import Refused
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a law: its ``kind``, meaning, range (for a "choice" the words, in ``most``) and default.
+
+    Of kind "whole" or "real" it is a number, of kind "exact" one >= 0 or a text of it that is kept exact, of kind
+    "kernel" a formula, a Kernel of the theory or None for exp(beta t).
+
+    >>> Parameter("tokens", "whole", "number of tokens", 2, 1000, default=50).take(20)
+    20
+    >>> print(Parameter("beta", "exact", "inverse temperature", 0, 200, default="5"))
+    inverse temperature, 0 to 200 (default 5)
+    """
+
+    name: str
+    kind: str
+    text: str
+    least: Any = None
+    most: Any = None
+    default: Any = None
+
+    def __str__(self) -> str:
+        span = f", {self.least:,} to {self.most:,}" if self.least is not None else ""
+        choice = f": {', '.join(self.most)}" if self.kind == "choice" else ""
+        default = "" if self.default is None else f" (default {self.default})"
+        return f"{self.text}{span}{choice}{default}"
+
+    def take(self, value: Any) -> Any:
+        """The value if it is of the kind and within the range, whole numbers as int, formulas as kernels.
+
+        Raises ValueError for any other.
+        """
+        if value is None and self.default is None:
+            return None
+        if self.kind == "choice":
+            return check_choice(self.name, value, self.most)
+        if self.kind == "kernel":
+            from gegenflow.theory.kernels.attention import as_kernel
+
+            return as_kernel(value)
+        if self.kind == "whole":
+            return check_whole(self.name, value, self.least, self.most)
+        if self.kind == "real":
+            return check_number(self.name, value, least=self.least, most=self.most)
+        from gegenflow.theory.exact.arguments import check_real
+
+        needed = f"it must be a number from {self.least:,} to {self.most:,}"
+        exact = check_real(value, self.name, needed, least=0, symbols=False)
+        if not self.least <= exact <= self.most:
+            raise Refused(self.name, value, needed)
+        return value
+
+
+def _table(*rows: tuple[Any, ...]) -> dict[str, Parameter]:
+    return {row[0]: Parameter(*row) for row in rows}
+
+
+PARAMETERS = _table(
+    ("dim", "whole", "dimension of the space around the sphere", 2, 1000),
+    ("beta", "exact", "inverse temperature", 0, 700),
+    ("model", "choice", "unnormalised or softmax attention", None, MODELS),
+    ("kernel", "kernel", "weight of attention, a formula in t and beta"),
+    ("noise", "exact", "noise 1/kappa: dX = drift dt + sqrt(2 noise) dW", 0, 100),
+    ("tokens", "whole", "number of tokens of a run", 2, 10_000_000),
+    ("runs", "whole", "independent runs behind an error bar", 4, 1_000_000),
+    ("degree", "whole", "degree of a harmonic", 1, 64),
+    ("degrees", "whole", "degrees that are looked at, from 1 on", 1, 64),
+    ("order", "whole", "order in the amplitude", 1, 6),
+    ("amplitude", "real", "size of a start, or the level at which a degree has emerged", 1e-12, 0.99),
+    ("clusters", "whole", "number of equal clusters", 1, 64),
+    ("mass", "exact", "mass of the smaller of two clusters", 0, 0.5),
+    ("overlap", "exact", "inner product of two tokens", 0, 0.9999),
+    ("time", "exact", "time, in units of the flow", 0, 1000),
+    ("scheme", "choice", "layer normalisation", None, ("post", "pre", "peri")),
+    (
+        "solid",
+        "choice",
+        "arrangement of clusters",
+        None,
+        ("simplex", "cross-polytope", "antipodal", "cube", "icosahedron"),
+    ),
+    ("kind", "choice", "limit set of the linear flow", None, ("points", "sphere", "circle", "torus")),
+)
+"""Every parameter that a law may have, with its widest range."""

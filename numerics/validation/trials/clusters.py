@@ -1,0 +1,276 @@
+"""Laws of clusters: how arrangements contract, escape and last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.tokens.geometry import Array, normalize
+from gegenflow.numerics.validation.case import Case, simulation_beta
+from gegenflow.numerics.validation.checks import Check, Rival, mean_check
+from gegenflow.numerics.validation.displacements import (
+    circle_points,
+    equal_clusters,
+    propagator_rates,
+    rate_with_bar,
+)
+from gegenflow.numerics.validation.law import law
+from gegenflow.numerics.validation.measurements import cluster_angles, follow, nudged_starts
+from gegenflow.theory.clusters import circle, configurations, escapes
+from gegenflow.theory.clusters.antipodal import antipodal_clusters, survival_beta
+from gegenflow.theory.clusters.spectra import cluster_spectrum
+from gegenflow.theory.clusters.vertices import cross_polytope, platonic, simplex
+
+FORCE = r"f(x) = e^{\beta\cos x}\sin x"
+OTHER = "the rate of the other model"
+NUDGE = 1e-8
+
+
+@law(
+    "angles of emerging clusters",
+    r"\theta_j = \frac{2\pi j - \arg\mu_k}{k}, \qquad \mu_k = \frac1N \sum_i e^{-ik\theta_i(0)}",
+    source="arXiv 2410.23228",
+    rivals=("the phase of the reflected mode", "half a period on"),
+    quick=True,
+    tokens=(100, 1_000_000),
+    beta=(0.1, 30),
+)
+def emerging_clusters(
+    rng: np.random.Generator, *, beta: Any = 5, model: str = "usa", tokens: int = 20_000, runs: int = 8
+) -> Iterator[Check]:
+    """The cluster nearest to pi in several runs; at finite N chance may choose, so tokens are nudged to the degree."""
+    case = Case(2, beta, model)
+    k, found = case.selected, []
+    for start, phase in nudged_starts(k, tokens=tokens, runs=runs, rng=rng):
+        t_end = case.emergence_times(case.amplitudes(start)).min() + 8 / case.rates.max()
+        every = (2 * np.pi * np.arange(k) - phase) / k % (2 * np.pi)
+        mirrored = (2 * np.pi * np.arange(k) + phase) / k % (2 * np.pi)
+        predicted, wrong = (angles[np.abs(angles - np.pi).argmin()] for angles in (every, mirrored))
+        angles = cluster_angles(start, case.flow, t_end=t_end, min_mass=0.3 / k)
+        found.append((predicted, angles[np.abs(angles - predicted).argmin()], abs(wrong - predicted)))
+    predicted, measured, reflected = np.array(found).T
+    shift = float(np.mean(predicted))
+    rivals = (
+        Rival("the phase of the reflected mode", shift + float(np.mean(reflected))),
+        Rival("half a period on", shift + np.pi / k),
+    )
+    yield mean_check(f"{case} degree {k}", shift, measured - predicted + shift, rivals=rivals)
+
+
+@law(
+    "intra-cluster rate",
+    r"\lambda = -\frac1k \sum_{j=0}^{k-1} f'(2\pi j/k), \qquad " + FORCE,
+    source="arXiv 2410.23228; derived here",
+    rivals=(OTHER, "the cluster alone"),
+    quick=True,
+    clusters=(1, 12),
+    beta=(0.5, 20),
+)
+def intra_cluster_rate(
+    rng: np.random.Generator, *, beta: Any = 5, model: str = "usa", clusters: int = 3, tokens: int = 3
+) -> Iterator[Check]:
+    """Several tokens a cluster, spread about a mean that stays: their width shrinks."""
+    flow, angles = Flow(beta=simulation_beta(beta), model=model), equal_clusters(clusters, tokens)
+    predicted, other = (_rate(circle.intra_rate, clusters, beta, name) for name in _models(model))
+    spread = np.tile(np.arange(tokens) - (tokens - 1) / 2, clusters)
+    fastest = max(abs(predicted), _escape(clusters, beta, model))
+    measured, error = rate_with_bar(circle_points(angles), _turned(angles, spread), flow, 0.5 / fastest)
+    alone = -float(np.exp(flow.beta or 0.0)) / clusters if model == "usa" else -1.0
+    rivals = _told(predicted, Rival(OTHER, other), Rival("the cluster alone", alone))
+    yield Check(f"{clusters} clusters {model.upper()} beta {beta}", predicted, measured, error, rivals=rivals)
+
+
+@law(
+    "inter-cluster rates",
+    r"\lambda_m = -\frac1k \sum_{j=1}^{k-1} f'(2\pi j/k)\,(1 - \cos(2\pi mj/k)), \qquad " + FORCE,
+    source="arXiv 2410.23228; derived here",
+    rivals=(OTHER, "the next mode"),
+    quick=True,
+    clusters=(2, 12),
+    beta=(0.5, 20),
+)
+def inter_cluster_rates(
+    rng: np.random.Generator, *, beta: Any = 5, model: str = "usa", clusters: int = 4
+) -> Iterator[Check]:
+    """Clusters moved by a cosine: the amplitude of each mode grows at its own rate."""
+    flow, angles = Flow(beta=simulation_beta(beta), model=model), equal_clusters(clusters)
+    fastest = _escape(clusters, beta, model)
+    for mode in range(1, clusters // 2 + 1):
+        predicted, other = (_rate(circle.mode_rate, mode, clusters, beta, name) for name in _models(model))
+        wave = _turned(angles, np.cos(mode * angles))
+        measured, error = rate_with_bar(circle_points(angles), wave, flow, 0.5 / fastest)
+        beside = _rate(circle.mode_rate, mode % (clusters // 2) + 1, clusters, beta, model)
+        rivals = _told(predicted, Rival(OTHER, other), Rival("the next mode", beside))
+        name = f"{clusters} clusters {model.upper()} beta {beta} mode {mode}"
+        yield Check(name, predicted, measured, error, rivals=rivals, scale=fastest)
+
+
+SOLIDS: dict[str, Any] = {
+    "simplex": (simplex, configurations.simplex_spectrum),
+    "cross-polytope": (cross_polytope, configurations.cross_polytope_spectrum),
+    "antipodal": (lambda dim: cross_polytope(dim)[:2], configurations.antipodal_spectrum),
+}
+
+
+@law(
+    "spectra of arrangements",
+    r"\mathrm{spec}\,D\dot x(\text{simplex, cross-polytope, antipodal pair, cube, icosahedron})",
+    source="derived here",
+    rivals=("eigenvalues of the other model", "the tangent part alone"),
+    quick=True,
+    dim=(2, 6),
+    beta=(0.5, 10),
+)
+def spectra_of_arrangements(
+    rng: np.random.Generator, *, solid: str = "simplex", dim: int = 3, beta: Any = 4, model: str = "usa"
+) -> Iterator[Check]:
+    """Every eigenvalue of the propagator of displaced clusters, rotations and multiplicities included."""
+    if solid in SOLIDS:
+        vertices, form = SOLIDS[solid][0](dim), SOLIDS[solid][1]
+        predicted, other = (_repeated(form(dim, beta, model=name).inter) for name in _models(model))
+    else:
+        vertices = platonic(solid)
+        predicted, other = (_repeated(cluster_spectrum(vertices, beta, model=name).inter) for name in _models(model))
+    points = normalize([[float(x) for x in row] for row in vertices])
+    if solid == "antipodal":
+        points = np.vstack([np.eye(dim)[0], -np.eye(dim)[0]])
+    flow, scale = Flow(beta=simulation_beta(beta), model=model), float(np.abs(predicted).max())
+    whole, half = (propagator_rates(points, flow, time / scale) for time in (1.0, 0.5))
+    for place in sorted({0, len(predicted) // 2, len(predicted) - 1}):
+        error = abs(whole[place] - half[place]) + 1e-6 * scale
+        rivals = _told(float(predicted[place]), Rival("eigenvalues of the other model", float(other[place])))
+        name = f"{solid} dim {points.shape[1]} {model.upper()} eigenvalue {place + 1}"
+        yield Check(name, float(predicted[place]), float(whole[place]), error, rivals=rivals, scale=scale)
+
+
+@law(
+    "survival of the smaller of two clusters",
+    r"\text{both survive} \iff \beta > \tfrac12 \log\frac{1-m}{m}",
+    source="derived here",
+    rivals=("without the factor one half", "beta = 0"),
+    quick=True,
+    mass=(0.02, 0.45),
+    dim=(2, 20),
+)
+def antipodal_survival(
+    rng: np.random.Generator, *, mass: Any = "0.2", dim: int = 3, model: str = "usa"
+) -> Iterator[Check]:
+    """The beta at which a narrow minority neither spreads nor contracts, between two measured widths."""
+    predicted, share = float(survival_beta(mass, digits=15)), float(mass)
+    south = -np.eye(dim)[0]
+    offsets = np.vstack([np.eye(dim)[1:], -np.eye(dim)[1:]])
+    points = np.vstack([-south, np.tile(south, (len(offsets), 1))])
+    push = np.vstack([np.zeros(dim), offsets])
+    weights = np.array([1 - share, *np.full(len(offsets), share / len(offsets))])
+
+    def width_rate(beta: float) -> float:
+        return rate_with_bar(points, push, Flow(beta=beta, model=model), 0.5, weights=weights)[0]
+
+    ends = predicted * np.array([0.995, 1.005])
+    rates = [width_rate(beta) for beta in ends]
+    found = float(ends[0] - rates[0] * (ends[1] - ends[0]) / (rates[1] - rates[0]))
+    bar = 1e-4 * predicted
+    rivals = Rival("without the factor one half", 2 * predicted), Rival("beta = 0", 0.0)
+    yield Check(f"mass {mass} dim {dim} {model.upper()} beta*", predicted, found, bar, rivals=rivals)
+
+
+@law(
+    "escape of an antipodal pair",
+    r"\text{growth of } |x_1 + x_2| \text{ for masses } m,\,1-m",
+    source="derived here",
+    rivals=(OTHER, "equal masses"),
+    quick=True,
+    mass=(0.05, 0.45),
+    dim=(2, 20),
+    beta=(0.1, 10),
+)
+def antipodal_escape(
+    rng: np.random.Generator, *, mass: Any = "0.2", beta: Any = 2, dim: int = 3, model: str = "usa"
+) -> Iterator[Check]:
+    """Two clusters moved to one side: the angle between them, which no rotation changes, grows."""
+    predicted, other = (float(antipodal_clusters(mass, beta, model=name).escape) for name in _models(model))
+    even = float(antipodal_clusters("1/2", beta, model=model).escape)
+    side, share = np.eye(dim)[1], float(mass)
+    start = normalize(np.array([np.eye(dim)[0] + 1e-6 * side, -np.eye(dim)[0] + 1e-6 * side]))
+    flow, rates = Flow(beta=simulation_beta(beta), model=model), []
+    for time in (1 / predicted, 0.5 / predicted):
+        options: dict[str, Any] = {"weights": [1 - share, share], "rtol": 1e-12, "atol": 1e-15, "save_at": []}
+        end = follow(start, flow, time, method="dense", **options).tokens
+        gap = np.linalg.norm(end.sum(axis=0)) / np.linalg.norm(start.sum(axis=0))
+        rates.append(float(np.log(gap)) / time)
+    error = abs(rates[0] - rates[1]) + 1e-8 * predicted
+    rivals = _told(predicted, Rival(OTHER, other), Rival("equal masses", even))
+    yield Check(f"mass {mass} dim {dim} {model.upper()} beta {beta}", predicted, rates[0], error, rivals=rivals)
+
+
+@law(
+    "lifetime of clusters",
+    r"\log T = (1 - \cos\tfrac{2\pi}{k})\,\beta - \log\beta + O(1), \qquad "
+    r"T = \frac{\log(1/\epsilon)}{\max_m \lambda_m}",
+    source="arXiv 2410.06833 for the law; constants derived here",
+    rivals=("the time scale of the other model", "lifetimes that do not grow with beta"),
+    quick=True,
+    clusters=(3, 8),
+    beta=(40, 180),
+)
+def lifetime_of_clusters(rng: np.random.Generator, *, clusters: int = 3, beta: Any = 80) -> Iterator[Check]:
+    """Growth of log(beta T) with beta, from the time at which clusters meet that were nudged by 1e-8 (SA).
+
+    The law is linear to the end, which nonlinear forces bring log(1 + beta) e-foldings early: the change of that with
+    beta, relative to all e-foldings, is the bar.
+    """
+    low = simulation_beta(beta)
+    betas = np.array([low, low + 10.0])
+    found, law_slope = (
+        float(np.diff(np.log([time(clusters, b) * b for b in betas]))[0] / 10) for time in (_meeting, _life)
+    )
+    bar = 1 / (low * (np.log(1 / NUDGE) - np.log1p(low)))
+    rivals = (
+        Rival("the time scale of the other model", law_slope - 1),
+        Rival("lifetimes that do not grow with beta", 0.0),
+    )
+    yield Check(f"{clusters} clusters beta {beta} slope", law_slope, found, bar, rivals=rivals)
+
+
+def _life(clusters: int, beta: float) -> float:
+    return float(escapes.lifetime(clusters, beta, perturbation=str(NUDGE), model="sa"))
+
+
+def _meeting(clusters: int, beta: float) -> float:
+    angle = equal_clusters(clusters)
+    angle = angle + NUDGE * np.cos(escapes.escape_mode(clusters, beta) * angle)
+    t_end = 10 * _life(clusters, beta)
+    run = follow(circle_points(angle), Flow(beta=beta, model="sa"), t_end, save_at=[], merge=1e-12)
+    return float(run.merges[0, 0])
+
+
+def _models(model: str) -> tuple[str, str]:
+    return ("usa", "sa") if model == "usa" else ("sa", "usa")
+
+
+def _rate(form: Any, *given: Any) -> float:
+    *arguments, model = given
+    return float(form(*arguments, model=model, digits=15))
+
+
+def _escape(clusters: int, beta: Any, model: str) -> float:
+    return float(escapes.escape_rate(clusters, beta, model=model, digits=15)) if clusters > 1 else 0.0
+
+
+def _turned(angles: Array, turn: Array) -> Array:
+    # tangent displacement of tokens on the circle by small turns
+    moved: Array = turn[:, None] * np.column_stack([-np.sin(angles), np.cos(angles)])
+    return moved
+
+
+def _repeated(pairs: Any) -> Array:
+    values = [float(value) for value, multiplicity in pairs for _ in range(int(multiplicity))]
+    return np.array(sorted(values, reverse=True))
+
+
+def _told(predicted: float, *rivals: Rival) -> tuple[Rival, ...]:
+    # rivals that do not say the same
+    return tuple(one for one in rivals if abs(one.predicted - predicted) > 1e-6 * abs(predicted))

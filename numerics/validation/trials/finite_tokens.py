@@ -1,0 +1,140 @@
+"""Laws of finitely many tokens: which degree emerges, when, and how far tokens are from the density."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gegenflow import theory as th
+from gegenflow.numerics.densities.circle_starts import circle_density
+from gegenflow.numerics.densities.wasserstein import wasserstein_distance
+from gegenflow.numerics.runs.ensembles import emergences
+from gegenflow.numerics.tokens.geometry import uniform
+from gegenflow.numerics.validation.case import Case
+from gegenflow.numerics.validation.checks import Check, Rival, count_check, mean_check
+from gegenflow.numerics.validation.law import law
+from gegenflow.numerics.validation.measurements import follow
+
+ALWAYS = "the fastest degree always"
+
+
+@law(
+    "finite-token selection",
+    r"P(k) = \int f_k(t) \prod_{j \ne k} P(T_j > t)\,dt, \quad "
+    r"P(T_k > t) = P\big(\chi^2_{D_k} < N D_k a^2 e^{-2\gamma_k t}\big)",
+    source="derived here",
+    rivals=(ALWAYS, "every degree that grows alike", "rates a ninth too large", "log(a sqrt N) over the fastest rate"),
+    cost="minutes",
+    tokens=(100, 1_000_000),
+    dim=(2, 16),
+    amplitude=(0.01, 0.5),
+)
+def finite_token_selection(
+    rng: np.random.Generator,
+    *,
+    dim: int = 2,
+    beta: Any = 5,
+    model: str = "usa",
+    kernel: Any = None,
+    tokens: int = 5000,
+    runs: int = 400,
+    amplitude: float = 0.1,
+) -> Iterator[Check]:
+    """Degrees and times of first emergence over independent runs; larger amplitudes are biased by the next order."""
+    case = Case(dim, beta, model, kernel)
+    chances = th.finite_tokens.selection_law(dim, beta, tokens, amplitude=amplitude, model=model, kernel=kernel)
+    top = len(case.rates) + 3
+    options: dict[str, Any] = {"amplitude": amplitude, "max_degree": top, "t_end": 6 * chances.quantile(0.999)}
+    degrees, times = emergences(dim, case.flow, tokens=tokens, runs=runs, rtol=1e-4, rng=rng, **options)
+    predicted = np.array([chances.selection.get(k, 0.0) for k in range(1, top + 1)])
+    alike = (predicted > 1e-6).astype(float)
+    rivals = [("every degree that grows alike", alike)]
+    if predicted.max() < 0.95:
+        rivals.append((ALWAYS, (predicted == predicted.max()).astype(float)))
+    counts = np.bincount(degrees, minlength=top + 1)[1 : top + 1].astype(float)
+    yield count_check(f"{case} N = {tokens} degrees", predicted, counts, rivals)
+    mean, fastest = float(chances.mean), float(max(case.rates))
+    wrong = (
+        Rival("rates a ninth too large", 0.9 * mean),
+        Rival("log(a sqrt N) over the fastest rate", np.log(amplitude * tokens**0.5) / fastest),
+    )
+    yield mean_check(f"{case} N = {tokens} mean time", mean, times[np.isfinite(times)], rivals=wrong)
+
+
+@law(
+    "share of two degrees across a boundary",
+    r"P(T_{k+1} < T_k) \approx P(\log F < z - 2\delta m(z)), \quad z = 2\delta\log(N a^2), "
+    r"\quad \text{of width} \sim 1/\log N",
+    source="derived here",
+    rivals=("a sharp transition", "one half on both sides"),
+    cost="minutes",
+    tokens=(100, 1_000_000),
+    dim=(2, 8),
+    degree=(1, 4),
+    amplitude=(0.01, 0.5),
+)
+def share_across_boundary(
+    rng: np.random.Generator,
+    *,
+    dim: int = 2,
+    degree: int = 2,
+    model: str = "usa",
+    tokens: int = 2000,
+    runs: int = 400,
+    amplitude: float = 0.1,
+) -> Iterator[Check]:
+    """How often degree k + 1 is first among k and k + 1, below, at and above their boundary."""
+    boundary = float(th.critical_beta(degree, dim))
+    width = th.finite_tokens.boundary_width(degree, dim, tokens, amplitude=amplitude)
+    for side in (-1.0, 1.0):
+        beta = boundary + side * min(width, boundary / 3)
+        share = th.finite_tokens.boundary_share(beta, degree, dim, tokens, amplitude=amplitude)
+        chances = th.finite_tokens.selection_law(dim, beta, tokens, amplitude=amplitude, model=model)
+        options: dict[str, Any] = {"amplitude": amplitude, "max_degree": degree + 5, "rtol": 1e-4, "rng": rng}
+        options |= {"t_end": 6 * chances.quantile(0.999)}
+        degrees, _ = emergences(dim, Case(dim, beta, model).flow, tokens=tokens, runs=runs, **options)
+        counts = np.array([(degrees == degree).sum(), (degrees == degree + 1).sum()], dtype=float)
+        sharp = np.array([1.0, 0.0]) if side < 0 else np.array([0.0, 1.0])
+        rivals = (("a sharp transition", sharp), ("one half on both sides", np.array([0.5, 0.5])))
+        yield count_check(
+            f"dim {dim} beta {beta:.4g} degree {degree + 1}", np.array([1 - share, share]), counts, rivals
+        )
+
+
+@law(
+    "mean-field distance",
+    r"N\,E\,W_2^2(\mu_N, \mu) \to 2\sum_k \frac{e^{2\gamma_k t}}{k^2} \quad (d = 2)",
+    source="derived here; arXiv 2410.23228 for the question",
+    rivals=("no growth: pi^2/3", "rates twice as large"),
+    cost="minutes",
+    tokens=(200, 1_000_000),
+    time=(0, 10),
+    beta=(0, 20),
+)
+def mean_field_distance(
+    rng: np.random.Generator,
+    *,
+    beta: Any = 5,
+    model: str = "usa",
+    time: Any = "0.03",
+    tokens: int = 4000,
+    runs: int = 600,
+) -> Iterator[Check]:
+    """W_2 between tokens and the uniform density that they were drawn from, squared, over independent runs."""
+    case = Case(2, beta, model)
+    flat = circle_density(np.ones_like)
+    squares = []
+    for stream in rng.spawn(runs):
+        end = follow(uniform(tokens, 2, rng=stream), case.flow, float(time), save_at=[], rtol=1e-6).tokens
+        squares.append(tokens * wasserstein_distance(end, flat) ** 2)
+    law_at = th.finite_tokens.mean_field_distance
+    twice = float(law_at(str(2 * float(time)), beta, model=model))
+    rivals = (Rival("no growth: pi^2/3", np.pi**2 / 3), Rival("rates twice as large", twice))
+    yield mean_check(
+        f"{case} N = {tokens} t = {time}",
+        float(law_at(str(time), beta, model=model)),
+        np.array(squares),
+        rivals=rivals if float(time) > 0 else (),
+    )

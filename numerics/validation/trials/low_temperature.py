@@ -1,0 +1,232 @@
+"""Laws of low temperature: the limit field, the projection, backward diffusion, pairing, limit maps, merging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.densities.circle_starts import circle_density
+from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.integrators.paths import integrate
+from gegenflow.numerics.systems.low_temperature import linear_flow, zero_temperature_field
+from gegenflow.numerics.tokens.geometry import Array, normalize, quadrature, uniform
+from gegenflow.numerics.validation.case import simulation_beta
+from gegenflow.numerics.validation.checks import Check, Rival
+from gegenflow.numerics.validation.displacements import circle_points
+from gegenflow.numerics.validation.law import law
+from gegenflow.numerics.validation.measurements import Unfinished, follow
+from gegenflow.theory.low_temperature.flow import diffusion, diffusion_time, velocity_series
+from gegenflow.theory.low_temperature.limit_maps import limit_map
+from gegenflow.theory.low_temperature.pairing import pairing_overlap
+from gegenflow.theory.symbols import beta as BETA
+from gegenflow.theory.symbols import t as OVERLAP
+from gegenflow.theory.synchronization.equiangular import hitting_time
+
+
+@law(
+    "field at low temperature",
+    r"v(x) = P_x V\frac{B^Tx}{|B^Tx|} + O(1/\beta), \qquad \beta v \to \nabla\log\mu \ \text{for } V = B = I",
+    source="arXiv 2605.10931; the series is derived here",
+    rivals=("one order lower", "the limit without its first correction"),
+    quick=True,
+    dim=(2, 3),
+    beta=(50, 200),
+)
+def field_at_low_temperature(
+    rng: np.random.Generator, *, dim: int = 2, beta: Any = 100, model: str = "sa"
+) -> Iterator[Check]:
+    """Velocities of a weighted quadrature rule at beta and beta/2 against three terms of the series, B = V = I."""
+    tilt, b = 0.5, simulation_beta(beta)
+    tokens, weights = quadrature(dim, 200 if dim == 2 else 130)
+    overlap, masses = tokens[:, 0], weights * (1 + tilt * tokens[:, 0])
+    pole = np.eye(dim)[0] - overlap[:, None] * tokens
+    place = int(np.argmin(np.abs(overlap - 0.3)))
+    sizes = []
+    for inverse in (b, b / 2):
+        field = attention_field(tokens, beta=inverse, model=model, weights=masses / masses.sum(), method="auto")
+        unit = 1.0
+        if model == "usa":
+            unit = float(attention_sum(tokens, weights, inverse, place))
+        sizes.append(float(field[place] @ pole[place] / (pole[place] @ pole[place])) / unit)
+    terms = [
+        float(
+            velocity_series(1 + sp.Rational(1, 2) * OVERLAP, dim, model=model, terms=n).subs(
+                {BETA: sp.Rational(str(beta)), OVERLAP: sp.Float(overlap[place], 30)}
+            )
+        )
+        for n in (3, 2, 1)
+    ]
+    bar = 0.3 * abs(terms[0] - terms[1]) + 1e-9 * abs(terms[0])
+    rivals = Rival("one order lower", terms[2]), Rival("the limit without its first correction", 0.0)
+    yield Check(f"dim {dim} {model.upper()} beta {beta}", terms[0], sizes[0], bar, rivals=rivals)
+
+
+def attention_sum(tokens: Array, weights: Array, beta: float, place: int) -> float:
+    """The mean of the weight over the sphere, which USA carries as a factor: w_0, by quadrature."""
+    return float(weights @ np.exp(beta * (tokens @ tokens[place])))
+
+
+@law(
+    "diffusion limits",
+    r"\partial_s \mu = -\Delta\mu \ (\mathrm{SA}), \qquad \partial_s\mu = -\tfrac12\Delta(\mu^2)\ (\mathrm{USA})",
+    source="arXiv 2605.10931; the factor 1/2 is derived here, against its remark",
+    rivals=("without the factor 1/2", "forward diffusion"),
+    quick=True,
+    beta=(100, 200),
+)
+def diffusion_limits(rng: np.random.Generator, *, beta: Any = 200, model: str = "usa") -> Iterator[Check]:
+    """Motion of a density on the circle at beta and twice it, extrapolated, on the clock of the limit."""
+    low = simulation_beta(beta)
+    first, second = 0.3, 0.2
+    start = circle_density(lambda angle: 1 + first * np.cos(angle) + second * np.cos(2 * angle)).resized(24)
+    angle, slopes = np.array([0.4]), []
+    for inverse in (low, 2 * low, 4 * low if model == "sa" else 3 * low):
+        flow = Flow(beta=inverse, model=model)
+        slope = CircleDensity(start.motion(flow)(start.coefficients)).values(angle)[0] - 1
+        slopes.append(slope * float(diffusion_time(2, sp.Rational(repr(inverse)), model=model)))
+    density = 1 + sp.Rational(3, 10) * OVERLAP + sp.Rational(1, 5) * (2 * OVERLAP**2 - 1)
+    predicted = float(diffusion(density, 2, model=model).subs(OVERLAP, sp.cos(sp.Rational(2, 5))))
+    once = 2 * slopes[1] - slopes[0]
+    bar = abs(once - slopes[1]) / 10 + 1e-9
+    rivals = [Rival("forward diffusion", -predicted)]
+    if model == "usa":
+        rivals.append(Rival("without the factor 1/2", 2 * predicted))
+    yield Check(f"{model.upper()} beta {beta}", predicted, once, bar, rivals=tuple(rivals))
+
+
+@law(
+    "pairing of the closest tokens",
+    r"\langle y_i, y_j\rangle = \tanh 2s \ \text{for}\ dt = e^{\beta(1-\langle x_i,x_j\rangle)}ds",
+    source="arXiv 2605.10931, with the current overlap in the clock",
+    rivals=("the clock of the initial overlap", "tanh s"),
+    quick=True,
+    beta=(20, 60),
+    time=(0.05, 1),
+)
+def pairing(rng: np.random.Generator, *, beta: Any = 30, time: Any = "0.4") -> Iterator[Check]:
+    """Three tokens, of which two are orthogonal and closest, on the clock of their own overlap."""
+    b, span = simulation_beta(beta), float(time)
+    start = normalize(np.array([[1, 0, 0], [0, 1, 0], [-1, -1, 0.5]]))
+
+    def overlap_after(clock: Any) -> float:
+        def field(state: Array, out: Array) -> None:
+            out[:] = attention_field(normalize(state), beta=b, model="sa") * np.exp(b * clock(state))
+
+        end = integrate(field, start, t_end=span, save_at=[], rtol=1e-10, atol=1e-13)
+        if not end.status.ok:
+            raise Unfinished(str(end.status))
+        return float(end.state[0] @ end.state[1])
+
+    predicted = float(pairing_overlap(time))
+    found = overlap_after(lambda state: np.sum((state[0] - state[1]) ** 2) / 2)
+    bar = 1e-7 + 2 * float(np.exp(-b * (1 - predicted))) / 3
+    # on the clock of the initial overlap dg/ds = 2 (1 - g^2) e^{beta g}: the pair has met by s = 1/(2 beta)
+    rivals = Rival("the clock of the initial overlap", 1.0), Rival("tanh s", float(np.tanh(span)))
+    yield Check(f"beta {beta} s = {time}", predicted, found, bar, rivals=rivals)
+
+
+MAPS: dict[str, Any] = {
+    "points": [[2, 1, 0], [1, 1, 0], [0, 0, -1]],
+    "sphere": [[1, 0, 0], [0, 1, 0], [0, 0, "-0.5"]],
+    "circle": [[1, -2, 0], [2, 1, 0], [0, 0, "-0.5"]],
+    "torus": [[1, -2, 0, 0, 0], [2, 1, 0, 0, 0], [0, 0, 1, -3, 0], [0, 0, 3, 1, 0], [0, 0, 0, 0, "-0.5"]],
+}
+
+
+@law(
+    "limit maps",
+    r"x(\tau) - \frac{e^{\tau A}\Pi x}{|e^{\tau A}\Pi x|} \to 0, \qquad A = VB^T, \quad dt = |B^Tx|\,d\tau",
+    source="arXiv 2605.10931; Jordan blocks derived here",
+    rivals=("no projection", "half the spectral gap"),
+    quick=True,
+)
+def limit_maps(rng: np.random.Generator, *, kind: str = "sphere") -> Iterator[Check]:
+    """Tokens under the field at zero temperature: the rate at which they near their images, and where they are."""
+    values = MAPS[kind]
+    found = limit_map(values)
+    matrix = np.array([[float(x) for x in row] for row in values])
+    projection = np.array(found.projection.evalf(), dtype=float)
+    start = uniform(6, len(matrix), rng=rng)
+    gap = float(found.gap)
+    times = np.array([7.0, 9.0, 11.0]) / gap
+
+    def field(state: Array, out: Array) -> None:
+        out[:] = zero_temperature_field(normalize(state), value=matrix)
+
+    end = integrate(field, start, t_end=times[2], save_at=times, rtol=1e-12, atol=1e-14, observe=lambda t, x: x.copy())
+    if not end.status.ok:
+        raise Unfinished(str(end.status))
+    images = [linear_flow(normalize(start @ projection.T), t, value=matrix) for t in times]
+    away = [np.linalg.norm(normalize(np.asarray(x)) - image) for x, image in zip(end.saved, images, strict=True)]
+    before, rate = -np.diff(np.log(away)) / np.diff(times)
+    rivals = Rival("half the spectral gap", gap / 2), Rival("no projection", 0.0)
+    yield Check(f"{kind} rate of approach", gap, float(rate), abs(rate - before) + 1e-4 * gap, rivals=rivals)
+
+
+@law(
+    "projection on the limit set",
+    r"\tan(\text{latitude}) \to e^{-ct}\tan(\text{latitude}) \ \text{for}\ V = \mathrm{diag}(1, 1, -\tfrac12), "
+    r"\quad c = \tfrac32, \quad W_2(\mu_t, \Pi_\#\mu_0) = F(t) + O(1/\beta)",
+    source="arXiv 2605.10931; the fall is derived here",
+    rivals=("half the spectral gap", "the start"),
+    cost="minutes",
+    beta=(5, 30),
+    time=(0.2, 2),
+)
+def projection(rng: np.random.Generator, *, beta: Any = 15, time: Any = "0.8") -> Iterator[Check]:
+    """Root mean square latitude of a density on the sphere at beta, 2 beta and 4 beta, extrapolated in 1/beta."""
+    gap = float(limit_map([[1, 0, 0], [0, 1, 0], [0, 0, "-0.5"]]).gap)
+    tokens, weights = quadrature(3, int(10 * np.sqrt(4 * simulation_beta(beta))))
+    masses = weights * (1 + (tokens[:, 0] ** 2 - tokens[:, 1] ** 2) / 2)
+    masses /= masses.sum()
+    steepness = tokens[:, 2] / np.hypot(tokens[:, 0], tokens[:, 1])
+
+    def fall(rate: float) -> float:
+        return float(np.sqrt(masses @ np.arctan(np.exp(-rate * float(time)) * steepness) ** 2))
+
+    found = []
+    for factor in (1, 2, 4):
+        flow = Flow(beta=factor * simulation_beta(beta), model="sa", value=np.diag([1.0, 1.0, -0.5]))
+        end = follow(tokens, flow, float(time), weights=masses, save_at=[], rtol=1e-7).tokens
+        found.append(float(np.sqrt(masses @ np.arcsin(np.clip(end[:, 2], -1, 1)) ** 2)))
+    once = [2 * fine - coarse for coarse, fine in pairwise(found)]
+    bar = abs(once[1] - once[0]) + 1e-6
+    rivals = Rival("half the spectral gap", fall(gap / 2)), Rival("the start", fall(0.0))
+    yield Check(f"beta {beta} t = {time} latitude", fall(gap), once[1], bar, rivals=rivals)
+
+
+@law(
+    "merging in order",
+    r"\text{pairs meet in the order of their gaps, each at } "
+    r"T = \int_0^x \frac{1 + e^{\beta(1-\cos y)}}{2\sin y}\,dy \ \text{as if alone}",
+    source="arXiv 2410.06833 for the order; times as in arXiv 2312.10794",
+    rivals=("the time of another pair", "the linear time of one e-folding"),
+    quick=True,
+    clusters=(2, 5),
+    beta=(60, 300),
+)
+def merging_in_order(rng: np.random.Generator, *, clusters: int = 3, beta: Any = 100) -> Iterator[Check]:
+    """Pairs of tokens around the circle, each with a wider gap than the last, in a random order, under SA."""
+    b, merge = simulation_beta(beta), 1e-9
+    gaps = 0.3 * 1.15 ** np.arange(clusters)
+    centres = 2 * np.pi * rng.permutation(clusters) / clusters
+    angle = np.concatenate([centres - gaps / 2, centres + gaps / 2])
+    last = str(1 - Fraction(merge) ** 2 / 2)
+    times = [float(hitting_time(last, 2, beta, start=repr(float(np.cos(gap))), model="sa", digits=12)) for gap in gaps]
+    run = follow(circle_points(angle), Flow(beta=b, model="sa"), 1.2 * times[-1], save_at=[], merge=merge)
+    for place, (predicted, found) in enumerate(zip(times, run.merges[:, 0], strict=True)):
+        other = times[place - 1] if place else times[1]
+        rivals = (
+            Rival("the time of another pair", float(np.log(other))),
+            Rival("the linear time of one e-folding", 0.0),
+        )
+        logs, scale = (float(np.log(predicted)), float(np.log(found))), max(1.0, abs(float(np.log(predicted))))
+        bar = 1e-6 + 3 * float(np.exp(-b * (np.cos(gaps[place]) - np.cos(2 * np.pi / clusters - gaps[-1]))))
+        yield Check(f"{clusters} pairs beta {beta} log T_{place + 1}", *logs, bar, rivals=rivals, scale=scale)
