@@ -150,7 +150,8 @@ def count_check(name: str, chances: Array, counts: Array, rivals: Iterable[tuple
     groups, total = _classes(counts.sum() * chances / chances.sum()), counts.sum()
 
     def grouped(values: Array) -> Array:
-        return np.bincount(groups, values)
+        sums: Array = np.bincount(groups, values).astype(np.float64)
+        return sums
 
     def statistic(shares: Array) -> float:
         expected = np.maximum(total * grouped(shares / shares.sum()), 1e-300)

@@ -55,7 +55,9 @@ def measure_rates(
         return CircleDensity(coefficients) if dim == 2 else ZonalDensity(coefficients, dim)
 
     slopes = [start(sign * tilt).motion(flow)(sign * tilt)[places] * sign / SMALL for sign in (1, -1)]
-    window = 1 / max(np.abs(slopes[0] + slopes[1]).max() / 2, 1e-12)
+    k = np.arange(1, degrees + 1)
+    damping = flow.noise * k * (k + dim - 2)  # which the motion of the density leaves out
+    window = 1 / max(np.abs((slopes[0] + slopes[1]) / 2 - damping).max(), 1e-12)
     times = np.linspace(0, window, PARTS + 1)
     found = []
     for sign in (1, -1):

@@ -26,7 +26,7 @@ SMALL = {
     "planted modes": {"dim": integers(2, 3), "beta": number(0.2, 6), "model": MODELS},
     "uniform tokens": {"dim": integers(2, 3), "beta": number(0.5, 3), "model": MODELS, "tokens": 600, "runs": 24},
     "density modes": {
-        "dim": integers(2, 40),
+        "dim": integers(2, 200),
         "beta": number(0.2, 8),
         "model": MODELS,
         "noise": sampled_from(["0", "0.05", "0.3"]),

@@ -12,6 +12,7 @@ import pytest
 from support import rooms
 
 from gegenflow import numerics, theory
+from gegenflow.numerics.validation.law import ROOMS as LAW_ROOMS
 
 README = Path(__file__).parents[2] / "README.md"
 SIDES = (theory, numerics)
@@ -29,6 +30,12 @@ NAMES = {
 WITHOUT_EXAMPLES = {
     "gegenflow.numerics.runs.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
     "gegenflow.numerics.validation.command.validate": "the console command: tests/house/test_command.py",
+    "gegenflow.numerics.validation.case": "what laws share: tests/agreement/test_laws.py",
+    "gegenflow.numerics.validation.command.laws": "the console command: tests/house/test_command.py",
+    **{
+        f"gegenflow.numerics.validation.trials.{room}": "laws: tests/agreement/test_laws.py tries each"
+        for room in LAW_ROOMS
+    },
     "gegenflow.numerics.validation.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
     "gegenflow.theory.growth.proofs": "ways to check an equality: tests/theory/test_linearization.py breaks each",
     "gegenflow.theory.symbols": "the symbols alone",

@@ -105,7 +105,8 @@ NUMBERS = [
     (name, action.option_strings[0], action)
     for name, sub in SUBCOMMANDS.items()
     for action in sub._actions
-    if not (action.nargs == 0 or isinstance(action.type, Choice) or action.option_strings[0] in {*FILES, "--kernel"})
+    if action.option_strings and action.option_strings[0] not in {*FILES, "--kernel"}
+    if not (action.nargs == 0 or isinstance(action.type, Choice))
 ]
 
 

@@ -199,9 +199,7 @@ def packages():
     return [".".join(["gegenflow", *folder.relative_to(ROOT).parts]) for folder in folders]
 
 
-@pytest.mark.parametrize(
-    "package", [name for name in packages() if not name.endswith((".command", ".compiled", ".trials"))]
-)
+@pytest.mark.parametrize("package", [name for name in packages() if not name.endswith(NO_NAMES)])
 def test_every_public_name_resolves_to_its_home(package):
     """The stub names each once; the second time every home is loaded: a module must not shadow a name.
 

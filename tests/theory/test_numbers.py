@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis.strategies import fractions, integers, sampled_from
 
 from gegenflow import theory as th
-from gegenflow.theory.exact.balls import ends, parts
+from gegenflow.theory.exact.balls import Enclosed, ends, parts
 
 numbers = fractions(max_denominator=10**9).filter(bool)
 operands = fractions(-50, 50, max_denominator=10**6)
@@ -270,3 +270,11 @@ def test_a_number_of_thousands_of_digits_goes_to_sympy_with_all_of_them():
     number = th.certify(arb.pi, 5000)
     assert abs(sp.sympify(number) - sp.pi.evalf(5020)) < sp.Rational(1, 10**4998)
     assert sp.sympify(number).q > 10**4000
+
+
+@pytest.mark.parametrize(
+    ("middle", "radius", "zero"), [(0, 1e-3, None), (1, 1e-3, False), (1, 2, None), (-3, 1, False)]
+)
+def test_a_ball_is_zero_where_it_may_be_and_never_where_it_cannot(middle, radius, zero):
+    """sympy is told by the ball alone, zero within or not."""
+    assert Enclosed("beta", arb(middle, radius)).is_zero is zero

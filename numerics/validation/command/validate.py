@@ -19,10 +19,10 @@ from gegenflow.numerics.validation.command.output import TABLES, keep, show, sho
 from gegenflow.numerics.validation.command.parser import add_betas, add_list, add_model, add_seed, subcommand
 from gegenflow.numerics.validation.command.simulate import told_of
 from gegenflow.numerics.validation.parameters import PARAMETERS, Parameter
+from gegenflow.numerics.validation.report import Report
 
 if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands
-    from gegenflow.numerics.validation.report import Report
 
 APART = ("dim", "model", "beta")
 
@@ -60,7 +60,8 @@ def add(commands: Commands) -> None:
     add_model(sub, None)
     for name, one in PARAMETERS.items():
         if name not in APART:
-            sub.add_argument(f"--{name}", type=kind_of(one), help=str(one))
+            kind = kind_of(one)
+            sub.add_argument(f"--{name}", type=kind, help=one.text if kind is str else f"{one.text}, {kind}")
     add_seed(sub, "seed")
     text = "draw the checks into this file (png, pdf, svg)"
     sub.add_argument("--figure", type=target(".png", ".pdf", ".svg"), help=text)

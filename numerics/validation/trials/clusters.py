@@ -36,7 +36,7 @@ NUDGE = 1e-8
     rivals=("the phase of the reflected mode", "half a period on"),
     quick=True,
     tokens=(100, 1_000_000),
-    beta=(0.1, 30),
+    beta=(0, 30),
 )
 def emerging_clusters(
     rng: np.random.Generator, *, beta: Any = 5, model: str = "usa", tokens: int = 20_000, runs: int = 8

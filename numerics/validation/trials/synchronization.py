@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from gegenflow import theory as th
 from gegenflow.numerics.densities.circle import CircleDensity
@@ -221,7 +221,7 @@ def one_step_of_attention(
 ) -> Iterator[Check]:
     """Equiangular tokens through one softmax layer without residual: the overlap of what comes out."""
     b, rho = simulation_beta(beta), float(overlap)
-    scale = sp.Rational(repr(b)) / sp.log(tokens)
+    scale = repr(b / float(np.log(tokens)))
     predicted = float(th.synchronization.context_overlap(overlap, tokens, scale))
     x = np.linalg.cholesky((1 - rho) * np.eye(tokens) + rho)
     out = normalize(np.exp(b * (x @ x.T - 1)) @ x)
@@ -243,7 +243,7 @@ def one_step_of_attention(
 def kuramoto(rng: np.random.Generator, *, time: Any = "1.5", amplitude: float = 0.4) -> Iterator[Check]:
     """Two tokens a radian apart, and a Poisson density of a resultant, at beta = 0 in dim 2."""
     t = float(time)
-    predicted, fast = (float(th.synchronization.pair_angle(str(s), 1)) for s in (time, sp.Rational(str(time)) * 2))
+    predicted, fast = (float(th.synchronization.pair_angle(str(s), 1)) for s in (time, 2 * Fraction(str(time))))
     flow, found = Flow(beta=0.0), []
     for rtol in (1e-11, 1e-9):
         end = follow(circle_points(np.array([0.5, -0.5])), flow, t, save_at=[], rtol=rtol, atol=1e-14).tokens
@@ -259,7 +259,7 @@ def kuramoto(rng: np.random.Generator, *, time: Any = "1.5", amplitude: float = 
         run = solve_density(CircleDensity(wave), flow, t_end=t, **options)
         ends.append(float(abs(run.observables["harmonic_amplitude"][-1, 1])))
     predicted, fast = (
-        float(th.synchronization.poisson_resultant(str(s), repr(amplitude))) for s in (time, sp.Rational(str(time)) * 2)
+        float(th.synchronization.poisson_resultant(str(s), repr(amplitude))) for s in (time, 2 * Fraction(str(time)))
     )
     rivals = Rival("twice as fast", fast), Rival("the linear law", amplitude * float(np.exp(t / 2)))
     bar = abs(ends[0] - ends[1]) + 1e-9
