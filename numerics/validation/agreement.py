@@ -53,6 +53,8 @@ def validate(
     Raises ValueError for bad input, and a parameter that none of the laws has.
     """
     check_rng(rng)
+    if not isinstance(everything, bool):
+        raise Refused("everything", repr(everything), "it must be True or False")
     lists = {"dim": _several("dims", dims, check_dim), "model": _several("models", models, _model)}
     lists = {name: values for name, values in lists.items() if values}
     lists |= {name: [parameters.pop(name)] for name in ("dim", "model") if parameters.get(name) is not None}

@@ -90,8 +90,10 @@ def crossing_parameter(
 
     Raises ValueError where the rates do not cross. Source: derived here.
     """
-    first, second = (check_whole("degrees", degree, 0, 64) for degree in degrees)
-    low, high = (check_number("between", end) for end in between)
+    if not callable(flow_at):
+        raise Refused("flow_at", repr(flow_at), "it must be a function of a number that returns a Flow")
+    first, second = (check_whole("degrees", degree, 0, 64) for degree in _two("degrees", degrees))
+    low, high = (check_number("between", end) for end in _two("between", between))
 
     def difference(parameter: float) -> tuple[float, float]:
         rates, errors = measure_rates(flow_at(parameter), dim, max(first, second))
@@ -105,3 +107,9 @@ def crossing_parameter(
     step = 1e-3 * (high - low)
     slope = (difference(found + step)[0] - difference(found - step)[0]) / (2 * step)
     return found, difference(found)[1] / abs(slope) + 1e-11 * abs(found)
+
+
+def _two(name: str, given: Any) -> tuple[Any, Any]:
+    if isinstance(given, str) or np.shape(given) != (2,):
+        raise Refused(name, repr(given), "it must be two numbers")
+    return given[0], given[1]

@@ -91,6 +91,10 @@ NUMERICS = {
     "validation.cluster_angles": {"start": PAIR, "beta": 1.0, "t_end": 9.0, "min_mass": 0.1},
     "prospects": {"tokens": PAIR, "beta": 1},
     "measure_rates": {"beta": 0.0, "dim": 3, "degrees": 1},
+    "validation.laws": {},
+    "validation.crossing_parameter": {
+        **{"flow_at": lambda beta: nm.Flow(beta=beta), "dim": 3, "degrees": (1, 2), "between": (1.5, 2.0)}
+    },
     "validation.law_named": {"name": "planted"},
     "validation.validate_tokens": {"tokens": PAIR, "beta": 1},
     "validate": {"dims": [2], "models": ["usa"], "beta": 0, "tokens": 100, "runs": 4},
