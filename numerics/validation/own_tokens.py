@@ -19,8 +19,8 @@ from gegenflow.numerics.tokens.arguments import check_rng
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize
 from gegenflow.numerics.validation.case import EMERGED, Case
 from gegenflow.numerics.validation.checks import Check, Rival
-from gegenflow.numerics.validation.measurements import energy_gain, follow
 from gegenflow.numerics.validation.holdings import NEAR, prospects
+from gegenflow.numerics.validation.measurements import energy_gain, follow
 from gegenflow.numerics.validation.report import Report
 
 DEGREES = 4
