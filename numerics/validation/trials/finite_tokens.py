@@ -25,7 +25,7 @@ ALWAYS = "the fastest degree always"
     r"P(k) = \int f_k(t) \prod_{j \ne k} P(T_j > t)\,dt, \quad "
     r"P(T_k > t) = P\big(\chi^2_{D_k} < N D_k a^2 e^{-2\gamma_k t}\big)",
     source="derived here",
-    rivals=(ALWAYS, "every degree that grows alike", "rates a ninth too large", "log(a sqrt N) over the fastest rate"),
+    rivals=(ALWAYS, "every degree that grows alike", "rates a ninth too large"),
     cost="minutes",
     tokens=(100, 1_000_000),
     dim=(2, 16),
@@ -55,11 +55,8 @@ def finite_token_selection(
         rivals.append((ALWAYS, (predicted == predicted.max()).astype(float)))
     counts = np.bincount(degrees, minlength=top + 1)[1 : top + 1].astype(float)
     yield count_check(f"{case} N = {tokens} degrees", predicted, counts, rivals)
-    mean, fastest = float(chances.mean), float(max(case.rates))
-    wrong = (
-        Rival("rates a ninth too large", 0.9 * mean),
-        Rival("log(a sqrt N) over the fastest rate", np.log(amplitude * tokens**0.5) / fastest),
-    )
+    mean = float(chances.mean)
+    wrong = (Rival("rates a ninth too large", 0.9 * mean),)
     yield mean_check(f"{case} N = {tokens} mean time", mean, times[np.isfinite(times)], rivals=wrong)
 
 
@@ -82,14 +79,14 @@ def share_across_boundary(
     degree: int = 2,
     model: str = "usa",
     tokens: int = 2000,
-    runs: int = 400,
+    runs: int = 1000,
     amplitude: float = 0.1,
 ) -> Iterator[Check]:
     """How often degree k + 1 is first among k and k + 1, below, at and above their boundary."""
     boundary = float(th.critical_beta(degree, dim))
     width = th.finite_tokens.boundary_width(degree, dim, tokens, amplitude=amplitude)
     for side in (-1.0, 1.0):
-        beta = boundary + side * min(width, boundary / 3)
+        beta = boundary + side * min(2 * width, boundary / 3)
         share = th.finite_tokens.boundary_share(beta, degree, dim, tokens, amplitude=amplitude)
         chances = th.finite_tokens.selection_law(dim, beta, tokens, amplitude=amplitude, model=model)
         options: dict[str, Any] = {"amplitude": amplitude, "max_degree": degree + 5, "rtol": 1e-4, "rng": rng}
