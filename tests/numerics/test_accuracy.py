@@ -110,17 +110,20 @@ def test_error_stays_below_the_requested_tolerance(name, beta):
 def test_sums_over_pairs_err_by_rounding(dim, beta):
     """Differences lose no digits to beta, overlaps 2 beta roundings of the largest sum: both against 19 digits.
 
-    Eight more are those of up to 1000 terms added up.  Single precision is tested where no weight leaves its range.
+    Eight more are those of up to 1000 terms added up. An overlap of many coordinates is rounded half an epsilon times
+    the root of their number, in an order that is the machine's. Single precision is tested where no weight leaves its
+    range.
     """
+    lost = 8 + max(2.0, dim**0.5 / 2) * beta
     for kind, n in [key for key in STARTS if key[1] <= 1000]:
         tokens, weights, targets, exact = with_exact(beta, dim, [(kind, n)])[kind, n]
         double, single = np.finfo(np.float64).eps, np.finfo(np.float32).eps
         assert max(errors(dense_sums(tokens, weights, beta), targets, exact)) <= 8 * double
-        assert max(errors(tile_sums(tokens, weights, beta), targets, exact)) <= (8 + 2 * beta) * double
+        assert max(errors(tile_sums(tokens, weights, beta), targets, exact)) <= lost * double
         if beta <= 30:
             short = tokens.astype(np.float32)
             exact = exact_sums(short, weights, beta, targets)
-            assert max(errors(tile_sums(short, weights, beta), targets, exact)) <= (8 + 2 * beta) * single
+            assert max(errors(tile_sums(short, weights, beta), targets, exact)) <= lost * single
 
 
 @pytest.mark.parametrize("sums", [dense_sums, tile_sums])

@@ -212,7 +212,7 @@ def test_a_last_step_cut_short_leaves_the_proposal():
     """An end just behind a step: what is proposed for going on is a step as before, not the remainder."""
     start = uniform(10, 3, rng=4)
     times = [t for t, _ in every_step(dumbbell, start, 3.0, tol=1e-8 + 1e-10)]
-    end = integrate(dumbbell, start, t_end=times[3] + 1e-9, save_at=[])
+    end = integrate(dumbbell, start, t_end=times[3] + 1e-4, save_at=[])  # steps repeat to 1e-7: errors are rounded
     assert end.steps == 5
     assert end.memory["next_step"] > (times[4] - times[3]) / 2
 
