@@ -295,7 +295,8 @@ def test_a_second_interrupt_loses_nothing(tmp_path):
         threading.Thread(target=storm, daemon=True).start()
         try:
             try:
-                nm.simulate(start, beta=1.0, model="sa", t_end=1e12, checkpoint={str(tmp_path / "run.npz")!r}, every=1e9)
+                path = {str(tmp_path / "run.npz")!r}
+                nm.simulate(start, beta=1.0, model="sa", t_end=1e12, checkpoint=path, every=1e9)
             finally:
                 done.append(1)
         except KeyboardInterrupt as stop:
