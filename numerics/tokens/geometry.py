@@ -37,6 +37,15 @@ def uniform(n: int, dim: int, *, rng: int | np.random.Generator | None = None) -
     return normalize(check_rng(rng).standard_normal((n, dim)))
 
 
+def circle_points(angles: Array) -> Array:
+    """Tokens on the circle at these angles, shape=[n, 2]; arguments are checked already.
+
+    >>> circle_points(np.array([0.0]))
+    array([[1., 0.]])
+    """
+    return np.column_stack([np.cos(angles), np.sin(angles)])
+
+
 def lattice(n: int) -> Array:
     r"""Equispaced tokens on the circle, shape=[n, 2].
 
@@ -53,8 +62,7 @@ def lattice(n: int) -> Array:
     Raises ValueError for ``n`` < 1.
     """
     n = check_whole("n", n, 1)
-    angle = 2 * np.pi * np.arange(n) / n
-    return np.column_stack([np.cos(angle), np.sin(angle)])
+    return circle_points(2 * np.pi * np.arange(n) / n)
 
 
 def quadrature(dim: int, degree: int) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gegenflow.numerics.tokens.arguments import check_array
 from gegenflow.numerics.tokens.arrays import NUMBERS, npz_names, read_npy, read_npz, read_safetensors, read_table
 from gegenflow.numerics.tokens.files import checked_path
-from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
+from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights, circle_points
 from gegenflow.numerics.tokens.geometry import normalize as unit_vectors
 
 ZIP, NPY = b"PK\x03\x04", b"\x93NUMPY"
@@ -49,8 +49,7 @@ def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
                 raise ValueError("it is no regular file")
             array = _array(file, os.fstat(file.fileno()).st_size, file_path.suffix)
             if array.ndim == 1 and array.size and array.dtype.kind in "iuf":
-                angles = check_array("angles", array, "(n,)", None)
-                return np.column_stack([np.cos(angles), np.sin(angles)])
+                return circle_points(check_array("angles", array, "(n,)", None))
             return unit_vectors(array) if normalize else check_tokens(array)
         except Exception as error:  # whatever zipfile, numpy and json raise at bytes that make no sense
             raise ValueError(f"{path}: {error or type(error).__name__}") from error

@@ -22,6 +22,15 @@ MOST_DEGREES = 8
 """Degrees that are compared under a kernel without closed forms."""
 
 
+def other_model(model: str) -> str:
+    """The model that this one is not.
+
+    >>> other_model("usa"), other_model("sa")
+    ('sa', 'usa')
+    """
+    return "sa" if model == "usa" else "usa"
+
+
 def simulation_beta(beta: Any) -> float:
     """The exact temperature as the nearest float64.
 

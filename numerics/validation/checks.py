@@ -126,6 +126,15 @@ class Check(Value):
         return distance / self.error if self.error > 0 else inf if distance > 0 else 0.0
 
 
+def told(predicted: float, *rivals: Rival, apart: float = 1e-6) -> tuple[Rival, ...]:
+    """The rivals that say something else than the prediction, by more than this share of it.
+
+    >>> told(1.0, Rival("the same", 1.0), Rival("twice", 2.0))
+    (Rival(name='twice', predicted=2.0, p_value=None),)
+    """
+    return tuple(rival for rival in rivals if abs(rival.predicted - predicted) > apart * abs(predicted))
+
+
 def mean_check(name: str, predicted: float, samples: Array, **options: Any) -> Check:
     """The mean of independent samples against its prediction: standard error, Student's t.
 

@@ -3,6 +3,7 @@ r"""Growth rates measured on densities: a second witness beside tokens, in any d
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Unpack
 
 import numpy as np
@@ -11,11 +12,10 @@ from scipy.optimize import brentq
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.zonal import ZonalDensity
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
-from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_whole
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.validation.measurements import Unfinished
+from gegenflow.numerics.validation.measurements import follow_density
 
 SMALL = 1e-6
 PARTS = 4
@@ -31,9 +31,10 @@ def measure_rates(
               f^\pm(0) = 1 \pm \epsilon \sum_{k \le K} \phi_k
 
     from two runs of :func:`~gegenflow.numerics.solve_density` with all zonal harmonics (on the circle: sines, which a
-    reflected equation would turn) at once; half the difference leaves out what is even in the sign. The time T, in
-    which the fastest changes by a factor e, comes from the motion at the start. The error bar is the largest deviation
-    in one of four parts of T, plus the rounding and ten times :math:`\epsilon^2` of the fastest rate.
+    reflected equation would turn) at once; half the difference leaves out what is even in the sign. The time T is that
+    in which attention, or noise where it is faster, changes one of them by a factor e, by the motion at the start. The
+    error bar is the largest deviation in one of four parts of T, plus the rounding and ten times :math:`\epsilon^2`,
+    both in units of 1/T.
 
     ``flow`` has a smooth weight, a model and noise, or give these as keywords; ``dim`` >= 2, ``degrees`` from 1 to 64.
 
@@ -41,8 +42,8 @@ def measure_rates(
     >>> bool(abs(rates[0] - 0.8) < 3 * errors[0] < 1e-6)  # (d-1)/d
     True
 
-    Raises ValueError for bad input and as :func:`~gegenflow.numerics.solve_density`, :class:`Unfinished` where a run
-    stops early. Source: derived here.
+    Raises ValueError for bad input and as :func:`~gegenflow.numerics.solve_density`, ``Unfinished`` where a run stops
+    early. Source: derived here.
     """
     flow = flow_of(flow, short)
     check_parts(flow, "measure_rates", "noise", smallest_beta=0.0)
@@ -54,18 +55,12 @@ def measure_rates(
     def start(coefficients: Array) -> Any:
         return CircleDensity(coefficients) if dim == 2 else ZonalDensity(coefficients, dim)
 
-    slopes = [start(sign * tilt).motion(flow)(sign * tilt)[places] * sign / SMALL for sign in (1, -1)]
-    k = np.arange(1, degrees + 1)
-    damping = flow.noise * k * (k + dim - 2)  # which the motion of the density leaves out
-    window = 1 / max(np.abs(slopes).max(), damping.max(), 1e-12)
-    times = np.linspace(0, window, PARTS + 1)
-    found = []
-    for sign in (1, -1):
-        run = solve_density(start(sign * tilt), flow, t_end=window, save_at=times, rtol=1e-11, atol=1e-20)
-        if not run.status.ok:
-            raise Unfinished(str(run.status))
-        found.append(run.coefficients[:, places])
-    logs = np.log((found[0] - found[1]) / (2 * SMALL))
+    slopes = start(tilt).motion(flow)(tilt)[places] / SMALL
+    damping = flow.noise * degrees * (degrees + dim - 2)  # which the motion of the density leaves out
+    window = 1 / max(np.abs(slopes).max(), damping, 1e-12)
+    options: dict[str, Any] = {"save_at": np.linspace(0, window, PARTS + 1), "rtol": 1e-11, "atol": 1e-20}
+    plus, minus = (follow_density(start(sign * tilt), flow, window, **options).coefficients for sign in (1, -1))
+    logs = np.log((plus - minus)[:, places] / (2 * SMALL))
     rates = (logs[-1] - logs[0]) / window
     parts = np.diff(logs, axis=0) * PARTS / window
     return rates, np.abs(parts - rates).max(axis=0) + (10 * SMALL**2 + ROUNDING) / window
@@ -94,6 +89,7 @@ def crossing_parameter(
     first, second = (check_whole("degrees", degree, 0, 64) for degree in _two("degrees", degrees))
     low, high = (check_number("between", end) for end in _two("between", between))
 
+    @cache
     def difference(parameter: float) -> tuple[float, float]:
         rates, errors = measure_rates(flow_at(parameter), dim, max(first, second))
         values, bars = np.concatenate([[0.0], rates]), np.concatenate([[0.0], errors])

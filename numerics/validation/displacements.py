@@ -15,15 +15,6 @@ SMALL = 1e-6
 """Size of a displacement: cubic terms are below 1e-11 of the linear ones, rounding below 1e-9."""
 
 
-def circle_points(angles: Array) -> Array:
-    """Tokens at these angles, shape=[n, 2].
-
-    >>> circle_points(np.array([0.0]))
-    array([[1., 0.]])
-    """
-    return np.column_stack([np.cos(angles), np.sin(angles)])
-
-
 def equal_clusters(count: int, each: int = 1) -> Array:
     """Angles of so many equally spaced clusters of ``each`` tokens.
 

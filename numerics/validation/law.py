@@ -30,7 +30,6 @@ ROOMS = (
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 
 Trial = Callable[..., Iterator[Check]]
-COSTS = ("seconds", "minutes")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 r"""Growth rates, energy balance and cluster angles, measured on simulated tokens with error bars.
 
-Nothing here knows the theory: windows of time come from the caller, the kernel enters through the velocity alone.
+Nothing here knows the theory: windows of time come from the motion at the start unless the caller gives them, and the
+kernel enters through the velocity alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import simpson
 
+from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.method import attention_field, attention_sums
@@ -20,11 +22,12 @@ from gegenflow.numerics.fields.sums import NotSmooth
 from gegenflow.numerics.fields.weights import kernel_name
 from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile, power_change
+from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.runs.particles import simulate
-from gegenflow.numerics.runs.run import Run
+from gegenflow.numerics.runs.run import DensityRun, Run
 from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_rng, check_whole
 from gegenflow.numerics.tokens.clusters import cluster_centres, cluster_labels
-from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize, quadrature, uniform
+from gegenflow.numerics.tokens.geometry import Array, check_tokens, circle_points, normalize, quadrature, uniform
 from gegenflow.numerics.tokens.refusals import Refused
 
 TILT = 1e-5
@@ -142,10 +145,10 @@ def uniform_rates(
 
     .. math:: \gamma_k \approx \frac1t \log\frac{\sum_r \sum_m c_{km}^r(t)\,c_{km}^r(0)}{\sum_r \sum_m c_{km}^r(0)^2}
 
-    the regression of the amplitudes at t = ``window`` (by default a quarter of the time in which the fastest grows by a
-    factor e at the start of a run) on those at 0, over runs r and harmonics m: quadratic coupling
-    to faster degrees is uncorrelated with the start, so it widens the error bar (standard error, jackknife over runs)
-    but does not bias the slope. The bias of order 1/n that finitely many tokens leave (each is its own neighbour in the
+    the regression of the amplitudes at t = ``window`` on those at 0, over runs r and harmonics m; by default a quarter
+    of the time in which the fastest degree of uniform tokens grows by a factor e at once. Quadratic coupling to faster
+    degrees is uncorrelated with the start, so it widens the error bar (standard error, jackknife over runs) but does
+    not bias the slope. The bias of order 1/n that finitely many tokens leave (each is its own neighbour in the
     normaliser of SA) cancels in twice the slope of all tokens less that of their halves. Under ``noise`` :math:`\nu`
     the rates are :math:`\gamma_k - \nu k(k+d-2)`, and the error bars shrink with more runs, hardly with more tokens.
 
@@ -274,12 +277,20 @@ def nudged_starts(
         angle = stream.uniform(0, 2 * np.pi, tokens)
         centre = np.pi * (1 + stream.uniform(-0.5, 0.5) / degree)
         angle -= 2 * max(amplitude, 5 / tokens**0.5) / degree * np.sin(degree * (angle - centre))
-        yield np.column_stack([np.cos(angle), np.sin(angle)]), float(np.angle(np.exp(-1j * degree * angle).mean()))
+        yield circle_points(angle), float(np.angle(np.exp(-1j * degree * angle).mean()))
 
 
 def follow(start: Array, flow: Flow, t_end: float, **options: Any) -> Run:
     """A run that reached its end, or :class:`Unfinished`; an interrupt goes on."""
     run = simulate(start, flow, t_end=t_end, **options)
+    if not run.status.ok:
+        raise Unfinished(str(run.status))
+    return run
+
+
+def follow_density(start: Density, flow: Flow, t_end: float, **options: Any) -> DensityRun:
+    """As :func:`follow`, of a density."""
+    run = solve_density(start, flow, t_end=t_end, **options)
     if not run.status.ok:
         raise Unfinished(str(run.status))
     return run

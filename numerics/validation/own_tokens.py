@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -17,13 +18,16 @@ from gegenflow.numerics.observables.tokens import HarmonicPower
 from gegenflow.numerics.runs.ensembles import first_crossing
 from gegenflow.numerics.tokens.arguments import check_rng
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize
+from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.case import EMERGED, Case
 from gegenflow.numerics.validation.checks import Check, Rival
 from gegenflow.numerics.validation.holdings import NEAR, prospects
 from gegenflow.numerics.validation.measurements import energy_gain, follow
 from gegenflow.numerics.validation.report import Report
+from gegenflow.theory.kernels.attention import as_kernel
 
 DEGREES = 4
+REST = 1e-14  # in units of the largest weight: what rounding leaves of a velocity that is zero
 OWN = "own tokens"
 
 
@@ -43,10 +47,10 @@ def validate_tokens(
     >>> report.passed, [check.name for check in report.checks][:2]
     (True, ['tangency', 'rotation'])
 
-    Raises ValueError for bad tokens, beta, model or kernel. Source: derived here.
+    Raises ValueError for bad tokens, beta, model or kernel, and for tokens at rest. Source: derived here.
     """
     start, clock = check_tokens(tokens), perf_counter()
-    case = Case(start.shape[1], beta, model, _kernel(kernel))
+    case = Case(start.shape[1], beta, model, None if kernel is None else as_kernel(kernel))
     checks = list(_any_start(start, case.flow, check_rng(rng)))
     notes = []
     if case.kernel is not None:
@@ -57,28 +61,18 @@ def validate_tokens(
             checks += _near_uniform(start, case, coming[0].degree)
         else:
             notes.append(f"growth, phases and selection do not apply: the tokens are {coming[0].verdict}")
-    labelled = tuple(Check(**{**vars(check), "law": OWN}) for check in checks)
-    facts = {
-        "tokens": len(start),
-        "dim": case.dim,
-        "beta": str(beta),
-        "model": model,
-        "kernel": str(kernel),
-        "rng": rng,
-    }
+    labelled = tuple(replace(check, law=OWN) for check in checks)
+    facts = {"tokens": len(start), "dim": case.dim, "beta": str(beta), "model": model}
+    facts |= {"kernel": str(kernel), "rng": rng}
     return Report(labelled, facts, "complete", perf_counter() - clock, tuple(notes))
-
-
-def _kernel(kernel: Any) -> Any:
-    from gegenflow.theory.kernels.attention import as_kernel
-
-    return None if kernel is None else as_kernel(kernel)
 
 
 def _any_start(start: Array, flow: Flow, rng: np.random.Generator) -> Iterator[Check]:
     n, dim = start.shape
     weights, velocity = np.full(n, 1 / n), attention_field(start, flow)
     speed = float(np.sqrt((velocity**2).sum(axis=1).mean()))
+    if speed <= REST * flow.unit:
+        raise Refused("tokens", None, "they are at rest, so that nothing of their motion can be tried")
     drift = float(np.abs((velocity * start).sum(axis=1)).max())
     yield Check("tangency", 0.0, drift, 1e-12 * speed, scale=speed)
     turn = special_ortho_group.rvs(dim, random_state=rng)
@@ -105,8 +99,7 @@ def _any_start(start: Array, flow: Flow, rng: np.random.Generator) -> Iterator[C
 def _near_uniform(start: Array, case: Case, degree: int) -> Iterator[Check]:
     # the degree that is announced first is the one that comes first
     t_end = 3 * float(case.emergence_times(case.amplitudes(start)).min())
-    top = len(case.rates)
     times = np.linspace(0, max(t_end, 1e-3 / case.rates.max()), 200)
-    run = follow(start, case.flow, times[-1], save_at=times, observe=[HarmonicPower(top)], rtol=1e-6)
+    run = follow(start, case.flow, times[-1], save_at=times, observe=[HarmonicPower(len(case.rates))], rtol=1e-6)
     first, _ = first_crossing(run.t, run.observables["harmonic_power"], EMERGED)
     yield Check("degree that emerges first", float(degree), float(first), 0.01)

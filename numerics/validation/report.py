@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from itertools import groupby
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from gegenflow.numerics.tokens.values import Value
@@ -45,10 +46,8 @@ class Report(Value):
         (True, ())
         """
         found = []
-        for left, check in zip(
-            range(len(self.checks), 0, -1), sorted(self.checks, key=lambda c: c.chance), strict=True
-        ):
-            if check.chance * left >= ALARMS:
+        for place, check in enumerate(sorted(self.checks, key=lambda check: check.chance)):
+            if check.chance * (len(self.checks) - place) >= ALARMS:
                 break
             found.append(check)
         return tuple(found)
@@ -115,7 +114,8 @@ def _short(value: Any) -> str:
 
 def _row(check: Check) -> dict[str, Any]:
     facts = check.to_dict()
-    rival: dict[str, Any] = min(facts.pop("rivals"), key=lambda one: one["bars"] or 0, default={})
+    rivals = sorted(facts.pop("rivals"), key=lambda rival: inf if rival["bars"] is None else rival["bars"])
+    rival = rivals[0] if rivals else {}
     facts |= {"off_by": check.off_by, "rival": rival.get("name", ""), "rival_off_by": rival.get("bars")}
     return facts
 

@@ -147,10 +147,14 @@ def test_a_law_holds_and_could_have_failed(name):
 
 @pytest.mark.parametrize("name", [law.name for law in laws() if law.quick and law.name != "uniform tokens"])
 def test_a_quick_law_passes_at_its_defaults_and_fails_for_a_mutant_theory(name):
-    """All rivals are refuted; predictions times 1.02, and of the other sign, do not agree."""
-    checks = law_named(name)(rng=0)
+    """All rivals that it names are tried and refuted; predictions times 1.02, and of the other sign, do not agree."""
+    law = law_named(name)
+    checks = law(rng=0)
     assert [check.verdict for check in checks] == ["agrees"] * len(checks)
-    assert any(check.rivals for check in checks)
+    other = {"model": "sa"} if "model" in law.parameters else {}
+    noisy = {"noise": "0.1"} if "noise" in law.parameters else {}
+    tried = [*checks, *law(rng=0, **other), *law(rng=0, **noisy)]
+    assert {rival.name for check in tried for rival in check.rivals} == set(law.rivals)
     for factor in (1.02, -1.0):
         mutants = [replace(check, predicted=factor * check.predicted) for check in checks]
         assert any(mutant.verdict == "differs" for mutant in mutants)
@@ -240,6 +244,13 @@ def test_own_tokens_are_tried_for_what_holds_of_any_start():
         assert names[:2] == ["tangency", "rotation"]
         assert ("energy balance" in names) == ("kernel" not in options)
         assert len(report.notes) == 1
+
+
+@pytest.mark.parametrize("tokens", [nm.lattice(8), np.eye(3)[[0, 0, 0]]])
+def test_tokens_at_rest_are_refused(tokens):
+    """Nothing moves, or by rounding alone: there is no rate and no balance to try."""
+    with pytest.raises(nm.Refused, match="tokens: they are at rest"):
+        nm.validation.validate_tokens(tokens, beta=2)
 
 
 @pytest.mark.parametrize("slip", ["radial", "turned", "slow"])

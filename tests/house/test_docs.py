@@ -30,7 +30,6 @@ NAMES = {
 WITHOUT_EXAMPLES = {
     "gegenflow.numerics.runs.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
     "gegenflow.numerics.validation.command.validate": "the console command: tests/house/test_command.py",
-    "gegenflow.numerics.validation.case": "what laws share: tests/agreement/test_laws.py",
     "gegenflow.numerics.validation.command.laws": "the console command: tests/house/test_command.py",
     **{
         f"gegenflow.numerics.validation.trials.{room}": "laws: tests/agreement/test_laws.py tries each"

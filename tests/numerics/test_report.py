@@ -135,6 +135,13 @@ def test_html_is_a_table_escaped():
     assert "2.0123" in shown
 
 
+def test_a_rival_infinitely_far_is_not_the_nearest():
+    """Without a bar every rival but an exact one is infinitely far, and has no number in JSON."""
+    far, near = nm.validation.Rival("far", 4.0), nm.validation.Rival("exact", 2.0)
+    (row,) = report(check(error=0.0, rivals=(far, near))).to_rows()
+    assert (row["rival"], row["rival_off_by"]) == ("exact", 0.0)
+
+
 @given(freedom=integers(2, 60), off=floats(0, 30))
 def test_few_runs_are_allowed_as_many_bars_as_cover_as_often(freedom, off):
     """Student's t by its density: three bars of a Gaussian leave out 1 in 370, five 1 in 1.7 million."""

@@ -37,7 +37,7 @@ how far the worst check is off, in error bars (p: of a chi-square), and by how m
 
 def row(law, checks):
     """A line of the table."""
-    worst = max(checks, key=lambda check: -check.chance)
+    worst = min(checks, key=lambda check: check.chance)
     off = f"p = {worst.p_value:.2g}" if worst.p_value is not None else f"{worst.off_by:.1f} bars"
     rivals = [(r["bars"], r["name"]) for check in checks for r in check.to_dict()["rivals"] if check.p_value is None]
     bars, name = min(rivals, default=(None, ""))

@@ -23,13 +23,9 @@ CASES = {
 }
 
 
-def pulls(name, seeds):
-    """(measured - predicted)/bar of every check, shape=[seeds, checks]; of a chi-square, off its mean in its spread."""
-    rows = []
-    for seed in range(seeds):
-        checks = law_named(name)(rng=seed, **CASES[name])
-        rows.append([np.copysign(check.off_by, check.measured - check.predicted) for check in checks])
-    return np.array(rows)
+def pull(check):
+    """(measured - predicted)/bar; of a chi-square, how far it is off its mean in its spread."""
+    return np.copysign(check.off_by, check.measured - check.predicted)
 
 
 def main():
@@ -40,9 +36,9 @@ def main():
     options = parser.parse_args()
     for name in CASES:
         if options.only in name:
-            checks = law_named(name)(rng=0, **CASES[name])
-            found = pulls(name, options.seeds)
-            for check, column in zip(checks, found.T, strict=True):
+            trials = [law_named(name)(rng=seed, **CASES[name]) for seed in range(options.seeds)]
+            for check, *others in zip(*trials, strict=True):
+                column = np.array([pull(one) for one in (check, *others)])
                 free = check.freedom
                 student = np.sqrt(free / (free - 2)) if np.isfinite(free) and free > 2 else 1.0
                 print(

@@ -51,9 +51,11 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{error.argument_name or ''} {error.message}")
 
 
-def subcommand(commands: Commands, name: str, run: Run, help: str, formats: tuple[str, ...] = BOTH) -> Parser:
-    """A subcommand that prints in one of these formats."""
-    sub = commands.add_parser(name, help=help, description=help)
+def subcommand(
+    commands: Commands, name: str, run: Run, help: str, formats: tuple[str, ...] = BOTH, *, own_help: bool = False
+) -> Parser:
+    """A subcommand that prints in one of these formats; with ``own_help`` it adds the option itself."""
+    sub = commands.add_parser(name, help=help, description=help, add_help=not own_help)
     sub.set_defaults(run=run)
     add_choice(sub, "--format", "how to print it", *formats)
     return sub

@@ -33,7 +33,7 @@ class LawHelp(argparse.Action):
     def __call__(self, parser: Any, namespace: Namespace, values: Any, option_string: str | None = None) -> None:
         names = getattr(namespace, "names", None)
         try:
-            print("\n\n".join(map(described, names)) if names else parser.format_help().rstrip())
+            show("\n\n".join(map(described, names)) if names else parser.format_help().rstrip())
         except ValueError as error:
             parser.exit(2, sentence(error))
         parser.exit()
@@ -43,13 +43,15 @@ def described(name: str) -> str:
     """What a law states, where it comes from, what it takes and what it must refute."""
     law = nm.validation.law_named(name)
     lines = [law.name, f"  {law.statement}", f"  source: {law.source}", f"  takes {law.cost}; parameters:"]
-    lines += [f"    --{key.replace('_', '-')}  {one}" for key, one in law.parameters.items()]
+    lines += [f"    --{key}  {one}" for key, one in law.parameters.items()]
     return "\n".join([*lines, "  rivals that the same data must refute:", *(f"    {rival}" for rival in law.rivals)])
 
 
 def add(commands: Commands) -> None:
     """The options of the subcommand: those of every law, from one table."""
-    sub = subcommand(commands, "validate", run, "put laws on trial by simulation, with error bars and rivals", TABLES)
+    text = "put laws on trial by simulation, with error bars and rivals"
+    sub = subcommand(commands, "validate", run, text, TABLES, own_help=True)
+    sub.add_argument("-h", "--help", action=LawHelp, nargs=0, help="show this, or what the laws that are named state")
     text = "laws, or the beginning of their names (default: the quick ones; gegenflow laws lists them)"
     sub.add_argument("names", nargs="*", metavar="NAME", help=text)
     sub.add_argument("--all", action="store_true", help="try every law")
@@ -65,9 +67,6 @@ def add(commands: Commands) -> None:
     add_seed(sub, "seed")
     text = "draw the checks into this file (png, pdf, svg)"
     sub.add_argument("--figure", type=target(".png", ".pdf", ".svg"), help=text)
-    for action in sub._actions:
-        if action.dest == "help":
-            action.__class__ = LawHelp
 
 
 def kind_of(one: Parameter) -> Any:

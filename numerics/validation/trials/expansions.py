@@ -9,16 +9,15 @@ import numpy as np
 
 from gegenflow import theory as th
 from gegenflow.numerics.densities.circle import CircleDensity
-from gegenflow.numerics.densities.circle_starts import circle_density
-from gegenflow.numerics.densities.zonal import zonal_density
+from gegenflow.numerics.densities.density import Density
+from gegenflow.numerics.densities.zonal import ZonalDensity
 from gegenflow.numerics.observables.tokens import Periodicity
 from gegenflow.numerics.runs.meanfield import solve_density
-from gegenflow.numerics.runs.run import DensityRun
-from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension
 from gegenflow.numerics.validation.case import Case
 from gegenflow.numerics.validation.checks import Check, Rival, mean_check
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import Unfinished
+from gegenflow.numerics.validation.measurements import follow_density
 from gegenflow.theory.expansions.solution import Expansion
 
 SERIES = r"f = 1 + \sum_{n \ge 1} \epsilon^n f_n(t)"
@@ -51,8 +50,8 @@ def orders_of_the_expansion(
     case = Case(dim, beta, model, None, noise)
     series = th.expansions.expansion(order, degree, dim, beta, model=model, noise=noise)
     t_end = 1 / max(abs(case.growth(k)) for k in range(1, degree * (order + 1) + 1))
-    top = _largest(degree, dim)
-    amplitudes = top * np.array([0.5, 0.75, 1.0])
+    largest = 0.04 if dim < 6 else 0.2  # the next order is well above the rounding, and well below this one
+    amplitudes = largest * np.array([0.5, 0.75, 1.0])
     errors = [_distance(case, series, degree, t_end, a) for a in amplitudes]
     slopes = np.diff(np.log(errors)) / np.diff(np.log(amplitudes))
     bar = abs(slopes[1] - slopes[0]) + 1e-3
@@ -61,37 +60,21 @@ def orders_of_the_expansion(
     yield Check(f"{case} degree {degree} order {order}", order + 1.0, float(slope), float(bar), rivals=rivals)
 
 
-def _largest(degree: int, dim: int) -> float:
-    # the size of a start at which the next order is well above the rounding and well below this one
-    return 0.04 if dim < 6 else 0.2
-
-
 def _distance(case: Case, series: Expansion, degree: int, t_end: float, amplitude: float) -> float:
-    dim = case.dim
-    if dim == 2:
-        start: Any = circle_density(lambda angle: 1 + amplitude * np.cos(degree * angle))
-    else:
-        start = zonal_density(lambda t: 1 + amplitude * _gegenbauer(degree, dim, t), dim)
-    run = _solved(start, case, t_end, save_at=[], rtol=1e-12, atol=1e-16)
-    found = run.density.coefficients[:: 2 if dim == 2 else 1]
+    run = follow_density(_one_mode(degree, case.dim, amplitude), case.flow, t_end, save_at=[], rtol=1e-12, atol=1e-16)
+    found = run.density.coefficients[:: 2 if case.dim == 2 else 1]
     predicted = np.zeros(len(found))
     for k, value in series.evaluate(repr(t_end), repr(float(amplitude))).items():
         predicted[k - 1] = float(value)
     return float(np.linalg.norm(found - predicted))
 
 
-def _gegenbauer(degree: int, dim: int, t: Array) -> Array:
-    before, now = np.ones_like(t), t
-    for k in range(1, degree):
-        before, now = now, ((2 * k + dim - 2) * t * now - k * before) / (k + dim - 2)
-    return now
-
-
-def _solved(start: Any, case: Case, t_end: float, **options: Any) -> DensityRun:
-    run = solve_density(start, case.flow, t_end=t_end, **options)
-    if not run.status.ok:
-        raise Unfinished(str(run.status))
-    return run
+def _one_mode(degree: int, dim: int, amplitude: float) -> Density:
+    # 1 + a P_k, of which sqrt(D_k) P_k is orthonormal; on the circle the cosine
+    size = amplitude / harmonic_dimension(degree, dim) ** 0.5
+    if dim == 2:
+        return CircleDensity(size * np.eye(4 * degree)[2 * degree - 2])
+    return ZonalDensity(size * np.eye(2 * degree)[degree - 1], dim)
 
 
 @law(
@@ -112,8 +95,7 @@ def end_of_the_linear_phase(
     third, second = (th.expansions.expansion(n, degree, 2, beta, model=model) for n in (3, 2))
     predicted, rough = (float(one.end(1, SHARE, repr(amplitude))) for one in (third, second))
     times = predicted + np.linspace(-0.5, 0.5, 81) / rate
-    start = circle_density(lambda angle: 1 + amplitude * np.cos(degree * angle))
-    run = _solved(start, case, float(times[-1]), save_at=times, rtol=1e-10)
+    run = follow_density(_one_mode(degree, 2, amplitude), case.flow, float(times[-1]), save_at=times, rtol=1e-10)
     linear = amplitude / 2**0.5 * np.exp(rate * times)
     rest = run.coefficients.copy()
     rest[:, 2 * degree - 2] -= linear
@@ -152,5 +134,5 @@ def distance_from_the_periodic_manifold(rng: np.random.Generator, *, beta: Any =
 def _lacking(case: Case, degree: int, rate: float, noise: Array) -> float:
     times = np.linspace(0, 1.3 * np.log(0.5 / np.abs(noise).max()) / rate, 200)
     options: dict[str, Any] = {"max_degree": 256, "rtol": 1e-7, "observe": [Periodicity(degree)]}
-    run = solve_density(CircleDensity(noise), case.flow, t_end=times[-1], save_at=times, **options)
+    run = solve_density(CircleDensity(noise), case.flow, t_end=times[-1], save_at=times, **options)  # may end early
     return float(1 - run.observables["periodicity"].max())

@@ -82,7 +82,7 @@ def share_across_boundary(
     runs: int = 1000,
     amplitude: float = 0.1,
 ) -> Iterator[Check]:
-    """How often degree k + 1 is first among k and k + 1, below, at and above their boundary."""
+    """How often degree k + 1 is first among k and k + 1, below and above their boundary."""
     boundary = float(th.critical_beta(degree, dim))
     width = th.finite_tokens.boundary_width(degree, dim, tokens, amplitude=amplitude)
     for side in (-1.0, 1.0):

@@ -10,7 +10,7 @@ import numpy as np
 
 from gegenflow.numerics.observables.tokens import HarmonicAmplitude
 from gegenflow.numerics.tokens.geometry import Array, lattice
-from gegenflow.numerics.validation.case import Case
+from gegenflow.numerics.validation.case import Case, other_model
 from gegenflow.numerics.validation.checks import Check, Rival
 from gegenflow.numerics.validation.density_rates import measure_rates
 from gegenflow.numerics.validation.law import law
@@ -117,7 +117,7 @@ def rivals_of(case: Case, degree: int, predicted: float, finest: float) -> Itera
     if case.kernel is None:
         yield Rival(PUBLISHED, predicted / np.pi)
     with suppress(ValueError):  # SA needs a weight whose mean is positive
-        yield Rival(MODEL, case.growth(degree, model="sa" if case.model == "usa" else "usa"))
+        yield Rival(MODEL, case.growth(degree, model=other_model(case.model)))
     if finest < LEAST_APART:
         if case.moved:
             yield Rival(NEXT, case.growth(degree + 1))

@@ -13,12 +13,11 @@ from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.observables.energy import Energy
 from gegenflow.numerics.observables.tokens import Entropy, HarmonicAmplitude
-from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.tokens.geometry import uniform
 from gegenflow.numerics.validation.case import simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival, mean_check
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import Unfinished, follow
+from gegenflow.numerics.validation.measurements import follow, follow_density
 from gegenflow.theory.growth.rates import noise_threshold
 from gegenflow.theory.noise.amplitudes import amplitude_equation
 from gegenflow.theory.noise.branches import branch
@@ -38,22 +37,14 @@ RATIO, SPAN = 0.8, 40  # of the threshold; length of a run in relaxation times
 )
 def stationary_branch(rng: np.random.Generator, *, beta: Any = 2, amplitude: float = 0.8) -> Iterator[Check]:
     """The order parameter at which a density settles, at the kappa of a proved state of the branch."""
-    state, near, beyond = branch(beta, amplitudes=[amplitude]), *_beside(beta, amplitude)
-    kappa = state.kappa[0]
+    states = branch(beta, amplitudes=[amplitude - 0.01, amplitude, amplitude + 0.01])
+    near, kappa, beyond = states.kappa
     found, error = _settled(simulation_beta(beta), 1 / kappa, amplitude)
-    slope = (beyond[1] - near[1]) / (beyond[0] - near[0])
     rivals = (
-        Rival("a branch 3 % off in kappa", amplitude + 0.03 * kappa * slope),
+        Rival("a branch 3 % off in kappa", amplitude + 0.03 * kappa * 0.02 / (beyond - near)),
         Rival("K in the place of kappa", _settled(simulation_beta(beta), 2 / kappa, amplitude)[0]),
     )
     yield Check(f"beta {beta} kappa {kappa:.6g}", amplitude, found, error, rivals=rivals)
-
-
-def _beside(beta: Any, amplitude: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    # two states of the branch, as (kappa, amplitude)
-    states = branch(beta, amplitudes=[amplitude - 0.01, amplitude + 0.01])
-    low, high = zip(states.kappa, states.amplitude, strict=True)
-    return low, high
 
 
 def _settled(
@@ -63,22 +54,20 @@ def _settled(
     wave = np.zeros(2 * 8 * degree)
     wave[2 * degree - 2] = 2**0.5 * min(amplitude, 0.45)
     density: Any = CircleDensity(wave)
-    before, span = amplitude, 10 * slowness / noise
+    before, span = np.inf, 10 * slowness / noise
     for _ in range(40):
         options: dict[str, Any] = {"observe": [HarmonicAmplitude(degree)], "save_at": [span], "rtol": 1e-11}
-        run = solve_density(density, Flow(beta=beta, noise=noise), t_end=span, **options)
-        if not run.status.ok:
-            raise Unfinished(str(run.status))
+        run = follow_density(density, Flow(beta=beta, noise=noise), span, **options)
         now = float(abs(run.observables["harmonic_amplitude"][-1, degree]))
-        if abs(now - before) < SETTLED:
-            return now, abs(now - before) + 1e-8
-        density, before = run.density, now
-    return now, abs(now - before) + 1e-8
+        density, before, moved = run.density, now, abs(now - before)
+        if moved < SETTLED:
+            break
+    return now, moved + 1e-8
 
 
 @law(
     "fluctuations below the threshold",
-    r"E|a_1|^2 = \frac{1}{N(1 - \kappa/\kappa_1)}, \qquad E|a_1| = \sqrt{\pi/4}\,(E|a_1|^2)^{1/2}",
+    r"E|a_1|^2 = \frac{1}{N(1 - \kappa/\kappa_1)}",
     source="derived here",
     rivals=("independent tokens", "K in the place of kappa"),
     cost="minutes",
@@ -162,8 +151,6 @@ def _free_energies(beta: float, noise: float) -> list[float]:
     """Free energy less that of the uniform density, of one that settles in order, at half of the run and its end."""
     flow, span = Flow(beta=beta, noise=noise), 30 / noise
     start = circle_density(lambda angle: np.exp(2 * np.cos(angle)), normalize=True)
-    run = solve_density(start, flow, t_end=span, save_at=[span / 2, span], rtol=1e-9)
-    if not run.status.ok:
-        raise Unfinished(str(run.status))
+    run = follow_density(start, flow, span, save_at=[span / 2, span], rtol=1e-9)
     flat = float(Energy().of_density(circle_density(np.ones_like), flow))
     return [noise * Entropy().of_density(f, flow) - float(Energy().of_density(f, flow)) + flat for f in run.densities]

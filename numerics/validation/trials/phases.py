@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gegenflow import theory as th
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.validation.case import Case
-from gegenflow.numerics.validation.checks import Check, Rival
+from gegenflow.numerics.validation.case import Case, other_model
+from gegenflow.numerics.validation.checks import Check, Rival, told
 from gegenflow.numerics.validation.density_rates import crossing_parameter
 from gegenflow.numerics.validation.law import law
 
@@ -64,16 +65,13 @@ def stability_threshold(
         return 1 / float(th.noise_threshold(degree, dim, beta, model=model, kernel=kernel, digits=17))
 
     predicted = threshold(dim, model)
-
-    def flow_at(noise: float) -> Flow:
-        parts = {"kernel": kernel} if kernel is not None else {}
-        return Flow(beta=None if beta is None else case.value, model=model, noise=noise, **parts)
-
-    found, error = crossing_parameter(flow_at, dim, (degree, 0), (0.3 * predicted, 3 * predicted))
-    rivals = [
+    found, error = crossing_parameter(
+        lambda noise: replace(case.flow, noise=noise), dim, (degree, 0), (0.3 * predicted, 3 * predicted)
+    )
+    rivals = told(
+        predicted,
         Rival("K in the place of kappa", 2 * predicted),
-        Rival("threshold of the other model", threshold(dim, "sa" if model == "usa" else "usa")),
+        Rival("threshold of the other model", threshold(dim, other_model(model))),
         Rival("threshold in dim + 1", threshold(dim + 1, model)),
-    ]
-    told = tuple(one for one in rivals if abs(one.predicted / predicted - 1) > 1e-6)
-    yield Check(f"{case} degree {degree} noise", predicted, found, error, rivals=told)
+    )
+    yield Check(f"{case} degree {degree} noise", predicted, found, error, rivals=rivals)
