@@ -35,6 +35,11 @@ how far the worst check is off, in error bars (p: of a chi-square), and by how m
 """
 
 
+def in_a_cell(statement):
+    """A statement as a cell of a table, where a bar would end it."""
+    return statement.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
+
+
 def row(law, checks):
     """A line of the table."""
     worst = min(checks, key=lambda check: check.chance)
@@ -42,8 +47,7 @@ def row(law, checks):
     rivals = [(r["bars"], r["name"]) for check in checks for r in check.to_dict()["rivals"] if check.p_value is None]
     bars, name = min(rivals, default=(None, ""))
     rival = f"{name}: {bars:.3g} bars" if name and bars is not None else name
-    statement = law.statement.replace("|", r"\vert ")
-    return f"| {law.name} | ${statement}$ | {law.source} | {off} | {rival} |\n"
+    return f"| {law.name} | ${in_a_cell(law.statement)}$ | {law.source} | {off} | {rival} |\n"
 
 
 def main():
