@@ -4,7 +4,7 @@
 
 Works in a copy of the tree, which it removes. The tests of a module are the files of tests/theory or tests/numerics
 that name it, one of its functions, or a module of its room that imports it, at most three, those that name most of them
-first. Compiled functions come from an empty cache where the mutant may be inside them.
+first.
 """
 
 import argparse
@@ -75,16 +75,14 @@ def copied(folder):
         (package / side).symlink_to(folder / side)
 
 
-def survives(copy, tests, seconds, *, compiled):
-    """Whether all tests pass; a mutant that runs out of time was seen."""
+def survives(copy, tests, seconds):
+    """Whether all tests pass; a mutant that runs out of time was seen. What numba keeps stays in the copy."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    places = os.environ | {"PYTHONPATH": str(copy / "links"), "PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryDirectory() as cache:
-        places["NUMBA_CACHE_DIR"] = cache if compiled else str(copy / "cache")
-        try:
-            done = subprocess.run(command, cwd=copy, env=places, timeout=seconds, capture_output=True, check=False)
-        except subprocess.TimeoutExpired:
-            return False
+    places = os.environ | {"PYTHONPATH": str(copy / "links"), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(copy)}
+    try:
+        done = subprocess.run(command, cwd=copy, env=places, timeout=seconds, capture_output=True, check=False)
+    except subprocess.TimeoutExpired:
+        return False
     return done.returncode == 0
 
 
@@ -107,7 +105,7 @@ def main():
             changed, said = mutated(text, number)
             (Path(folder) / place).write_text(changed)
             tests = tests_of(path, options.side)
-            alive = survives(Path(folder), tests, options.seconds, compiled="njit" in text)
+            alive = survives(Path(folder), tests, options.seconds)
             (Path(folder) / place).write_text(text)
             survivors += alive
             print("SURVIVED" if alive else "seen    ", place, said, flush=True)

@@ -397,3 +397,37 @@ def test_a_mean_that_touches_zero_leaves_a_piece_unresolved():
     found = th.boundaries(kernel, 3, (0, 2), model="sa")
     assert not found.complete
     assert found.unresolved[0][0] <= 1 <= found.unresolved[-1][1]
+
+
+def hinge_rate(degree, start, dim):
+    """k (k + d - 2) w_k[W] of a hinge max(t - start, 0), from w_{k-1} in dim + 2 by quadrature on the smooth part."""
+    raised, order = dim + 2, (dim + 2) / 2 - 1
+    mass = mpmath.beta((raised - 1) / 2, 0.5)
+
+    def part(t):
+        harmonic = mpmath.gegenbauer(degree - 1, order, t) / mpmath.gegenbauer(degree - 1, order, 1)
+        return (t - start) * harmonic * (1 - t * t) ** ((raised - 3) / 2)
+
+    return degree * (degree + dim - 2) * mpmath.quad(part, [start, 1]) / mass / dim
+
+
+def test_a_kink_at_zero_is_no_obstacle_to_boundaries_and_one_that_moves_is_refused():
+    """relu(beta t) = beta relu(t) for beta >= 0: one leader; relu(beta t - 1) bends at 1/beta."""
+    here = th.phase(2, 3, kernel="relu(beta*t)", max_degree=6)
+    assert (here.degree, here.lower, here.upper) == (2, None, None)
+    assert th.boundaries("relu(beta*t) + t**3", 3, (0, 9), max_degree=4).complete
+    with pytest.raises(th.Refused, match=r"kernel Max\(0, beta\*t - 1\): a kink or jump of it moves with beta"):
+        th.phase(2, 3, kernel="relu(beta*t - 1)", max_degree=6)
+    rates = [float(hinge_rate(k, 0.5, 3)) for k in range(1, 7)]
+    assert th.phase(None, 3, kernel="relu(t - 0.5)", max_degree=6).degree == np.argmax(rates) + 1 == 3
+    assert float(th.growth_rate(3, 3, kernel="relu(t - 0.5)", digits=10)) == pytest.approx(rates[2], rel=1e-9)
+
+
+def test_a_tie_under_a_jump_is_said_to_be_one():
+    """The step at 1/2 in dim 3: rates int_{1/2}^1 P_k' (1 - t^2) / 2, 27/128 for degrees 2 and 3."""
+    rates = [
+        sp.integrate(sp.diff(sp.legendre(k, th.t), th.t) * (1 - th.t**2), (th.t, sp.S.Half, 1)) / 2 for k in (2, 3)
+    ]
+    assert rates == [sp.Rational(27, 128)] * 2
+    with pytest.raises(th.Refused, match=r"degrees \[2, 3\] are too close to tell which leads"):
+        th.phase(None, 3, kernel="where(t > 0.5, 1, 0)", max_degree=6)

@@ -376,3 +376,23 @@ def test_a_multiplier_without_a_closed_form_is_an_expression():
     by_hand = mpmath.quad(lambda x: x**2 / mpmath.cosh(2 * x) ** 2, [0, 1])  # int t^2 sech^2(2 t) dt/2 over (-1, 1)
     assert abs(float(slope) - float(by_hand)) < 1e-14
     assert multiplier.subs({th.k: 2, th.beta: 2}).evalf() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "weight", "cuts"),
+    [
+        ("where(2*t > 1, 1, 0)", lambda t: 1.0 * (2 * t > 1), (0.5,)),
+        ("where(t > 0.2, sqrt(t - 0.2), 0)", lambda t: max(t - 0.2, 0) ** 0.5, (0.2,)),
+        ("where(t > 0.3, where(t < 0.6, t, 2), 1)", lambda t: (t if t < 0.6 else 2) if t > 0.3 else 1, (0.3, 0.6)),
+        ("where(t >= 0.5, exp(t), where(t < -0.5, -1, t**2))", None, (-0.5, 0.5)),
+    ],
+)
+def test_choices_may_lie_anywhere(text, weight, cuts):
+    """Multipliers of weights in pieces, one inside the other, against mpmath's quadrature over each piece."""
+    weight = weight or (lambda t: mpmath.exp(t) if t >= 0.5 else -1 if t < -0.5 else t * t)
+
+    def part(t):
+        return weight(t) * mpmath.gegenbauer(2, 1.5, t) / 6 * (1 - t * t)
+
+    expected = mpmath.quad(part, [-1, *cuts, 1]) * 3 / 4
+    assert float(Kernel(text).ball(2, 5).mid()) == pytest.approx(float(expected), rel=1e-7)

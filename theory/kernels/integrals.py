@@ -9,13 +9,18 @@ from flint import acb, arb, fmpq
 from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.exact.enclosures import Values, _evaluate, enclose
 from gegenflow.theory.exact.refusals import Refused
+from gegenflow.theory.kernels.weights import in_half_powers
 from gegenflow.theory.sphere import zonal_weight
 from gegenflow.theory.symbols import t
 
 SINE, COSINE = sp.Dummy("sine", positive=True), sp.Dummy("cosine", positive=True)
-KINKED = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min)
+KINKED = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise)
 MOST_BITS = {True: 600, False: 6000}
 """Bits of an integral of a weight with kinks or jumps, and without: it takes seconds there."""
+
+
+class TooFine(Refused):
+    """More bits than an integral is worked out to."""
 
 
 def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None = None) -> arb:
@@ -37,8 +42,8 @@ def zonal_integral(function: Expr, degree: int, dim: int, values: Values | None 
     most = MOST_BITS[bool(function.has(*KINKED))]
     if flint.ctx.prec > most:
         allowed = f"its integral is worked out to {most} bits at most; it may be 0, or ask for fewer digits"
-        raise Refused("kernel", function, allowed)
-    regular = _regular(function)
+        raise TooFine("kernel", function, allowed)
+    regular = _regular(in_half_powers(function))
     known = {symbol: acb(value) for symbol, value in (values or {}).items()}
     widths = [value.real.rad() for value in known.values()]
     goal = max([arb(2) ** -flint.ctx.prec, *widths], key=float)

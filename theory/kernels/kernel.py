@@ -32,7 +32,7 @@ from gegenflow.theory.kernels.multipliers import Multiplier
 from gegenflow.theory.kernels.series import remainder_of, series_ball, series_multiplier, series_of
 from gegenflow.theory.kernels.tails import tail_of
 from gegenflow.theory.kernels.terms import Term, by_degree
-from gegenflow.theory.kernels.weights import degrees_of, weight_parity, weight_terms, with_own_symbols
+from gegenflow.theory.kernels.weights import degrees_of, in_half_powers, weight_parity, weight_terms, with_own_symbols
 from gegenflow.theory.symbols import beta, d, k, t
 
 if TYPE_CHECKING:
@@ -277,13 +277,19 @@ class Kernel:
         rest = None if self.remainder is None else self.remainder.subs(known, simultaneous=True)
         return Kernel(self.weight.subs(known, simultaneous=True), rest)
 
-    def derivative(self, parameter: sp.Symbol) -> Kernel:
-        """The kernel whose multipliers are the derivatives of these in a parameter.
+    def derivative(self, parameter: sp.Symbol, order: int = 1) -> Kernel:
+        """The kernel whose multipliers are the derivatives of these in a parameter, of an order >= 1.
 
         >>> Kernel.exponential().derivative(beta).weight
         t*exp(beta*t)
+
+        Raises Refused where a kink or jump moves with the parameter.
         """
-        return Kernel(sp.diff(self.weight, parameter))
+        slope = sp.diff(in_half_powers(self.weight), parameter, order)
+        if slope.has(sp.DiracDelta):
+            allowed = f"a kink or jump of it moves with {parameter}: put a number in the place of {parameter}"
+            raise Refused("kernel", self.weight, allowed)
+        return Kernel(slope)
 
     def __call__(self, overlaps: ArrayLike) -> NDArray[np.float64]:
         """The weight at each of an array of overlaps, in floats; Refused while a parameter is a symbol."""

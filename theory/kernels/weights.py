@@ -35,7 +35,7 @@ def with_own_symbols(weight: sp.Expr | float) -> sp.Expr:
 
 def weight_terms(weight: Expr) -> tuple[Term, ...] | None:
     """The weight as a sum of terms c t^n e^{at} and c t_+^n, or None."""
-    weight = _in_half_powers(weight)
+    weight = in_half_powers(weight)
     if weight.has(sp.sinh, sp.cosh):
         weight = weight.rewrite(sp.exp)
     collected: dict[tuple[int, Expr, bool], Expr] = {}
@@ -48,10 +48,10 @@ def weight_terms(weight: Expr) -> tuple[Term, ...] | None:
     return tuple(Term(c, n, a, half) for (n, a, half), c in collected.items() if c != 0)
 
 
-def _in_half_powers(weight: Expr) -> Expr:
+def in_half_powers(weight: Expr) -> Expr:
     """Kinks and jumps at t = 0, however they are written, in t_+ and the step; all others stay.
 
-    >>> _in_half_powers(sp.Abs(t) + sp.Max(t, -t)), _in_half_powers(sp.Piecewise((t, t < 0), (2 * t, True))).expand()
+    >>> in_half_powers(sp.Abs(t) + sp.Max(t, -t)), in_half_powers(sp.Piecewise((t, t < 0), (2 * t, True))).expand()
     (-2*t + 4*Max(0, t), t*Heaviside(t) + t)
     """
     for kind, rewrite in REWRITES.items():
@@ -88,13 +88,28 @@ def _smaller(*parts: Expr) -> Expr:
 
 
 def _choice(*cases: tuple[Expr, sp.Basic]) -> Expr:
-    (first, condition), *rest = cases
-    sides = isinstance(condition, sp.StrictGreaterThan | sp.GreaterThan | sp.StrictLessThan | sp.LessThan)
-    slope = _slope(condition.gts - condition.lts) if sides else None
-    if slope is None or len(rest) != 1 or rest[0][1] != True:  # noqa: E712
+    if not any(condition.has(t) for _, condition in cases):
         return sp.Piecewise(*cases)
-    inside = _step(condition.gts - condition.lts)
-    return first * inside + rest[0][0] * (1 - inside)
+    value = cases[-1][0]
+    for expression, condition in reversed(cases[:-1]):
+        inside = _indicator(condition)
+        value = expression * inside + value * (1 - inside)
+    return value
+
+
+def _indicator(condition: sp.Basic) -> Expr:
+    """1 where a condition on t holds, 0 where not, whatever at the ends.
+
+    >>> _indicator((t > 0) & (t < sp.Rational(1, 2)))
+    Heaviside(t)*Heaviside(1/2 - t)
+    """
+    if isinstance(condition, sp.And):
+        return sp.Mul(*(_indicator(part) for part in condition.args))
+    if isinstance(condition, sp.Or):
+        return 1 - sp.Mul(*(1 - _indicator(part) for part in condition.args))
+    if isinstance(condition, sp.Eq | sp.Ne):
+        return sp.Integer(isinstance(condition, sp.Ne))
+    return _step(condition.gts - condition.lts)
 
 
 REWRITES = {

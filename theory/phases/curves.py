@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import flint
 from flint import arb, fmpq
+
+from gegenflow.theory.kernels.integrals import TooFine
 
 BITS = 128
 PRECISIONS = BITS, 4 * BITS, 16 * BITS
@@ -45,10 +48,10 @@ class Curve:
     def sign(self, at: fmpq, order: int = 0) -> int:
         """The sign of a derivative at a point; 0 if many digits do not tell."""
         for bits in PRECISIONS:
-            with flint.ctx.workprec(bits):
+            with flint.ctx.workprec(bits), suppress(TooFine):
                 here = self(arb(at), order)
-            if not here.contains(0):
-                return 1 if here > 0 else -1
+                if not here.contains(0):
+                    return 1 if here > 0 else -1
         return 0
 
 

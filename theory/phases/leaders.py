@@ -12,6 +12,7 @@ here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
@@ -23,6 +24,7 @@ from gegenflow.theory.exact.arguments import Expr, Real, check_model, check_nois
 from gegenflow.theory.exact.integers import check_count, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.growth.rates import normaliser_ball
+from gegenflow.theory.kernels.integrals import TooFine
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.phases.curves import ORDER, PRECISIONS, Curve
 from gegenflow.theory.sphere import laplacian_eigenvalue
@@ -155,12 +157,11 @@ def scores_of(
         check_count(max_degree, "max_degree", "the highest degree to compare must be an integer >= 1", least=1)
     if max_degree is None and not kernel.terms and kernel.weight != 0:
         raise _unbounded(kernel, 0)
-    drift, drag = [kernel], [Kernel(noise * kernel.weight if model == "sa" else noise)]
-    for _ in range(ORDER):
-        drift.append(drift[-1].derivative(parameter))
-        drag.append(drag[-1].derivative(parameter))
-    softmax = drift if model == "sa" else ()
-    return Scores(tuple(drift), tuple(drag), dim, parameter, quantity, max_degree, tuple(softmax))
+    orders = range(1, ORDER + 1)
+    drift = (kernel, *(kernel.derivative(parameter, order) for order in orders))
+    dragging = Kernel(noise * kernel.weight if model == "sa" else noise)
+    drag = (dragging, *(dragging.derivative(parameter, order) for order in orders))
+    return Scores(drift, drag, dim, parameter, quantity, max_degree, drift if model == "sa" else ())
 
 
 def leader(kernel: Kernel, dim: int, **options: Unpack[Comparison]) -> int:
@@ -170,8 +171,9 @@ def leader(kernel: Kernel, dim: int, **options: Unpack[Comparison]) -> int:
     (3, 2)
     """
     scores = scores_of(kernel, dim, sp.Dummy("none"), **options)
+    leaders: list[int] = []
     for bits in PRECISIONS:
-        with flint.ctx.workprec(bits):
+        with flint.ctx.workprec(bits), suppress(TooFine):
             leaders = scores.leaders(arb(0)) if scores.is_defined(arb(0)) else []
         if len(leaders) == 1:
             return leaders[0]
