@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from importlib import import_module
+from operator import attrgetter
 from types import ModuleType
 
 import mpmath
@@ -108,6 +109,14 @@ def has_digits(method: object) -> bool:
 def test_every_function_of_digits_has_an_example():
     """A new one needs a line in EXAMPLES, and nothing stands there that is none."""
     assert set(certified_names()) == set(EXAMPLES)
+
+
+def test_digits_are_fifteen_where_none_are_asked_for():
+    """The default of every function that has one; without, the answer is an expression."""
+    for name in EXAMPLES:
+        room, *path = name.split(".")
+        digits = inspect.signature(attrgetter(".".join(path))(import_module(f"gegenflow.theory.{room}"))).parameters
+        assert "digits" not in digits or digits["digits"].default in (inspect.Parameter.empty, None, 15), name
 
 
 def certified(result: object) -> list[tuple[Fraction, Fraction, arb | None]]:

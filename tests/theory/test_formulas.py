@@ -49,6 +49,8 @@ def test_formulas_mean_what_they_mean_on_paper(text, weight):
         (" \n ", "at character 1, the formula is empty"),
         ("  t  +\n  t^3", "at character 11, a power is written"),
         ("1/0", "at character 2, it divides by zero"),
+        ("t + 0**0", r"at character 6, it divides by zero"),
+        ("0**-t", "it divides by zero"),
         ("sqrt(-2)*t", "it is not a real finite number"),
         ("1e999999999", "at character 1, '1e999999999' is no number"),
         ("10**10**10", "exponents go up to 1200, numbers up to 1e400"),

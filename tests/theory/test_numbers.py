@@ -83,6 +83,7 @@ def test_order_is_that_of_the_exact_numbers_or_is_refused(a, b, digits):
         assert one <= other
         assert one >= other
         assert not one < other
+        assert not one > other
         assert one == other
         assert hash(one) == hash(other)
     else:
