@@ -4,7 +4,7 @@
 
 Works in a copy of the tree, which it removes. The tests of a module are the files of tests/theory or tests/numerics
 that name it, one of its functions, or a module of its room that imports it, at most three, those that name most of them
-first.
+first, and its doctests.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def main():
             changed, said = mutated(text, number)
             (Path(folder) / place).write_text(changed)
             tests = tests_of(path, options.side)
-            alive = survives(Path(folder), tests, options.seconds)
+            alive = survives(Path(folder), [*tests, "--doctest-modules", str(place)], options.seconds)
             (Path(folder) / place).write_text(text)
             survivors += alive
             print("SURVIVED" if alive else "seen    ", place, said, flush=True)

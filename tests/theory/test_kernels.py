@@ -170,6 +170,24 @@ def test_symbolic_formulas_hold_for_symbolic_degree_and_dimension():
         assert abs(sp.N(difference, 30)) < 1e-25
 
 
+@pytest.mark.parametrize(("power", "degree", "dim"), [(2, 2, 4), (3, 0, 3), (3, 1, 2), (4, 5, 7)])
+def test_a_symbolic_degree_of_a_power_times_an_exponential(power, degree, dim):
+    """w_k[t^n e^{at}] with k and d free, against mpmath's quadrature over the overlap."""
+    free = th.Kernel(th.t**power * sp.exp(th.beta * th.t)).multiplier(th.k, th.d)
+    value = sp.N(free.subs({th.k: degree, th.d: dim, th.beta: 2}), 25)
+
+    def part(angle):
+        t, order = mpmath.cos(angle), mpmath.mpf(dim - 2) / 2
+        harmonic = mpmath.cos(degree * angle) if dim == 2 else mpmath.gegenbauer(degree, order, t)
+        scale = 1 if dim == 2 else mpmath.gegenbauer(degree, order, 1)
+        return t**power * mpmath.exp(2 * t) * harmonic / scale * mpmath.sin(angle) ** (dim - 2)
+
+    with mpmath.workdps(25):
+        mass = mpmath.quad(lambda angle: mpmath.sin(angle) ** (dim - 2), [0, mpmath.pi])
+        expected = mpmath.quad(part, [0, mpmath.pi / 2, mpmath.pi]) / mass
+    assert abs(value - expected) < 1e-15
+
+
 @given(degree=integers(0, 10), dim=integers(2, 12))
 def test_at_beta_zero_only_the_constant_is_left(degree, dim):
     """h = 1 by definition: exact and certified, and W = t has the single multiplier <t^2> = 1/d at degree 1."""
