@@ -200,6 +200,8 @@ def test_linear_law_reaches_one_after_the_lifetime(clusters, beta, model, start)
         fastest = max(real(cl.mode_rate(m, clusters, beta, model=model, digits=25)) for m in modes)
         time = real(lifetime(clusters, beta, perturbation=start, model=model, digits=25))
         assert abs(exact(start) * mpmath.exp(fastest * time) - 1) < mpmath.mpf(10) ** -20
+        folding = real(lifetime(clusters, beta, model=model, digits=25))  # in which it grows by e, from 1/e
+        assert abs(fastest * folding - 1) < mpmath.mpf(10) ** -20
 
 
 # antipodal clusters
