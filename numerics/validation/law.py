@@ -24,6 +24,7 @@ ROOMS = (
     "expansions",
     "noise",
     "clusters",
+    "arrangements",
     "synchronization",
     "low_temperature",
 )

@@ -10,10 +10,13 @@ import numpy as np
 
 from gegenflow import theory as th
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.validation.case import Case, other_model
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.validation.case import MOST_DEGREES, Case, other_model, simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival, told
-from gegenflow.numerics.validation.density_rates import crossing_parameter
+from gegenflow.numerics.validation.density_rates import crossing_parameter, measure_rates
 from gegenflow.numerics.validation.law import law
+from gegenflow.numerics.validation.measurements import Unmeasurable
+from gegenflow.theory.symbols import beta as BETA
 
 
 @law(
@@ -75,3 +78,87 @@ def stability_threshold(
         Rival("threshold in dim + 1", threshold(dim + 1, model)),
     )
     yield Check(f"{case} degree {degree} noise", predicted, found, error, rivals=rivals)
+
+
+@law(
+    "boundaries of any kernel under noise",
+    r"\max_k L_k\Big(w_k[W] - \frac1\kappa\Big) \ \text{is attained at two degrees}, \quad W' = h "
+    r"\quad (\mathrm{SA}: w_k[W]/w_0[h])",
+    source="derived here",
+    rivals=("no noise", "boundary of the other model", "boundary in dim + 1"),
+    dim=(2, 100),
+    beta=(0.2, 50),
+)
+def boundaries_of_any_kernel(
+    rng: np.random.Generator, *, dim: int = 3, beta: Any = 4, model: str = "usa", kernel: Any = None, noise: Any = "0.2"
+) -> Iterator[Check]:
+    """Every boundary between beta/2 and 2 beta at which the measured rates of two degrees cross, or one vanishes."""
+    if kernel is not None and not kernel.weight.has(BETA):
+        raise Refused("kernel", kernel.weight, "it holds no beta, so it has no boundary in beta")
+    case, weight = Case(dim, beta, model, kernel, noise), "exp(beta*t)" if kernel is None else kernel
+    ends = case.value / 2, 2 * case.value
+
+    def edges(**other: Any) -> list[tuple[tuple[int, int], float]]:
+        parts: dict[str, Any] = {"dim": dim, "model": model, "noise": noise} | other
+        reach = tuple(map(repr, ends if not other else (ends[0] / 2, ends[1] * 2)))
+        found = th.boundaries(weight, parts.pop("dim"), reach, max_degree=MOST_DEGREES, digits=17, **parts)
+        return [((edge.below, edge.above), float(edge.value)) for edge in found.boundaries]
+
+    def flow_at(b: float) -> Flow:
+        return Flow(beta=b, kernel=kernel, model=model, noise=case.flow.noise)
+
+    predicted = edges()
+    if not predicted:
+        raise Unmeasurable("beta", beta, f"no boundary of degrees up to {MOST_DEGREES} lies within a factor 2 of it")
+    wrong = {
+        "no noise": edges(noise=0),
+        "boundary of the other model": edges(model=other_model(model)),
+        "boundary in dim + 1": edges(dim=dim + 1),
+    }
+    cuts = [ends[0], *(value for _, value in predicted), ends[1]]
+    for place, (pair, value) in enumerate(predicted, 1):
+        between = (cuts[place - 1] + value) / 2, (value + cuts[place + 1]) / 2
+        found, error = crossing_parameter(flow_at, dim, pair, between)
+        others = (Rival(name, at) for name, found_there in wrong.items() for which, at in found_there if which == pair)
+        rivals = told(value, *others)
+        yield Check(f"{case} degrees {pair[0]} and {pair[1]}", value, found, error, rivals=rivals)
+
+
+@law(
+    "stability diagram",
+    r"\#\{k : \gamma_k(\beta) > L_k/\kappa\} = \#\{k : \kappa > \kappa_k(\beta)\}",
+    source="derived here; arXiv 2606.05140 for the thresholds",
+    rivals=("K in the place of kappa", "degrees of the other model", "degrees in dim + 1"),
+    degree=(2, 6),
+    dim=(2, 100),
+    beta=(0.2, 50),
+)
+def stability_diagram(
+    rng: np.random.Generator, *, dim: int = 3, beta: Any = 4, model: str = "usa", degree: int = 3
+) -> Iterator[Check]:
+    """How many degrees grow at beta/2, beta and 2 beta, where by theory 1, 2, ... and ``degree`` of them do."""
+    for factor in (0.5, 1, 2):
+        b = factor * simulation_beta(beta)
+
+        def thresholds(dim: int = dim, model: str = model, b: float = b) -> Any:
+            degrees = range(1, degree + 2)
+            return np.array([float(th.noise_threshold(k, dim, repr(b), model=model, digits=17)) for k in degrees])
+
+        right = thresholds()
+        others = {
+            "K in the place of kappa": 2 * right,
+            "degrees of the other model": thresholds(model=other_model(model)),
+            "degrees in dim + 1": thresholds(dim=dim + 1),
+        }
+        for kappa in np.sqrt(right[:-1] * right[1:]):
+            rates, errors = measure_rates(Flow(beta=b, model=model, noise=1 / kappa), dim, degree + 1)
+            undecided = int(np.sum(np.abs(rates) < 3 * errors))
+            predicted, found = int(np.sum(kappa > right)), int(np.sum(rates > 0))
+            rivals = told(predicted, *(Rival(name, float(np.sum(kappa > other))) for name, other in others.items()))
+            yield Check(
+                f"dim {dim} {model.upper()} beta {b:g} kappa {kappa:.6g} degrees that grow",
+                predicted,
+                found,
+                0.01 + undecided,
+                rivals=rivals,
+            )
