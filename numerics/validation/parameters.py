@@ -57,7 +57,8 @@ class Parameter:
 
         needed = f"it must be a number from {self.least:,} to {self.most:,}"
         exact = check_real(value, self.name, needed, least=0, symbols=False)
-        if not self.least <= exact <= self.most:
+        low, high = (check_real(repr(end), self.name, needed, symbols=False) for end in (self.least, self.most))
+        if not low <= exact <= high:
             raise Refused(self.name, value, needed)
         return value
 

@@ -10,6 +10,7 @@ from hypothesis.strategies import DrawFn, composite, floats, integers, sampled_f
 from support.law_table import in_a_cell
 
 from gegenflow import numerics as nm
+from gegenflow import theory as th
 from gegenflow.numerics.validation import own_tokens
 from gegenflow.numerics.validation.law import law_named, laws
 
@@ -34,6 +35,14 @@ SMALL = {
     },
     "sines and cosines": {"beta": number(0.5, 6), "model": MODELS, "degree": integers(1, 4)},
     "boundaries by simulation": {"dim": integers(2, 12), "degree": integers(1, 4), "model": MODELS},
+    "boundaries of any kernel under noise": {
+        "dim": integers(2, 8),
+        "beta": number(3, 5),
+        "model": MODELS,
+        "noise": sampled_from(["0", "0.05"]),
+        "kernel": sampled_from([None, th.Kernel("exp(beta*t) + exp(-beta*t)/2"), th.Kernel("exp(beta*t) + t**3")]),
+    },
+    "stability diagram": {"dim": integers(2, 12), "beta": number(1, 5), "model": MODELS, "degree": integers(2, 4)},
     "stability threshold under noise": {
         "dim": integers(2, 12),
         "beta": number(0.5, 6),
@@ -61,6 +70,7 @@ SMALL = {
     "angles of emerging clusters": {"beta": number(2, 7), "model": MODELS, "tokens": 4000},
     "intra-cluster rate": {"beta": number(1, 8), "model": MODELS, "clusters": integers(1, 6), "tokens": integers(2, 4)},
     "inter-cluster rates": {"beta": number(1, 8), "model": MODELS, "clusters": integers(2, 8)},
+    "escape of equal clusters": {"beta": number(0.5, 10), "model": MODELS, "clusters": integers(2, 9)},
     "spectra of arrangements": {
         "solid": sampled_from(["simplex", "cross-polytope", "antipodal", "cube", "icosahedron"]),
         "dim": integers(2, 4),
@@ -195,6 +205,18 @@ def test_parameters_of_laws_out_of_range_are_refused(names, given, message):
     """One sentence that names the value and what is allowed, before anything is simulated."""
     with pytest.raises(ValueError, match=message):
         nm.validate(*names, **given)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_ends_of_a_range_are_in_it(name):
+    """As a law states them and as a user would write them; what lies beyond is refused."""
+    for one in law_named(name).parameters.values():
+        if one.kind in ("exact", "real", "whole"):
+            for end in (one.least, one.most):
+                assert one.take(str(end) if one.kind == "exact" else end) is not None
+        if one.kind == "exact" and one.most:
+            with pytest.raises(ValueError, match=f"{one.name} .* from"):
+                one.take(f"{one.most}.0001" if isinstance(one.most, int) else f"{one.most}0001")
 
 
 def test_a_law_is_tried_at_every_dim_and_model_that_is_given():
