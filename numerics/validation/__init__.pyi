@@ -15,4 +15,5 @@ from .measurements import uniform_rates as uniform_rates
 from .own_tokens import validate_tokens as validate_tokens
 from .parameters import Parameter as Parameter
 from .plots import plot_checks as plot_checks
+from .plots import plot_sweep as plot_sweep
 from .report import Report as Report

@@ -37,8 +37,9 @@ def validate(
 ) -> Report:
     """Put laws of the theory on trial by simulation: those named, the quick ones, or with ``everything`` all.
 
-    Each law is tried at the given ``parameters`` that it has, at its defaults else (:func:`~.laws` lists them); at
-    every dim of ``dims`` and model of ``models``, for which ``dim`` and ``model`` are short. Without a name the central
+    Each law is tried at the given ``parameters`` that it has, at its defaults else (:func:`~.laws` lists them); of a
+    list of values at each, in its order, and at every dim of ``dims`` and model of ``models``, for which ``dim`` and
+    ``model`` are short (the last list runs fastest). Without a name the central
     laws of growth, energy and clusters are tried, in dims 2 and 3 for both models unless given, and where nothing is
     given the other quick ones too, once each. ``rng`` is the seed, a whole number or None. An interrupt keeps the
     checks made so far; what cannot be measured, such as an exact start in high dim, is named in the notes.
@@ -46,6 +47,8 @@ def validate(
     >>> report = validate("hitting times", tokens=4, beta="0.5")
     >>> report.passed, report.checks[0].name
     (True, 'n = 4 USA beta 0.5 overlap 0.9')
+    >>> [check.name for check in validate("hitting times", beta=[1, 2], overlap="0.5").checks]
+    ['n = 8 USA beta 1 overlap 0.5', 'n = 8 USA beta 2 overlap 0.5']
     >>> validate("planted modes", runs=8)
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: runs 8: planted modes takes dim, beta, model, kernel
@@ -58,6 +61,8 @@ def validate(
     lists = {"dim": _several("dims", dims, check_dim), "model": _several("models", models, _model)}
     lists = {name: values for name, values in lists.items() if values}
     lists |= {name: [parameters.pop(name)] for name in ("dim", "model") if parameters.get(name) is not None}
+    swept = [name for name, value in parameters.items() if isinstance(value, list | tuple | np.ndarray)]
+    lists |= {name: _listed(name, parameters.pop(name)) for name in swept}
     parameters = {name: value for name, value in parameters.items() if value is not None}
     chosen = [law_named(name) for name in names] or _unnamed(everything, bool(lists or parameters))
     _check_taken(chosen, [*lists, *parameters], parameters)
@@ -65,9 +70,13 @@ def validate(
     jobs = [(one, case) for one in chosen for case in _cases(one, lists, parameters, central=central)]
     for one, case in jobs:
         one.values(case)
-    facts = {"laws": list(names), "rng": rng} | {f"{k}s": list(v) for k, v in lists.items()}
-    facts |= {name: value if isinstance(value, int | float) else str(value) for name, value in parameters.items()}
+    facts = {"laws": list(names), "rng": rng} | {f"{k}s": [_plain(x) for x in v] for k, v in lists.items()}
+    facts |= {name: _plain(value) for name, value in parameters.items()}
     return _tried(jobs, facts, rng, progress)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float) else str(value)
 
 
 def _tried(jobs: Sequence[tuple[Law, dict[str, Any]]], facts: dict[str, Any], rng: Any, progress: bool) -> Report:
@@ -120,8 +129,10 @@ def _model(model: Any) -> str:
 
 
 def _several(name: str, given: Any, check: Any) -> list[Any]:
-    if given is None:
-        return []
+    return [] if given is None else list(dict.fromkeys(check(one) for one in _listed(name, given)))
+
+
+def _listed(name: str, given: Any) -> list[Any]:
     if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray) or len(given) == 0:
         raise Refused(name, repr(given), "it must be a list of at least one")
-    return list(dict.fromkeys(check(one) for one in given))
+    return given.tolist() if isinstance(given, np.ndarray) else list(given)

@@ -57,7 +57,7 @@ WITHOUT_A_SOURCE = {
     *("critical_table", "growth_table", "Refused"),
     *("laws", "law_named", "Parameter", "Rival"),
     *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Clustering", "Prospect"),
-    *("plot_checks", "plot_density", "plot_power", "plot_trajectories"),
+    *("plot_checks", "plot_sweep", "plot_density", "plot_power", "plot_trajectories"),
     # one line of elementary geometry or statistics, stated in full
     *("lattice", "normalize", "uniform", "cluster_labels", "HarmonicAmplitude", "HarmonicPower"),
     *("cluster_angles", "energy_gain", "prospects", "harmonic_overlap"),

@@ -85,6 +85,7 @@ NUMERICS = {
     "validation.plot_checks": {
         "report": nm.validation.Report((nm.validation.Check("b", 1.0, 1.0, 0.1),), {}, "complete", 1.0)
     },
+    "validation.plot_sweep": {"checks": [nm.validation.Check("b", 1.0, 1.0, 0.1)], "values": [2.0]},
     "planted_rates": {"dim": 2, "beta": 0.0, "max_degree": 1, "window": 0.1},
     "uniform_rates": {"dim": 2, "beta": 0.0, "max_degree": 1, "window": 0.1, "tokens": 9, "runs": 4},
     "validation.energy_gain": {"start": PAIR, "beta": 1.0, "t_end": 0.1},

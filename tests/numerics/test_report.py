@@ -267,3 +267,35 @@ def test_plot_checks_sets_a_failed_check_apart():
     agreed, failed = ((c.lines[0].get_color(), c.lines[0].get_marker()) for c in ax.containers)
     assert agreed[0] != failed[0]
     assert agreed[1] != failed[1]
+
+
+def test_plot_sweep_draws_predictions_bars_and_each_rival_in_a_shape():
+    """Three bars about what was measured, the line of what was predicted, one marker a rival, a cross where it fails."""
+    rivals = (nm.validation.Rival("twice", 4.0), nm.validation.Rival("none", 0.0))
+    shown = [check(rivals=rivals), check(measured=9.0, rivals=rivals[:1])]
+    ax = nm.validation.plot_sweep(shown, [1, 3], ax=Figure().add_subplot(), capsize=5)
+    predicted, *_ = lines = ax.lines
+    np.testing.assert_array_equal(predicted.get_xydata(), [[1, shown[0].predicted], [3, shown[1].predicted]])
+    (bars,) = ax.containers[0].lines[2]
+    middle, half = shown[0].measured, 3 * shown[0].error
+    np.testing.assert_allclose(bars.get_segments()[0], [[1, middle - half], [1, middle + half]])
+    drawn = {line.get_label(): (line.get_marker(), line.get_xydata().tolist()) for line in lines}
+    assert drawn["rival: twice"] == ("D", [[1, 4], [3, 4]])
+    assert drawn["rival: none"] == ("^", [[1, 0]])
+    assert [line.get_xydata().tolist() for line in lines if line.get_marker() == "X"] == [[[3, 9]]]
+    bare = nm.validation.plot_sweep(shown, [1, 3], ax=Figure().add_subplot(), rivals=False)
+    assert not any("rival" in str(line.get_label()) for line in bare.lines)
+
+
+def test_validate_takes_lists_of_any_parameter():
+    """Every combination in order, the last list fastest; an empty list is refused, and what is wrong in one."""
+    given = {"beta": [1, "1.5"], "overlap": ("0.3", "0.5"), "rng": 1}
+    shown = nm.validate("hitting times", tokens=3, **given)
+    assert [check.name.split("USA ")[1] for check in shown.checks] == [
+        f"beta {beta} overlap {overlap}" for beta in (1, "1.5") for overlap in ("0.3", "0.5")
+    ]
+    assert shown.passed
+    assert (shown.parameters["betas"], shown.parameters["overlaps"]) == ([1, "1.5"], ["0.3", "0.5"])
+    for wrong, message in (({"beta": []}, "beta"), ({"beta": [1, 800]}, "beta 800")):
+        with pytest.raises(nm.Refused, match=message):
+            nm.validate("hitting times", **wrong)

@@ -141,6 +141,7 @@ NO_VALUES = {
     "Interrupted": "raised, never returned",
     "Refused": "raised, never returned: below",
     "plot_checks": "draws on axes, which are those of matplotlib",
+    "plot_sweep": "draws on axes",
     "plot_density": "draws on axes",
     "plot_power": "draws on axes",
     "plot_trajectories": "draws on axes",
