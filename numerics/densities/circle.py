@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from gegenflow.numerics.densities.density import check_coefficients, summary
+from gegenflow.numerics.densities.density import check_coefficients, sum_of_motions, summary
 from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.tokens.arguments import check_whole, real_array
@@ -126,6 +126,8 @@ class CircleDensity(Value):
 
         Source: arXiv 2410.23228.
         """
+        if flow.heads:
+            return sum_of_motions(self, flow, "solve_density")
         top, degree = self.max_degree, np.arange(self.max_degree + 1)
         value, potential = self.multipliers(flow)
         force = 1j * degree * potential

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.heads import isotropic
 from gegenflow.numerics.tokens.arguments import check_array, check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension, mass_tolerance
 from gegenflow.numerics.tokens.refusals import Refused
@@ -50,6 +51,23 @@ class Density(Protocol):
     def multipliers(self, flow: Flow) -> tuple[Array, Array]: ...
 
     def motion(self, flow: Flow) -> Callable[[Array], Array]: ...
+
+
+def sum_of_motions(density: Density, flow: Flow, solver: str) -> Callable[[Array], Array]:
+    """The motion under several heads, whose matrices are multiples of the identity.
+
+    >>> from gegenflow.numerics.densities.circle import CircleDensity
+    >>> from gegenflow.numerics.fields.parts import Head
+    >>> density, head = CircleDensity(np.array([1e-9, 0.0])), Head(beta=0)
+    >>> (density.motion(Flow(heads=[head, head]))(density.coefficients) / 1e-9).round(12) + 0.0  # 1/2 each
+    array([1., 0.])
+    """
+    parts = [(gain, density.motion(one)) for gain, one in isotropic(flow, solver)]
+
+    def motion(coefficients: Array) -> Array:
+        return sum((gain * one(coefficients) for gain, one in parts), np.zeros_like(coefficients))
+
+    return motion
 
 
 def density_power(density: Density, max_degree: int) -> Array:

@@ -16,6 +16,7 @@ from gegenflow.numerics.densities.density import (
     checked_mass,
     coarser,
     function_values,
+    sum_of_motions,
     summary,
 )
 from gegenflow.numerics.densities.sphere_grid import SphereGrid, harmonic_layout, packed
@@ -139,6 +140,8 @@ class SphereDensity(Value):
 
         Source: arXiv 2410.23228 for the equation, derived here for the weak form.
         """
+        if flow.heads:
+            return sum_of_motions(self, flow, "solve_density")
         top = self.max_degree
         if top == 0:
             return np.zeros_like

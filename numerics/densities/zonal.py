@@ -13,6 +13,7 @@ from gegenflow.numerics.densities.density import (
     checked_mass,
     coarser,
     function_values,
+    sum_of_motions,
     summary,
 )
 from gegenflow.numerics.densities.zonal_harmonics import (
@@ -127,6 +128,8 @@ class ZonalDensity(Value):
 
         Source: arXiv 2410.23228 for the equation, derived here for the weak form.
         """
+        if flow.heads:
+            return sum_of_motions(self, flow, "solve_density")
         top, dim = self.max_degree, self.dim
         value, potential = self.multipliers(flow)
         scale = flow.unit

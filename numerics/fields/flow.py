@@ -55,8 +55,9 @@ class Flow(Value):
     .. math:: \dot x = P_x A \ \text{("post", the default)}, \qquad \dot x = P_x A/s,\quad
               \dot r = \langle x, A\rangle\, r/s, \qquad s = r \ \text{("pre")}, \quad s = r|A| \ \text{("peri")}
 
-    ``heads``, several :class:`Head` in place of one weight and its matrices, ``causal``, a :class:`Causal` mask, and
-    ``random_layers``, a :class:`RandomLayers`, describe systems that no solver takes so far.
+    ``heads``, several :class:`Head` in place of one weight and its matrices, add their outputs, each in SA divided by a
+    normaliser of its own. ``causal``, a :class:`Causal` mask, and ``random_layers``, a :class:`RandomLayers`, describe
+    systems that no solver takes so far.
 
     >>> Flow(beta=5, noise=0.1), Flow(beta=5) == Flow(beta=5.0), Flow(beta=5).attention
     (Flow(beta=5.0, noise=0.1), True, 5.0)
@@ -138,8 +139,8 @@ class Flow(Value):
 
     @property
     def plain(self) -> bool:
-        """Whether tokens are queries, keys and values themselves."""
-        return self.query_key is None and self.value is None
+        """Whether tokens are queries, keys and values themselves, of one head."""
+        return self.query_key is None and self.value is None and not self.heads
 
     def _scaled(self, scaled: object) -> bool:
         if not isinstance(scaled, bool):

@@ -4,9 +4,8 @@ Dense sums are accurate relative to each force; all others relative to the large
 tolerance that can be asked for.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from math import floor, inf, log10
+from dataclasses import replace
+from math import floor, log10
 from typing import Unpack
 
 import numpy as np
@@ -15,9 +14,11 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.fields.cells import Cells
 from gegenflow.numerics.fields.circle import Circle
 from gegenflow.numerics.fields.dense import Dense
+from gegenflow.numerics.fields.field import FINEST, Field, HeadFields
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.fields.heads import head_flows
 from gegenflow.numerics.fields.sphere import Sphere
-from gegenflow.numerics.fields.sums import Method, NotSmooth, Pair, Size, matrices, size_of
+from gegenflow.numerics.fields.sums import Method, NotSmooth, Size, matrices, size_of
 from gegenflow.numerics.fields.tiles import Tiles
 from gegenflow.numerics.fields.weights import check_fit
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
@@ -26,69 +27,12 @@ from gegenflow.numerics.tokens.refusals import Refused
 METHODS: dict[str, Method] = {method.name: method for method in (Cells(), Circle(), Sphere(), Tiles(), Dense())}
 """In the order in which they are asked."""
 
-FINEST, COARSEST = 1e-13, 1e-3  # tolerances that a series is asked for
+COARSEST = 1e-3  # tolerance that a series is asked for, down to FINEST
 LARGEST_BETA_FLOAT32 = 80.0  # exp(beta) overflows float32 just above 88
 SMALLEST_BETA_FLOAT32 = -42.0  # exponents beta (t - 1) stay within the range of the tiles
 RESOLVED = 1e-9  # of what a token sums up: larger errors of the sums are no longer small, ...
 LOOKED_AT, LOOKED_OVER = 32, 512  # ... as seen at so many tokens, of so many first, and of more where these do not tell
 CHOSEN = 10  # tolerances of a step that the error of the sums may add up to over a run where they are chosen
-
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    r"""The velocity of weighted tokens under attention: how its sums are taken, and how exact they are.
-
-    ``method`` names the sums; ``error`` estimates what they are off by, relative to ``largest`` =
-    :math:`(\max|h|\sqrt{1-t^2}, \max|h|)`, the largest force and value of the kernel, and is zero for dense sums of the
-    exponential, exact to rounding relative to each force; ``own`` is h(1), the value of a token for itself, or 0 for a
-    kernel that may be negative.  ``sums`` maps tokens, shape=[n, dim], and weights to drift and normaliser in units of
-    :math:`e^\beta` (one for a kernel), ``angle_sums`` angles, shape=[n], where the method takes them.  ``scaled``,
-    shape=[n], holds the weights, for USA times that unit; ``tol`` is what the sums were asked for.
-    """
-
-    method: str
-    model: str
-    scaled: Array
-    error: float
-    largest: tuple[float, float]
-    own: float
-    sums: Callable[..., Pair]
-    angle_sums: Callable[..., Pair] | None = None
-    tol: float = FINEST
-
-    def __call__(self, state: Array, out: Array) -> None:
-        """Write the velocities of tokens, or the angular speeds of angles, into ``out``, of the shape of ``state``."""
-        divided, room = self.model == "sa", np.empty(len(state), state.dtype)
-        drift, normalizer = self.sums(state, self.scaled, out=(out, room), normalizer=divided)
-        if not divided:
-            return
-        if not (normalizer > 0).all():
-            row = int(np.flatnonzero(~(normalizer > 0))[0])
-            raise FloatingPointError(
-                f"the normaliser of token {row} is {normalizer[row]:.3g}: SA divides by it and needs it positive"
-            )
-        np.divide(drift, normalizer if state.ndim == 1 else normalizer[:, None], out=out)
-
-    def velocity_error(self, tokens: Array) -> float:
-        r"""An estimate of the largest error of any velocity at given tokens, shape=[n, dim].
-
-        .. math:: \varepsilon\,e^\beta \max|f| \ \text{(USA)}, \qquad
-                  \varepsilon \max_i \Big(\frac{\max|f|}{Z_i} + \frac{\max|h|\,|F_i|}{Z_i^2}\Big) \ \text{(SA)}, \qquad
-                  f = h\sqrt{1-t^2}
-
-        with :math:`\varepsilon` = ``error``; :math:`Z_i`, less its own error, is at least ``own`` times the weight of
-        the token, and infinity is the answer where that leaves nothing positive.  Source: derived here.
-        """
-        if self.error == 0:
-            return 0.0
-        force, value = self.largest
-        if self.model == "usa":
-            return self.error * force * float(self.scaled.sum())
-        drift, normalizer = self.sums(tokens, self.scaled)
-        least = np.maximum(normalizer - self.error * value, self.own * self.scaled)
-        if not (least > 0).all():
-            return inf
-        return self.error * float((force / least + value * np.linalg.norm(drift, axis=1) / least**2).max())
 
 
 def prepare_field(
@@ -99,7 +43,7 @@ def prepare_field(
     method: str = "auto",
     accuracy: float = 0.0,
     tol: float | None = None,
-) -> Field:
+) -> Field | HeadFields:
     r"""The field of tokens like the given ones, by a method, to an accuracy of the velocity; arguments already checked.
 
     "auto" takes the fastest sums whose :meth:`Field.velocity_error` at ``tokens`` is at most ``accuracy``: in dim 2 the
@@ -119,12 +63,21 @@ def prepare_field(
 
     Raises ValueError as :func:`check_method` does, and for a named method that the kernel is too rough for.
     """
+    check_method(method, tokens.shape[1], flow)
+    if not flow.heads:
+        return _chosen_field(tokens, weights, flow, method, accuracy, tol)
+    gains, flows = zip(*head_flows(flow), strict=True)
+    share = accuracy / sum(map(abs, gains)) if any(gains) else 0.0
+    return HeadFields(tuple(_chosen_field(tokens, weights, one, method, share, tol) for one in flows), gains)
+
+
+def _chosen_field(tokens: Array, weights: Array, flow: Flow, method: str, accuracy: float, tol: float | None) -> Field:
+    """The field of one head."""
     n, dim = tokens.shape
-    check_method(method, dim, flow)
     if flow.layer_norm != "post" and flow.value is None:  # the length of the output counts, too
         flow = replace(flow, value=np.eye(dim))
     size = size_of(flow)
-    if tol is not None:
+    if tol is not None and method != "auto":
         return _field(METHODS[method], flow, weights, size, tol)
     if method != "auto":
         try:
@@ -152,8 +105,13 @@ def check_method(method: str, dim: int, flow: Flow) -> None:
     """
     if method not in ("auto", *METHODS):
         raise Refused("method", method, f"choose from {', '.join(('auto', *METHODS))}")
-    for name, matrix in (("query_key", flow.query_key), ("value", flow.value)):
-        check_fit(name, matrix, dim)
+    for part in flow.heads or (flow,):
+        for name, matrix in (("query_key", part.query_key), ("value", part.value)):
+            check_fit(name, matrix, dim)
+    if flow.heads:
+        for _, one in head_flows(flow):
+            check_method(method, dim, one)
+        return
     if method == "auto" or _takes(METHODS[method], dim, flow):
         return
     if given := " and ".join(f"a {name}" for name in sorted(matrices(flow))):
@@ -199,12 +157,16 @@ def attention_field(
     >>> attention_field([[1.0, 0.0], [-0.6, 0.8], [0.8, 0.6]], kernel=lambda t: np.maximum(t, 0))[0].round(15)
     array([0.  , 0.16])
 
-    Raises ValueError for bad tokens or weights, as :class:`Flow` does, for a flow with noise, several heads, a mask,
+    Raises ValueError for bad tokens or weights, as :class:`Flow` does, for a flow with noise, a mask,
     random layers or a layer norm other than "post", for SA where :math:`Z_i \le 0`, and as :func:`check_method` does.
     Source: arXiv 2410.23228, its USA and SA models; 2312.10794 for the matrices.
     """
     flow = flow_of(flow, short)
-    check_parts(flow, "attention_field", "query_key", "value")
+    check_parts(flow, "attention_field", "query_key", "value", "heads")
+    if flow.heads:
+        options = {"weights": weights, "method": method}
+        fields = (gain * attention_field(tokens, one, **options) for gain, one in head_flows(flow))  # type: ignore[arg-type]
+        return sum(fields, np.zeros_like(tokens, dtype=np.float64))
     rows = check_tokens(tokens)
     if method == "tiles" and np.asarray(tokens).dtype == np.float32:
         if flow.model == "usa" and flow.exponent > LARGEST_BETA_FLOAT32:
@@ -251,7 +213,7 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
 
     Source: derived here.
     """
-    field = prepare_field(tokens, weights, flow)
+    field = _chosen_field(tokens, weights, flow, "auto", 0.0, None)
     if field.error == 0 or not flow.plain:
         return field
     rows = tokens[np.linspace(0, len(tokens) - 1, min(len(tokens), LOOKED_AT)).astype(np.int64)]
@@ -263,7 +225,7 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
         if needed <= float((values @ weights[::step]).min()):
             return field
         step = 1 if 1 < step < 8 else step // 8
-    return prepare_field(tokens, weights, flow, method="dense")
+    return _chosen_field(tokens, weights, flow, "dense", 0.0, None)
 
 
 def _takes(method: Method, dim: int, flow: Flow) -> bool:
@@ -295,6 +257,6 @@ def _field(method: Method, flow: Flow, weights: Array, size: Size, tol: float) -
         largest=(size.force, size.value),
         own=size.own,
         sums=sums.take,
-        angle_sums=sums.take if sums.angles else None,
+        angles=sums.angles,
         tol=tol,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.fields.heads import head_flows
 from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
 from gegenflow.numerics.integrators.runge_kutta import Velocity
 from gegenflow.numerics.tokens.geometry import Array
@@ -199,8 +200,11 @@ def default_step(flow: Flow, dim: int) -> float:
     >>> round(default_step(Flow(beta=2, query_key=4.5 * np.eye(3), noise=0.01, model="sa"), 3), 15)
     0.01
 
-    Source: derived here.
+    The rates of several heads add up.  Source: derived here.
     """
+    if flow.heads:
+        rates = (abs(gain) * STEP_FRACTION / default_step(one, dim) for gain, one in head_flows(flow))
+        return STEP_FRACTION / max(flow.noise * (dim - 1), sum(rates))
     reach, pull = (
         1.0 if matrix is None else float(np.linalg.norm(matrix, 2)) for matrix in (flow.query_key, flow.value)
     )

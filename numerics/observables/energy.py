@@ -1,6 +1,6 @@
 """The energy that attention increases, and how fast it does: of tokens and of densities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, inf, isfinite
 from typing import ClassVar
 
@@ -9,7 +9,8 @@ import numpy as np
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.method import attention_sums, resolved_field
+from gegenflow.numerics.fields.heads import head_flows, isotropic
+from gegenflow.numerics.fields.method import attention_field, attention_sums, resolved_field
 from gegenflow.numerics.fields.weights import LARGEST_BETA
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -34,20 +35,29 @@ class Energy:
     >>> bool(np.isclose(energy, (2 * np.exp(2.0) + 2) / 16, rtol=1e-14))
     True
 
+    Several heads (USA), each with a symmetric B and V = c B, have the sum of c times the energy of each.
+
     Raises ValueError where it overflows, as for ``beta`` > 700 if it is not scaled, in a run with a kernel, whose
     potential is not known, and for other matrices, under which there is none.  Source: arXiv 2410.23228, 2605.04279 for
-    the matrices.
+    the matrices and heads; multiples of them derived here.
     """
 
     name: ClassVar[str] = "energy"
 
     def check(self, flow: Flow) -> None:
         """Refuse a flow that has no such energy."""
+        if flow.heads:
+            for _, one in _gradient_heads(flow, self.name):
+                self.check(one)
+            return
         if flow.kernel is not None:
             raise Refused("kernel", None, "the energy needs beta, as the potential of a kernel is not known")
         _check_gradient(flow, self.name)
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        if flow.heads:
+            parts = _gradient_heads(flow, self.name)
+            return sum(multiple * self(tokens, weights, one) for multiple, one in parts)
         beta = _checked(self, flow)
         if beta == 0:
             mean = weights @ tokens
@@ -58,6 +68,8 @@ class Energy:
 
     def of_density(self, density: Density, flow: Flow) -> float:
         r""":math:`E = \frac{1}{2\beta} (w_0 + \sum_i w_{\deg i} a_i^2)` with the multipliers w of the kernel."""
+        if flow.heads:
+            return sum(gain * self.of_density(density, one) for gain, one in isotropic(flow, self.name))
         beta = _checked(self, flow)
         _check_overflow(flow, 1, self.name)
         value, potential = density.multipliers(flow)
@@ -94,6 +106,9 @@ class Dissipation:
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         self.check(flow)
+        if flow.heads:
+            velocity = attention_field(tokens, replace(flow, noise=0.0), weights=weights, method="auto")
+            return float(weights @ np.einsum("id,id->i", velocity, velocity))
         field = resolved_field(tokens, weights, flow)
         drift, normalizer = field.sums(tokens, weights)
         if flow.plain and np.abs(drift).max() < SLOW * field.error * field.largest[0]:
@@ -111,15 +126,17 @@ class Dissipation:
 
         SA divides by the normaliser, so it is taken in twice as many degrees until it no longer changes.
         """
+        self.check(flow)
         _check_overflow(flow, 2 if flow.model == "usa" else 1, self.name)
+        parts = isotropic(flow, self.name) if flow.heads else ((1.0, flow),)
         top, before = max(density.max_degree, LEAST_DEGREE), inf
         while True:
             wide = density.resized(top)
-            potential = wide.multipliers(flow)[1][wide.degrees]
+            potential = sum(gain * exp(one.exponent) * wide.multipliers(one)[1] for gain, one in parts)[wide.degrees]
             gains = potential * wide.coefficients * wide.motion(flow)(wide.coefficients)
             rate, size = float(gains.sum()), float(np.abs(gains).sum())
             if flow.model == "usa" or abs(rate - before) <= SETTLED * size or top > MOST_DEGREES:
-                return exp(flow.exponent) * rate
+                return rate
             top, before = 2 * top, rate
 
 
@@ -128,8 +145,34 @@ def _checked(energy: Energy, flow: Flow) -> float:
     return float(flow.attention)  # type: ignore[arg-type]
 
 
+def _gradient_heads(flow: Flow, name: str) -> list[tuple[float, Flow]]:
+    """Of each head the c of V = c B, with B symmetric, and a flow with V = B; heads without one are refused."""
+    if flow.model != "usa":
+        raise Refused("model", flow.model, f"several heads have an {name} that grows in USA alone")
+    parts = []
+    for gain, one in head_flows(flow):
+        if one.plain:
+            parts.append((gain, one))
+            continue
+        form, value = _form_and_value(one)
+        multiple = float(np.vdot(form, value) / np.vdot(form, form)) if form.any() else 0.0
+        reach = ROUNDING * np.abs(value).max()
+        if not (np.abs(value - multiple * form) <= reach).all() or not (np.abs(form - form.T) <= reach).all():
+            raise Refused("heads", None, f"the {name} needs a symmetric query_key and a multiple of it as value")
+        parts.append((gain * multiple, Flow(one.beta, one.kernel, form, form)))
+    return parts
+
+
+def _form_and_value(flow: Flow) -> tuple[Array, Array]:
+    form, value = flow.query_key, flow.value
+    dim = len(form) if form is not None else len(value) if value is not None else 0
+    return np.eye(dim) if form is None else form, np.eye(dim) if value is None else value
+
+
 def _check_gradient(flow: Flow, name: str) -> None:
     """Refuse matrices other than a symmetric query_key and a value equal to it, up to rounding."""
+    if flow.heads:
+        _gradient_heads(flow, name)
     given = [matrix for matrix in (flow.query_key, flow.value) if matrix is not None]
     if not given:
         return

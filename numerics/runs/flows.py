@@ -62,6 +62,7 @@ def flow_parameters(flow: Flow) -> dict[str, Any]:
         "noise": flow.noise,
         "model": flow.model,
         "layer_norm": flow.layer_norm,
+        **({"heads": flow.heads} if flow.heads else {}),
     }
 
 

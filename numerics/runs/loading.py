@@ -197,6 +197,8 @@ def _common(facts: Facts, arrays: Arrays, times: Array, count: int) -> dict[str,
     }
     told = facts.pop("flow", None)
     flow = None if told is None else read_flow(told, _group(arrays, FLOW))
+    if flow is not None and flow.heads:
+        known["parameters"]["heads"] = flow.heads
     _check_observe(known["parameters"].get("observe"))
     return known | groups | {"flow": flow, "extra": facts}
 

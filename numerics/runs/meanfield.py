@@ -86,7 +86,7 @@ def solve_density(
     models, 2604.16288 for the noise; the Galerkin form is derived here.
     """
     flow = flow_of(flow, short)
-    check_parts(flow, "solve_density", "noise", smallest_beta=0.0)
+    check_parts(flow, "solve_density", "noise", "heads", smallest_beta=0.0)
     if hasattr(density, "density"):
         raise Refused("density", None, f"it is a {type(density).__name__}: pass its .density on")
     start = density if isinstance(density, Density) else circle_density(density)
@@ -112,6 +112,7 @@ def solve_density(
         "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
         "noise": flow.noise,
         "model": flow.model,
+        **({"heads": flow.heads} if flow.heads else {}),
         "t_end": float(t_end),
         **tolerances,
         "observe": observables_text(observables),

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from gegenflow.numerics.fields.circle import circle_points
+from gegenflow.numerics.fields.field import Field, HeadFields
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.method import CHOSEN, METHODS, Field, prepare_field
+from gegenflow.numerics.fields.method import CHOSEN, METHODS, prepare_field
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Memory, Origin, Status, Stepper
 from gegenflow.numerics.integrators.few_tokens import FewSteps
@@ -97,7 +98,7 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
         velocity = stream_velocity(start.weights, flow)
         stream = stream_steps(velocity, rows, order=settings.order, **steps)
         return Way(stream, lambda line: unit_rows(line.reshape(rows.shape)), basis, sums)
-    if sums.angle_sums is not None:  # in dim 2 half the memory, and no projection
+    if sums.angles:  # in dim 2 half the memory, and no projection
         angles = AdaptiveSteps(sums, np.arctan2(rows[:, 1], rows[:, 0]), order=settings.order, **steps)
         return Way(angles, lambda angle: _as_they_are(circle_points(angle)), basis, sums)
     return Way(AdaptiveSteps(sums, rows, order=settings.order, **steps), _as_they_are, basis, sums)
@@ -165,11 +166,11 @@ def judge_sums(way: Way, start: Start, end: Integration[Array, Any], tol: float)
     if moved <= ADDED_UP * tol:
         return end.status, moved
     what = f"the error of the {sums.method} sums may have moved tokens by {moved:.1e}, beyond the tolerance"
-    remedy = '; method="dense" is exact' if METHODS[sums.method].series else ""
+    remedy = '; method="dense" is exact' if sums.method == "auto" or METHODS[sums.method].series else ""
     return Status(False, f"{end.status}, but {what}{remedy}"), moved
 
 
-def _sums(rows: Array, start: Start, flow: Flow, settings: Settings, t_end: float) -> Field:
+def _sums(rows: Array, start: Start, flow: Flow, settings: Settings, t_end: float) -> Field | HeadFields:
     # With noise their accuracy, and in a run that goes on their tolerance, do not depend on where it starts and ends.
     if settings.step is not None:
         accuracy = CHOSEN_WITH_NOISE / settings.step

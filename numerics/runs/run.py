@@ -242,7 +242,8 @@ class DensityRun(Value):
 
 
 def _facts(run: Run | DensityRun) -> dict[str, object]:
-    parameters = {name: value for name, value in run.parameters.items() if not isinstance(value, np.ndarray)}
+    held = {name for name, value in run.parameters.items() if name == "heads" or isinstance(value, np.ndarray)}
+    parameters = {name: value for name, value in run.parameters.items() if name not in held}  # which the arrays hold
     facts = {"status": asdict(run.status), "parameters": parameters, "version": run.version, "seconds": run.seconds}
     return {**run.extra, **facts, "flow": None if run.flow is None else flow_contents(run.flow)[0]}
 

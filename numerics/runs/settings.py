@@ -278,6 +278,8 @@ def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> 
 
 def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
     given = {"noise": flow.noise or None, "method": None if method in SUMS_ALONE else method}
+    if flow.heads and flow.layer_norm != "post":
+        raise Refused("layer_norm", flow.layer_norm, "with several heads it must be post")
     for name, value in given.items() if flow.layer_norm != "post" else ():
         if value is not None:
             raise Refused(name, value, f'layer_norm "{flow.layer_norm}" goes with dense sums, without noise')

@@ -46,7 +46,7 @@ def measure_rates(
     early. Source: derived here.
     """
     flow = flow_of(flow, short)
-    check_parts(flow, "measure_rates", "noise", smallest_beta=0.0)
+    check_parts(flow, "measure_rates", "noise", "heads", smallest_beta=0.0)
     dim, degrees = check_dim(dim), check_whole("degrees", degrees, 1, 64)
     places = 2 * np.arange(1, degrees + 1) - 1 if dim == 2 else np.arange(degrees)
     tilt = np.zeros((2 if dim == 2 else 1) * max(16, 2 * degrees))

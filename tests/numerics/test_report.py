@@ -270,7 +270,7 @@ def test_plot_checks_sets_a_failed_check_apart():
 
 
 def test_plot_sweep_draws_predictions_bars_and_each_rival_in_a_shape():
-    """Three bars about what was measured, the line of what was predicted, one marker a rival, a cross where it fails."""
+    """Three bars about what was measured, the line of what was predicted, a marker a rival, a cross where it fails."""
     rivals = (nm.validation.Rival("twice", 4.0), nm.validation.Rival("none", 0.0))
     shown = [check(rivals=rivals), check(measured=9.0, rivals=rivals[:1])]
     ax = nm.validation.plot_sweep(shown, [1, 3], ax=Figure().add_subplot(), capsize=5)

@@ -1,0 +1,116 @@
+"""The velocity of tokens under attention, ready to be taken: of one head, and the sum over several."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from gegenflow.numerics.fields.sums import Pair
+from gegenflow.numerics.tokens.geometry import Array
+
+FINEST = 1e-13
+"""The least tolerance that a series is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    r"""The velocity of weighted tokens under attention: how its sums are taken, and how exact they are.
+
+    ``method`` names the sums; ``error`` estimates what they are off by, relative to ``largest`` =
+    :math:`(\max|h|\sqrt{1-t^2}, \max|h|)`, the largest force and value of the kernel, and is zero for dense sums of the
+    exponential, exact to rounding relative to each force; ``own`` is h(1), the value of a token for itself, or 0 for a
+    kernel that may be negative.  ``sums`` maps tokens, shape=[n, dim], and weights to drift and normaliser in units of
+    :math:`e^\beta` (one for a kernel), and where ``angles`` is true angles, shape=[n], too.  ``scaled``, shape=[n],
+    holds the weights, for USA times that unit; ``tol`` is what the sums were asked for.
+    """
+
+    method: str
+    model: str
+    scaled: Array
+    error: float
+    largest: tuple[float, float]
+    own: float
+    sums: Callable[..., Pair]
+    angles: bool = False
+    tol: float = FINEST
+
+    def __call__(self, state: Array, out: Array) -> None:
+        """Write the velocities of tokens, or the angular speeds of angles, into ``out``, of the shape of ``state``."""
+        divided, room = self.model == "sa", np.empty(len(state), state.dtype)
+        drift, normalizer = self.sums(state, self.scaled, out=(out, room), normalizer=divided)
+        if not divided:
+            return
+        if not (normalizer > 0).all():
+            row = int(np.flatnonzero(~(normalizer > 0))[0])
+            raise FloatingPointError(
+                f"the normaliser of token {row} is {normalizer[row]:.3g}: SA divides by it and needs it positive"
+            )
+        np.divide(drift, normalizer if state.ndim == 1 else normalizer[:, None], out=out)
+
+    def velocity_error(self, tokens: Array) -> float:
+        r"""An estimate of the largest error of any velocity at given tokens, shape=[n, dim].
+
+        .. math:: \varepsilon\,e^\beta \max|f| \ \text{(USA)}, \qquad
+                  \varepsilon \max_i \Big(\frac{\max|f|}{Z_i} + \frac{\max|h|\,|F_i|}{Z_i^2}\Big) \ \text{(SA)}, \qquad
+                  f = h\sqrt{1-t^2}
+
+        with :math:`\varepsilon` = ``error``; :math:`Z_i`, less its own error, is at least ``own`` times the weight of
+        the token, and infinity is the answer where that leaves nothing positive.  Source: derived here.
+        """
+        if self.error == 0:
+            return 0.0
+        force, value = self.largest
+        if self.model == "usa":
+            return self.error * force * float(self.scaled.sum())
+        drift, normalizer = self.sums(tokens, self.scaled)
+        least = np.maximum(normalizer - self.error * value, self.own * self.scaled)
+        if not (least > 0).all():
+            return inf
+        return self.error * float((force / least + value * np.linalg.norm(drift, axis=1) / least**2).max())
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFields:
+    r"""The velocity of weighted tokens under several heads, :math:`\sum_h g_h v_h`, each with sums of its own.
+
+    ``fields`` are those of the heads and ``gains`` :math:`g_h` what each is multiplied by; ``method`` is that of all of
+    them, or "auto" where they differ.
+    """
+
+    fields: tuple[Field, ...]
+    gains: tuple[float, ...]
+
+    def __call__(self, state: Array, out: Array) -> None:
+        """Write the velocities of tokens, or the angular speeds of angles, into ``out``, of the shape of ``state``."""
+        part = np.empty_like(out)
+        out[...] = 0.0
+        for gain, field in zip(self.gains, self.fields, strict=True):
+            field(state, part)
+            out += gain * part
+
+    @property
+    def method(self) -> str:
+        """How the sums are taken."""
+        first, *others = {field.method for field in self.fields}
+        return "auto" if others else first
+
+    @property
+    def error(self) -> float:
+        """An estimate of what the sums of any head are off by, relative to its own largest force."""
+        return max(field.error for field in self.fields)
+
+    @property
+    def tol(self) -> float:
+        """What the sums were asked for."""
+        return min(field.tol for field in self.fields)
+
+    @property
+    def angles(self) -> bool:
+        """Whether all heads take angles in the place of tokens."""
+        return all(field.angles for field in self.fields)
+
+    def velocity_error(self, tokens: Array) -> float:
+        """An estimate of the largest error of any velocity at given tokens, shape=[n, dim]."""
+        parts = zip(self.gains, self.fields, strict=True)
+        return sum(abs(gain) * field.velocity_error(tokens) for gain, field in parts)
