@@ -6,7 +6,7 @@ kernel enters through the velocity alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -27,7 +27,7 @@ from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import DensityRun, Run
 from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_rng, check_whole
 from gegenflow.numerics.tokens.clusters import cluster_centres, cluster_labels
-from gegenflow.numerics.tokens.geometry import Array, check_tokens, circle_points, normalize, quadrature, uniform
+from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize, quadrature, uniform
 from gegenflow.numerics.tokens.refusals import Refused
 
 TILT = 1e-5
@@ -258,26 +258,6 @@ def cluster_angles(
     x, y = cluster_centres(run.tokens, labels).T
     angles: Array = np.arctan2(y, x) % (2 * np.pi)
     return angles
-
-
-def nudged_starts(
-    degree: int, *, tokens: int, runs: int, amplitude: float = 0.05, rng: Any = None
-) -> Iterator[tuple[Array, float]]:
-    r"""Uniform tokens on the circle, nudged towards one degree with a random phase, and that phase as they hold it.
-
-    Yields ``runs`` pairs of tokens, shape=[n, 2], and :math:`\arg\mu_k`,
-    :math:`\mu_k = \frac1n\sum_i e^{-ik\theta_i}`. The amplitude exceeds the noise of the tokens, so that the
-    degree wins; one of its maxima lies near the angle pi.
-
-    >>> tokens, phase = next(nudged_starts(3, tokens=20_000, runs=1, rng=0))
-    >>> bool(abs(harmonic_power(tokens, 3)[3] ** 0.5 - 0.05) < 0.02)
-    True
-    """
-    for stream in np.random.default_rng(rng).spawn(runs):
-        angle = stream.uniform(0, 2 * np.pi, tokens)
-        centre = np.pi * (1 + stream.uniform(-0.5, 0.5) / degree)
-        angle -= 2 * max(amplitude, 5 / tokens**0.5) / degree * np.sin(degree * (angle - centre))
-        yield circle_points(angle), float(np.angle(np.exp(-1j * degree * angle).mean()))
 
 
 def follow(start: Array, flow: Flow, t_end: float, **options: Any) -> Run:

@@ -81,6 +81,7 @@ PARAMETERS = _table(
     ("clusters", "whole", "number of equal clusters", 1, 64),
     ("mass", "exact", "mass of the smaller of two clusters", 0, 0.5),
     ("overlap", "exact", "inner product of two tokens", 0, 0.9999),
+    ("resultant", "real", "length of the mean of the tokens at the start", 0.01, 0.99),
     ("time", "exact", "time, in units of the flow", 0, 1000),
     ("scheme", "choice", "layer normalisation", None, ("post", "pre", "peri")),
     (

@@ -86,6 +86,13 @@ SMALL = {
     },
     "lifetime of clusters": {"clusters": integers(3, 6), "beta": number(60, 150)},
     "distance to a Dirac": {"dim": integers(2, 12), "beta": number(0, 2), "model": MODELS, "tokens": integers(4, 50)},
+    "synchronisation from a density": {
+        "dim": integers(2, 8),
+        "beta": number(0, 1),
+        "model": MODELS,
+        "tokens": 100,
+        "resultant": floats(0.2, 0.8),
+    },
     "hitting times of equiangular tokens": {
         "tokens": integers(2, 12),
         "beta": number(0, 5),

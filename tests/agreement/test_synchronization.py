@@ -101,14 +101,16 @@ def test_the_smaller_of_two_antipodal_clusters_holds_above_the_threshold_only(mi
     assert widths[1] > 1.1
 
 
-def test_the_example_finds_the_rates_and_the_starts_that_split(tmp_path):
-    """Rates to 1e-5; gathered starts decay at e^beta, a hundred times and more what the theorem promises."""
-    rates, entrances = load_example("synchronization").main(quick=True, figure=tmp_path / "figure.png")
-    for row in rates.rows:
-        assert float(row["measured"]) == pytest.approx(float(row["predicted"]), rel=1e-5)
-    found = [float(row["of e^beta"]) for row in entrances.rows if row["of e^beta"] != "-"]
-    assert len(found) >= 2
-    assert found == pytest.approx([1.0] * len(found), abs=1e-3)
+def test_the_example_puts_three_laws_on_trial(tmp_path):
+    """Rates to 1e-5 in caps and from densities, a hundred times what the theorem promises; constants of three schemes."""
+    caps, spread, schemes = load_example("synchronization").main(quick=True, figure=tmp_path / "figure.png")
+    assert (len(caps.checks), len(spread.checks), len(schemes.checks)) == (12, 6, 3)
+    for report in (caps, spread, schemes):
+        assert report.passed, str(report)
+    for check in (*caps.checks, *spread.checks):
+        assert check.measured == pytest.approx(check.predicted, rel=1e-5)
+        assert check.refutes(check.rivals[0])
+        assert "1/100" in check.rivals[0].name
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 

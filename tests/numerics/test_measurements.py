@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers
 from scipy.integrate import quad
+from scipy.optimize import brentq
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.validation import measurements
-from gegenflow.numerics.validation.measurements import MOST_NODES, Profile, Unfinished, follow, nudged_starts
+from gegenflow.numerics.validation.measurements import MOST_NODES, Profile, Unfinished, follow
+from gegenflow.numerics.validation.starts import concentrated, nudged_starts
 
 
 def turned(angle):
@@ -150,3 +152,15 @@ def test_follow_refuses_a_run_that_stopped(monkeypatch):
         follow(nm.uniform(5, 2, rng=0), nm.Flow(beta=1), 1.0)
     with pytest.raises(Unfinished, match="the velocity is not finite"):
         nm.planted_rates(2, beta=1.0, max_degree=1, window=0.1)
+
+
+@given(dim=integers(2, 12), resultant=floats(0.05, 0.9))
+def test_concentrated_tokens_have_the_mean_and_are_turned_alike(dim, resultant):
+    """Mean (R, 0, ...) within five standard errors, heights as Langevin's function in dim 3, unit length."""
+    tokens = concentrated(4000, dim, resultant, rng=1)
+    assert np.abs(np.linalg.norm(tokens, axis=1) - 1).max() < 1e-12
+    off = np.abs(tokens.mean(axis=0) - resultant * np.eye(dim)[0])
+    assert (off < 5 * tokens.std(axis=0) / 4000**0.5 + 1e-4).all()
+    if dim == 3:  # E t = coth k - 1/k, E t^2 = 1 - 2 R/k
+        kappa = brentq(lambda k: 1 / np.tanh(k) - 1 / k - resultant, 1e-3, 50)
+        assert np.mean(tokens[:, 0] ** 2) == pytest.approx(1 - 2 * resultant / kappa, abs=0.03)

@@ -17,7 +17,8 @@ from gegenflow.numerics.validation.displacements import (
     rate_with_bar,
 )
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import cluster_angles, follow, nudged_starts
+from gegenflow.numerics.validation.measurements import cluster_angles, follow
+from gegenflow.numerics.validation.starts import nudged_starts
 from gegenflow.theory.clusters import circle, escapes
 
 FORCE = r"f(x) = e^{\beta\cos x}\sin x"
