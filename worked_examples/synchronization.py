@@ -1,10 +1,10 @@
 """Tokens synchronise exponentially: W_2 to the Dirac at the exact rate, and how conservative the theorem is.
 
-Left: W_2 to the limiting Dirac of tokens in a cap decays at the rate e^beta (USA) or 1 (SA), in every dim. Middle: 2000
-tokens of a density whose mean has the length R (von Mises-Fisher). The theorem promises W_2 <= C_0 e^{-t/100} in the end
+Left: W_2 to the limiting Dirac of tokens in a cap decays at the rate e^beta (USA) or 1 (SA), in every dim. Middle:
+tokens of a density whose mean has the length R (von Mises-Fisher). The theorem promises W_2 <= C_0 e^{-t/100} at last
 if beta is small; observed is the rate e^beta. Where beta is large, tokens split into clusters that do not meet by the
-end of the run. Right: equiangular tokens under three normalisations: 1 - g falls like e^{-2t} (Post-LN), and like t^{-2}
-where lengths grow (Pre-LN, Peri-LN), with constants that theory knows.
+end of the run. Right: equiangular tokens under three normalisations: 1 - g falls like e^{-2t} (Post-LN), and like
+t^{-2} where lengths grow (Pre-LN, Peri-LN), with constants that theory knows.
 
 Reference: arXiv 2504.14697 (Chen, Lin, Polyanskiy, Rigollet); 2510.22026 for the normalisations.
 

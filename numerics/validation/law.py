@@ -25,6 +25,7 @@ ROOMS = (
     "noise",
     "clusters",
     "arrangements",
+    "gathering",
     "synchronization",
     "low_temperature",
 )

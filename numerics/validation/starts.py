@@ -50,9 +50,13 @@ def concentrated(n: int, dim: int, resultant: float, *, rng: Any = None) -> Arra
 
     def masses(kappa: float) -> Array:
         weight: Array = (1 - height**2) ** ((dim - 3) / 2) * np.exp(kappa * (height - 1))
-        return weight / weight.sum()
+        shares: Array = weight / weight.sum()
+        return shares
 
-    labels = np.cumsum(masses(brentq(lambda kappa: masses(kappa) @ height - resultant, 0.0, 100.0 * dim)))
+    def excess(kappa: float) -> float:
+        return float(masses(kappa) @ height) - resultant
+
+    labels = np.cumsum(masses(float(brentq(excess, 0.0, 100.0 * dim))))
     t = np.interp(rng.random(n), labels / labels[-1], height)
     side = rng.choice([-1.0, 1.0], (n, 1)) if dim == 2 else normalize(rng.standard_normal((n, dim - 1)))
     return normalize(np.column_stack([t, np.sqrt(1 - t**2)[:, None] * side]))

@@ -102,7 +102,7 @@ def test_the_smaller_of_two_antipodal_clusters_holds_above_the_threshold_only(mi
 
 
 def test_the_example_puts_three_laws_on_trial(tmp_path):
-    """Rates to 1e-5 in caps and from densities, a hundred times what the theorem promises; constants of three schemes."""
+    """Rates to 1e-5 in caps and from densities, a hundred times what the theorem promises; three schemes."""
     caps, spread, schemes = load_example("synchronization").main(quick=True, figure=tmp_path / "figure.png")
     assert (len(caps.checks), len(spread.checks), len(schemes.checks)) == (12, 6, 3)
     for report in (caps, spread, schemes):
