@@ -25,6 +25,7 @@ from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_
 from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import DensityRun, Run
+from gegenflow.numerics.systems.synchronization import SmallestOverlap
 from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_rng, check_whole
 from gegenflow.numerics.tokens.clusters import cluster_centres, cluster_labels
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize, quadrature, uniform
@@ -258,6 +259,29 @@ def cluster_angles(
     x, y = cluster_centres(run.tokens, labels).T
     angles: Array = np.arctan2(y, x) % (2 * np.pi)
     return angles
+
+
+def gathering_times(
+    dim: int, flow: Flow, *, tokens: int, overlap: float, runs: int, t_end: float, rng: Any = None
+) -> Array:
+    """Times at which all overlaps of independent uniform tokens pass a level, inf for not by ``t_end``, shape=[runs].
+
+    Linear between 300 times. More than ``tokens`` dims cost no more: the overlaps at the start are all that counts.
+
+    >>> gathering_times(2, Flow(beta=0), tokens=2, overlap=-1.0, runs=2, t_end=1.0, rng=0)
+    array([0., 0.])
+    """
+    times, found = np.linspace(0, t_end, 301), np.full(runs, np.inf)
+    for place, stream in enumerate(check_rng(rng).spawn(runs)):
+        start = uniform(tokens, dim, rng=stream)
+        if dim > tokens:
+            start = normalize(np.linalg.cholesky(start @ start.T))
+        run = follow(start, flow, t_end, save_at=times, rtol=1e-7, observe=[SmallestOverlap()])
+        least = run.observables["smallest_overlap"]
+        if (least >= overlap).any():
+            i = int(np.argmax(least >= overlap))
+            found[place] = np.interp(overlap, least[i - 1 : i + 1], times[i - 1 : i + 1]) if i else 0.0
+    return found
 
 
 def follow(start: Array, flow: Flow, t_end: float, **options: Any) -> Run:

@@ -9,12 +9,12 @@ import numpy as np
 
 from gegenflow import theory as th
 from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.systems.synchronization import DiracDistance, SmallestOverlap
-from gegenflow.numerics.tokens.geometry import Array, normalize, uniform
+from gegenflow.numerics.systems.synchronization import DiracDistance
+from gegenflow.numerics.tokens.geometry import Array, normalize
 from gegenflow.numerics.validation.case import other_model, simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival, mean_check, told
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import Unfinished, follow
+from gegenflow.numerics.validation.measurements import Unfinished, follow, gathering_times
 from gegenflow.numerics.validation.starts import concentrated
 
 OTHER = "the other model"
@@ -108,20 +108,13 @@ def phase_curve(
     """SA times at which all overlaps of random tokens pass a level in dims d and 16 d, extrapolated to infinite dim."""
     exact = float(th.synchronization.hitting_time(overlap, tokens, beta, model="sa", digits=12))
     other = float(th.synchronization.hitting_time(overlap, tokens, beta, model="usa", digits=12))
-    flow, level, means = Flow(beta=simulation_beta(beta), model="sa"), float(overlap), []
-    for dim in (1024, 16_384):
-        times = []
-        for stream in rng.spawn(runs):
-            x = uniform(tokens, dim, rng=stream)
-            start = normalize(np.linalg.cholesky(x @ x.T))  # the same overlaps in as many dims as tokens
-            options: dict[str, Any] = {"save_at": np.linspace(0, 2 * exact, 201), "rtol": 1e-7}
-            run = follow(start, flow, 2 * exact, observe=[SmallestOverlap()], **options)
-            times.append(np.interp(level, run.observables["smallest_overlap"], run.t))
-        means.append(np.array(times))
+    flow, level = Flow(beta=simulation_beta(beta), model="sa"), float(overlap)
+    options: dict[str, Any] = {"tokens": tokens, "overlap": level, "runs": runs, "t_end": 2 * exact, "rng": rng}
+    near, far = (gathering_times(dim, flow, **options) for dim in (1024, 16_384))
     rivals = (
         Rival("the time of the other model", other),
         Rival("the rate near one alone", float(-np.log(1 - level) / 2)),
     )
     # the distance in dim d falls like d^{-1/2}, four times from one dim to the other
     name = f"n = {tokens} beta {beta} overlap {overlap}"
-    yield mean_check(name, exact, means[1] + (means[1] - means[0]) / 3, rivals=rivals)
+    yield mean_check(name, exact, far + (far - near) / 3, rivals=rivals)
