@@ -12,6 +12,7 @@ noise            Noisy tokens: how the uniform state gives way, near the thresho
 clusters         Cluster states: energies, spectra, escapes, lifetimes, and variations of the energy.
 synchronization  Tokens that all meet: rates, hitting times, layer normalisation and long contexts.
 low_temperature  Large beta: limit maps, diffusion, metastability and pairing.
+causal           Causal attention: what a token keeps of those before it, the lost middle, and leaders.
 """
 
 import lazy_loader

@@ -1,3 +1,4 @@
+from . import causal as causal
 from . import clusters as clusters
 from . import exact as exact
 from . import expansions as expansions

@@ -22,7 +22,7 @@ NO_NAMES = (".command", ".compiled", ".trials")
 STAIRS = {
     "theory": (
         *(("symbols",), ("exact",), ("sphere",), ("kernels",), ("growth",), ("phases",)),
-        *(("finite_tokens", "expansions", "noise", "clusters"), ("synchronization",), ("low_temperature",)),
+        *(("finite_tokens", "expansions", "noise", "clusters"), ("synchronization",), ("low_temperature", "causal")),
     ),
     "numerics": (
         *(("tokens",), ("fields",), ("integrators",), ("densities",), ("observables", "systems"), ("runs",)),

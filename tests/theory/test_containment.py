@@ -35,6 +35,25 @@ def amplitudes(digits: int) -> th.Table:
 
 
 EXAMPLES: dict[str, Callable[[int], object]] = {
+    "causal.capture_time": lambda digits: th.causal.capture_time("0.1", 2, 4, earlier=3, digits=digits),
+    "causal.centre_count": lambda digits: th.causal.centre_count(100, "1.9", 5, digits=digits),
+    "causal.correlation": lambda digits: th.causal.correlation("1/4", 2, 1, decay=1, digits=digits),
+    "causal.critical_decay": lambda digits: th.causal.critical_decay(beta=2, codewords=10, digits=digits),
+    "causal.drive_rate": lambda digits: th.causal.drive_rate(3, 2, 4, digits=digits),
+    "causal.fold_time": lambda digits: th.causal.fold_time(beta=1, decay=8, codewords=10, digits=digits),
+    "causal.holding_time": lambda digits: th.causal.holding_time("0.05", "0.1", 30, earlier=5, digits=digits),
+    "causal.recency_time": lambda digits: th.causal.recency_time(beta=3, decay=2, codewords=7, digits=digits),
+    "causal.retrieval_extrema": lambda digits: th.causal.retrieval_extrema(
+        beta=1, decay=8, codewords=10, time=6, digits=digits
+    ),
+    "causal.retrieval_minimum": lambda digits: th.causal.retrieval_minimum(
+        beta=2, decay=2, codewords=20, time="0.3", digits=digits
+    ),
+    "causal.retrieval_profile": lambda digits: th.causal.retrieval_profile("0.3", 5, 7, 40, "0.1", digits=digits),
+    "causal.small_time_minimum": lambda digits: th.causal.small_time_minimum(
+        beta=2, decay=2, codewords=20, time="0.1", digits=digits
+    ),
+    "causal.smallness_time": lambda digits: th.causal.smallness_time(beta=5, decay="0.1", digits=digits),
     "clusters.cluster_energy": lambda digits: th.clusters.cluster_energy(3, 2, digits=digits),
     "clusters.cluster_spectrum": lambda digits: th.clusters.cluster_spectrum(
         th.clusters.platonic("cube"), 2, digits=digits

@@ -1,0 +1,16 @@
+from .correlations import correlation as correlation
+from .correlations import drive_rate as drive_rate
+from .correlations import graphon as graphon
+from .correlations import retrieval_profile as retrieval_profile
+from .critical_times import critical_decay as critical_decay
+from .critical_times import recency_time as recency_time
+from .critical_times import small_time_minimum as small_time_minimum
+from .critical_times import smallness_time as smallness_time
+from .folds import fold_time as fold_time
+from .leaders import capture_time as capture_time
+from .leaders import centre_count as centre_count
+from .leaders import first_token_rates as first_token_rates
+from .leaders import holding_time as holding_time
+from .shapes import retrieval_extrema as retrieval_extrema
+from .shapes import retrieval_minimum as retrieval_minimum
+from .shapes import retrieval_shape as retrieval_shape
