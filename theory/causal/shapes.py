@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache, partial
+from math import ceil
 from typing import Literal
 
 import flint
@@ -103,13 +104,13 @@ def slope_of(given: Setting, time: arb | None = None) -> Slope:
 
 def outermost(slope: Slope, decay: arb) -> fmpq:
     """A place beyond which G > 0."""
-    place = fmpq(int(decay.abs_upper().ceil().unique_fmpz()) + 1)
+    place = fmpq(ceil(float(decay.abs_upper())) + 1)
     for _ in range(100):
         sums = slope.at(place)
         reached = arb(place) + (sums[1] / sums[0]).log() - slope.scale.log()
         if reached >= 0:
             return place
-        place += max(1, int((-reached).abs_upper().ceil().unique_fmpz()) if reached.is_finite() else 1)
+        place += max(1, ceil(float(reached.abs_upper()))) if reached.is_finite() else 1
     raise ArithmeticError("no bound on the turns of the profile is found")
 
 
@@ -128,7 +129,8 @@ def turns(given: Setting) -> tuple[tuple[fmpq, fmpq], ...]:
 
 
 def _isolate(slope: Slope, decay: arb) -> list[tuple[fmpq, fmpq]] | None:
-    waiting, found = [(fmpq(0), outermost(slope, decay))], []
+    waiting = [(fmpq(0), outermost(slope, decay))]
+    found: list[tuple[fmpq, fmpq]] = []
     for _ in range(MOST_PIECES):
         if not waiting:
             return found
