@@ -36,11 +36,15 @@ def equation(flow: Flow) -> str:
     }[flow.layer_norm]
     notes = [f"A_i = {_divided(output, flow)}"] if flow.layer_norm == "peri" else []
     notes += [r"\theta_i = x_i/|x_i|"] if flow.layer_norm != "post" else []
+    if flow.causal is not None and flow.model == "usa":
+        notes.append(r"M_i = \sum{} w_j {}".format(*_mask(flow)).strip())
     notes += [note for number, part in numbered for note in _notes(part, number)]
     return r", \quad ".join([rf"{drift}\,dt{noise}", *notes])
 
 
 def _divided(output: str, flow: Flow) -> str:
+    if flow.causal is not None and flow.model == "usa":
+        return rf"\frac{{1}}{{M_i}} {output}"
     return output if flow.model == "usa" or flow.heads else rf"\frac{{1}}{{Z_i}} {output}"
 
 
@@ -49,13 +53,19 @@ def _output(flow: Flow, part: Flow | Head, number: str) -> str:
     score = rf"\langle {place}_i, {f'B{number} ' if part.query_key is not None else ''}{place}_j\rangle"
     power = rf"{part.beta:g} ({score} - 1)" if flow.scaled else f"{part.beta or 0:g} {score}"
     weight = f"h{number}({score})" if part.beta is None else f"e^{{{power}}}"
-    seen = ""
-    if flow.causal is not None:
-        seen = r"_{j \le i}" if flow.causal.own else "_{j < i}"
-        weight = (rf"e^{{-{flow.causal.decay:g}(i - j)/n}} " if flow.causal.decay else "") + weight
+    seen, nearness = _mask(flow)
+    weight = nearness + weight
     ahead = rf"\frac{{1}}{{Z{number or '_'}{{}}_i}} ".replace("__", "_") if flow.heads and flow.model == "sa" else ""
     pulled = f"V{number} {place}_j" if part.value is not None else f"{place}_j"
-    return rf"{ahead}\sum{seen or '_j'} w_j {weight} {pulled}"
+    return rf"{ahead}\sum{seen} w_j {weight} {pulled}"
+
+
+def _mask(flow: Flow) -> tuple[str, str]:
+    """The range of the sum over j, and the weight by the distance in it."""
+    if flow.causal is None:
+        return "_j", ""
+    nearness = rf"e^{{-{flow.causal.decay:g}(i - j)/n}} " if flow.causal.decay else ""
+    return r"_{j \le i}" if flow.causal.own else "_{j < i}", nearness
 
 
 def _notes(part: Flow | Head, number: str) -> list[str]:

@@ -66,7 +66,7 @@ def _head_flow(head: Head, flow: Flow) -> tuple[float, Flow]:
         beta, matrix = None if beta is None else scale * beta, None
         kernel = kernel if kernel is None or scale == 1.0 else Stretched(kernel, scale)
     value = head.value if gain is None else None
-    return 1.0 if gain is None else gain, Flow(beta, kernel, matrix, value, model=flow.model)
+    return 1.0 if gain is None else gain, Flow(beta, kernel, matrix, value, model=flow.model, causal=flow.causal)
 
 
 def _multiple(matrix: Array | None) -> float | None:

@@ -11,6 +11,7 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gegenflow.numerics.fields.causal import METHODS_BEFORE
 from gegenflow.numerics.fields.cells import Cells
 from gegenflow.numerics.fields.circle import Circle
 from gegenflow.numerics.fields.dense import Dense
@@ -78,13 +79,13 @@ def _chosen_field(tokens: Array, weights: Array, flow: Flow, method: str, accura
         flow = replace(flow, value=np.eye(dim))
     size = size_of(flow)
     if tol is not None and method != "auto":
-        return _field(METHODS[method], flow, weights, size, tol)
+        return _field(_methods(flow)[method], flow, weights, size, tol)
     if method != "auto":
         try:
-            return _prepared(METHODS[method], flow, tokens, weights, size, accuracy)[0]
+            return _prepared(_methods(flow)[method], flow, tokens, weights, size, accuracy)[0]
         except NotSmooth as error:
             raise Refused("method", method, f'{error}; "dense" takes any kernel') from None
-    for candidate in METHODS.values():
+    for candidate in _methods(flow).values():
         if not _takes(candidate, dim, flow) or (flow.plain and not candidate.pays(n, dim, flow)):
             continue
         try:
@@ -112,14 +113,17 @@ def check_method(method: str, dim: int, flow: Flow) -> None:
         for _, one in head_flows(flow):
             check_method(method, dim, one)
         return
-    if method == "auto" or _takes(METHODS[method], dim, flow):
+    serving = _methods(flow)
+    if method != "auto" and method not in serving:
+        raise Refused("method", method, 'with a causal mask it must be "auto", "dense", or in dim 2 "circle"')
+    if method == "auto" or _takes(serving[method], dim, flow):
         return
     if given := " and ".join(f"a {name}" for name in sorted(matrices(flow))):
-        others = " or ".join(f'"{name}"' for name in METHODS if matrices(flow) in METHODS[name].takes)
+        others = " or ".join(f'"{name}"' for name in serving if matrices(flow) in serving[name].takes)
         if flow.layer_norm != "post" and flow.value is None:
             given = f'layer_norm "{flow.layer_norm}"'
         raise Refused("method", method, f'with {given} it must be "auto" or {others}')
-    (needed,) = METHODS[method].dims
+    (needed,) = serving[method].dims
     raise Refused("method", method, f'it needs dim {needed}, not {dim}; "dense" takes any')
 
 
@@ -157,12 +161,12 @@ def attention_field(
     >>> attention_field([[1.0, 0.0], [-0.6, 0.8], [0.8, 0.6]], kernel=lambda t: np.maximum(t, 0))[0].round(15)
     array([0.  , 0.16])
 
-    Raises ValueError for bad tokens or weights, as :class:`Flow` does, for a flow with noise, a mask,
+    Raises ValueError for bad tokens or weights, as :class:`Flow` does, for a flow with noise,
     random layers or a layer norm other than "post", for SA where :math:`Z_i \le 0`, and as :func:`check_method` does.
     Source: arXiv 2410.23228, its USA and SA models; 2312.10794 for the matrices.
     """
     flow = flow_of(flow, short)
-    check_parts(flow, "attention_field", "query_key", "value", "heads")
+    check_parts(flow, "attention_field", "query_key", "value", "heads", "causal")
     if flow.heads:
         options = {"weights": weights, "method": method}
         fields = (gain * attention_field(tokens, one, **options) for gain, one in head_flows(flow))  # type: ignore[arg-type]
@@ -174,7 +178,8 @@ def attention_field(
         if flow.beta is not None and flow.beta < SMALLEST_BETA_FLOAT32:
             raise Refused("beta", flow.beta, f"in float32 it must be at least {SMALLEST_BETA_FLOAT32:g}")
         rows = rows.astype(np.float32)
-    method = "tiles" if flow.query_key is not None and flow.value is None and method == "dense" else method
+    keys_alone = flow.query_key is not None and flow.value is None and flow.causal is None
+    method = "tiles" if keys_alone and method == "dense" else method
     out = np.empty_like(rows)
     try:
         masses = check_weights(weights, len(rows))
@@ -214,7 +219,7 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
     Source: derived here.
     """
     field = _chosen_field(tokens, weights, flow, "auto", 0.0, None)
-    if field.error == 0 or not flow.plain:
+    if field.error == 0 or not flow.plain or flow.causal is not None:
         return field
     rows = tokens[np.linspace(0, len(tokens) - 1, min(len(tokens), LOOKED_AT)).astype(np.int64)]
     attention, needed = flow.attention, field.error * max(field.largest) / RESOLVED
@@ -226,6 +231,10 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
             return field
         step = 1 if 1 < step < 8 else step // 8
     return _chosen_field(tokens, weights, flow, "dense", 0.0, None)
+
+
+def _methods(flow: Flow) -> dict[str, Method]:
+    return METHODS if flow.causal is None else METHODS_BEFORE
 
 
 def _takes(method: Method, dim: int, flow: Flow) -> bool:
@@ -255,7 +264,7 @@ def _field(method: Method, flow: Flow, weights: Array, size: Size, tol: float) -
         scaled=weights * flow.unit,
         error=sums.error,
         largest=(size.force, size.value),
-        own=size.own,
+        own=size.own if flow.causal is None or flow.causal.own else 0.0,
         sums=sums.take,
         angles=sums.angles,
         tol=tol,

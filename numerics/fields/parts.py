@@ -60,12 +60,15 @@ class Head(Value):
 
 @dataclass(frozen=True, eq=False)
 class Causal(Value):
-    r"""Tokens see those before them alone, the nearer the better.
+    r"""Tokens see those before them alone, the nearer the better; sums over all become means over what is seen.
 
-    .. math:: h(\langle x_i, x_j\rangle) \to e^{-\lambda (i - j)/n}\, h(\langle x_i, x_j\rangle)
-              \quad (j < i, \text{ and } j = i \text{ with } \text{own}), \qquad 0 \quad (j > i)
+    .. math:: v_i = P_{x_i} \frac{\sum_j m_{ij} w_j h_{ij} V x_j}{\sum_j m_{ij} w_j} \ \text{(USA)}, \qquad
+              P_{x_i} \frac{\sum_j m_{ij} w_j h_{ij} V x_j}{\sum_j m_{ij} w_j h_{ij}} \ \text{(SA)}, \qquad
+              m_{ij} = e^{-\lambda (i - j)/n}
 
-    ``decay`` is :math:`\lambda \ge 0`, as in ALiBi; ``own`` says whether a token sees itself.
+    over j < i, and j = i with ``own``; ``decay`` is :math:`\lambda \ge 0`, as in ALiBi.  A token that sees none stays
+    in its place.  The drive :math:`w', w = e^{\beta\cos}` of arXiv 2605.09213 is USA with ``own`` False, but
+    :math:`\beta` times as fast: its time t is :math:`\beta t` here.
 
     >>> Causal(decay=-1)
     Traceback (most recent call last):

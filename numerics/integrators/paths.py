@@ -110,7 +110,7 @@ def _velocity(velocity: Velocity | Flow, state: Array, weights: ArrayLike | None
     if isinstance(velocity, Flow):
         if state.ndim == 1:
             raise Refused("start", None, "a flow moves tokens, shape=[n, dim], not angles")
-        check_parts(velocity, "integrate", "query_key", "value", "heads")
+        check_parts(velocity, "integrate", "query_key", "value", "heads", "causal")
         return prepare_field(state, check_weights(weights, len(state)), velocity, accuracy=accuracy)
     if not callable(velocity):
         raise Refused("velocity", repr(velocity), "it must be a function of a state and of an array to write into")

@@ -170,7 +170,9 @@ def _form_and_value(flow: Flow) -> tuple[Array, Array]:
 
 
 def _check_gradient(flow: Flow, name: str) -> None:
-    """Refuse matrices other than a symmetric query_key and a value equal to it, up to rounding."""
+    """Refuse a mask, and matrices other than a symmetric query_key and a value equal to it, up to rounding."""
+    if flow.causal is not None:
+        raise Refused("causal", None, f"there is no {name} under a mask: a token pulls at those after it alone")
     if flow.heads:
         _gradient_heads(flow, name)
     given = [matrix for matrix in (flow.query_key, flow.value) if matrix is not None]

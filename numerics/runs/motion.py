@@ -110,8 +110,8 @@ def stepper_of(n: int, flow: Flow, settings: Settings) -> type[Stepper[Array]]:
     >>> [stepper_of(n, Flow(beta=1), Settings("auto")).__name__ for n in (10, 1000)]
     ['FewSteps', 'AdaptiveSteps']
     """
-    post = flow.layer_norm == "post"
-    if post and not flow.noise and flow.beta is not None and flow.plain and settings.method in SUMS_ALONE:
+    alike = flow.layer_norm == "post" and flow.causal is None
+    if alike and not flow.noise and flow.beta is not None and flow.plain and settings.method in SUMS_ALONE:
         if settings.merge is not None:
             return MergingSteps
         if n <= FEW and settings.order == 8:

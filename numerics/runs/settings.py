@@ -278,6 +278,8 @@ def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> 
 
 def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
     given = {"noise": flow.noise or None, "method": None if method in SUMS_ALONE else method}
+    if flow.causal is not None and flow.layer_norm != "post":
+        raise Refused("layer_norm", flow.layer_norm, "with a causal mask it must be post")
     if flow.heads and flow.layer_norm != "post":
         raise Refused("layer_norm", flow.layer_norm, "with several heads it must be post")
     for name, value in given.items() if flow.layer_norm != "post" else ():
@@ -289,6 +291,10 @@ def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
 
 
 def _check_merge(merge: float, n: int, settings: Settings, flow: Flow) -> None:
+    if flow.causal is not None:
+        raise Refused(
+            "merge", merge, "under a causal mask tokens that have met see different ones, and do not stay together"
+        )
     if settings.method not in SUMS_ALONE or settings.order == 5:
         raise Refused("merge", merge, "its steps are of order 8, with sums by dense or auto")
     if flow.beta is None or flow.beta < 0 or not flow.plain:
