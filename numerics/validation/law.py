@@ -28,6 +28,7 @@ ROOMS = (
     "gathering",
     "synchronization",
     "low_temperature",
+    "limit_sets",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 

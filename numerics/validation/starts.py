@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
+from gegenflow.numerics.densities.circle import CircleDensity
+from gegenflow.numerics.densities.distribution import quantiles
 from gegenflow.numerics.tokens.geometry import Array, circle_points, normalize
 
-HEIGHTS = 20_001
+HEIGHTS, FINEST = 20_001, 2**14
 
 
 def nudged_starts(
@@ -60,3 +62,14 @@ def concentrated(n: int, dim: int, resultant: float, *, rng: Any = None) -> Arra
     t = np.interp(rng.random(n), labels / labels[-1], height)
     side = rng.choice([-1.0, 1.0], (n, 1)) if dim == 2 else normalize(rng.standard_normal((n, dim - 1)))
     return normalize(np.column_stack([t, np.sqrt(1 - t**2)[:, None] * side]))
+
+
+def independent_tokens(density: CircleDensity, n: int, *, rng: Any = None) -> Array:
+    """Independent tokens of a density on the circle, shape=[n, 2]: quantiles of uniform labels, on 2^14 of them.
+
+    >>> tokens = independent_tokens(CircleDensity(np.array([0.5, 0.0])), 40_000, rng=0)
+    >>> bool(np.abs(tokens.mean(axis=0) - [0.5 / 2**0.5, 0]).max() < 0.01)
+    True
+    """
+    labels = np.random.default_rng(rng).random(n) * FINEST
+    return circle_points(np.interp(labels, np.arange(FINEST + 1), [*quantiles(density, FINEST), 2 * np.pi]))

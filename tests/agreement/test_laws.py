@@ -54,6 +54,7 @@ SMALL = {
     "finite-token selection": {"dim": 2, "beta": number(3, 6), "tokens": 1000, "runs": 60, "model": MODELS},
     "share of two degrees across a boundary": {"degree": integers(2, 3), "tokens": 1000, "runs": 60},
     "mean-field distance": {"beta": number(0, 4), "tokens": 500, "runs": 60, "time": number(0, 0.05)},
+    "mean-field rate": {"beta": number(0, 3), "tokens": 300, "runs": 60, "time": number(0, 0.05), "model": MODELS},
     "orders of the expansion": {
         "dim": integers(2, 4),
         "beta": number(2, 5),
@@ -121,6 +122,8 @@ SMALL = {
     "diffusion limits": {"beta": number(120, 200), "model": MODELS},
     "pairing of the closest tokens": {"beta": number(25, 45), "time": number(0.1, 0.6)},
     "limit maps": {"kind": sampled_from(["points", "sphere", "circle", "torus"])},
+    "error of the limit field": {"dim": integers(2, 3), "beta": number(30, 100)},
+    "drift along the limit set": {"beta": number(18, 24)},
     "projection on the limit set": {"beta": number(8, 12), "time": number(0.5, 1)},
     "merging in order": {"clusters": integers(2, 3), "beta": number(80, 200)},
 }

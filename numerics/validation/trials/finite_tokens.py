@@ -15,7 +15,8 @@ from gegenflow.numerics.tokens.geometry import uniform
 from gegenflow.numerics.validation.case import Case
 from gegenflow.numerics.validation.checks import Check, Rival, count_check, mean_check
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import follow
+from gegenflow.numerics.validation.measurements import follow, follow_density
+from gegenflow.numerics.validation.starts import independent_tokens
 
 ALWAYS = "the fastest degree always"
 
@@ -135,3 +136,42 @@ def mean_field_distance(
         np.array(squares),
         rivals=rivals if float(time) > 0 else (),
     )
+
+
+@law(
+    "mean-field rate",
+    r"\big(E\,W_2^2(\mu_N(t), \mu(t))\big)^{1/2} \sim N^{-1/2}, \qquad \mu_0 = 1 + a\cos\theta \quad (d = 2)",
+    source="arXiv 2410.23228 for the question; tried here",
+    rivals=("N^{-1/4}, the power in many dimensions", "N^{-1}"),
+    cost="minutes",
+    tokens=(100, 100_000),
+    time=(0, 10),
+    beta=(0, 20),
+    amplitude=(0, 0.9),
+)
+def mean_field_rate(
+    rng: np.random.Generator,
+    *,
+    beta: Any = 5,
+    model: str = "usa",
+    time: Any = "0.04",
+    amplitude: float = 0.3,
+    tokens: int = 500,
+    runs: int = 400,
+) -> Iterator[Check]:
+    """The slope of log W_2 over log N between N tokens and ten times as many, to the density that they approach."""
+    case = Case(2, beta, model)
+    start = circle_density(lambda angle: 1 + amplitude * np.cos(angle))
+    end = follow_density(start, case.flow, float(time), save_at=[]).density
+    logs, errors = [], []
+    for n in (tokens, 10 * tokens):
+        squares = []
+        for stream in rng.spawn(runs):
+            drawn = independent_tokens(start, n, rng=stream)
+            run = follow(drawn, case.flow, float(time), save_at=[], rtol=1e-6)
+            squares.append(wasserstein_distance(run.tokens, end) ** 2)
+        logs.append(np.log(np.mean(squares)) / 2)
+        errors.append(np.std(squares, ddof=1) / np.mean(squares) / np.sqrt(runs) / 2)
+    slope, error = float(logs[1] - logs[0]) / np.log(10), float(np.hypot(*errors)) / np.log(10)
+    rivals = Rival("N^{-1/4}, the power in many dimensions", -0.25), Rival("N^{-1}", -1.0)
+    yield Check(f"{case} a = {amplitude:g} N = {tokens} t = {time}", -0.5, slope, error, runs - 1, rivals=rivals)

@@ -1,9 +1,8 @@
-"""Laws of low temperature: the limit field, the projection, backward diffusion, pairing, limit maps, merging."""
+"""Laws of low temperature: the limit field, backward diffusion, pairing, limit maps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,16 @@ from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.integrators.paths import integrate
 from gegenflow.numerics.systems.low_temperature import linear_flow, zero_temperature_field
-from gegenflow.numerics.tokens.geometry import Array, circle_points, normalize, quadrature, uniform
+from gegenflow.numerics.tokens.geometry import Array, normalize, quadrature, uniform
 from gegenflow.numerics.validation.case import simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import Unfinished, follow
+from gegenflow.numerics.validation.measurements import Unfinished
 from gegenflow.theory.low_temperature.flow import diffusion, diffusion_time, velocity_series
 from gegenflow.theory.low_temperature.limit_maps import limit_map
 from gegenflow.theory.low_temperature.pairing import pairing_overlap
 from gegenflow.theory.symbols import beta as BETA
 from gegenflow.theory.symbols import t as OVERLAP
-from gegenflow.theory.synchronization.equiangular import hitting_time
 
 
 @law(
@@ -151,73 +149,3 @@ def limit_maps(rng: np.random.Generator, *, kind: str = "sphere") -> Iterator[Ch
     before, rate = -np.diff(np.log(away)) / np.diff(times)
     rivals = Rival("half the spectral gap", gap / 2), Rival("no projection", 0.0)
     yield Check(f"{kind} rate of approach", gap, float(rate), abs(rate - before) + 1e-4 * gap, rivals=rivals)
-
-
-@law(
-    "projection on the limit set",
-    r"\tan(\text{latitude}) \to e^{-ct}\tan(\text{latitude}) \ \text{for}\ V = \mathrm{diag}(1, 1, -\tfrac12), "
-    r"\quad c = \tfrac32, \quad W_2(\mu_t, \Pi_\#\mu_0) = F(t) + O(1/\beta)",
-    source="arXiv 2605.10931; the fall is derived here",
-    rivals=("half the spectral gap", "the start"),
-    cost="minutes",
-    beta=(5, 30),
-    time=(0.2, 2),
-)
-def projection(rng: np.random.Generator, *, beta: Any = 15, time: Any = "0.8") -> Iterator[Check]:
-    """Root mean square latitude of a density on the sphere at t/2 and t, at beta, 2 beta, 4 beta and extrapolated.
-
-    At infinite beta a token keeps its longitude, so this is W_2 to its image, the nearest point of the limit set.
-    """
-    gap, span = float(limit_map([[1, 0, 0], [0, 1, 0], [0, 0, "-0.5"]]).gap), float(time)
-    tokens, weights = quadrature(3, int(10 * np.sqrt(4 * simulation_beta(beta))))
-    masses = weights * (1 + (tokens[:, 0] ** 2 - tokens[:, 1] ** 2) / 2)
-    masses /= masses.sum()
-    steepness = tokens[:, 2] / np.hypot(tokens[:, 0], tokens[:, 1])
-
-    def fall(rate: float, t: float) -> float:
-        return float(np.sqrt(masses @ np.arctan(np.exp(-rate * t) * steepness) ** 2))
-
-    def latitudes(factor: int) -> list[float]:
-        flow = Flow(beta=factor * simulation_beta(beta), model="sa", value=np.diag([1.0, 1.0, -0.5]))
-        now, found = tokens, []
-        for _ in range(2):
-            now = follow(now, flow, span / 2, weights=masses, save_at=[], rtol=1e-7).tokens
-            found.append(float(np.sqrt(masses @ np.arcsin(np.clip(now[:, 2], -1, 1)) ** 2)))
-        return found
-
-    measured = np.array([latitudes(factor) for factor in (1, 2, 4)])
-    once = 2 * measured[1:] - measured[:-1]
-    for t, (coarse, fine) in zip((span / 2, span), once.T, strict=True):
-        rivals = Rival("half the spectral gap", fall(gap / 2, t)), Rival("the start", fall(0.0, t))
-        bar = abs(fine - coarse) + 1e-6
-        yield Check(f"beta {beta} t = {t:g} latitude", fall(gap, t), float(fine), bar, rivals=rivals)
-
-
-@law(
-    "merging in order",
-    r"\text{pairs meet in the order of their gaps, each at } "
-    r"T = \int_\epsilon^x \frac{1 + e^{\beta(1-\cos y)}}{2\sin y}\,dy \ \text{as if alone}",
-    source="arXiv 2410.06833 for the order; times as in arXiv 2312.10794",
-    rivals=("the time of another pair", "the linear time of one e-folding"),
-    quick=True,
-    clusters=(2, 5),
-    beta=(60, 300),
-)
-def merging_in_order(rng: np.random.Generator, *, clusters: int = 3, beta: Any = 100) -> Iterator[Check]:
-    """Pairs around the circle, each with a wider gap than the last, in a random order, until 1e-9 apart, under SA."""
-    b, merge = simulation_beta(beta), 1e-9
-    gaps = 0.3 * 1.15 ** np.arange(clusters)
-    centres = 2 * np.pi * rng.permutation(clusters) / clusters
-    angle = np.concatenate([centres - gaps / 2, centres + gaps / 2])
-    last = str(1 - Fraction(merge) ** 2 / 2)
-    times = [float(hitting_time(last, 2, beta, start=repr(float(np.cos(gap))), model="sa", digits=12)) for gap in gaps]
-    run = follow(circle_points(angle), Flow(beta=b, model="sa"), 1.2 * times[-1], save_at=[], merge=merge)
-    for place, (predicted, found) in enumerate(zip(times, run.merges[:, 0], strict=True)):
-        other = times[place - 1] if place else times[1]
-        rivals = (
-            Rival("the time of another pair", float(np.log(other))),
-            Rival("the linear time of one e-folding", 0.0),
-        )
-        logs, scale = (float(np.log(predicted)), float(np.log(found))), max(1.0, abs(float(np.log(predicted))))
-        bar = 1e-6 + 3 * float(np.exp(-b * (np.cos(gaps[place]) - np.cos(2 * np.pi / clusters - gaps[-1]))))
-        yield Check(f"{clusters} pairs beta {beta} log T_{place + 1}", *logs, bar, rivals=rivals, scale=scale)
