@@ -75,9 +75,9 @@ def draw_lifetimes(ax, report, betas):
 
 def main(quick=False, figure=FIGURE):
     """The four comparisons; returns the trials of their laws."""
-    fields, pairs, lives = (
-        ([30, 60], [20, 30], [60, 120]) if quick else ([25, 50, 100], [20, 30, 40], [40, 80, 120, 160])
-    )
+    fields, pairs, lives = [25, 50, 100], [20, 30, 40], [40, 80, 120, 160]
+    if quick:
+        fields, pairs, lives = [30, 60], [20, 30], [60, 120]
     field = nm.validate("error of the limit field", dims=(2, 3), beta=fields)
     drift = nm.validate("drift along the limit set")
     pairing = nm.validate("pairing of the closest tokens", beta=pairs, time=CLOCK)

@@ -163,7 +163,7 @@ def test_example_puts_four_laws_on_trial(tmp_path):
 
 def test_logarithm_of_the_lifetime_is_linear_in_beta():
     """Simulated meetings from beta = 80 to 180, with the slope 1 - cos(2 pi/k) after the factor 1/beta of the nearest
-    neighbours is taken out; the law holds at each, so that log(beta T) leaves a line by less than .05 over a hundred."""
+    neighbours is taken out; the law holds at each, and log(beta T) leaves a line by less than .05 over a hundred."""
     report = nm.validate("lifetime", clusters=[3, 4, 5], beta=[80, 100, 120, 140, 160, 170])
     assert report.passed, str(report)
     for place, clusters in enumerate((3, 4, 5)):

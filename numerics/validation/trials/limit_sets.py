@@ -97,7 +97,7 @@ def drift_along_the_limit_set(rng: np.random.Generator, *, beta: Any = 20) -> It
     predicted, whole = (float(drift_speed(1 + share * wave, 2).evalf()) for share in (2 / 3, 1.0))
     times, speeds = np.array([3.0, 3.5, 4.0]), []
     for inverse in (low, 2 * low, 4 * low):
-        _, along = image_distances(inverse, times, 20, 16)
+        _, along = image_distances(inverse, times, 14, 12)
         speeds.append(inverse * float(along[-1] - along[0]))
     once = [2 * fine - coarse for coarse, fine in pairwise(speeds)]
     rivals = (
