@@ -23,6 +23,7 @@ ROOMS = (
     "finite_tokens",
     "expansions",
     "noise",
+    "noisy_tokens",
     "clusters",
     "arrangements",
     "gathering",

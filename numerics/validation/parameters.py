@@ -81,6 +81,8 @@ PARAMETERS = _table(
     ("clusters", "whole", "number of equal clusters", 1, 64),
     ("mass", "exact", "mass of the smaller of two clusters", 0, 0.5),
     ("overlap", "exact", "inner product of two tokens", 0, 0.9999),
+    ("ratio", "real", "kappa over its threshold", 0.01, 0.99),
+    ("state", "choice", "state in which a run starts", None, ("ordered", "uniform")),
     ("resultant", "real", "length of the mean of the tokens at the start", 0.01, 0.99),
     ("time", "exact", "time, in units of the flow", 0, 1000),
     ("scheme", "choice", "layer normalisation", None, ("post", "pre", "peri")),

@@ -66,6 +66,13 @@ SMALL = {
     "distance from the periodic manifold": {"beta": number(4.5, 5.5), "runs": 4},
     "order parameter of the stationary branch": {"beta": number(0.2, 2.4), "amplitude": floats(0.5, 0.9)},
     "fluctuations below the threshold": {"beta": number(0.5, 3), "tokens": 300, "runs": 4},
+    "noisy tokens on the stable branch": {
+        "beta": number(0.5, 4),
+        "amplitude": floats(0.75, 0.85),
+        "tokens": 1000,
+        "runs": 4,
+    },
+    "noisy tokens without order": {"beta": number(0.5, 4), "tokens": 1000, "runs": 4},
     "amplitude equation": {"beta": number(0.5, 1.5), "degree": integers(1, 2)},
     "first-order transition": {"beta": number(3.5, 5)},
     "angles of emerging clusters": {"beta": number(2, 7), "model": MODELS, "tokens": 4000},
