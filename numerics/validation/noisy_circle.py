@@ -1,4 +1,4 @@
-r"""Noisy tokens on the circle, many runs at once: forces by FFT of the kernel on bins, a scheme of its own for noise."""
+r"""Noisy tokens on the circle, many runs at once: forces by FFT of the kernel on bins, noise by its own scheme."""
 
 from __future__ import annotations
 

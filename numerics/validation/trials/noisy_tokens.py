@@ -53,7 +53,8 @@ def noisy_tokens_on_the_branch(
 
 @law(
     "noisy tokens without order",
-    r"E\Big|\frac1N\sum_j e^{i\theta_j}\Big| = \Big(\frac{\pi}{4N(1-\kappa/\kappa_1)}\Big)^{1/2}, \quad \kappa < \kappa_1",
+    r"E\Big|\frac1N\sum_j e^{i\theta_j}\Big| = \Big(\frac{\pi}{4N(1-\kappa/\kappa_1)}\Big)^{1/2}, "
+    r"\qquad \kappa < \kappa_1",
     source="derived here",
     rivals=("independent tokens", "K in the place of kappa"),
     cost="minutes",
