@@ -6,6 +6,7 @@ from . import finite_tokens as finite_tokens
 from . import growth as growth
 from . import kernels as kernels
 from . import low_temperature as low_temperature
+from . import multihead as multihead
 from . import noise as noise
 from . import phases as phases
 from . import sphere as sphere

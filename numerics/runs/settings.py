@@ -277,15 +277,15 @@ def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> 
 
 
 def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
-    given = {"noise": flow.noise or None, "method": None if method in SUMS_ALONE else method}
-    if flow.causal is not None and flow.layer_norm != "post":
-        raise Refused("layer_norm", flow.layer_norm, "with a causal mask it must be post")
-    if flow.heads and flow.layer_norm != "post":
-        raise Refused("layer_norm", flow.layer_norm, "with several heads it must be post")
-    for name, value in given.items() if flow.layer_norm != "post" else ():
+    if flow.layer_norm == "post":
+        return
+    for part, name in ((flow.causal, "a causal mask"), (flow.heads, "several heads")):
+        if part:
+            raise Refused("layer_norm", flow.layer_norm, f"with {name} it must be post")
+    for name, value in (("noise", flow.noise or None), ("method", None if method in SUMS_ALONE else method)):
         if value is not None:
             raise Refused(name, value, f'layer_norm "{flow.layer_norm}" goes with dense sums, without noise')
-    if merge is not None and flow.layer_norm != "post":
+    if merge is not None:
         why = "tokens in one direction keep lengths of their own, and turn at different speeds: they are never one"
         raise Refused("merge", merge, f'with layer_norm "{flow.layer_norm}" {why}')
 

@@ -22,7 +22,11 @@ NO_NAMES = (".command", ".compiled", ".trials")
 STAIRS = {
     "theory": (
         *(("symbols",), ("exact",), ("sphere",), ("kernels",), ("growth",), ("phases",)),
-        *(("finite_tokens", "expansions", "noise", "clusters"), ("synchronization",), ("low_temperature", "causal")),
+        *(
+            ("finite_tokens", "expansions", "noise", "clusters"),
+            ("synchronization",),
+            ("low_temperature", "causal", "multihead"),
+        ),
     ),
     "numerics": (
         *(("tokens",), ("fields",), ("integrators",), ("densities",), ("observables", "systems"), ("runs",)),

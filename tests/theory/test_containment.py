@@ -71,6 +71,18 @@ EXAMPLES: dict[str, Callable[[int], object]] = {
     "growth.noise_threshold": lambda digits: th.noise_threshold(2, 3, 4, digits=digits),
     "kernels.funk_hecke": lambda digits: th.funk_hecke(2, 3, kernel="tanh(3*t) + t**2", digits=digits),
     "low_temperature.pairing_time": lambda digits: th.low_temperature.pairing_time("0.9", 20, digits=digits),
+    "multihead.balance_beta": lambda digits: th.multihead.balance_beta(9, 2, "0.1", digits=digits),
+    "multihead.counterexample": lambda digits: th.multihead.counterexample(
+        [[[1, 0], [0, 0]], [[0, 0], [0, 3]]], 2, height=4, digits=digits
+    )[1],
+    "multihead.critical_beta_softmax": lambda digits: th.multihead.critical_beta_softmax(32, 2, "0.3", digits),
+    "multihead.energy_rates": lambda digits: th.multihead.energy_rates(
+        [["0.6", "0.8"], [1, 0]], [[[1, 0], [0, 2]], [[0, 1], [1, 0]]], "1.5", digits=digits
+    ),
+    "multihead.hitting_time": lambda digits: th.multihead.hitting_time("0.9", 6, 2, [1, "-0.3"], digits=digits),
+    "multihead.opposing_beta": lambda digits: th.multihead.opposing_beta(1, -2, "0.3", digits=digits),
+    "multihead.relu_time": lambda digits: th.multihead.relu_time("0.9", 8, "0.1", digits=digits),
+    "multihead.super_additivity": lambda digits: th.multihead.super_additivity(2, [-3, "-1.2"], digits=digits),
     "noise.branch_fold": lambda digits: th.noise.branch_fold(4, digits=digits),
     "noise.coupling_threshold": lambda digits: th.noise.coupling_threshold(2, 3, 4, digits=digits),
     "noise.phase_transition": lambda digits: th.noise.phase_transition(4, digits=digits),

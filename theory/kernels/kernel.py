@@ -210,8 +210,6 @@ class Kernel:
         """The names of the parameters that are still symbols, sorted."""
         return tuple(sorted({symbol.name for symbol in self.symbols}))
 
-    # numbers of it
-
     def multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
         """The Funk-Hecke multiplier w_k[h], exactly; degree and dimension may be symbols."""
         degree, dim = sp.sympify(check_degree(degree, 0)), check_dim(dim)
@@ -278,17 +276,14 @@ class Kernel:
         return Kernel(self.weight.subs(known, simultaneous=True), rest)
 
     def derivative(self, parameter: sp.Symbol, order: int = 1) -> Kernel:
-        """The kernel whose multipliers are the derivatives of these in a parameter, of an order >= 1.
+        """The kernel whose multipliers are derivatives of these; Refused where a kink moves with the parameter.
 
         >>> Kernel.exponential().derivative(beta).weight
         t*exp(beta*t)
-
-        Raises Refused where a kink or jump moves with the parameter.
         """
-        slope = sp.diff(in_half_powers(self.weight), parameter, order)
+        slope, known = sp.diff(in_half_powers(self.weight), parameter, order), f"a number in the place of {parameter}"
         if slope.has(sp.DiracDelta):
-            allowed = f"a kink or jump of it moves with {parameter}: put a number in the place of {parameter}"
-            raise Refused("kernel", self.weight, allowed)
+            raise Refused("kernel", self.weight, f"a kink or jump of it moves with {parameter}: put {known}")
         return Kernel(slope)
 
     def __call__(self, overlaps: ArrayLike) -> NDArray[np.float64]:
