@@ -286,15 +286,12 @@ def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
         if value is not None:
             raise Refused(name, value, f'layer_norm "{flow.layer_norm}" goes with dense sums, without noise')
     if merge is not None:
-        why = "tokens in one direction keep lengths of their own, and turn at different speeds: they are never one"
-        raise Refused("merge", merge, f'with layer_norm "{flow.layer_norm}" {why}')
+        raise Refused("merge", merge, f'under "{flow.layer_norm}" tokens in one direction turn at different speeds')
 
 
 def _check_merge(merge: float, n: int, settings: Settings, flow: Flow) -> None:
     if flow.causal is not None:
-        raise Refused(
-            "merge", merge, "under a causal mask tokens that have met see different ones, and do not stay together"
-        )
+        raise Refused("merge", merge, "under a causal mask tokens that have met see different ones, and part")
     if settings.method not in SUMS_ALONE or settings.order == 5:
         raise Refused("merge", merge, "its steps are of order 8, with sums by dense or auto")
     if flow.beta is None or flow.beta < 0 or not flow.plain:

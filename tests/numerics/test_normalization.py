@@ -181,7 +181,7 @@ def test_a_token_that_shrinks_to_nothing_ends_the_run(layer_norm):
         ({"radii": [1, -2, 1]}, "radii: entry 1 is -2"),
         ({"radii": [1, np.nan, 1]}, "radii: entry 1 is nan"),
         ({"noise": 0.1}, r"noise 0.1: layer_norm \"pre\" goes with dense sums"),
-        ({"merge": 1e-10}, "merge 1e-10: with layer_norm .* tokens in one direction keep lengths of their own"),
+        ({"merge": 1e-10}, "merge 1e-10: under .* tokens in one direction turn at different speeds"),
         ({"method": "tiles"}, 'method tiles: with layer_norm "pre" it must be'),
         ({"observe": [nm.Dissipation()]}, "layer_norm pre: the dissipation is"),
     ],
