@@ -24,8 +24,8 @@ from gegenflow import numerics as nm
 from gegenflow import theory as th
 
 # Parameters: beta, the transition as published, amplitudes on the stable branch, kappa over its threshold without order
-STATES = ((2, "continuous", [0.7, 0.8, 0.9], 0.9), (4, "discontinuous", [0.8, 0.87, 0.92], 0.95))
-TOKENS, MANY, RUNS = 2000, 8000, 16
+STATES = ((2, "continuous", [0.7, 0.8, 0.85], (0.9, 2000)), (4, "discontinuous", [0.8, 0.87, 0.92], (0.95, 4000)))
+TOKENS, RUNS = 2000, 24
 AMPLITUDES = np.arange(1, 97) / 100
 FIGURE = Path(__file__).with_suffix(".png")
 
@@ -65,12 +65,12 @@ def main(quick=False, figure=FIGURE):
     """Branches, transitions and trials at both temperatures; returns the table of transitions and the trials."""
     fig, axes = plt.subplots(len(STATES), 2, figsize=(10, 7.5), layout="constrained")
     transitions, trials = [], []
-    for (beta, published, amplitudes, ratio), row in zip(STATES, axes, strict=True):
+    for (beta, published, amplitudes, without), row in zip(STATES, axes, strict=True):
         change, states = th.noise.phase_transition(beta), th.noise.branch(beta, amplitudes=AMPLITUDES)
-        chosen = amplitudes[-1:] if quick else amplitudes
+        chosen, (ratio, many) = (amplitudes[-1:], (0.8, TOKENS)) if quick else (amplitudes, without)
         points = [
-            nm.validate("noisy tokens on the stable branch", beta=beta, amplitude=chosen, tokens=TOKENS, runs=RUNS),
-            nm.validate("noisy tokens without order", beta=beta, ratio=ratio, tokens=MANY, runs=RUNS),
+            nm.validate("noisy tokens on the stable branch", beta=beta, amplitude=chosen, runs=RUNS // 2),
+            nm.validate("noisy tokens without order", beta=beta, ratio=ratio, tokens=many, runs=RUNS),
         ]
         fold = f"{float(change.fold.coupling) / float(change.threshold):.5f}" if change.fold else "-"
         facts = {"beta": beta, "predicted": kind(change), "published": published}

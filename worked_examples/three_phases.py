@@ -24,11 +24,11 @@ import numpy as np
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
+from gegenflow.numerics.validation.density_rates import phase_ends
 
 # Parameters: (beta, end of the run, times of the pictures)
 CASES = ((5, 0.9, (0.3, 0.46, 0.53)), (7, 0.14, (0.05, 0.075, 0.083)))
 AMPLITUDE, DEGREES, QUANTILES, TOLERANCE = 1e-4, 8, 4000, 0.1
-NOISES, STARTS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8), 6
 FIGURE = Path(__file__).with_suffix(".png")
 
 
@@ -40,60 +40,6 @@ def white_noise(amplitude, seed):
 def linear_growth(start, rates, times):
     """Coefficients of the linear solution at the times, shape=[times, 2 DEGREES]."""
     return start.coefficients * np.exp(np.repeat(rates, 2) * times[:, None])
-
-
-def phase_ends(run, linear, degree):
-    """Times at which all that is not linear, and its part of odd multiples of k, reach a tenth of the linear mode k."""
-    rest = run.coefficients.copy()
-    rest[:, : linear.shape[1]] -= linear
-    odd = (np.arange(1, rest.shape[1] // 2 + 1) % (2 * degree) == degree).repeat(2)
-    mode = np.linalg.norm(linear[:, 2 * degree - 2 : 2 * degree], axis=1)
-    return [first_time(run.t, np.linalg.norm(part, axis=1) / mode) for part in (rest, rest[:, odd])]
-
-
-def first_time(times, values):
-    """When increasing values reach the tolerance."""
-    index = int(np.argmax(values >= TOLERANCE))
-    return float(np.interp(TOLERANCE, values[index - 1 : index + 1], times[index - 1 : index + 1]))
-
-
-def scaling(beta, degree, rate, noises, starts):
-    """Powers of the noise by which the least distance falls, a start each, and by how much later it is reached."""
-    lacking, peaks = np.empty((2, len(noises), starts))
-    for i, amplitude in enumerate(noises):
-        times = np.linspace(0, 1.3 * np.log(0.5 / amplitude) / rate, 200)
-        for j in range(starts):
-            run = nm.solve_density(
-                white_noise(amplitude, j),
-                beta=beta,
-                t_end=times[-1],
-                save_at=times,
-                max_degree=256,
-                rtol=1e-7,
-                observe=[nm.Periodicity(degree)],
-            )
-            share = run.observables["periodicity"]
-            lacking[i, j], peaks[i, j] = 1 - share.max(), times[share.argmax()]
-    return np.polyfit(np.log(noises), np.log(lacking), 1)[0], -np.polyfit(np.log(noises), peaks, 1)[0]
-
-
-def contraction(beta, degree, rate):
-    """Rate at which two neighbouring quantiles at the middle of a cluster approach, late in a run of period 2 pi/k."""
-    n, t_end = 40 * degree, 30 / abs(rate)
-    run = nm.solve_quantiles(
-        lambda angle: 1 + 0.3 * np.cos(degree * angle - 1),
-        n=n,
-        beta=beta,
-        t_end=t_end,
-        save_at=t_end * np.array([0, 0.6, 0.7]),
-        rtol=1e-12,
-        atol=1e-15,
-        method="dense",
-    )
-    angles = np.unwrap(np.arctan2(run.trajectories[..., 1], run.trajectories[..., 0]), axis=1)
-    middle = int(np.argmin(np.abs((degree * angles[0] - 1 + np.pi) % (2 * np.pi) - np.pi)))
-    width = np.abs(angles[:, middle + 1] - angles[:, middle])
-    return np.log(width[2] / width[1]) / (run.t[2] - run.t[1])
 
 
 def draw(axes, case, spectral, late, linear, ends, degree):
@@ -144,41 +90,34 @@ def follow(case, degree):
 
 
 def main(quick=False, figure=FIGURE):
-    """Both temperatures; returns the table that it prints."""
+    """Both temperatures; returns the table of the runs from noise, and the trials of the laws."""
     fig, axes = plt.subplots(len(CASES), 3, figsize=(14, 7.5), layout="constrained")
-    rows = []
+    rows, betas = [], [case[0] for case in CASES]
+    trials = [
+        nm.validate("ends of the linear", beta=betas, amplitude=[1e-3, 1e-4]),
+        nm.validate("distance from the periodic manifold", beta=betas, runs=6 if quick else 12),
+        *(nm.validate("intra-cluster", beta=beta, clusters=th.selected_degree(beta, 2)) for beta in betas),
+    ]
     for case, row in zip(CASES, axes, strict=True):
-        beta = case[0]
-        degree = th.selected_degree(beta, 2)
+        beta, degree = case[0], th.selected_degree(case[0], 2)
         rates = np.array([float(th.growth_rate(k, 2, beta, digits=17)) for k in range(1, DEGREES + 1)])
         start, spectral, late = follow(case, degree)
         linear = linear_growth(start, rates, spectral.t)
         size = 2**0.5 * np.linalg.norm(start.coefficients[2 * degree - 2 : 2 * degree])
         series = th.expansions.expansion(3, degree, 2, beta)
         ends = [series.end(order, TOLERANCE, size) for order in (1, 2)]
-        noises, starts = (NOISES[::2], 2) if quick else (NOISES, STARTS)
-        powers, later = scaling(beta, degree, rates[degree - 1], noises, starts)
-        labels = nm.cluster_labels(late.tokens, angle=0.1, min_mass=0.01)
-        intra = float(th.clusters.intra_rate(degree, beta, digits=17))
-        measured = {
-            "end of the linear phase": (ends[0], phase_ends(spectral, linear, degree)[0]),
-            "end of the quasi-linear phase": (ends[1], phase_ends(spectral, linear, degree)[1]),
-            "power of the noise in 1 - Q": (float(th.expansions.competition_exponent(beta)), powers.mean()),
-            "peak of Q later, per log 1/noise": (1 / rates[degree - 1], later.mean()),
-            "contraction of k equal clusters": (intra, contraction(beta, degree, intra)),
-            "clusters from noise": (degree, labels.max() + 1),
-        }
-        rows += [
-            {"beta": beta, "quantity": name, "predicted": f"{value:.5g}", "measured": f"{found:.5g}"}
-            for name, (value, found) in measured.items()
-        ]
+        found = phase_ends(spectral, linear, degree, TOLERANCE)
+        clusters = nm.cluster_labels(late.tokens, angle=0.1, min_mass=0.01).max() + 1
+        names = "end of the linear phase", "end of the quasi-linear phase", "clusters"
+        for name, predicted, value in zip(names, (*ends, degree), (*found, clusters), strict=True):
+            facts = {"beta": beta, "from noise": name, "predicted": f"{predicted:.5g}", "measured": f"{value:.5g}"}
+            rows.append(facts)
         draw(row, case, spectral, late, linear, ends, degree)
-        print(f"beta {beta}: series {spectral.status} ({spectral.seconds:.2g} s), quantiles {late.status}")
     fig.savefig(figure, dpi=110)
     plt.close(fig)
     table = th.Table(tuple(rows))
-    print(table, f"figure in {figure}", sep="\n\n")
-    return table
+    print(*trials, table, f"figure in {figure}", sep="\n\n")
+    return table, trials
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.zonal import ZonalDensity
 from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.runs.run import DensityRun
 from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_whole
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -102,6 +103,31 @@ def crossing_parameter(
     step = 1e-3 * (high - low)
     slope = (difference(found + step)[0] - difference(found - step)[0]) / (2 * step)
     return found, difference(found)[1] / abs(slope) + 1e-11 * abs(found)
+
+
+def phase_ends(run: DensityRun, linear: Array, degree: int, share: float) -> tuple[float, float]:
+    """When all that is not linear, and its part of odd multiples of a degree k, reach a share of the linear mode k.
+
+    ``linear``, shape=[times, 2 degrees], holds the linear solution at the times of a ``run`` on the circle.
+
+    >>> from gegenflow.numerics.runs.meanfield import solve_density
+    >>> start, times = CircleDensity(np.array([0.0, 0.0, 0.01, 0.0])), np.linspace(0, 6, 61)
+    >>> run = solve_density(start, beta=2, t_end=6.0, save_at=times)
+    >>> linear = start.coefficients * np.exp(1.3779 * times)[:, None]
+    >>> [round(end, 1) for end in phase_ends(run, linear, 2, 0.1)]
+    [1.8, 2.6]
+    """
+    rest = run.coefficients.copy()
+    rest[:, : linear.shape[1]] -= linear
+    odd = (np.arange(1, rest.shape[1] // 2 + 1) % (2 * degree) == degree).repeat(2)
+    mode = np.linalg.norm(linear[:, 2 * degree - 2 : 2 * degree], axis=1)
+
+    def reached(part: Array) -> float:
+        values = np.linalg.norm(part, axis=1) / mode
+        i = int(np.argmax(values >= share))
+        return float(np.interp(share, values[i - 1 : i + 1], run.t[i - 1 : i + 1]))
+
+    return reached(rest), reached(rest[:, odd])
 
 
 def _two(name: str, given: Any) -> tuple[Any, Any]:

@@ -62,7 +62,7 @@ SMALL = {
         "order": integers(1, 3),
         "degree": integers(1, 2),
     },
-    "end of the linear phase": {"beta": number(1.5, 8), "amplitude": sampled_from([1e-3, 1e-5])},
+    "ends of the linear and the quasi-linear phase": {"beta": number(1.5, 8), "amplitude": sampled_from([1e-3, 1e-5])},
     "distance from the periodic manifold": {"beta": number(4.5, 5.5), "runs": 4},
     "order parameter of the stationary branch": {"beta": number(0.2, 2.4), "amplitude": floats(0.5, 0.9)},
     "fluctuations below the threshold": {"beta": number(0.5, 3), "tokens": 300, "runs": 4},
