@@ -111,11 +111,11 @@ def phase_ends(run: DensityRun, linear: Array, degree: int, share: float) -> tup
     ``linear``, shape=[times, 2 degrees], holds the linear solution at the times of a ``run`` on the circle.
 
     >>> from gegenflow.numerics.runs.meanfield import solve_density
-    >>> start, times = CircleDensity(np.array([0.0, 0.0, 0.01, 0.0])), np.linspace(0, 6, 61)
-    >>> run = solve_density(start, beta=2, t_end=6.0, save_at=times)
-    >>> linear = start.coefficients * np.exp(1.3779 * times)[:, None]
+    >>> start = CircleDensity(np.array([0.0, 0.0, 0.01, 0.0]))
+    >>> run = solve_density(start, beta=2, t_end=3.0, save_at=np.linspace(0, 3, 61))
+    >>> linear = start.coefficients * np.exp(1.3779 * run.t)[:, None]
     >>> [round(end, 1) for end in phase_ends(run, linear, 2, 0.1)]
-    [1.8, 2.6]
+    [1.8, 2.7]
     """
     rest = run.coefficients.copy()
     rest[:, : linear.shape[1]] -= linear
