@@ -12,8 +12,9 @@ from hypothesis.strategies import floats, integers, lists, sampled_from, tuples
 from gegenflow import theory as th
 from gegenflow.theory.clusters import circle as cl
 from gegenflow.theory.clusters import configurations as cf
-from gegenflow.theory.clusters.spectra import _sorted, cluster_spectrum
+from gegenflow.theory.clusters.spectra import cluster_spectrum
 from gegenflow.theory.clusters.vertices import SOLIDS, cross_polytope, platonic, simplex
+from gegenflow.theory.exact.eigenvalues import sorted_discs
 
 MODELS = sampled_from(["usa", "sa"])
 FAMILIES = [
@@ -254,7 +255,7 @@ def test_clusters_that_are_not_alike_have_their_own_rates():
 def test_enclosures_of_the_eigenvalues_do_not_overlap(discs):
     """Each is as often in the list as it holds discs: counted here disc by disc, with no order among them."""
     discs = [arb(middle, radius) for middle, radius in discs]
-    found = _sorted(discs)
+    found = sorted_discs(discs)
     assert len(found) == len(discs)
     for number, ball in enumerate(found):
         multiplicity = sum(ball.contains(disc) for disc in discs)

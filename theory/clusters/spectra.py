@@ -12,13 +12,14 @@ from functools import cache
 from typing import Any
 
 import flint
-from flint import acb_mat, arb, arb_mat
+from flint import arb, arb_mat
 
 from gegenflow.theory.clusters.circle import inverse_temperature
 from gegenflow.theory.clusters.configurations import ClusterSpectrum, Pairs
 from gegenflow.theory.clusters.vertices import Vertices
 from gegenflow.theory.exact.arguments import Expr, Real, check_expression, check_model
 from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.eigenvalues import discs, sorted_discs, tangent_frame
 from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.exact.integers import check_digits
 from gegenflow.theory.exact.refusals import Refused
@@ -114,17 +115,9 @@ def _dot(x: arb_mat, y: arb_mat) -> arb:
     return product
 
 
-def _frame(unit: arb_mat) -> arb_mat:
-    """Rows: an orthonormal basis of the tangent space, by the Householder reflection that maps the unit to -+e_1."""
-    dim = unit.nrows()
-    axis = arb_mat([[unit[i, 0] + (i == 0) * (1 if unit[0, 0].mid() >= 0 else -1)] for i in range(dim)])
-    scale = 2 / _dot(axis, axis)
-    return arb_mat([[(i == j) - scale * axis[i, 0] * axis[j, 0] for j in range(dim)] for i in range(1, dim)])
-
-
 def _balls(units: list[arb_mat], b: arb, model: str) -> tuple[arb, list[arb], list[arb]]:
     """Energy, inter-cluster and intra-cluster eigenvalues at the current precision, the latter two sorted."""
-    count, frames = len(units), [_frame(unit) for unit in units]
+    count, frames = len(units), [tangent_frame(unit) for unit in units]
     unity = arb_mat(frames[0].nrows(), frames[0].nrows(), 1)
     overlaps = [[_dot(x, y) for y in units] for x in units]
     weights = [[(b * overlap).exp() / count for overlap in row] for row in overlaps]
@@ -145,10 +138,10 @@ def _balls(units: list[arb_mat], b: arb, model: str) -> tuple[arb, list[arb], li
         outside = _total(terms[:i] + terms[i + 1 :], unity)
         row[i] = outside * (1 / scale[i])
         rows.append(row)
-        spread += _discs((outside + terms[i]) * (1 / scale[i]))
+        spread += discs((outside + terms[i]) * (1 / scale[i]))
     whole = [[block[r, c] for block in row for c in range(block.ncols())] for row in rows for r in range(unity.nrows())]
     energy = sum(normalisers, arb(0)) / (2 * b * count)
-    return energy, _without_rotations(_sorted(_discs(arb_mat(whole))), units), _sorted(spread)
+    return energy, _without_rotations(sorted_discs(discs(arb_mat(whole))), units), sorted_discs(spread)
 
 
 def _check_stationary(index: int, weights: list[arb], views: list[arb_mat]) -> None:
@@ -164,34 +157,8 @@ def _total(matrices: list[arb_mat], like: arb_mat) -> arb_mat:
 def _without_rotations(eigenvalues: list[arb], units: list[arb_mat]) -> list[arb]:
     """The rotations that move the clusters have eigenvalue 0: if no other ball contains 0, these are exactly 0."""
     scatter = _total([unit * unit.transpose() for unit in units], units[0] * units[0].transpose())
-    fixed = sum(value.contains(0) for value in _discs(scatter))
+    fixed = sum(value.contains(0) for value in discs(scatter))
     rotations = scatter.nrows() * (scatter.nrows() - 1) // 2 - fixed * (fixed - 1) // 2
     if sum(value.contains(0) for value in eigenvalues) != rotations:
         return eigenvalues
     return [arb(0) if value.contains(0) else value for value in eigenvalues]
-
-
-def _discs(matrix: arb_mat) -> list[arb]:
-    """Gershgorin's discs of a symmetric matrix in a basis of approximate eigenvectors, its diagonal slightly tilted
-    so that none of its eigenvalues is multiple."""
-    size = matrix.nrows()
-    tilt = arb(2) ** -(flint.ctx.prec // 2) * max(abs(x).upper() for x in matrix.entries())
-    tilted = [
-        [matrix[i, j].mid() + (tilt * arb(i + 1).sqrt()).mid() * (i == j) for j in range(size)] for i in range(size)
-    ]
-    _, basis = acb_mat(arb_mat(tilted)).eig(right=True, algorithm="approx")
-    discs = basis.solve(acb_mat(matrix) * basis)
-    radii = [sum((abs(discs[i, j]).upper() for j in range(size) if j != i), arb(0)) for i in range(size)]
-    return [discs[i, i].real + arb(0, (radius + abs(discs[i, i].imag)).upper()) for i, radius in enumerate(radii)]
-
-
-def _sorted(discs: list[arb]) -> list[arb]:
-    """Enclosures of the eigenvalues from the largest down: discs that overlap hold as many as they are."""
-    groups: list[tuple[arb, int]] = []
-    for disc in sorted(discs, key=arb.mid, reverse=True):
-        hull, count = disc, 1
-        while groups and groups[-1][0].overlaps(hull):
-            other, more = groups.pop()
-            hull, count = hull.union(other), count + more
-        groups.append((hull, count))
-    return [hull for hull, count in groups for _ in range(count)]

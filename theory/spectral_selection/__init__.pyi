@@ -1,0 +1,13 @@
+from .axes import PureMode as PureMode
+from .axes import pure_modes as pure_modes
+from .basins import consensus_rate as consensus_rate
+from .basins import consensus_time as consensus_time
+from .catalogue import equilibria as equilibria
+from .criterion import Stability as Stability
+from .criterion import stability as stability
+from .diagram import critical_beta as critical_beta
+from .diagram import phase_diagram as phase_diagram
+from .mixed import Equilibrium as Equilibrium
+from .mixed import equilibrium as equilibrium
+from .modes import block as block
+from .modes import block_eigenvalues as block_eigenvalues
