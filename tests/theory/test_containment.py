@@ -96,6 +96,28 @@ EXAMPLES: dict[str, Callable[[int], object]] = {
     "phases.critical_table": lambda digits: th.critical_table([2, 5], [1, 3], digits),
     "phases.growth_table": lambda digits: th.growth_table([3], [1, 4], 2, model="sa", digits=digits),
     "phases.phase": lambda digits: th.phase(5, 3, noise="0.5", digits=digits),
+    "spectral_selection.block_eigenvalues": lambda digits: th.spectral_selection.block_eigenvalues(
+        [1, 1, 1, -1], 0, [1, "0.3"], 2, direction=1, digits=digits
+    ),
+    "spectral_selection.consensus_time": lambda digits: th.spectral_selection.consensus_time(
+        "0.9", 0, [2, -1], start="0.1", digits=digits
+    ),
+    "spectral_selection.critical_beta": lambda digits: th.spectral_selection.critical_beta(
+        [1, 1, -1], 0, [1, "0.3"], digits=digits
+    ),
+    "spectral_selection.equilibria": lambda digits: [
+        one.leading_eigenvalue for one in th.spectral_selection.equilibria(2, [1, "0.4"], 1, digits=digits)
+    ],
+    "spectral_selection.equilibrium": lambda digits: th.spectral_selection.equilibrium(
+        [[0.63, 0.77], [-0.97, 0.25]], [[1, 0], [0, "0.5"]], 1, digits=digits
+    ),
+    "spectral_selection.phase_diagram": lambda digits: th.Table(
+        th.spectral_selection.phase_diagram(4, [1, "0.3"], digits=digits).rows[1:]
+    ),
+    "spectral_selection.pure_modes": lambda digits: th.spectral_selection.pure_modes([[2, 1], [1, -1]], digits=digits),
+    "spectral_selection.stability": lambda digits: th.spectral_selection.stability(
+        [1, 1, 1, -1], 0, [1, "0.3"], 2, digits=digits
+    ),
     "synchronization.context_overlap": lambda digits: th.synchronization.context_overlap("0.5", 1000, 2, digits=digits),
     "synchronization.decay_law": lambda digits: th.synchronization.decay_law("peri", 32, 9, digits=digits),
     "synchronization.dirac_rate": lambda digits: th.synchronization.dirac_rate("0.3", digits=digits),

@@ -99,6 +99,7 @@ def positive(expression: Expr) -> bool | None:
 
     >>> positive(sp.pi**2 - 10), positive(sp.Symbol("x", positive=True)), positive(sp.Symbol("x"))
     (False, True, None)
+    >>> positive(sp.exp(Enclosed("x", arb(1, 0.5))) - 3)              # the ball decides, not its middle
     """
     if expression.is_Rational:
         return bool(expression > 0)
@@ -108,6 +109,8 @@ def positive(expression: Expr) -> bool | None:
                 ball = enclose(expression)
             if ball > 0 or ball <= 0:
                 return bool(ball > 0)
+        if expression.has(Enclosed):
+            return None
     return expression.is_positive  # type: ignore[no-any-return]
 
 
