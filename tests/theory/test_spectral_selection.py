@@ -15,6 +15,7 @@ from scipy.optimize import root
 
 from gegenflow import theory as th
 from gegenflow.theory import spectral_selection as ss
+from gegenflow.theory.spectral_selection.catalogue import Angles
 
 MARGIN = 1e-9
 
@@ -66,6 +67,25 @@ def test_verdict_and_leading_eigenvalue_are_those_of_the_jacobian(case):
     if abs(measured) > MARGIN:
         assert found.stable == (measured < 0)
     assert found.stable == (found.leading_eigenvalue < 0)
+
+
+AMENDED = [
+    ([1], ["-1", "-2"], "1", True),
+    ([1, -1, -1, -1], ["0.5", "-9"], "1", True),
+    ([1, -1, -1], ["0.4", "-3"], "0.7", True),
+    ([1, 1, -1], ["-1", "-0.5"], "0.3", False),
+    ([1, -1], ["-1", "-0.5"], "0.01", True),
+]
+"""Where the criterion with all conditions, or with too few, is wrong: signs, eigenvalues, beta, whether stable."""
+
+
+@pytest.mark.parametrize(("signs", "eigenvalues", "beta", "stable"), AMENDED)
+def test_a_group_of_one_token_needs_no_condition_on_itself(signs, eigenvalues, beta, stable):
+    """The Jacobian has the last word; the critical beta lies on the side that it says."""
+    values = np.diag([float(x) for x in eigenvalues])
+    assert (rates(pure(signs, 0, 2), values, float(beta))[0] < -1e-3) == stable
+    assert ss.stability(signs, 0, eigenvalues, beta).stable == stable
+    assert (ss.critical_beta(signs, 0, eigenvalues) < float(beta)) == stable or len(signs) == 1
 
 
 @given(cases(), integers(0, 3))
@@ -182,18 +202,34 @@ def test_the_condition_that_decides_is_named_with_its_numbers():
     assert ss.stability([1, -1], 0, [1, "0.9"], 1).condition == f"lambda_k < |lambda_p| sigma: 0.9 < {np.tanh(1):.6g}"
 
 
-def test_the_phase_diagram_has_every_mode_that_is_ever_stable():
-    """All sign patterns of five tokens at three betas, by the Jacobian."""
+@pytest.mark.parametrize("tokens", [4, 5])
+def test_the_phase_diagram_has_every_mode_that_is_ever_stable(tokens):
+    """All sign patterns at three betas, by the Jacobian."""
     eigenvalues = ["1", "0.6", "-1.4"]
-    table = ss.phase_diagram(5, eigenvalues, digits=8)
+    table = ss.phase_diagram(tokens, eigenvalues, digits=8)
     values = np.diag([float(x) for x in eigenvalues])
     for beta in (0.3, 0.8, 2.0):
         stable = {}
-        for mode, signs in product(range(3), product([1, -1], repeat=5)):
+        for mode, signs in product(range(3), product([1, -1], repeat=tokens)):
             if rates(pure(signs, mode, 3), values, beta)[0] < 0:
                 key = mode, min(signs.count(1), signs.count(-1))
                 stable[key] = stable.get(key, 0) + 1
         assert stable == {(row["mode"], row["smaller"]): row["patterns"] for row in table if float(row["beta"]) < beta}
+
+
+def test_forces_on_the_circle_and_their_derivative():
+    """Central differences at random angles; the units of the rows do not matter where the forces vanish."""
+    rng = np.random.default_rng(0)
+    for unit in ((0, 0, 1), (2, 1, 2), (1, 2, 0)):
+        forces = Angles(arb(1), arb(-0.5), arb(0.8), unit)
+        angles = rng.uniform(0, 6, 3)
+        slopes = np.array([[float(x.mid()) for x in row] for row in forces.derivative(list(map(arb, angles))).table()])
+        for j, step in enumerate(1e-5 * np.eye(3)):
+            up, down = (
+                np.array([float(f.mid()) for f in forces.residual(list(map(arb, angles + sign * step)))])
+                for sign in (1, -1)
+            )
+            assert (up - down) / 2e-5 == pytest.approx(slopes[:, j], abs=1e-8)
 
 
 @pytest.mark.parametrize(("eigenvalues", "beta"), [((1.0, 0.5), 1.0), ((-1.0, -0.5), 1.0), ((1.0, -1.5), 0.7)])

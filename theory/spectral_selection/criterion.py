@@ -105,7 +105,8 @@ def stability(
     def leading() -> arb:
         balls = [enclose(number) for number in (own, inverse)]
         blocks = (spectrum(counts, balls[0], enclose(other), balls[1], arb.exp, root_of_ball) for other in set(others))
-        return reduce(arb.max, (value for block in blocks for value in block))
+        largest_of_all: arb = reduce(arb.max, (value for block in blocks for value in block))
+        return largest_of_all
 
     if is_flat(counts, own, inverse):
         value = certify_at("eigenvalues", eigenvalues, lambda: reduce(arb.max, map(enclose, others)), digits)
