@@ -2,6 +2,8 @@ from .energy import Dissipation as Dissipation
 from .energy import Energy as Energy
 from .harmonics import harmonic_overlap as harmonic_overlap
 from .harmonics import harmonic_power as harmonic_power
+from .heads import AttentionEntropy as AttentionEntropy
+from .heads import HeadEnergy as HeadEnergy
 from .pairs import PairShare as PairShare
 from .tokens import Clusters as Clusters
 from .tokens import Entropy as Entropy

@@ -30,6 +30,7 @@ ROOMS = (
     "synchronization",
     "low_temperature",
     "limit_sets",
+    "multihead",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 

@@ -133,6 +133,22 @@ SMALL = {
     "drift along the limit set": {"beta": number(18, 24)},
     "projection on the limit set": {"beta": number(8, 12), "time": number(0.5, 1)},
     "merging in order": {"clusters": integers(2, 3), "beta": number(80, 200)},
+    "growth under several heads": {
+        "dim": integers(2, 8),
+        "beta": number(0.5, 6),
+        "model": MODELS,
+        "heads": integers(2, 4),
+        "degree": integers(1, 4),
+    },
+    "hitting times of several heads": {
+        "tokens": integers(2, 12),
+        "beta": number(0, 1),
+        "model": MODELS,
+        "overlap": number(0.1, 0.95),
+        "heads": integers(2, 4),
+    },
+    "energy of each head": {"dim": integers(2, 5), "beta": number(0.3, 2), "tokens": integers(2, 6)},
+    "entropy of attention": {"beta": number(0.3, 4), "tokens": integers(2, 20), "model": MODELS, "runs": 400},
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, integers, lists, sampled_from
 from scipy.integrate import simpson
+from scipy.stats import entropy
 
 from gegenflow import numerics as nm
 from gegenflow.numerics import Flow, Head
@@ -170,3 +171,23 @@ def test_what_heads_do_not_take_is_refused(call, message):
     tokens, flow = nm.uniform(6, 3, rng=0), Flow(heads=[Head(beta=1, query_key=form, value=form)])
     with pytest.raises(nm.Refused, match=message):
         call(tokens, flow)
+
+
+def test_energies_of_heads_add_up_and_entropy_is_that_of_the_softmax():
+    """Per head against its double sum; the entropy of two heads against scipy, weighted tokens."""
+    form = np.array([[1.0, 0.5], [0.5, -0.3]])
+    flow = Flow(heads=[Head(beta=2, query_key=form, value=form), Head(beta=1)])
+    tokens, weights = nm.uniform(6, 2, rng=2), np.random.default_rng(2).dirichlet(np.ones(6))
+    energies = [nm.observables.HeadEnergy(place)(tokens, weights, flow) for place in range(2)]
+    expected = [
+        weights @ np.exp(beta * tokens @ matrix @ tokens.T) @ weights / (2 * beta)
+        for beta, matrix in ((2, form), (1, np.eye(2)))
+    ]
+    np.testing.assert_allclose(energies, expected, rtol=1e-13)
+    shares = [np.exp(beta * tokens @ matrix @ tokens.T) * weights for beta, matrix in ((2, form), (1, np.eye(2)))]
+    told = np.mean([weights @ entropy(share / share.sum(axis=1)[:, None], axis=1) for share in shares])
+    assert nm.observables.AttentionEntropy()(tokens, weights, flow) == pytest.approx(told, rel=1e-13)
+    with pytest.raises(nm.Refused, match="head 2: the flow has 2 heads"):
+        nm.observables.HeadEnergy(2).check(flow)
+    with pytest.raises(nm.Refused, match="kernel: an entropy needs a weight"):
+        nm.observables.AttentionEntropy()(tokens, weights, Flow(kernel=np.sin))
