@@ -67,7 +67,7 @@ def main(quick=False, figure=FIGURE):
         predicted, found = clusters(beta, start, t_end)
         uniform = nm.validate("uniform tokens", dim=2, beta=beta, tokens=TOKENS, runs=RUNS)
         modes = nm.validate("density modes", dim=2, beta=beta)
-        emerging = nm.validate("angles of emerging clusters", beta=beta, tokens=TOKENS, runs=4 if quick else 8)
+        emerging = nm.validate("angles of emerging clusters", beta=beta, tokens=TOKENS, runs=8)
         draw(beta, row, uniform.checks, modes.checks, predicted, run, middle)
         trials += [uniform, modes, emerging]
         rows = zip(predicted, found, strict=True)

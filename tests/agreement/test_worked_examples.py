@@ -6,6 +6,8 @@ from scipy.integrate import simpson
 from scipy.special import iv
 from support.examples import load_example
 
+from gegenflow import theory as th
+
 
 def test_metastable_clustering_confirms_rates_and_angles(tmp_path):
     """Rates from uniform tokens and, of all eleven degrees, on densities; angles over nudged starts; in the pictures
@@ -40,30 +42,25 @@ def test_noisy_transition_confirms_the_branches_and_the_published_order(tmp_path
 
 
 def test_finite_token_selection_follows_the_law_of_the_race(tmp_path):
-    """The law column by Simpson's rule on the closed form of the circle with SciPy's Bessel functions; 60 runs follow
-    it: the degrees by chi-square, the times within four standard errors of what they are to at most a tenth longer
-    (nonlinear growth). False alarm rate of a fresh seed: 0.2 % (40,000 draws), none here as the seed is fixed."""
-    table = load_example("finite_token_selection").main(quick=True, figure=tmp_path / "figure.png")
-    rows = {row["quantity"]: row for row in table.rows}
+    """The law by Simpson's rule on the closed form of the circle with SciPy's Bessel functions; 100 runs follow it:
+    the degrees and the times between its quantiles by chi-square, the mean within three standard errors."""
+    report = load_example("finite_token_selection").main(quick=True, figure=tmp_path / "figure.png")
     degrees, times = np.arange(1, 21), np.linspace(0, 1, 100_001)
     rates = degrees**2 * iv(degrees, 5) / 5
-    level = 2000 * 0.3**2 * np.exp(-2 * rates * times[:, None])
+    level = 2000 * 0.1**2 * np.exp(-2 * rates * times[:, None])
     survive, density = -np.expm1(-level), 2 * rates * level * np.exp(-level)
     late = survive.prod(axis=1)
     chances = simpson(density * late[:, None] / survive, x=times, axis=0)
+    law = th.finite_tokens.selection_law(2, 5, 2000, amplitude=0.1)
     for degree in (2, 3, 4):
-        assert float(rows[f"degree {degree}"]["law"]) == pytest.approx(chances[degree - 1], rel=5e-4)
-    emergence = {"mean time": simpson(late, x=times)}
-    emergence |= {f"{p:.0%} emerged by": times[np.argmax(late <= 1 - p)] for p in (0.1, 0.5, 0.9)}
-    for quantity, time in emergence.items():
-        law, simulated, bar = (float(rows[quantity][name]) for name in ("law", "simulated", "standard error"))
-        assert law == pytest.approx(time, rel=5e-4)
-        assert law - 4 * bar < simulated < 1.1 * law + 4 * bar
-        assert bar < 0.05 * law
-    assert float(rows["p of the degrees"]["simulated"]) > 1e-3
-    assert sum(float(row["simulated"]) for name, row in rows.items() if name[:6] == "degree") == pytest.approx(
-        1, abs=1e-3
-    )
+        assert law.selection[degree] == pytest.approx(chances[degree - 1], rel=5e-4)
+    for p in (0.1, 0.5, 0.9):
+        assert law.quantile(p) == pytest.approx(times[np.argmax(late <= 1 - p)], rel=5e-4)
+    counted, mean, between = report.checks
+    assert mean.predicted == pytest.approx(simpson(late, x=times), rel=5e-4)
+    assert mean.error < 0.05 * mean.predicted
+    assert [check.verdict for check in report.checks if check.verdict == "differs"] == []
+    assert min(counted.p_value, between.p_value) > 2.7e-3
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 

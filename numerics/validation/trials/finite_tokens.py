@@ -19,6 +19,7 @@ from gegenflow.numerics.validation.measurements import follow, follow_density
 from gegenflow.numerics.validation.starts import independent_tokens
 
 ALWAYS = "the fastest degree always"
+QUANTILES = (0.1, 0.5, 0.9)
 
 
 @law(
@@ -59,6 +60,12 @@ def finite_token_selection(
     mean = float(chances.mean)
     wrong = (Rival("rates a ninth too large", 0.9 * mean),)
     yield mean_check(f"{case} N = {tokens} mean time", mean, times[np.isfinite(times)], rivals=wrong)
+    edges = [chances.quantile(p) for p in QUANTILES]
+    slower = 1 - np.array([chances.survival(edge / 0.9) for edge in edges])  # of rates a ninth too large
+    shares = [np.diff([0.0, *inner, 1.0]) for inner in (QUANTILES, slower)]
+    counts = np.diff([0.0, *(np.sum(times <= edge) for edge in edges), len(times)])
+    wrong_times = [("rates a ninth too large", shares[1])]
+    yield count_check(f"{case} N = {tokens} times between quantiles", shares[0], counts, wrong_times)
 
 
 @law(
