@@ -76,6 +76,16 @@ class HeadFields:
 
     ``fields`` are those of the heads and ``gains`` :math:`g_h` what each is multiplied by; ``method`` is that of all of
     them, or "auto" where they differ.
+
+    >>> from gegenflow.numerics.fields.flow import Flow
+    >>> from gegenflow.numerics.fields.method import prepare_field
+    >>> from gegenflow.numerics.fields.parts import Head
+    >>> tokens, weights, out = np.eye(2), np.full(2, 0.5), np.empty((2, 2))
+    >>> field = prepare_field(tokens, weights, Flow(heads=[Head(beta=0), Head(beta=0, value=-3 * np.eye(2))]))
+    >>> field(tokens, out)
+    >>> out, field.method  # (1 - 3)/2 towards the other
+    (array([[ 0., -1.],
+           [-1.,  0.]]), 'dense')
     """
 
     fields: tuple[Field, ...]

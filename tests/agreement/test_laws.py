@@ -140,7 +140,7 @@ SMALL = {
         "heads": integers(2, 4),
         "degree": integers(1, 4),
     },
-    "hitting times of several heads": {
+    "equiangular times of several heads": {
         "tokens": integers(2, 12),
         "beta": number(0, 1),
         "model": MODELS,

@@ -45,7 +45,7 @@ class EnergyRates:
     """How fast the energies change: in all, of each head, the radial shadow of each, and a bound from below on each.
 
     ``rates`` add up to ``total`` >= 0; a rate is that without a projection less its shadow; ``bounds`` are those of
-    Cauchy and Schwarz, where they are >= 0 the energy of the head grows for sure.
+    Cauchy and Schwarz, where they are >= 0 the energy of the head grows for sure. Source: derived here.
     """
 
     total: Certified

@@ -164,6 +164,7 @@ class SuperAdditivity:
 
     ``excess`` is the difference of the two contraction rates; ``convex`` says whether x e^{beta x} is convex from the
     least scale on, beta m >= -2, so that by Jensen no choice of scales beyond it has a negative excess.
+    From :func:`super_additivity`. Source: derived here.
     """
 
     excess: Certified

@@ -35,7 +35,10 @@ from gegenflow.theory.symbols import t
 
 @dataclass(frozen=True)
 class ClusterLinearization:
-    """How tokens about a cluster move: matrices on tangent vectors, of displacements of mean 0 and of a common one."""
+    """How tokens about a cluster move: matrices on tangent vectors, of displacements of mean 0 and of a common one.
+
+    From :func:`linearize_cluster`. Source: derived here.
+    """
 
     relative: Matrix
     common: Matrix
@@ -96,6 +99,7 @@ class Splitting:
 
     To a common ``rate`` come the eigenvalues of a ``form`` S, symmetric and traceless, and of a ``turn``
     :math:`\Omega`, antisymmetric, both shape=[dim, dim]; alone a turn changes no rate, it moves the pattern.
+    From :func:`splitting`. Source: derived here.
     """
 
     degree: int

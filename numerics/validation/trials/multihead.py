@@ -77,7 +77,7 @@ def growth_of_heads(
 
 
 @law(
-    "hitting times of several heads",
+    "equiangular times of several heads",
     r"\dot g = \tfrac2n (1-g)(1+(n-1)g)\sum_h m_h e^{\beta m_h g} \ (\mathrm{USA}), \quad "
     r"2(1-g)(1+(n-1)g)\sum_h \frac{m_h}{e^{\beta m_h(1-g)} + n - 1} \ (\mathrm{SA})",
     source="arXiv 2605.04279; SA and the times derived here",
