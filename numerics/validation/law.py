@@ -31,6 +31,7 @@ ROOMS = (
     "low_temperature",
     "limit_sets",
     "multihead",
+    "causal",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 

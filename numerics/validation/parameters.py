@@ -80,6 +80,8 @@ PARAMETERS = _table(
     ("amplitude", "real", "size of a start, or the level at which a degree has emerged", 1e-12, 0.99),
     ("clusters", "whole", "number of equal clusters", 1, 64),
     ("heads", "whole", "number of heads, of scales 1, -1/2, 1/3, ...", 1, 64),
+    ("decay", "exact", "decay of a causal mask over all tokens", 0, 100),
+    ("codewords", "whole", "number of codewords to tell apart", 2, 100_000),
     ("mass", "exact", "mass of the smaller of two clusters", 0, 0.5),
     ("overlap", "exact", "inner product of two tokens", 0, 0.9999),
     ("ratio", "real", "kappa over its threshold", 0.01, 0.99),

@@ -149,6 +149,17 @@ SMALL = {
     },
     "energy of each head": {"dim": integers(2, 5), "beta": number(0.3, 2), "tokens": integers(2, 6)},
     "entropy of attention": {"beta": number(0.3, 4), "tokens": integers(2, 20), "model": MODELS, "runs": 400},
+    "memory of earlier tokens": {
+        "beta": number(0.5, 1.5),
+        "decay": number(0, 2),
+        "time": number(0.3, 1),
+        "tokens": 100,
+        "runs": 16,
+    },
+    "lost middle": {"decay": number(0.8, 1.5), "time": number(0.8, 1.2), "tokens": 400, "runs": 8},
+    "profile beyond the smallness condition": {"time": number(4.9, 5.2), "tokens": 1000, "runs": 12},
+    "strong centres": {"dim": integers(2, 5), "tokens": 100, "overlap": number(0.6, 0.95), "runs": 400},
+    "arrival at the first token": {"beta": number(0, 4), "decay": number(0, 5)},
 }
 
 

@@ -70,6 +70,11 @@ NUMERICS = {
     "Periodicity": {"degree": 2},
     "Clusters": {},
     "systems.linear_flow": {"tokens": PAIR, "time": 0.1},
+    "systems.source_correlations": {
+        **{"flow": nm.Flow(beta=1, causal=nm.Causal()), "tokens": 8, "sources": [2], "max_degree": 2},
+        **{"time": 0.1, "runs": 2},
+    },
+    "systems.strong_centres": {"tokens": PAIR, "angle": 0.5},
     "systems.zero_temperature_field": {"tokens": PAIR},
     "simulate": {"tokens": PAIR, "t_end": 0.01, "beta": 1.0},
     "solve_density": {"density": nm.densities.CircleDensity(SMOOTH), "t_end": 0.01, "beta": 1.0},

@@ -155,6 +155,25 @@ def test_noise_and_heads_go_with_a_mask(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def test_correlations_need_no_prediction_where_the_reader_sees_the_source_alone():
+    """Two tokens and a reader: half its velocity is that towards the source, by quadrature over their distance."""
+    flow = nm.Flow(beta=1.5, causal=nm.Causal(own=False))
+    found = nm.systems.source_correlations(flow, tokens=2, sources=[0], max_degree=2, time=1e-3, runs=400, rng=0)
+    gap = 2 * np.pi * np.arange(64) / 64
+    turn = -0.5e-3 * np.exp(1.5 * np.cos(gap)) * np.sin(gap)
+    for k in (1, 2):
+        expected = 2 * np.mean(np.cos(k * (gap + turn)))
+        samples = found[:, 0, k - 1]
+        assert abs(samples.mean() - expected) < 4 * samples.std() / 20 + 1e-5 * abs(expected)
+
+
+def test_strong_centres_by_pairs():
+    tokens = nm.uniform(40, 3, rng=2)
+    angle = np.arccos(np.clip(tokens @ tokens.T, -1, 1))
+    expected = [i for i in range(40) if all(angle[i, j] > 0.6 for j in range(i))]
+    assert nm.systems.strong_centres(tokens, 0.6).tolist() == expected
+
+
 @settings(max_examples=15)
 @given(decay=floats(0, 30), own=booleans(), model=MODELS)
 def test_the_equation_says_what_is_summed(decay, own, model):
@@ -166,6 +185,11 @@ def test_the_equation_says_what_is_summed(decay, own, model):
 
 FLOW = {"beta": 1, "causal": nm.Causal(1.0)}
 TOKENS = nm.uniform(12, 3, rng=0)
+
+
+def correlations(**changed):
+    numbers = {"flow": nm.Flow(**FLOW), "tokens": 8, "sources": [2], "max_degree": 2, "time": 0.1, "runs": 2}
+    return nm.systems.source_correlations(**numbers | changed)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +206,12 @@ TOKENS = nm.uniform(12, 3, rng=0)
         (lambda: nm.simulate(TOKENS, **FLOW, t_end=1, layer_norm="peri"), "layer_norm"),
         (lambda: nm.simulate(TOKENS, **FLOW, t_end=1, observe=[nm.Energy()]), "causal"),
         (lambda: nm.simulate(TOKENS, **FLOW, t_end=1, observe=[nm.observables.Dissipation()]), "causal"),
+        (lambda: correlations(flow=nm.Flow(beta=1)), "causal"),
+        (lambda: correlations(flow=nm.Flow(beta=1, noise=0.1, causal=nm.Causal())), "noise"),
+        (lambda: correlations(sources=[8]), "sources"),
+        (lambda: correlations(grid=2), "grid"),
+        (lambda: correlations(time=0), "time"),
+        (lambda: nm.systems.strong_centres(TOKENS, 4.0), "angle"),
         (lambda: nm.solve_density([1.0, 1.0], **FLOW, t_end=1), "causal"),
         (lambda: nm.uniform_rates(2, max_degree=1, window=1, tokens=9, runs=2, **FLOW), "causal"),
     ],

@@ -1,0 +1,100 @@
+r"""What a token under a causal mask keeps of the start of an earlier one, and who gathers the others.
+
+A correlation of two tokens is of order 1/n, far below the spread of one run. So the source alone is drawn anew: on an
+equispaced grid of angles, with all others as they are, and the token that reads it starts on another grid. As no token
+sees a later one, all readers go along in one run, with weights that nobody feels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gegenflow.numerics.fields.circle import circle_points
+from gegenflow.numerics.fields.flow import Flow, check_parts
+from gegenflow.numerics.fields.method import prepare_field
+from gegenflow.numerics.fields.parts import Causal
+from gegenflow.numerics.integrators.paths import integrate
+from gegenflow.numerics.tokens.arguments import check_number, check_rng, check_whole
+from gegenflow.numerics.tokens.geometry import Array, check_tokens
+from gegenflow.numerics.tokens.refusals import Refused
+
+UNFELT = 1e-13  # weight of a reader, relative to a token
+RTOL, ATOL = 1e-7, 1e-9
+
+
+def source_correlations(
+    flow: Flow,
+    *,
+    tokens: int,
+    sources: Sequence[int],
+    max_degree: int,
+    time: float,
+    runs: int,
+    rng: int | np.random.Generator | None = None,
+    grid: int = 8,
+) -> Array:
+    r"""Correlation of a token with the start of earlier ones on the circle, samples, shape=[runs, sources, degrees].
+
+    .. math:: n\,\overline{\cos k(\theta(t) - \theta_i(0))}, \qquad k = 1, \dots, \text{max\_degree}
+
+    ``tokens`` n are independent and uniform, and the reader is the one after them: it sees all n.  ``sources`` are
+    indices from 0; each is put on a ``grid`` of more than ``max_degree`` angles, as is the reader, both turned at
+    random, and the mean is over both.  Its expectation is that of independent starts for any such grid.  ``time`` > 0
+    is in units of the flow, which has a causal mask, with a decay over the n tokens.
+
+    >>> flow = Flow(beta=1, causal=Causal(decay=1.0, own=False))
+    >>> found = source_correlations(flow, tokens=64, sources=[8], max_degree=1, time=0.2, runs=20, rng=0)
+    >>> found.shape, bool(abs(found.mean() - 0.076) < 0.01)
+    ((20, 1, 1), True)
+
+    Raises ValueError for a flow without a mask or with parts beyond its weight and model, a source that is none of the
+    tokens, or numbers out of range.  Source: arXiv 2605.09213 for the correlation; the estimator is derived here.
+    """
+    check_parts(flow, "source_correlations", "causal")
+    if flow.causal is None:
+        raise Refused("causal", None, "a flow with a causal mask is needed")
+    n, count = check_whole("tokens", tokens, 2), check_whole("grid", grid, max_degree + 1, why=", above max_degree")
+    places = [check_whole("sources", source, 0, n - 1) for source in sources]
+    degrees = np.arange(1, check_whole("max_degree", max_degree, 1) + 1)
+    span, stream = check_number("time", time, above=0.0), check_rng(rng)
+    samples = np.empty((check_whole("runs", runs, 1), len(places), len(degrees)))
+    mask = Causal(flow.causal.decay * (n + count) / n, own=flow.causal.own)  # over all tokens and readers
+    weights = np.append(np.full(n, 1.0), np.full(count, UNFELT))
+    weights /= weights.sum()
+    field = prepare_field(circle_points(np.arange(n + count)), weights, replace(flow, causal=mask), method="circle")
+    steps = 2 * np.pi * np.arange(count) / count
+
+    def velocity(state: Array, out: Array) -> None:
+        for angles, speed in zip(state.reshape(-1, n + count), out.reshape(-1, n + count), strict=True):
+            field(angles, speed)
+
+    for run in range(len(samples)):
+        start = np.tile(stream.uniform(0, 2 * np.pi, n + count), (len(places), count, 1))
+        start[:, :, n:] = steps + stream.uniform(0, 2 * np.pi)
+        told = steps + stream.uniform(0, 2 * np.pi)
+        for row, place in enumerate(places):
+            start[row, :, place] = told
+        end = integrate(velocity, start.ravel(), t_end=span, save_at=[], rtol=RTOL, atol=ATOL)
+        turned = end.state.reshape(start.shape)[:, :, n:] - told[:, None]
+        samples[run] = n * np.cos(degrees * turned[..., None]).mean(axis=(1, 2))
+    return samples
+
+
+def strong_centres(tokens: ArrayLike, angle: float) -> NDArray[np.int64]:
+    r"""Indices of the tokens that are farther than an angle in (0, pi] from every earlier one, shape=[centres].
+
+    .. math:: \{i : \angle(x_i, x_j) > \delta \ \text{for all}\ j < i\}
+
+    >>> strong_centres([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8]], 0.7)
+    array([0, 2])
+
+    Raises ValueError for bad tokens, or an angle out of range.  Source: arXiv 2411.04990.
+    """
+    rows = check_tokens(tokens)
+    nearest = np.cos(check_number("angle", angle, above=0.0, most=np.pi))
+    far = [not i or (rows[:i] @ row).max() < nearest for i, row in enumerate(rows)]
+    return np.flatnonzero(far)
