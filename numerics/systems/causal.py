@@ -65,7 +65,9 @@ def source_correlations(
     mask = Causal(flow.causal.decay * (n + count) / n, own=flow.causal.own)  # over all tokens and readers
     weights = np.append(np.full(n, 1.0), np.full(count, UNFELT))
     weights /= weights.sum()
-    field = prepare_field(circle_points(np.arange(n + count)), weights, replace(flow, causal=mask), method="circle")
+    field = prepare_field(
+        circle_points(np.arange(float(n + count))), weights, replace(flow, causal=mask), method="circle"
+    )
     steps = 2 * np.pi * np.arange(count) / count
 
     def velocity(state: Array, out: Array) -> None:

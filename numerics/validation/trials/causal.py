@@ -225,8 +225,8 @@ def _correlations(
     """Samples under the drive w', in its time: USA, beta times as long."""
     b = simulation_beta(beta)
     flow = Flow(beta=b, causal=Causal(decay=float(decay), own=False))
-    numbers = {"tokens": tokens, "sources": sources, "max_degree": degrees, "runs": runs, "rng": rng}
-    return source_correlations(flow, time=b * float(time), **numbers)
+    span = b * float(time)
+    return source_correlations(flow, tokens=tokens, sources=sources, max_degree=degrees, time=span, runs=runs, rng=rng)
 
 
 def _extrapolated(sizes: list[int], samples: list[Array]) -> tuple[Array, Array]:
