@@ -120,3 +120,14 @@ def test_critical_table_in_latex_holds_the_certified_digits(capsys):
     assert abs(float(worst[100, 2]["large degree"])) < 1e-15
     assert abs(float(worst[1, 512]["large dim"])) < 1e-8
     assert all(float(row["bounds"]) < 0.01 for row in expansions.rows)
+
+
+def test_several_heads_refute_what_was_claimed_of_them(tmp_path):
+    """All trials agree; an energy of one head falls, super-additivity fails, entropy is not monotone."""
+    table, trials = load_example("multihead").main(quick=True, figure=tmp_path / "figure.png")
+    assert all(report.passed for report in trials)
+    falls, excess, share = table.rows
+    assert float(falls["measured"]) == pytest.approx(-85.9538, abs=1e-3)
+    assert float(excess["predicted"]) < 0
+    assert share["measured"] == "agrees"
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
