@@ -132,8 +132,8 @@ class Dissipation:
         top, before = max(density.max_degree, LEAST_DEGREE), inf
         while True:
             wide = density.resized(top)
-            potential = sum(gain * exp(one.exponent) * wide.multipliers(one)[1] for gain, one in parts)[wide.degrees]
-            gains = potential * wide.coefficients * wide.motion(flow)(wide.coefficients)
+            scaled = [gain * exp(one.exponent) * wide.multipliers(one)[1][wide.degrees] for gain, one in parts]
+            gains = np.sum(scaled, axis=0) * wide.coefficients * wide.motion(flow)(wide.coefficients)
             rate, size = float(gains.sum()), float(np.abs(gains).sum())
             if flow.model == "usa" or abs(rate - before) <= SETTLED * size or top > MOST_DEGREES:
                 return rate

@@ -50,7 +50,7 @@ class Way:
     stepper: Stepper[Array]
     read: Callable[[Array], Reading]
     basis: Array | None = None
-    sums: Field | None = None
+    sums: Field | HeadFields | None = None
     exact: str = "dense"
 
     @property

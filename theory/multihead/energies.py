@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from math import exp
+from typing import TypeAlias
 
 import flint
 import sympy as sp
@@ -35,7 +36,7 @@ from gegenflow.theory.exact.integers import check_count, check_items
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import record_html
 
-Matrix = sp.ImmutableMatrix
+Matrix: TypeAlias = sp.ImmutableMatrix
 MOST_HEIGHT = 60
 BITS = 512
 

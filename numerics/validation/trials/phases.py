@@ -100,8 +100,10 @@ def boundaries_of_any_kernel(
 
     def edges(**other: Any) -> list[tuple[tuple[int, int], float]]:
         parts: dict[str, Any] = {"dim": dim, "model": model, "noise": noise} | other
-        reach = tuple(map(repr, ends if not other else (ends[0] / 2, ends[1] * 2)))
-        found = th.boundaries(weight, parts.pop("dim"), reach, max_degree=MOST_DEGREES, digits=17, **parts)
+        low, high = ends if not other else (ends[0] / 2, ends[1] * 2)
+        found = th.boundaries(
+            weight, parts.pop("dim"), (repr(low), repr(high)), max_degree=MOST_DEGREES, digits=17, **parts
+        )
         return [((edge.below, edge.above), float(edge.value)) for edge in found.boundaries]
 
     def flow_at(b: float) -> Flow:
