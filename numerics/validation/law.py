@@ -32,6 +32,7 @@ ROOMS = (
     "limit_sets",
     "multihead",
     "causal",
+    "spectral_selection",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 

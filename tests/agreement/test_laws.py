@@ -160,6 +160,9 @@ SMALL = {
     "profile beyond the smallness condition": {"time": number(4.9, 5.2), "tokens": 1000, "runs": 12},
     "strong centres": {"dim": integers(2, 5), "tokens": 100, "overlap": number(0.6, 0.95), "runs": 400},
     "arrival at the first token": {"beta": number(0, 4), "decay": number(0, 5)},
+    "stability of pure modes": {"dim": integers(2, 4), "tokens": integers(2, 6), "beta": number(0.5, 4), "runs": 60},
+    "consensus from a cone": {"dim": integers(2, 4), "tokens": integers(1, 6), "beta": number(0, 4), "runs": 8},
+    "signs that remain": {"dim": integers(2, 3), "tokens": integers(2, 5), "beta": number(1, 4), "runs": 10},
 }
 
 
