@@ -45,7 +45,7 @@ def equilibria(tokens: int, eigenvalues: Sequence[Real], beta: Real, *, digits: 
     r"""All equilibria of two or three tokens in dim 2, the stable ones first, one for each class under the symmetries.
 
     The symmetries are the permutations of tokens and the reflections of both axes; ``copies`` says how many equilibria
-    a class has. A search takes a tenth of a second for two tokens, seconds to half a minute for three. ``tokens`` is
+    a class has. A search takes a tenth of a second for two tokens, seconds to a minute for three. ``tokens`` is
     2 or 3, ``eigenvalues`` are the two of V, different, rational and not 0, ``beta`` > 0.
 
     >>> for one in equilibria(2, ["1", "0.5"], 1, digits=6):
