@@ -13,6 +13,7 @@ clusters         Cluster states: energies, spectra, escapes, lifetimes, and vari
 synchronization  Tokens that all meet: rates, hitting times, layer normalisation and long contexts.
 low_temperature  Large beta: limit maps, diffusion, metastability and pairing.
 causal           Causal attention: what a token keeps of those before it, the lost middle, and leaders.
+multihead        Several heads of attention: equiangular tokens, energies, critical temperatures, and linear theory.
 spectral_selection  A symmetric value matrix selects eigenvectors: equilibria, stability, phases, basins.
 """
 

@@ -39,7 +39,7 @@ def stability_of_pure_modes(
 ) -> Iterator[Check]:
     """Random signs, axes, spectra and betas up to the one given: the verdict against a Jacobian by differences."""
     stable: dict[str, list[bool]] = {"theory": [], "field": [], "reported": [], "one": []}
-    leading = []
+    leading: list[tuple[float, float]] = []
     while len(leading) < runs:
         signs, eigenvalues = _signs(tokens, rng), rng.uniform(-2, 2, dim)
         inverse = float(rng.uniform(0, 1) * simulation_beta(beta))
@@ -73,7 +73,8 @@ def _signs(tokens: int, rng: np.random.Generator) -> Array:
     """Signs of up to so many tokens, all sizes of the smaller group alike."""
     count = int(rng.integers(1, tokens + 1))
     smaller = int(rng.integers(0, count // 2 + 1))
-    return rng.permutation(np.where(np.arange(count) < smaller, -1.0, 1.0)) * rng.choice([-1.0, 1.0])
+    signs: Array = rng.permutation(np.where(np.arange(count) < smaller, -1.0, 1.0)) * rng.choice([-1.0, 1.0])
+    return signs
 
 
 def _reported(signs: Array, eigenvalues: Array, beta: float) -> dict[str, bool]:
@@ -119,8 +120,10 @@ def consensus_from_a_cone(
     start, times = in_a_cone(tokens, np.eye(dim)[0], rng), np.array([16.0, 20.0])
     gaps = []
     for end_time in times:
-        end = follow(start, selection_flow(np.diag(eigenvalues), inverse), end_time, save_at=[], rtol=1e-12, atol=1e-15)
-        gaps.append(float(np.linalg.norm(end.tokens[:, 1:], axis=1).max()))
+        late = follow(
+            start, selection_flow(np.diag(eigenvalues), inverse), end_time, save_at=[], rtol=1e-12, atol=1e-15
+        )
+        gaps.append(float(np.linalg.norm(late.tokens[:, 1:], axis=1).max()))
     predicted = -float(
         th.spectral_selection.stability([1] * tokens, 0, eigenvalues.tolist(), inverse).leading_eigenvalue
     )
@@ -159,7 +162,7 @@ def signs_that_remain(
     rng: np.random.Generator, *, dim: int = 3, tokens: int = 5, beta: Any = "0.6", runs: int = 40
 ) -> Iterator[Check]:
     """Uniform tokens under V of eigenvalues -1, -1/2, ...: the runs that end in signs which are stable there."""
-    eigenvalues, inverse = -(2.0 ** -np.arange(dim)), simulation_beta(beta)
+    inverse, eigenvalues = simulation_beta(beta), -np.ldexp(np.ones(dim), -np.arange(dim))
     first, last = smaller_groups(eigenvalues, inverse, tokens, runs, 1000.0, rng)
     stable = [
         smaller
