@@ -9,9 +9,9 @@ x_i = s_i e_p. Four comparisons, theory against simulation:
 2. Cone: tokens on one side of the dominant axis meet there; tan of the largest angle falls at least as exp(-g t),
    g = lambda_1 - max |lambda_k|, at every beta.
 3. Beyond pure modes: V = diag(-1, -1/2), three tokens on the circle. Below beta = log(2)/2 no pure mode is stable and
-   tokens rest in a triangle, certified: its apex lies on the second axis below beta = 0.31, on the first above; it
-   folds into two against one at log(2)/2. V = diag(1, -3/2) at beta = 2 has a mixed state that attracts beside the
-   pure ones.
+   tokens rest in a triangle, certified: its apex lies on the second axis below beta = 0.31, on the first above. Two
+   against one are stable above log(2)/2 = 0.3466, but the triangle lasts to a fold at 0.3541: between, both attract.
+   V = diag(1, -3/2) at beta = 2 has a mixed state that attracts beside the pure ones.
 4. Signs that remain for V < 0: uniform tokens split on the lowest eigenvector. Two make an antipodal pair; more choose
    among all splits whose ratio is below e^{2 beta}, even ones more often than chance. No law of the shares is known.
 
@@ -130,10 +130,13 @@ def draw_cone(ax):
 def draw_mixed(ax, quick):
     """The first coordinate of the mirrored tokens of two triangles, certified, solid where stable, and simulated."""
     flow_values, values = [-1.0, -0.5], [[-1, 0], [0, "-0.5"]]
-    betas = [0.1, 0.2, 0.33] if quick else [round(0.05 + 0.01 * n, 2) for n in range(29)] + [0.34, 0.345]
+    betas = [0.1, 0.2, 0.33, 0.35] if quick else [*(round(0.05 + 0.01 * n, 2) for n in range(31)), 0.353, 0.354]
     known = {}
     for place, (name, guess) in enumerate(TRIANGLES.items()):
-        states = [equilibrium(guess, values, str(beta), digits=10) for beta in betas]
+        states = []
+        for beta in betas:
+            states.append(equilibrium(guess, values, str(beta), digits=10))
+            guess = [[float(x) for x in row] for row in states[-1].tokens]
         known |= {(name, beta): one for beta, one in zip(betas, states, strict=True)}
         heights = np.array([abs(float(one.tokens[1][0])) for one in states])
         stable = np.array([one.stable for one in states])
@@ -141,8 +144,8 @@ def draw_mixed(ax, quick):
         ax.plot(np.array(betas)[stable], heights[stable], f"C{place}-", label=f"apex on the {name} axis")
     ax.plot([TURN, 0.45], [1, 1], "C2-", label="two against one")
     rows = []
-    for beta in (0.1, 0.2, 0.33, 0.4):
-        end = resting_state(flow_values, beta, [[0.05, 1], [0.9, -0.4], [-0.9, -0.4]], 8000)
+    for beta in (0.1, 0.2, 0.33, 0.35, 0.4):
+        end = resting_state(flow_values, beta, TRIANGLES["second" if beta < 0.31 else "first"], 8000)
         height = np.sort(np.abs(end[:, 0]))[1]
         ax.plot(beta, height, "ko", mfc="none")
         stable = [known[name, beta] for name in TRIANGLES if beta in betas and known[name, beta].stable]
@@ -156,9 +159,9 @@ def draw_mixed(ax, quick):
     place = float(beside.tokens[1][0])
     rows.append(("V = diag(1, -3/2), beta 2: <x_2, e_1> of the mixed state", f"{place:.6f}", "-", f"{end[1, 0]:.6f}"))
     ax.axvline(TURN, color="k", lw=0.8)
-    ax.set(xlabel="beta", ylabel="|<x, e_1>| of the two mirrored tokens", xlim=(0, 0.45))
+    ax.set(xlabel="beta", ylabel="|<x, e_1>| of the two mirrored tokens", xlim=(0, 0.45), ylim=(0.48, 1.12))
     ax.set_title("3  three tokens, V = diag(-1, -1/2) (circles: simulated; dotted: unstable)", fontsize=9)
-    ax.legend(fontsize=7, loc="lower left")
+    ax.legend(fontsize=7, loc="upper left")
     return rows
 
 
@@ -179,11 +182,12 @@ def draw_signs(ax, quick):
             found = f"{sum(shares[k] for k in stable):.3f}"
             checks.append((f"V < 0, n = {tokens}, beta {beta:g}: share with stable signs", "1.000", "-", found))
     for smaller in range(1, sizes[-1] // 2 + 1):
-        ax.bar(0, 0, color=f"C{smaller}", label=f"{smaller} in the smaller group")
+        ax.bar(0, 0, color=f"C{smaller}", label=f"{smaller} in the smaller")
     ax.set(xlabel=f"tokens; bars: beta = {', '.join(f'{b:g}' for b in BETAS)}", ylabel="share of runs")
     ax.set(xlim=(sizes[0] - 0.5, sizes[-1] + 0.5), xticks=sizes)
     ax.set_title("4  V < 0, dim 3: signs that remain", fontsize=9)
-    ax.legend(fontsize=7, loc="lower right")
+    ax.set_ylim(0, 1.12)
+    ax.legend(fontsize=7, loc="upper center", ncol=4)
     return th.Table(tuple(rows)), checks
 
 

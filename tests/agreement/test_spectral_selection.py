@@ -55,6 +55,23 @@ def test_below_the_critical_beta_three_tokens_rest_in_a_triangle_that_is_not_pur
     assert np.log(gaps[0] / gaps[1]) / 200 == pytest.approx(-float(found.leading_eigenvalue), rel=0.02)
 
 
+def test_triangle_and_pure_mode_attract_side_by_side():
+    """beta = 0.35, above log(2)/2 and below the fold of the triangle at 0.3541; beyond that only two against one."""
+    values, flow = [[-1, 0], [0, "-0.5"]], selection_flow(np.diag([-1.0, -0.5]), 0.35)
+    assert ss.stability([-1, 1, 1], 0, [-1, "-0.5"], "0.35").stable
+    triangle = ss.equilibrium([[-1, 0], [0.8, 0.6], [0.8, -0.6]], values, "0.35", digits=10)
+    assert triangle.stable
+    cases = (
+        ([[-1, 0.01], [0.8, 0.6], [0.8, -0.6]], floats(triangle.tokens)),
+        ([[-1, 0], [1, 0.1], [1, 0]], np.ones((3, 2))),
+    )
+    for start, end in cases:
+        run = nm.simulate(nm.normalize(start), flow, t_end=1500, save_at=[])
+        assert np.abs(run.tokens[:, 0]) == pytest.approx(np.abs(end[:, 0]), abs=1e-5)
+    beyond = nm.simulate(floats(triangle.tokens), selection_flow(np.diag([-1.0, -0.5]), 0.36), t_end=1500, save_at=[])
+    assert np.abs(beyond.tokens[:, 0]) == pytest.approx(np.ones(3), abs=1e-5)
+
+
 def test_a_mixed_state_attracts_beside_consensus():
     """V = diag(1, -3/2), beta = 2: one token on the first axis and two near the second hold each other."""
     start = nm.normalize([[1, 0], [0.1, 1], [0.1, -1]])
