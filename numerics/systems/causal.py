@@ -42,9 +42,10 @@ def source_correlations(
     .. math:: n\,\overline{\cos k(\theta(t) - \theta_i(0))}, \qquad k = 1, \dots, \text{max\_degree}
 
     ``tokens`` n are independent and uniform, and the reader is the one after them: it sees all n.  ``sources`` are
-    indices from 0; each is put on a ``grid`` of more than ``max_degree`` angles, as is the reader, both turned at
-    random, and the mean is over both.  Its expectation is that of independent starts for any such grid.  ``time`` > 0
-    is in units of the flow, which has a causal mask, with a decay over the n tokens.
+    indices from 0; each is put on a ``grid`` of more than ``max_degree`` angles, the reader on one of an angle more, so
+    that no harmonic is mistaken on both, each turned at random, and the mean is over both.  Its expectation is that of
+    independent starts for any such grids.  ``time`` > 0 is in units of the flow, which has a causal mask, with a decay
+    over the n tokens.
 
     >>> flow = Flow(beta=1, causal=Causal(decay=1.0, own=False))
     >>> found = source_correlations(flow, tokens=64, sources=[8], max_degree=1, time=0.2, runs=20, rng=0)
@@ -62,28 +63,33 @@ def source_correlations(
     degrees = np.arange(1, check_whole("max_degree", max_degree, 1) + 1)
     span, stream = check_number("time", time, above=0.0), check_rng(rng)
     samples = np.empty((check_whole("runs", runs, 1), len(places), len(degrees)))
-    mask = Causal(flow.causal.decay * (n + count) / n, own=flow.causal.own)  # over all tokens and readers
-    weights = np.append(np.full(n, 1.0), np.full(count, UNFELT))
+    all_of_them = n + count + 1
+    mask = Causal(flow.causal.decay * all_of_them / n, own=flow.causal.own)
+    weights = np.append(np.full(n, 1.0), np.full(count + 1, UNFELT))
     weights /= weights.sum()
     field = prepare_field(
-        circle_points(np.arange(float(n + count))), weights, replace(flow, causal=mask), method="circle"
+        circle_points(np.arange(float(all_of_them))), weights, replace(flow, causal=mask), method="circle"
     )
-    steps = 2 * np.pi * np.arange(count) / count
 
     def velocity(state: Array, out: Array) -> None:
-        for angles, speed in zip(state.reshape(-1, n + count), out.reshape(-1, n + count), strict=True):
+        for angles, speed in zip(state.reshape(-1, all_of_them), out.reshape(-1, all_of_them), strict=True):
             field(angles, speed)
 
     for run in range(len(samples)):
-        start = np.tile(stream.uniform(0, 2 * np.pi, n + count), (len(places), count, 1))
-        start[:, :, n:] = steps + stream.uniform(0, 2 * np.pi)
-        told = steps + stream.uniform(0, 2 * np.pi)
+        start = np.tile(stream.uniform(0, 2 * np.pi, all_of_them), (len(places), count, 1))
+        start[:, :, n:] = _grid(count + 1, stream)
+        told = _grid(count, stream)
         for row, place in enumerate(places):
             start[row, :, place] = told
         end = integrate(velocity, start.ravel(), t_end=span, save_at=[], rtol=RTOL, atol=ATOL)
         turned = end.state.reshape(start.shape)[:, :, n:] - told[:, None]
         samples[run] = n * np.cos(degrees * turned[..., None]).mean(axis=(1, 2))
     return samples
+
+
+def _grid(count: int, stream: np.random.Generator) -> Array:
+    """Equispaced angles, turned at random."""
+    return 2 * np.pi * (np.arange(count) + stream.uniform()) / count
 
 
 def strong_centres(tokens: ArrayLike, angle: float) -> NDArray[np.int64]:
