@@ -55,7 +55,7 @@ def draw_profile(ax, quick):
         least = th.causal.retrieval_minimum(beta=BETA, decay=1, codewords=CODEWORDS, time=time)
         height = th.causal.retrieval_profile(least, BETA, 1, CODEWORDS, time, digits=8)
         ax.plot(float(least), float(height), f"C{number}v")
-        at, mean, bar = simulated_profile(1, time, 800 if quick else 2000, places, 6 if quick else 12, number)
+        at, mean, bar = simulated_profile(1, time, 500 if quick else 2000, places, 6 if quick else 12, number)
         ax.errorbar(at, mean, bar, fmt=f"C{number}.", capsize=2)
         middle = len(places) // 2
         predicted = float(th.causal.retrieval_profile(float(at[middle]), BETA, 1, CODEWORDS, time, digits=8))
@@ -77,7 +77,7 @@ def draw_minimum(ax, quick):
         small = [float(th.causal.small_time_minimum(**setting, time=t, digits=8)) for t in times[: len(times) // 2]]
         ax.plot(times[: len(small)], small, f"C{number}:")
         ax.plot(end, float(th.causal.retrieval_minimum(**setting, time=times[-1])), f"C{number}o", mfc="none")
-        ax.annotate(f"decay {decay}", (times[-1], 0.9 - 0.12 * number), color=f"C{number}", fontsize=8, ha="right")
+        ax.text(0.1, 0.9 - 0.08 * number, f"decay {decay}, until t_1 = {end:.3f}", color=f"C{number}", fontsize=8)
     for beta, decay, codewords, time in SETTINGS[:2] if quick else SETTINGS:
         given = {"beta": beta, "decay": decay, "codewords": codewords, "time": time}
         sizes = {"tokens": 500, "runs": 8} if quick else {}
@@ -106,7 +106,7 @@ def draw_phases(ax, quick):
     ax.plot(decays, small, "C7--", label="smallness condition")
     ax.axvline(float(star), color="C7", lw=0.7)
     ax.plot(BEYOND["decay"], float(BEYOND["time"]), "ks", ms=4)
-    for text, place in (("U", (5.5, 1)), ("U", (3, 2.8)), ("N", (6.5, 5.5)), ("decreasing", (1.5, 8))):
+    for text, place in (("U", (5.5, 1)), ("U", (3, 2.8)), ("N", (6.5, 5.5)), ("decreasing", (0.3, 8))):
         ax.text(*place, text, fontsize=12)
     ax.set(xlabel="decay", ylabel="t", title="3  shapes of the profile", xlim=(0, 8), ylim=(0, 11))
     ax.legend(fontsize=7)
