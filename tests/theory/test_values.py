@@ -193,6 +193,23 @@ RESULTS: dict[str, Callable[[], object]] = {
     "low_temperature.pairing_overlap": lambda: th.low_temperature.pairing_overlap(1, "1/3"),
     "low_temperature.pairing_rate": lambda: th.low_temperature.pairing_rate(["0.1", "0.3"]),
     "low_temperature.pairing_time": lambda: th.low_temperature.pairing_time("0.9", 20),
+    "spectral_selection.Equilibrium": lambda: th.spectral_selection.equilibria(2, [1, "0.4"], 1)[2],
+    "spectral_selection.PureMode": lambda: th.spectral_selection.pure_modes([[2, 1], [1, 1]])[0],
+    "spectral_selection.Stability": lambda: th.spectral_selection.stability([1, 1], 0, [0, -1], 1),
+    "spectral_selection.block": lambda: th.spectral_selection.block([1, -1, 1], 0, [1, 2], direction=1),
+    "spectral_selection.block_eigenvalues": lambda: th.spectral_selection.block_eigenvalues(
+        [1, -1, 1], 0, [1, 2], direction=1
+    ),
+    "spectral_selection.consensus_rate": lambda: th.spectral_selection.consensus_rate(0, [1, "0.5"]),
+    "spectral_selection.consensus_time": lambda: th.spectral_selection.consensus_time("0.9", 0, [1, 0], start="0.1"),
+    "spectral_selection.critical_beta": lambda: th.spectral_selection.critical_beta([1, -1], 0, [1, "0.5"]),
+    "spectral_selection.equilibria": lambda: th.spectral_selection.equilibria(2, [-1, "-0.4"], 1),
+    "spectral_selection.equilibrium": lambda: th.spectral_selection.equilibrium(
+        [[0, 1], [0.9, -0.4], [-0.9, -0.4]], [[-1, 0], [0, "-0.5"]], "0.2"
+    ),
+    "spectral_selection.phase_diagram": lambda: th.spectral_selection.phase_diagram(9, [1, "0.5", -2]),
+    "spectral_selection.pure_modes": lambda: th.spectral_selection.pure_modes([[1, 0], [0, 2]]),
+    "spectral_selection.stability": lambda: th.spectral_selection.stability([1, 1, -1], 0, [1, "0.5"], 1),
 }
 
 
