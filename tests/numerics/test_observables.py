@@ -312,3 +312,13 @@ def test_dissipation_of_a_slow_motion_keeps_its_digits(spread):
     speed = (np.exp(beta * np.cos(gap)) * np.sin(gap)).mean(axis=1)
     found = nm.Dissipation()(tokens, np.full(n, 1 / n), nm.Flow(beta=beta))
     assert found == pytest.approx((speed**2).mean(), rel=1e-9, abs=0)
+
+
+def test_energy_of_a_density_at_beta_zero_is_half_the_square_of_its_mean():
+    """1 + a cos on the circle has the mean a/2; a zonal tilt a t in dim 5 has a/5; near beta 0 less 1/(2 beta)."""
+    circle = nm.circle_density(lambda angle: 1 + 0.4 * np.cos(angle))
+    assert nm.Energy().of_density(circle, nm.Flow(beta=0)) == pytest.approx(0.2**2 / 2, rel=1e-12)
+    tilted = nm.zonal_density(lambda t: 1 + 0.5 * t, 5)
+    assert nm.Energy().of_density(tilted, nm.Flow(beta=0)) == pytest.approx(0.1**2 / 2, rel=1e-12)
+    near = nm.Energy().of_density(tilted, nm.Flow(beta=1e-4)) - 1 / 2e-4
+    assert near == pytest.approx(0.1**2 / 2, rel=1e-2)
