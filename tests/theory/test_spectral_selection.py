@@ -15,6 +15,7 @@ from scipy.optimize import root
 
 from gegenflow import theory as th
 from gegenflow.theory import spectral_selection as ss
+from gegenflow.theory.spectral_selection import catalogue
 from gegenflow.theory.spectral_selection.catalogue import Angles
 
 MARGIN = 1e-9
@@ -411,3 +412,20 @@ def test_values_are_values():
     assert one == other
     assert hash(one) == hash(other)
     assert "lambda_k" in one._repr_html_()
+
+
+def test_a_search_that_does_not_end_is_given_up(monkeypatch):
+    """Where equilibria are nearly degenerate, after a stated number of boxes: here after few."""
+    monkeypatch.setattr(catalogue, "MOST_BOXES", 50)
+    with pytest.raises(th.Refused, match="beta: equilibria that are not isolated, or nearly so"):
+        ss.equilibria(3, ["1", "0.5"], "1")
+
+
+def test_a_sign_is_that_of_the_ball_and_not_of_its_middle():
+    """Two eigenvalues whose balls overlap are not told apart, and a verdict that lies within a ball is refused."""
+    wide = th.certify(lambda: arb("0.6"), 20).ball + arb(0, 1e-3)
+    with pytest.raises(th.Refused, match="mode 0: its eigenvalue must differ"):
+        ss.stability([1, 1], 0, [wide, "0.6"], 1)
+    with pytest.raises(th.Refused, match="too close to the edge"):
+        ss.stability([1, -1], 0, [1, wide], sp.log(2))
+    assert ss.stability([1, -1], 0, [1, wide], "0.7", digits=2).stable
