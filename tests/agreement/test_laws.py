@@ -148,6 +148,12 @@ SMALL = {
         "heads": integers(2, 4),
     },
     "energy of each head": {"dim": integers(2, 5), "beta": number(0.3, 2), "tokens": integers(2, 6)},
+    "nearly isotropic heads": {
+        "dim": integers(2, 3),
+        "beta": number(0.8, 5),
+        "model": MODELS,
+        "degree": integers(1, 3),
+    },
     "entropy of attention": {"beta": number(0.3, 4), "tokens": integers(2, 20), "model": MODELS, "runs": 400},
     "memory of earlier tokens": {
         "beta": number(0.5, 1.5),
