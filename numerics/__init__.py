@@ -3,7 +3,8 @@
 The core names are here; each room holds the rest. Names load on first use, so importing this package costs nothing.
 
 tokens       Tokens on the sphere: starts, files, quadrature, and clusters among them.
-fields       Velocities: what moves the tokens, and every way of taking the sums.
+flows        What moves the tokens: a flow and its parts, checked when they are made.
+fields       Velocities: every way of taking the sums of attention, and the choice among them.
 integrators  Steps in time: adaptive, compiled, merging, noisy, under layer normalisation.
 densities    Densities on spheres: series that follow the mean-field equation, quantiles, distances.
 observables  What to record of tokens and densities.

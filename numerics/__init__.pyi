@@ -1,5 +1,6 @@
 from . import densities as densities
 from . import fields as fields
+from . import flows as flows
 from . import integrators as integrators
 from . import observables as observables
 from . import runs as runs
@@ -12,11 +13,11 @@ from .densities import sphere_density as sphere_density
 from .densities import wasserstein_distance as wasserstein_distance
 from .densities import white_noise as white_noise
 from .densities import zonal_density as zonal_density
-from .fields import Causal as Causal
-from .fields import Flow as Flow
-from .fields import Head as Head
-from .fields import RandomLayers as RandomLayers
 from .fields import attention_field as attention_field
+from .flows import Causal as Causal
+from .flows import Flow as Flow
+from .flows import Head as Head
+from .flows import RandomLayers as RandomLayers
 from .integrators import Crossing as Crossing
 from .integrators import Interrupted as Interrupted
 from .integrators import integrate as integrate

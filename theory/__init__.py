@@ -2,18 +2,18 @@
 
 The core names are here; each room holds the rest. Names load on first use, so importing this package costs nothing.
 
-exact            Exact numbers, certified balls, and tables of them.
-kernels          Attention weights h(t): their multipliers, potentials and series.
-growth           Growth rates of the harmonics about the uniform state, and where they come from.
-phases           Which degree grows fastest: boundaries, the phase diagram, asymptotics and bounds.
-finite_tokens    Finitely many tokens: which degree emerges first, when, and how far they are from their density.
-expansions       The density order by order in the amplitude of its start.
-noise            Noisy tokens: how the uniform state gives way, near the threshold and far from it.
-clusters         Cluster states: energies, spectra, escapes, lifetimes, and variations of the energy.
-synchronization  Tokens that all meet: rates, hitting times, layer normalisation and long contexts.
-low_temperature  Large beta: limit maps, diffusion, metastability and pairing.
-causal           Causal attention: what a token keeps of those before it, the lost middle, and leaders.
-multihead        Several heads of attention: equiangular tokens, energies, critical temperatures, and linear theory.
+exact               Exact numbers, certified balls, and tables of them.
+kernels             Attention weights h(t): their multipliers, potentials and series.
+growth              Growth rates of the harmonics about the uniform state, and where they come from.
+phases              Which degree grows fastest: boundaries, the phase diagram, asymptotics and bounds.
+finite_tokens       Finitely many tokens: which degree emerges first, when, and how far they are from their density.
+expansions          The density order by order in the amplitude of its start.
+noise               Noisy tokens: how the uniform state gives way, near the threshold and far from it.
+clusters            Cluster states: energies, spectra, escapes, lifetimes, and variations of the energy.
+synchronization     Tokens that all meet: rates, hitting times, layer normalisation and long contexts.
+low_temperature     Large beta: limit maps, diffusion, metastability and pairing.
+causal              Causal attention: what a token keeps of those before it, the lost middle, and leaders.
+multihead           Several heads of attention: equiangular tokens, energies, critical temperatures, and linear theory.
 spectral_selection  A symmetric value matrix selects eigenvectors: equilibria, stability, phases, basins.
 """
 

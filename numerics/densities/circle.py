@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
 from gegenflow.numerics.densities.density import check_coefficients, sum_of_motions, summary
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.values import Value, sealed

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.heads import isotropic
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.heads import isotropic
 from gegenflow.numerics.tokens.arguments import check_array, check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension, mass_tolerance
 from gegenflow.numerics.tokens.refusals import Refused
@@ -57,7 +57,7 @@ def sum_of_motions(density: Density, flow: Flow, solver: str) -> Callable[[Array
     """The motion under several heads, whose matrices are multiples of the identity.
 
     >>> from gegenflow.numerics.densities.circle import CircleDensity
-    >>> from gegenflow.numerics.fields.parts import Head
+    >>> from gegenflow.numerics.flows.parts import Head
     >>> density, head = CircleDensity(np.array([1e-9, 0.0])), Head(beta=0)
     >>> (density.motion(Flow(heads=[head, head]))(density.coefficients) / 1e-9).round(12) + 0.0  # 1/2 each
     array([1., 0.])

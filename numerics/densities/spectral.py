@@ -14,7 +14,7 @@ from gegenflow.numerics.densities.mode_steps import (
     explicit_step,
     exponential_step,
 )
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import (
     AT_ZERO,
     MOST_GROWTH,

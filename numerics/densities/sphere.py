@@ -20,8 +20,8 @@ from gegenflow.numerics.densities.density import (
     summary,
 )
 from gegenflow.numerics.densities.sphere_grid import SphereGrid, harmonic_layout, packed
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.legendre import FINEST_EPSILON, exponential_sphere_modes, sphere_modes
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.geometry import Array, check_tokens
 from gegenflow.numerics.tokens.refusals import Refused

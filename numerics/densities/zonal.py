@@ -22,7 +22,7 @@ from gegenflow.numerics.densities.zonal_harmonics import (
     gauss_rule,
     zonal_polynomials,
 )
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_dim, check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused

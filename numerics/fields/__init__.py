@@ -1,4 +1,4 @@
-"""Velocities: what moves the tokens, and every way of taking the sums."""
+"""Velocities: every way of taking the sums of attention, and the choice among them."""
 
 import lazy_loader
 

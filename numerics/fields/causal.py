@@ -17,12 +17,12 @@ from gegenflow.numerics.fields.circle import Circle, circle_points
 from gegenflow.numerics.fields.compiled.causal_pairs import add_pairs
 from gegenflow.numerics.fields.compiled.causal_scans import scan_modes, seen_masses
 from gegenflow.numerics.fields.dense import OVERLAPS
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
-from gegenflow.numerics.fields.parts import Causal
 from gegenflow.numerics.fields.sums import PLAIN, Method, Pair, Size, Sums, room_for_sums
 from gegenflow.numerics.fields.tiles import check_exponents
-from gegenflow.numerics.fields.weights import Attention
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.parts import Causal
+from gegenflow.numerics.flows.weights import Attention
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.compiled.cell_vectors import add_powers, two_polynomials
 from gegenflow.numerics.fields.elementary import angle
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes
 from gegenflow.numerics.fields.sums import Method, NotSmooth, Pair, Size, Sums, room_for_sums
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused

@@ -12,9 +12,9 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.elementary import FAST, sincos
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums, room_for_sums
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 

@@ -10,11 +10,11 @@ from functools import partial
 
 import numpy as np
 
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.pairs import pair_sums
 from gegenflow.numerics.fields.sums import PLAIN, Method, Pair, Size, Sums
 from gegenflow.numerics.fields.tiles import check_exponents
-from gegenflow.numerics.fields.weights import Attention
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.weights import Attention
 from gegenflow.numerics.tokens.geometry import Array
 
 OVERLAPS = 2**17  # overlaps held at once for a kernel: one megabyte

@@ -77,9 +77,9 @@ class HeadFields:
     ``fields`` are those of the heads and ``gains`` :math:`g_h` what each is multiplied by; ``method`` is that of all of
     them, or "auto" where they differ.
 
-    >>> from gegenflow.numerics.fields.flow import Flow
+    >>> from gegenflow.numerics.flows.flow import Flow
     >>> from gegenflow.numerics.fields.method import prepare_field
-    >>> from gegenflow.numerics.fields.parts import Head
+    >>> from gegenflow.numerics.flows.parts import Head
     >>> tokens, weights, out = np.eye(2), np.full(2, 0.5), np.empty((2, 2))
     >>> field = prepare_field(tokens, weights, Flow(heads=[Head(beta=0), Head(beta=0, value=-3 * np.eye(2))]))
     >>> field(tokens, out)

@@ -16,12 +16,12 @@ from gegenflow.numerics.fields.cells import Cells
 from gegenflow.numerics.fields.circle import Circle
 from gegenflow.numerics.fields.dense import Dense
 from gegenflow.numerics.fields.field import FINEST, Field, HeadFields
-from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
-from gegenflow.numerics.fields.heads import head_flows
 from gegenflow.numerics.fields.sphere import Sphere
 from gegenflow.numerics.fields.sums import Method, NotSmooth, Size, matrices, size_of
 from gegenflow.numerics.fields.tiles import Tiles
-from gegenflow.numerics.fields.weights import check_fit
+from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.flows.heads import head_flows
+from gegenflow.numerics.flows.weights import check_fit
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.tokens.refusals import Refused
 

@@ -10,9 +10,9 @@ from functools import partial
 
 from gegenflow.numerics.fields.compiled.sphere_polynomials import direct_sums
 from gegenflow.numerics.fields.compiled.sphere_transforms import transform_sums
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.legendre import DIRECT_TO, SphereModes, exponential_sphere_modes, sphere_modes
 from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 

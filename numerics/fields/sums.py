@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array
 
 ROUNDING = 2.0**-52

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 
 from gegenflow.numerics.fields.elementary import LOG2_E, exp2
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums, room_for_sums
-from gegenflow.numerics.fields.weights import Attention
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.weights import Attention
 from gegenflow.numerics.tokens.refusals import Refused
 
 Real = NDArray[Any]

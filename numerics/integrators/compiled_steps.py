@@ -1,6 +1,6 @@
 """The compiled loop that follows few tokens: stages, error control, the clock in two parts, meetings and output.
 
->>> from gegenflow.numerics.fields.flow import Flow
+>>> from gegenflow.numerics.flows.flow import Flow
 >>> from gegenflow.numerics.integrators.few_tokens import new_motion
 >>> weights, clock = np.full(2, 0.5), np.array([0.0, 0.0, 0.0, 1e-300, 1.0])
 >>> motion = new_motion(np.eye(2), weights, Flow(beta=1), 1e-8, 0.0, np.zeros(2), clock)

@@ -9,7 +9,7 @@ from math import inf, nextafter
 
 import numpy as np
 
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.compiled_steps import (
     EVALUATIONS,
     EXTRA,

@@ -20,7 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.compiled_steps import watch
 from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
 from gegenflow.numerics.integrators.few_tokens import FewSteps

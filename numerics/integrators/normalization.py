@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.dense import attention_output
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Origin
 from gegenflow.numerics.integrators.runge_kutta import Velocity

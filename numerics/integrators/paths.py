@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.fields.flow import Flow, check_parts
 from gegenflow.numerics.fields.method import CHOSEN, prepare_field
+from gegenflow.numerics.flows.flow import Flow, check_parts
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Origin, drive
 from gegenflow.numerics.integrators.events import Crossing, check_observable, crossings, watches

@@ -12,8 +12,8 @@ from math import inf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.heads import head_flows
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.heads import head_flows
 from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
 from gegenflow.numerics.integrators.runge_kutta import Velocity
 from gegenflow.numerics.tokens.geometry import Array

@@ -8,10 +8,10 @@ import numpy as np
 
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.fields.dense import dense_sums
-from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.heads import head_flows, isotropic
 from gegenflow.numerics.fields.method import attention_field, attention_sums, resolved_field
-from gegenflow.numerics.fields.weights import LARGEST_BETA
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.heads import head_flows, isotropic
+from gegenflow.numerics.flows.weights import LARGEST_BETA
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 

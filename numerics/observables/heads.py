@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.heads import head_flows
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.heads import head_flows
 from gegenflow.numerics.observables.energy import Energy
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.geometry import Array
@@ -21,7 +21,7 @@ class HeadEnergy:
 
     ``head`` is its place among the heads of the flow, from 0.
 
-    >>> from gegenflow.numerics.fields.parts import Head
+    >>> from gegenflow.numerics.flows.parts import Head
     >>> flow = Flow(heads=[Head(beta=2), Head(beta=1)])
     >>> tokens, weights = np.eye(2), np.full(2, 0.5)
     >>> parts = [HeadEnergy(place)(tokens, weights, flow) for place in range(2)]

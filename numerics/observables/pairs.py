@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import betainc, eval_gegenbauer, gammaln
 
 from gegenflow.numerics.densities.density import Density, density_power
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_number
 from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension
 from gegenflow.numerics.tokens.refusals import Refused

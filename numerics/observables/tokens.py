@@ -16,7 +16,7 @@ from scipy.special import xlogy
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.density import Density, density_power
 from gegenflow.numerics.fields.circle import fourier_moments
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.harmonics import harmonic_power
 from gegenflow.numerics.tokens.arguments import check_number, check_whole
 from gegenflow.numerics.tokens.clusters import cluster_labels

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.flow import DEFAULTS, Flow
-from gegenflow.numerics.fields.parts import Causal, Head, RandomLayers
-from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.flows.flow import DEFAULTS, Flow
+from gegenflow.numerics.flows.parts import Causal, Head, RandomLayers
+from gegenflow.numerics.flows.weights import kernel_name
 from gegenflow.numerics.tokens.refusals import Refused
 
 PARTS: dict[str, type] = {"causal": Causal, "random_layers": RandomLayers}

@@ -10,7 +10,7 @@ import numpy as np
 from numba import get_num_threads
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import Integration, Status
 from gegenflow.numerics.integrators.events import Crossing, Event
 from gegenflow.numerics.integrators.interrupts import Interrupted, listening, take_interrupt

@@ -12,7 +12,7 @@ from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.distribution import quantiles
 from gegenflow.numerics.fields.circle import circle_points
-from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.runs.following import measured
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import Run

@@ -14,8 +14,8 @@ from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.sphere import SphereDensity
 from gegenflow.numerics.densities.zonal import ZonalDensity
-from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.weights import check_fit
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.weights import check_fit
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.integrators.memories import check_memory, check_next_step
 from gegenflow.numerics.observables.texts import observables_of

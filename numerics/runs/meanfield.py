@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.spectral import ModeSteps, negative_mass
-from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
-from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.flows.weights import kernel_name
 from gegenflow.numerics.integrators.driver import Integration, Origin
 from gegenflow.numerics.integrators.events import Crossing
 from gegenflow.numerics.integrators.interrupts import listening

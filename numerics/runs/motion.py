@@ -9,8 +9,8 @@ import numpy as np
 
 from gegenflow.numerics.fields.circle import circle_points
 from gegenflow.numerics.fields.field import Field, HeadFields
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import CHOSEN, METHODS, prepare_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Memory, Origin, Status, Stepper
 from gegenflow.numerics.integrators.few_tokens import FewSteps

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gegenflow.numerics.densities.density import Density
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.runs.archives import write_archive
 from gegenflow.numerics.runs.flows import flow_contents

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import check_method
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Saved, State, Status, Stepper, drive
 from gegenflow.numerics.integrators.events import Crossing, check_observable, crossings, watches
 from gegenflow.numerics.integrators.few_tokens import LONGEST

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gegenflow.numerics.fields.circle import circle_points
-from gegenflow.numerics.fields.flow import Flow, check_parts
 from gegenflow.numerics.fields.method import prepare_field
-from gegenflow.numerics.fields.parts import Causal
+from gegenflow.numerics.flows.flow import Flow, check_parts
+from gegenflow.numerics.flows.parts import Causal
 from gegenflow.numerics.integrators.paths import integrate
 from gegenflow.numerics.tokens.arguments import check_number, check_rng, check_whole
 from gegenflow.numerics.tokens.geometry import Array, check_tokens

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import ortho_group
 
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array, normalize, uniform
 
 STEP = 1e-5

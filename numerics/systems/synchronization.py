@@ -7,7 +7,7 @@ import numpy as np
 
 from gegenflow.numerics.densities.density import Density, density_power
 from gegenflow.numerics.fields.dense import OVERLAPS
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gegenflow.numerics.fields.flow import MODELS
+from gegenflow.numerics.flows.flow import MODELS
 from gegenflow.numerics.tokens.arguments import check_choice, check_dim, check_rng
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.checks import Check

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.harmonics import harmonic_power
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused

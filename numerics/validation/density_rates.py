@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.zonal import ZonalDensity
-from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.runs.run import DensityRun
 from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_whole
 from gegenflow.numerics.tokens.geometry import Array

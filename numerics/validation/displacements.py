@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array, normalize
 from gegenflow.numerics.validation.measurements import follow
 

@@ -26,13 +26,13 @@ ROOMS = (
     "noisy_tokens",
     "clusters",
     "arrangements",
-    "gathering",
-    "synchronization",
-    "low_temperature",
-    "limit_sets",
-    "multihead",
-    "causal",
-    "spectral_selection",
+    "systems.gathering",
+    "systems.synchronization",
+    "systems.low_temperature",
+    "systems.limit_sets",
+    "systems.multihead",
+    "systems.causal",
+    "systems.spectral_selection",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 from scipy.integrate import simpson
 
 from gegenflow.numerics.densities.density import Density
-from gegenflow.numerics.fields.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.method import attention_field, attention_sums
 from gegenflow.numerics.fields.sums import NotSmooth
-from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
+from gegenflow.numerics.flows.weights import kernel_name
 from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile, power_change
 from gegenflow.numerics.runs.meanfield import solve_density

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import special_ortho_group
 
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.harmonics import harmonic_power, power_change
 from gegenflow.numerics.observables.tokens import HarmonicPower
 from gegenflow.numerics.runs.ensembles import first_crossing

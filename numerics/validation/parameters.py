@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gegenflow.numerics.fields.flow import MODELS
+from gegenflow.numerics.flows.flow import MODELS
 from gegenflow.numerics.tokens.arguments import check_choice, check_number, check_whole
 from gegenflow.numerics.tokens.refusals import Refused
 

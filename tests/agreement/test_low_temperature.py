@@ -12,7 +12,7 @@ from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.circle_starts import circle_density
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.validation.limit_images import fall, image_distances
 from gegenflow.numerics.validation.trials.clusters import meeting_time
 from gegenflow.theory.clusters.escapes import lifetime

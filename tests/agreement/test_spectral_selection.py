@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.systems.spectral_selection import in_a_cone, selection_flow, state_rates, turned
-from gegenflow.numerics.validation.trials.spectral_selection import smaller_groups
+from gegenflow.numerics.validation.trials.systems.spectral_selection import smaller_groups
 
 ss = th.spectral_selection
 

@@ -27,8 +27,8 @@ from peers import PEERS, exact_sums, lax_friedrichs
 
 from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.distribution import density_at_quantiles
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_sums, prepare_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.runs.lagrangian import solve_quantiles
 from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.tokens.geometry import normalize, uniform

@@ -9,8 +9,8 @@ from time import perf_counter
 import numpy as np
 from machine import give_back_freed, reset_peak, resident
 
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_sums
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.tokens.geometry import uniform
 

@@ -20,7 +20,7 @@ from flint import arb
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import FlowParts
+from gegenflow.numerics.flows.flow import FlowParts
 from gegenflow.numerics.validation.measurements import Unfinished
 
 SECONDS = 120

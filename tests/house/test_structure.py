@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SIDES = ("theory", "numerics")
 BRIDGE = "validation"
-NO_NAMES = (".command", ".compiled", ".trials")
+NO_NAMES = (".command", ".compiled", ".trials", ".trials.systems")
 """The one room of the numerics that may see the theory."""
 STAIRS = {
     "theory": (
@@ -29,8 +29,8 @@ STAIRS = {
         ),
     ),
     "numerics": (
-        *(("tokens",), ("fields",), ("integrators",), ("densities",), ("observables", "systems"), ("runs",)),
-        ("validation",),
+        *(("tokens",), ("flows",), ("fields",), ("integrators",), ("densities",)),
+        *(("observables", "systems"), ("runs",), ("validation",)),
     ),
 }
 """The rooms of each side: one imports only from itself and from those on the steps before."""

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis.strategies import binary, data, integers, sampled_from
 
 from gegenflow import numerics as nm
-from gegenflow.numerics.fields.parts import Causal, Head, RandomLayers
+from gegenflow.numerics.flows.parts import Causal, Head, RandomLayers
 from gegenflow.numerics.runs.archives import FORMAT
 from gegenflow.numerics.runs.flows import flow_parameters
 from gegenflow.numerics.tokens.arrays import MOST_BYTES

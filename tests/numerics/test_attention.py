@@ -13,9 +13,9 @@ from scipy.stats import special_ortho_group
 
 from gegenflow.numerics.fields.circle import circle_sums, fourier_moments
 from gegenflow.numerics.fields.dense import dense_sums
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.tokens.geometry import normalize, uniform
 

@@ -11,7 +11,7 @@ from gegenflow.numerics.densities.circle_starts import circle_density, white_noi
 from gegenflow.numerics.densities.sphere import sphere_density
 from gegenflow.numerics.densities.zonal import zonal_density
 from gegenflow.numerics.fields.dense import dense_sums
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.energy import Dissipation
 from gegenflow.numerics.tokens.geometry import lattice
 

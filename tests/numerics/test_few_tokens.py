@@ -13,8 +13,8 @@ from support.signals import interrupted_after
 
 from gegenflow.numerics import simulate
 from gegenflow.numerics.fields.dense import dense_sums
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.few_tokens import FewSteps
 from gegenflow.numerics.integrators.paths import integrate

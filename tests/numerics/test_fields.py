@@ -7,8 +7,8 @@ from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import solve_ivp
 
 from gegenflow import numerics as nm
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import METHODS, prepare_field
+from gegenflow.numerics.flows.flow import Flow
 
 seeds = integers(0, 99)
 

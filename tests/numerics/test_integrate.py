@@ -10,8 +10,8 @@ from scipy.integrate import solve_ivp
 from support.signals import interrupted_after
 
 from gegenflow.numerics import normalize, uniform
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import prepare_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.interrupts import Interrupted

@@ -10,7 +10,7 @@ from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.sphere import sphere_density
 from gegenflow.numerics.densities.zonal import zonal_density
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.observables.tokens import (
     Clusters,

@@ -12,8 +12,8 @@ from scipy.stats import special_ortho_group
 from support.few_tokens import MODELS, follow_few, follow_merging, lifetime, on_circle
 
 from gegenflow.numerics import simulate
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.merging import stretching_rates
 from gegenflow.numerics.tokens.geometry import normalize, uniform
 

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.mode_steps import explicit_step, exponential_step, phi
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 
 START = CircleDensity(np.array([0.1, 0.05, 0.2, -0.1])).resized(12)
 DRIFT = START.motion(Flow(2.0, model="sa"))

@@ -7,7 +7,7 @@ from hypothesis.strategies import floats, integers, sampled_from
 from scipy.integrate import solve_ivp
 
 from gegenflow import numerics as nm
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.normalization import stream_velocity
 
 

@@ -14,7 +14,7 @@ from scipy.stats import special_ortho_group
 from gegenflow.numerics.densities.sphere import SphereDensity, sphere_density
 from gegenflow.numerics.densities.zonal import zonal_density
 from gegenflow.numerics.fields.dense import kernel_sums
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import quadrature, uniform
 
 models = sampled_from(["usa", "sa"])

@@ -11,7 +11,7 @@ from scipy.linalg import expm
 from scipy.special import eval_gegenbauer
 
 from gegenflow import numerics as nm
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import Origin, drive
 from gegenflow.numerics.integrators.stochastic import NoisySteps, brownian_step, default_step, drift_step
 

@@ -8,7 +8,7 @@ from hypothesis.strategies import floats, integers
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.densities.circle_starts import circle_density
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.systems.synchronization import DiracDistance, Resultant, SmallestOverlap
 
 SA = Flow(beta=2, model="sa")

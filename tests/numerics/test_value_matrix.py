@@ -8,8 +8,8 @@ from scipy.integrate import quad, solve_ivp
 from support.particles import energy_and_integrated_dissipation
 
 from gegenflow import numerics as nm
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field, prepare_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.stochastic import default_step
 
 MODELS = sampled_from(["usa", "sa"])

@@ -12,7 +12,7 @@ from scipy.special import eval_chebyt, eval_gegenbauer, roots_gegenbauer
 
 from gegenflow.numerics.densities.zonal import ZonalDensity, zonal_density
 from gegenflow.numerics.densities.zonal_harmonics import expansion, funk_hecke, gauss_rule, zonal_polynomials
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import harmonic_dimension, quadrature
 
 models = sampled_from(["usa", "sa"])

@@ -3,7 +3,7 @@
 import mpmath
 import numpy as np
 
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import AT_ZERO, drive
 from gegenflow.numerics.integrators.few_tokens import FewSteps
 from gegenflow.numerics.integrators.merging import MergingSteps, default_merge

@@ -30,7 +30,7 @@ from gegenflow.numerics.validation.command.parser import add_beta, add_choice, a
 from gegenflow.numerics.validation.holdings import NEAR
 
 if TYPE_CHECKING:
-    from gegenflow.numerics.fields.flow import Flow
+    from gegenflow.numerics.flows.flow import Flow
     from gegenflow.numerics.runs.run import Run
     from gegenflow.numerics.tokens.geometry import Array
     from gegenflow.numerics.validation.command.parser import Commands
@@ -192,7 +192,7 @@ def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None
 
 def _moves(flow: Flow, saved: Run) -> bool:
     """Whether it is the flow that a saved run can go on with, so that it may be one run with what follows."""
-    from gegenflow.numerics.fields.weights import kernel_name
+    from gegenflow.numerics.flows.weights import kernel_name
 
     if "time" not in saved.memory or saved.flow is not None or flow.kernel is None:
         return "time" in saved.memory and saved.flow == flow

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gegenflow.numerics.fields.weights import LARGEST_BETA
+from gegenflow.numerics.flows.weights import LARGEST_BETA
 from gegenflow.numerics.observables.energy import Energy
 from gegenflow.numerics.tokens.geometry import Array, uniform
 from gegenflow.numerics.validation.case import Case

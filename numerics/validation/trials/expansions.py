@@ -11,7 +11,7 @@ from gegenflow import theory as th
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.zonal import ZonalDensity
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.tokens import Periodicity
 from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension

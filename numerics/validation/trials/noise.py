@@ -10,7 +10,7 @@ import numpy as np
 
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.circle_starts import circle_density
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.energy import Energy
 from gegenflow.numerics.observables.tokens import Entropy, HarmonicAmplitude
 from gegenflow.numerics.tokens.geometry import uniform

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.case import MOST_DEGREES, Case, other_model, simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival, told

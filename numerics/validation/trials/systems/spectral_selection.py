@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.events import Crossing
 from gegenflow.numerics.systems.spectral_selection import in_a_cone, selection_flow, state_rates, turned
 from gegenflow.numerics.tokens.geometry import Array, normalize, uniform

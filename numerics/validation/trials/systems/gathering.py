@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.systems.synchronization import DiracDistance
 from gegenflow.numerics.tokens.geometry import Array, normalize
 from gegenflow.numerics.validation.case import other_model, simulation_beta

@@ -9,9 +9,9 @@ from typing import TypedDict
 
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.fields.equation import equation
-from gegenflow.numerics.fields.parts import Causal, Head, RandomLayers
-from gegenflow.numerics.fields.weights import (
+from gegenflow.numerics.flows.equation import equation
+from gegenflow.numerics.flows.parts import Causal, Head, RandomLayers
+from gegenflow.numerics.flows.weights import (
     LARGEST_BETA,
     SMALLEST_BETA,
     Attention,

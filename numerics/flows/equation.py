@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gegenflow.numerics.fields.weights import kernel_name
+from gegenflow.numerics.flows.weights import kernel_name
 from gegenflow.numerics.tokens.geometry import Array
 
 if TYPE_CHECKING:
-    from gegenflow.numerics.fields.flow import Flow
-    from gegenflow.numerics.fields.parts import Head
+    from gegenflow.numerics.flows.flow import Flow
+    from gegenflow.numerics.flows.parts import Head
 
 SHOWN_DIM = 3  # matrices up to this size are written out
 
@@ -18,7 +18,7 @@ SHOWN_DIM = 3  # matrices up to this size are written out
 def equation(flow: Flow) -> str:
     r"""The equation of motion with the parts that the flow has, and the matrices and kernels in it.
 
-    >>> from gegenflow.numerics.fields.flow import Flow
+    >>> from gegenflow.numerics.flows.flow import Flow
     >>> print(equation(Flow(beta=2, model="sa", noise=0.5)))
     dx_i = \frac{1}{Z_i} P_{x_i} \sum_j w_j e^{2 \langle x_i, x_j\rangle} x_j\,dt + \sqrt{2 \cdot 0.5}\,dW_i
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.fields.weights import (
+from gegenflow.numerics.flows.weights import (
     Attention,
     Kernel,
     Number,

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
-from gegenflow.numerics.fields.parts import Head
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.parts import Head
 from gegenflow.numerics.observables.harmonics import harmonic_profile
 from gegenflow.numerics.observables.heads import AttentionEntropy, HeadEnergy
 from gegenflow.numerics.systems.synchronization import SmallestOverlap

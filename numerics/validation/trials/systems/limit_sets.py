@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import circle_points, quadrature
 from gegenflow.numerics.validation.case import simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.parts import Causal
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.parts import Causal
 from gegenflow.numerics.integrators.events import Crossing
 from gegenflow.numerics.systems.causal import source_correlations, strong_centres
 from gegenflow.numerics.tokens.geometry import Array, circle_points, uniform

@@ -10,7 +10,7 @@ import numpy as np
 
 from gegenflow import theory as th
 from gegenflow.numerics.densities.circle import CircleDensity
-from gegenflow.numerics.fields.flow import Flow
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.observables.tokens import HarmonicAmplitude
 from gegenflow.numerics.systems.synchronization import SmallestOverlap

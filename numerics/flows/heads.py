@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gegenflow.numerics.fields.flow import Flow
-from gegenflow.numerics.fields.parts import Head
-from gegenflow.numerics.fields.weights import Kernel, kernel_name
+from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.parts import Head
+from gegenflow.numerics.flows.weights import Kernel, kernel_name
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 

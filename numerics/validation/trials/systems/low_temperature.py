@@ -9,8 +9,8 @@ import numpy as np
 
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.circle_starts import circle_density
-from gegenflow.numerics.fields.flow import Flow
 from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.paths import integrate
 from gegenflow.numerics.systems.low_temperature import linear_flow, zero_temperature_field
 from gegenflow.numerics.tokens.geometry import Array, normalize, quadrature, uniform

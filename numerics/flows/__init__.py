@@ -1,0 +1,5 @@
+"""What moves the tokens: a flow and its parts, checked when they are made."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+"""The laws of the systems around the centre, a file a room of the theory."""
