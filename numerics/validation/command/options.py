@@ -9,6 +9,8 @@ OPTIONS: Mapping[str, str] = {
     "beta": "--beta",
     "between": "--between",
     "clusters": "--clusters",
+    "codewords": "--codewords",
+    "decay": "--decay",
     "degree": "--degree",
     "degrees": "--degree",
     "digits": "--digits",

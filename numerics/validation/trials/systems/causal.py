@@ -21,6 +21,8 @@ from gegenflow.numerics.validation.measurements import Unfinished, follow
 POSITIONS, DEGREES = 10, 3
 MORE_DEGREES = 7
 """Degrees of a measured profile: those beyond weigh less than its bars at beta up to 3 or so."""
+UNCANCELLED = 0.2
+"""Of what finitely many tokens take from a profile, the share that ratios of it may keep: an allowance."""
 APART = 0.3
 """Rivals are tried where they differ from the prediction by this share of it."""
 
@@ -124,10 +126,10 @@ def beyond_smallness(
     decay: Any = 5,
     codewords: int = 10,
     time: Any = "5.2",
-    tokens: int = 10_000,
-    runs: int = 24,
+    tokens: int = 8000,
+    runs: int = 40,
 ) -> Iterator[Check]:
-    """Ratios of the profile at the predicted turns and the end; what half the tokens say differs is in the bar."""
+    """Ratios of the profile at the predicted turns and the end; what differs with half the tokens is in the bar."""
     setting = {"beta": beta, "decay": decay, "codewords": codewords, "time": time}
     turns = th.causal.retrieval_extrema(**setting)
     small = float(th.causal.smallness_time(beta=beta, decay=decay))
@@ -135,14 +137,15 @@ def beyond_smallness(
         raise Unfinished("at these parameters the profile is no N beyond the smallness condition")
     places = np.array([*map(float, turns), 1.0])
     heights = np.log([float(th.causal.retrieval_profile(s, beta, decay, codewords, time)) for s in places])
-    logs, rough = (
-        _log_steps(_profiles(beta, decay, time, n, places, codewords, runs, rng)) for n in (tokens, tokens // 2)
-    )
+    samples = [_profiles(beta, decay, time, n, places, codewords, runs, rng) for n in (tokens, tokens // 2)]
+    logs, rough = map(_log_steps, samples)
+    means = [one.mean(axis=0) for one in samples]
+    faded = float(np.abs(np.log(means[0] / means[1])).mean()) * UNCANCELLED
     names = ("from the minimum to the maximum", "from the maximum to the end")
     rivals = ("the smallness condition is needed: no minimum", "it rises to the last token")
     for k, (name, rival) in enumerate(zip(names, rivals, strict=True)):
         predicted, (found, noise) = float(heights[k + 1] - heights[k]), logs[k]
-        bar = float(np.hypot(noise, found - rough[k][0]))
+        bar = float(np.linalg.norm([noise, found - rough[k][0], faded]))
         text = f"beta {beta} decay {decay} M {codewords} t = {time} log of the step {name}"
         yield Check(text, predicted, found, bar, rivals=(Rival(rival, 0.0),), scale=1.0)
 
