@@ -55,12 +55,14 @@ def source_correlations(
     Raises ValueError for a flow without a mask or with parts beyond its weight and model, a source that is none of the
     tokens, or numbers out of range.  Source: arXiv 2605.09213 for the correlation; the estimator is derived here.
     """
+    if not isinstance(flow, Flow) or flow.causal is None:
+        raise Refused("flow", repr(flow), "a flow with a causal mask is needed")
     check_parts(flow, "source_correlations", "causal")
-    if flow.causal is None:
-        raise Refused("causal", None, "a flow with a causal mask is needed")
-    n, count = check_whole("tokens", tokens, 2), check_whole("grid", grid, max_degree + 1, why=", above max_degree")
+    n, top = check_whole("tokens", tokens, 2), check_whole("max_degree", max_degree, 1)
+    count, degrees = check_whole("grid", grid, top + 1, why=", above max_degree"), np.arange(1, top + 1)
+    if np.ndim(sources) != 1 or isinstance(sources, str):
+        raise Refused("sources", repr(sources), f"they must be a list of indices from 0 to {n - 1}")
     places = [check_whole("sources", source, 0, n - 1) for source in sources]
-    degrees = np.arange(1, check_whole("max_degree", max_degree, 1) + 1)
     span, stream = check_number("time", time, above=0.0), check_rng(rng)
     samples = np.empty((check_whole("runs", runs, 1), len(places), len(degrees)))
     all_of_them = n + count + 1

@@ -185,7 +185,7 @@ EXPLAINED = {
     "parts of a flow that the command has no option for": {
         *("query_key", "value", "layer_norm", "heads", "causal", "random_layers", "decay", "own", "activation"),
     },
-    "what the command makes itself": {"rows", "facts", "report", "everything"},
+    "what the command makes itself": {"checks", "rows", "facts", "report", "everything"},
     "the names of laws, which stand without an option": {"name"},
     "the formula of a kernel, refused as the kernel": {"weight"},
     "arguments of neighbours of what is called, in the same file": {
@@ -232,9 +232,7 @@ def refusals():
     """(file, name) of every refusal written in a file that defines what the command calls, or the shared checks."""
     files = {inspect.getsourcefile(thing) for thing in called().values()}
     files |= {str(ROOT / "theory/exact/arguments.py"), str(ROOT / "numerics/tokens/arguments.py")}
-    files |= {
-        str(path) for path in (ROOT / "numerics/fields").glob("*.py") if path.stem in ("flow", "weights", "method")
-    }
+    files |= {str(ROOT / f"numerics/{name}.py") for name in ("flows/flow", "flows/weights", "fields/method")}
     files |= {str(path) for path in (ROOT / "theory/phases").glob("*.py")}
     for file in sorted(files):
         for node in ast.walk(ast.parse(Path(file).read_text())):
