@@ -60,7 +60,7 @@ def source_correlations(
     check_parts(flow, "source_correlations", "causal")
     n, top = check_whole("tokens", tokens, 2), check_whole("max_degree", max_degree, 1)
     count, degrees = check_whole("grid", grid, top + 1, why=", above max_degree"), np.arange(1, top + 1)
-    if np.ndim(sources) != 1 or isinstance(sources, str):
+    if np.ndim(sources) != 1 or len(sources) == 0:
         raise Refused("sources", repr(sources), f"they must be a list of indices from 0 to {n - 1}")
     places = [check_whole("sources", source, 0, n - 1) for source in sources]
     span, stream = check_number("time", time, above=0.0), check_rng(rng)

@@ -208,7 +208,7 @@ def correlations(**changed):
         (lambda: nm.simulate(TOKENS, **FLOW, t_end=1, layer_norm="peri"), "layer_norm"),
         (lambda: nm.simulate(TOKENS, **FLOW, t_end=1, observe=[nm.Energy()]), "causal"),
         (lambda: nm.simulate(TOKENS, **FLOW, t_end=1, observe=[nm.observables.Dissipation()]), "causal"),
-        (lambda: correlations(flow=nm.Flow(beta=1)), "causal"),
+        (lambda: correlations(flow=nm.Flow(beta=1)), "flow"),
         (lambda: correlations(flow=nm.Flow(beta=1, noise=0.1, causal=nm.Causal())), "noise"),
         (lambda: correlations(sources=[8]), "sources"),
         (lambda: correlations(grid=2), "grid"),
