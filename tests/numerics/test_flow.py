@@ -220,9 +220,9 @@ CALLS = {
     "emergences": lambda **s: nm.runs.emergences(2, tokens=9, runs=1, amplitude=0.5, max_degree=1, t_end=1.0, **s),
 }
 TAKEN = {
-    "simulate": {"noise", "layer_norm", "query_key", "value", "causal"},
-    "attention_field": {"query_key", "value", "causal"},
-    "solve_density": {"noise"},
+    "simulate": {"noise", "layer_norm", "query_key", "value", "causal", "heads"},
+    "attention_field": {"query_key", "value", "causal", "heads"},
+    "solve_density": {"noise", "heads"},
     "uniform_rates": {"noise"},
     "energy_gain": {"query_key", "value"},
 }

@@ -84,6 +84,8 @@ EXAMPLES = {
     "wasserstein_distance": lambda: nm.wasserstein_distance(PAIR, circle()),
     "sliced_wasserstein_distance": lambda: nm.densities.sliced_wasserstein_distance(np.eye(3), -np.eye(3), rng=0),
     # observables
+    "AttentionEntropy": lambda: nm.observables.AttentionEntropy(),
+    "HeadEnergy": lambda: nm.observables.HeadEnergy(1),
     "Clusters": lambda: nm.Clusters(angle=0.2),
     "Dissipation": lambda: nm.Dissipation(),
     "Energy": lambda: nm.Energy(),
@@ -95,6 +97,10 @@ EXAMPLES = {
     "harmonic_power": lambda: nm.harmonic_power(PAIR, 3),
     "harmonic_overlap": lambda: nm.observables.harmonic_overlap(PAIR, PAIR, 3),
     # systems
+    "source_correlations": lambda: nm.systems.source_correlations(
+        nm.Flow(beta=1, causal=nm.Causal()), tokens=8, sources=[2], max_degree=1, time=0.1, runs=2, rng=0
+    ),
+    "strong_centres": lambda: nm.systems.strong_centres(PAIR, 0.5),
     "DiracDistance": lambda: nm.systems.DiracDistance(),
     "Resultant": lambda: nm.systems.Resultant(),
     "SmallestOverlap": lambda: nm.systems.SmallestOverlap(),
