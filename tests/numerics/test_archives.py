@@ -104,9 +104,7 @@ MATRIX = [[1.0, 2.0], [3.0, -4.0]]
 FLOWS = {
     "plain": nm.Flow(beta=5),
     "matrices": nm.Flow(beta=-1, query_key=MATRIX, value=np.transpose(MATRIX), noise=0.1, model="sa"),
-    "heads": nm.Flow(
-        heads=[Head(beta=1, value=MATRIX), Head(beta=2, query_key=MATRIX, value=MATRIX)], layer_norm="peri"
-    ),
+    "heads": nm.Flow(heads=[Head(beta=1, value=MATRIX), Head(beta=2, query_key=MATRIX, value=MATRIX)], model="sa"),
     "parts": nm.Flow(beta=1, causal=Causal(0.5, own=False), random_layers=RandomLayers("tanh", width=3)),
 }
 
