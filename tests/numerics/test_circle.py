@@ -139,3 +139,15 @@ def test_given_arrays_are_filled_and_the_normaliser_can_be_spared(n, clustered, 
             alone, nothing = sums(places, weights, modes, given_arrays, normalizer=False)
             np.testing.assert_array_equal(alone, drift)
             assert nothing.shape == (0,)
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e-7, 1e9, 1e200])
+def test_a_series_does_not_depend_on_the_unit_of_its_kernel(factor):
+    """h and c h have as many modes, c times as large, and one relative error; also of a kernel that is sharp."""
+    for beta in (2.0, 300.0):
+        plain = circle_modes(lambda gap, b=beta: np.exp(-b * gap), 1e-10)
+        scaled = circle_modes(lambda gap, b=beta: factor * np.exp(-b * gap), 1e-10)
+        assert len(scaled.value) == len(plain.value)
+        np.testing.assert_allclose(scaled.value, factor * plain.value, rtol=1e-9, atol=1e-14 * factor)
+        np.testing.assert_allclose(scaled.force, factor * plain.force, rtol=1e-9, atol=1e-14 * factor)
+        assert scaled.error == pytest.approx(plain.error, rel=0.2)

@@ -156,7 +156,6 @@ def beyond_smallness(
     r"p = \tfrac\delta\pi\ (d = 2), \ \sin^2\tfrac\delta2\ (d = 3)",
     source="arXiv 2411.04990 for the centres; every dim derived here",
     rivals=("three times the share of a cap", "a cap of half the angle"),
-    quick=True,
     dim=(2, 8),
     tokens=(10, 1000),
     overlap=(0.5, 0.99),

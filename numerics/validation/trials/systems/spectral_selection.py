@@ -32,7 +32,6 @@ SOURCE = "arXiv 2604.26085"
     r" group, or } \lambda_p < 0],\ \lambda_k > \lambda_p \text{ if } \lambda_p < 0",
     source=f"{SOURCE}; the amendments in brackets are derived here",
     rivals=("the reported criterion, without the amendments", "as for one group"),
-    quick=True,
     dim=(2, 6),
     tokens=(2, 12),
     beta=(0.05, 10),
