@@ -24,6 +24,18 @@ def plainly(tokens, weights, mask, model, weight, query_key=None, value=None):
     return output - (output * tokens).sum(axis=1)[:, None] * tokens
 
 
+def least_seen(tokens, weights, mask, beta):
+    """The least normaliser of a token that sees any, over the largest weight and the mass that it sees."""
+    n = len(tokens)
+    rows, columns = np.indices((n, n))
+    seen = weights * np.where(
+        (columns < rows) | ((columns == rows) & mask.own), np.exp(-mask.decay * (rows - columns) / n), 0.0
+    )
+    total = seen.sum(axis=1)
+    shares = (seen * np.exp(beta * (tokens @ tokens.T - 1))).sum(axis=1)
+    return (shares[total > 0] / total[total > 0]).min(initial=1.0)
+
+
 def sample(n, dim, seed, gathered=False):
     rng = np.random.default_rng(seed)
     tokens, weights = nm.uniform(n, dim, rng=rng), rng.exponential(size=n) + 1e-3
@@ -43,7 +55,7 @@ def sample(n, dim, seed, gathered=False):
     gathered=booleans(),
 )
 def test_every_method_against_the_plain_form(n, dim, beta, decay, own, model, gathered):
-    """All pairs in numpy; errors relative to the largest velocity that the weight allows."""
+    """All pairs in numpy; errors relative to the largest velocity the weight allows, of series over what is seen."""
     tokens, weights = sample(n, dim, n, gathered)
     mask = nm.Causal(decay, own=own)
     flow = nm.Flow(beta=beta, causal=mask, model=model)
@@ -51,7 +63,8 @@ def test_every_method_against_the_plain_form(n, dim, beta, decay, own, model, ga
     scale = 1.0 if model == "sa" else np.exp(abs(beta))
     for method in ("dense", "auto", "circle")[: 3 if dim == 2 and beta > -1 else 2]:
         found = nm.attention_field(tokens, flow, weights=weights, method=method)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=3e-12 * scale)
+        lost = least_seen(tokens, weights, mask, beta) if method != "dense" and model == "sa" else 1.0
+        np.testing.assert_allclose(found, expected, rtol=0, atol=3e-12 * scale / lost)
 
 
 @given(n=integers(2, 80), dim=integers(2, 4), own=booleans(), model=MODELS, parts=integers(0, 3), seed=integers(0, 99))

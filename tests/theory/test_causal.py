@@ -48,20 +48,21 @@ def exact(fraction):
 
 
 def slow_correlation(source, rate, time, decay, position=1.0):
-    """The integral equation of the response, order by order in t, on 80 Chebyshev nodes."""
-    nodes = chebyshev.chebpts1(80)
+    """The integral equation of the response, order by order in t, on Chebyshev nodes; the pole at s = 0 may be near."""
+    count = 120
+    nodes = chebyshev.chebpts1(count)
     half = (position - source) / 2
     s = source + half * (1 + nodes)
     ahead = decay / (np.exp(decay * s) - 1) if decay else 1 / s
     near = np.exp(decay * s)
     first = rate * ahead * np.exp(decay * source)
-    total, term, power = np.zeros(80), first, 1
+    total, term, power = np.zeros(count), first, 1
     while power < 60:
         term = term * time / power
         total += term
-        series = chebyshev.chebint(chebyshev.chebfit(nodes, near * term, 79), lbnd=-1) * half
+        series = chebyshev.chebint(chebyshev.chebfit(nodes, near * term, count - 1), lbnd=-1) * half
         term, power = rate * ahead * chebyshev.chebval(nodes, series), power + 1
-    return chebyshev.chebval(1.0, chebyshev.chebfit(nodes, total, 79))
+    return chebyshev.chebval(1.0, chebyshev.chebfit(nodes, total, count - 1))
 
 
 def profile(s, beta, decay, codewords, time):
