@@ -32,7 +32,7 @@ def least_seen(tokens, weights, mask, beta):
         (columns < rows) | ((columns == rows) & mask.own), np.exp(-mask.decay * (rows - columns) / n), 0.0
     )
     total = seen.sum(axis=1)
-    shares = (seen * np.exp(beta * (tokens @ tokens.T - 1))).sum(axis=1)
+    shares = (seen * np.exp(beta * (tokens @ tokens.T) - abs(beta))).sum(axis=1)
     return (shares[total > 0] / total[total > 0]).min(initial=1.0)
 
 
