@@ -21,7 +21,7 @@ CASES = {
     "share of two degrees across a boundary": {"tokens": 1000, "runs": 100},
     "mean-field distance": {"tokens": 500, "runs": 40},
     "angles of emerging clusters": {"tokens": 2000, "runs": 8},
-    "fluctuations below the threshold": {"tokens": 300, "runs": 8},
+    "fluctuations below the threshold": {"tokens": 300, "runs": 4},
     "distance from the periodic manifold": {"runs": 8},
     "phase curve of random tokens": {"tokens": 8, "runs": 8, "beta": 1},
 }
