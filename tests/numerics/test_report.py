@@ -299,3 +299,11 @@ def test_validate_takes_lists_of_any_parameter():
     for wrong, message in (({"beta": []}, "beta"), ({"beta": [1, 800]}, "beta 800")):
         with pytest.raises(nm.Refused, match=message):
             nm.validate("hitting times", **wrong)
+
+
+def test_counts_too_few_for_two_classes_decide_nothing():
+    """Of ten draws nine and one are expected: the rest joins the one class, which is always as full as it should be."""
+    alone = count_check("few", np.array([0.9, 0.1]), np.array([2, 8]))
+    assert (alone.p_value, alone.predicted) == (1.0, 0.0)
+    two = count_check("enough", np.array([0.5, 0.4, 0.1]), np.array([10, 8, 2]))
+    assert (two.predicted, two.measured) == (1.0, 0.0)

@@ -316,3 +316,11 @@ def test_bad_input_is_refused_in_one_sentence(call, words):
     with pytest.raises(ValueError, match=words) as refusal:
         call()
     assert "\n" not in str(refusal.value)
+
+
+def test_tokens_start_at_length_one_and_overlap_zero_unless_told():
+    """The constant of Pre-LN is C r_0^2 (1 + (n-1) g_0)/n: it tells the defaults from other starts."""
+    plain = th.synchronization.decay_law("pre", 8, 0, digits=12)
+    assert plain == th.synchronization.decay_law("pre", 8, 0, start=0, radius=1, digits=12)
+    assert float(th.synchronization.decay_law("pre", 8, 0, radius=2, digits=12).constant) != float(plain.constant)
+    assert float(th.synchronization.decay_law("pre", 8, 0, start="1/2", digits=12).constant) != float(plain.constant)
