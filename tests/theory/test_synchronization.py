@@ -17,6 +17,7 @@ from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.symbols import t
 from gegenflow.theory.synchronization.contraction import dirac_rate, kuramoto_lojasiewicz, lojasiewicz_constant
 from gegenflow.theory.synchronization.kuramoto import pair_angle, poisson_resultant
+from gegenflow.theory.synchronization.normalization import decay_law
 
 MODELS = sampled_from(["usa", "sa"])
 ROUNDING = 1e-7
@@ -320,7 +321,7 @@ def test_bad_input_is_refused_in_one_sentence(call, words):
 
 def test_tokens_start_at_length_one_and_overlap_zero_unless_told():
     """The constant of Pre-LN is C r_0^2 (1 + (n-1) g_0)/n: it tells the defaults from other starts."""
-    plain = th.synchronization.decay_law("pre", 8, 0, digits=12)
-    assert plain == th.synchronization.decay_law("pre", 8, 0, start=0, radius=1, digits=12)
-    assert float(th.synchronization.decay_law("pre", 8, 0, radius=2, digits=12).constant) != float(plain.constant)
-    assert float(th.synchronization.decay_law("pre", 8, 0, start="1/2", digits=12).constant) != float(plain.constant)
+    plain = decay_law("pre", 8, 0, digits=12)
+    assert plain == decay_law("pre", 8, 0, start=0, radius=1, digits=12)
+    assert float(decay_law("pre", 8, 0, radius=2, digits=12).constant) != float(plain.constant)
+    assert float(decay_law("pre", 8, 0, start="1/2", digits=12).constant) != float(plain.constant)
