@@ -25,6 +25,7 @@ CASES = {
     "distance from the periodic manifold": {"runs": 8},
     "phase curve of random tokens": {"tokens": 8, "runs": 8, "beta": 1},
 }
+BAR = r"\|"
 MORE = {"uniform tokens": 4}  # times the seeds
 HEAD = """# Coverage of error bars
 
@@ -53,7 +54,7 @@ def rows(name, seeds):
     for checks in zip(*trials, strict=True):
         column = np.array([pull(check) for check in checks])
         spread = f"{column.std(ddof=1):.2f} +- {1 / np.sqrt(2 * count):.2f}"
-        yield f"| {name} | {checks[0].name} | {parameters} | {count} | {column.mean():.2f} | {spread} |\n"
+        yield f"| {name} | {checks[0].name.replace("|", BAR)} | {parameters} | {count} | {column.mean():.2f} | {spread} |\n"
 
 
 def main():
