@@ -52,9 +52,10 @@ def rows(name, seeds):
     trials = [law_named(name)(rng=seed, **CASES[name]) for seed in range(count)]
     parameters = ", ".join(f"{key} {value}" for key, value in CASES[name].items())
     for checks in zip(*trials, strict=True):
+        title = checks[0].name.replace("|", BAR)
         column = np.array([pull(check) for check in checks])
         spread = f"{column.std(ddof=1):.2f} +- {1 / np.sqrt(2 * count):.2f}"
-        yield f"| {name} | {checks[0].name.replace("|", BAR)} | {parameters} | {count} | {column.mean():.2f} | {spread} |\n"
+        yield f"| {name} | {title} | {parameters} | {count} | {column.mean():.2f} | {spread} |\n"
 
 
 def main():
