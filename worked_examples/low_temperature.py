@@ -25,7 +25,7 @@ import numpy as np
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.validation.limit_images import fall, image_distances
+from gegenflow.numerics.validation.limit_images import fall, image_distances, octant
 
 # Parameters
 BETAS, SIZE, TIMES = (5, 10, 20, 40, 80, 160), (20, 16), np.linspace(0, 6, 31)
@@ -49,7 +49,7 @@ def draw_metastability(ax, report, betas):
     for n, beta in enumerate(betas):
         ax.semilogy(TIMES, image_distances(beta, TIMES, *SIZE)[0], f"C{n}-", label=f"beta {beta}")
         ax.semilogy(TIMES[1:], report.checks[0].predicted * TIMES[1:] / beta, f"C{n}:", lw=1)
-    ax.semilogy(TIMES, fall(gap, TIMES, *SIZE), "k--", lw=1, label="fall, exact at infinity")
+    ax.semilogy(TIMES, fall(gap, TIMES, *octant(*SIZE)), "k--", lw=1, label="fall, exact at infinity")
     ax.set(xlabel="t", ylabel="W_2 from the image", title="2  metastability (dotted: drift)", ylim=(1e-3, 2))
     ax.legend(fontsize=7)
 

@@ -127,7 +127,7 @@ class CircleDensity(Value):
         Source: arXiv 2410.23228.
         """
         if flow.heads:
-            return sum_of_motions(self, flow, "solve_density")
+            return sum_of_motions(self, flow)
         top, degree = self.max_degree, np.arange(self.max_degree + 1)
         value, potential = self.multipliers(flow)
         force = 1j * degree * potential

@@ -53,7 +53,7 @@ class Density(Protocol):
     def motion(self, flow: Flow) -> Callable[[Array], Array]: ...
 
 
-def sum_of_motions(density: Density, flow: Flow, solver: str) -> Callable[[Array], Array]:
+def sum_of_motions(density: Density, flow: Flow) -> Callable[[Array], Array]:
     """The motion under several heads, whose matrices are multiples of the identity.
 
     >>> from gegenflow.numerics.densities.circle import CircleDensity
@@ -62,7 +62,7 @@ def sum_of_motions(density: Density, flow: Flow, solver: str) -> Callable[[Array
     >>> (density.motion(Flow(heads=[head, head]))(density.coefficients) / 1e-9).round(12) + 0.0  # 1/2 each
     array([1., 0.])
     """
-    parts = [(gain, density.motion(one)) for gain, one in isotropic(flow, solver)]
+    parts = [(gain, density.motion(one)) for gain, one in isotropic(flow, "solve_density")]
 
     def motion(coefficients: Array) -> Array:
         return sum((gain * one(coefficients) for gain, one in parts), np.zeros_like(coefficients))

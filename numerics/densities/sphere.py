@@ -141,7 +141,7 @@ class SphereDensity(Value):
         Source: arXiv 2410.23228 for the equation, derived here for the weak form.
         """
         if flow.heads:
-            return sum_of_motions(self, flow, "solve_density")
+            return sum_of_motions(self, flow)
         top = self.max_degree
         if top == 0:
             return np.zeros_like

@@ -129,7 +129,7 @@ class ZonalDensity(Value):
         Source: arXiv 2410.23228 for the equation, derived here for the weak form.
         """
         if flow.heads:
-            return sum_of_motions(self, flow, "solve_density")
+            return sum_of_motions(self, flow)
         top, dim = self.max_degree, self.dim
         value, potential = self.multipliers(flow)
         scale = flow.unit

@@ -96,11 +96,8 @@ def running_sums(
     n, planar = len(weights), places.ndim == 2
     x, y = np.ascontiguousarray((places if planar else circle_points(places)).T)
     speed = np.empty(n) if planar else drift
-    keep = float(np.exp(-mask.decay / n))
-    scan_modes(x, y, weights, keep, mask.own, modes.force, modes.value, speed, total)
-    masses = seen_masses(weights, keep, mask.own) / unit
-    speed /= masses
-    _divided(total, masses, mask)
+    scan_modes(x, y, weights, _kept(mask, n), mask.own, modes.force, modes.value, speed, total)
+    _average(speed, total, weights, mask, unit)
     if planar:
         np.multiply(-y, speed, out=drift[:, 0])
         np.multiply(x, speed, out=drift[:, 1])
@@ -125,9 +122,7 @@ def pair_sums_before(
     """
     drift, total = room_for_sums(tokens, out)
     add_pairs(tokens, weights, beta, mask.decay, mask.own, drift, total)
-    masses = seen_masses(weights, float(np.exp(-mask.decay / len(tokens))), mask.own) / unit
-    drift /= masses[:, None]
-    _divided(total, masses, mask)
+    _average(drift, total, weights, mask, unit)
     return drift, total
 
 
@@ -170,10 +165,13 @@ def kernel_sums_before(
     if not (np.isfinite(drift).all() and np.isfinite(total).all()):
         raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
     drift -= np.einsum("id,id->i", drift, tokens)[:, None] * tokens
-    masses = seen_masses(weights, float(np.exp(-mask.decay / n)), mask.own) / unit
-    drift /= masses[:, None]
-    _divided(total, masses, mask)
+    _average(drift, total, weights, mask, unit)
     return drift, total
+
+
+def _kept(mask: Causal, n: int) -> float:
+    """What is left of a weight one token later."""
+    return float(np.exp(-mask.decay / n))
 
 
 def _mask(flow: Flow) -> Causal:
@@ -182,8 +180,10 @@ def _mask(flow: Flow) -> Causal:
     return flow.causal
 
 
-def _divided(total: Array, masses: Array, mask: Causal) -> None:
-    """The normaliser of a mean; one where a token sees none, so that SA leaves it in its place."""
+def _average(drift: Array, total: Array, weights: Array, mask: Causal, unit: float) -> None:
+    """Divide sums by the masses seen; the normaliser is one where a token sees none, so that SA leaves it in place."""
+    masses = seen_masses(weights, _kept(mask, len(weights)), mask.own) / unit
+    drift /= masses if drift.ndim == 1 else masses[:, None]
     if len(total):
         total /= masses
         if not mask.own:

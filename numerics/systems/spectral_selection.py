@@ -7,7 +7,7 @@ from scipy.stats import ortho_group
 
 from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.flows.flow import Flow
-from gegenflow.numerics.tokens.geometry import Array, normalize, uniform
+from gegenflow.numerics.tokens.geometry import Array, normalize, tangent_matrix, uniform
 
 STEP = 1e-5
 
@@ -29,18 +29,17 @@ def state_rates(tokens: Array, flow: Flow) -> Array:
     >>> state_rates(np.eye(2)[[0, 0]], Flow(beta=0.0, model="sa")).round(6) + 0.0
     array([ 0., -1.])
     """
-    frames = [np.linalg.svd(token[None])[2][1:] for token in tokens]
-    columns = []
-    for place, frame in enumerate(frames):
-        for direction in frame:
-            ends = []
-            for step in (STEP, -STEP):
-                moved = tokens.copy()
-                moved[place] = np.cos(step) * tokens[place] + np.sin(step) * direction
-                ends.append(attention_field(moved, flow))
-            change = (ends[0] - ends[1]) / (2 * STEP)
-            columns.append(np.concatenate([part @ row for part, row in zip(frames, change, strict=True)]))
-    rates: Array = np.sort(np.linalg.eigvals(np.array(columns).T).real)[::-1]
+
+    def change(place: int, direction: Array) -> Array:
+        ends = []
+        for step in (STEP, -STEP):
+            moved = tokens.copy()
+            moved[place] = np.cos(step) * tokens[place] + np.sin(step) * direction
+            ends.append(attention_field(moved, flow))
+        slope: Array = (ends[0] - ends[1]) / (2 * STEP)
+        return slope
+
+    rates: Array = np.sort(np.linalg.eigvals(tangent_matrix(tokens, change)).real)[::-1]
     return rates
 
 

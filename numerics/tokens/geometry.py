@@ -3,6 +3,7 @@
 Tokens are the unit rows of an array, shape=[n, dim]; token weights are positive and sum to one.
 """
 
+from collections.abc import Callable
 from math import comb
 
 import numpy as np
@@ -211,3 +212,31 @@ def harmonic_dimension(degree: int, dim: int) -> int:
     [1, 3, 5, 7]
     """
     return comb(degree + dim - 1, degree) - (comb(degree + dim - 3, degree - 2) if degree >= 2 else 0)
+
+
+def tangent_frame(point: Array) -> Array:
+    """Orthonormal rows orthogonal to a unit vector, shape=[dim - 1, dim].
+
+    >>> tangent_frame(np.array([1.0, 0.0])).round(12) ** 2
+    array([[0., 1.]])
+    """
+    rows: Array = np.linalg.svd(point[None])[2][1:]
+    return rows
+
+
+def tangent_matrix(points: Array, answer: Callable[[int, Array], Array]) -> Array:
+    """A linear map of tangent displacements in frames at unit vectors, shape=[n (dim - 1), n (dim - 1)].
+
+    ``answer`` gives, for a point and a unit tangent there, the displacements of all points, shape=[n, dim].
+
+    >>> tangent_matrix(np.eye(2), lambda place, direction: 3 * np.outer(np.eye(2)[place], direction))
+    array([[3., 0.],
+           [0., 3.]])
+    """
+    frames = [tangent_frame(point) for point in points]
+    columns = []
+    for place, rows in enumerate(frames):
+        for direction in rows:
+            parts = zip(frames, answer(place, direction), strict=True)
+            columns.append(np.concatenate([frame @ part for frame, part in parts]))
+    return np.array(columns).T

@@ -2,13 +2,12 @@ r"""How arrangements of clusters answer to small displacements of their tokens, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gegenflow.numerics.flows.flow import Flow
-from gegenflow.numerics.tokens.geometry import Array, normalize
+from gegenflow.numerics.tokens.geometry import Array, normalize, tangent_matrix
 from gegenflow.numerics.validation.measurements import follow
 
 SMALL = 1e-6
@@ -66,30 +65,18 @@ def rate_with_bar(
     return whole, abs(whole - half) + 1e-7 / t_end
 
 
-def tangent_frame(point: Array) -> Array:
-    """Orthonormal rows orthogonal to a unit vector, shape=[dim - 1, dim].
-
-    >>> tangent_frame(np.array([1.0, 0.0])).round(12) ** 2
-    array([[0., 1.]])
-    """
-    rows: Array = np.linalg.svd(point[None])[2][1:]
-    return rows
-
-
 def propagator_rates(points: Array, flow: Flow, t_end: float) -> Array:
     """Rates of all tangent displacements of clusters, from the eigenvalues of how each answers, the largest first.
 
     >>> propagator_rates(np.array([[1.0, 0.0], [-1.0, 0.0]]), Flow(beta=0), 1.0).round(6) + 0.0
     array([1., 0.])
     """
-    frames: Sequence[Array] = [tangent_frame(point) for point in points]
-    columns = []
-    for place, rows in enumerate(frames):
-        for direction in rows:
-            push = np.zeros_like(points)
-            push[place] = direction
-            change = answer(points, push, flow, t_end)
-            columns.append(np.concatenate([frame @ part for frame, part in zip(frames, change, strict=True)]))
-    values = np.linalg.eigvals(np.array(columns).T).real
+
+    def answered(place: int, direction: Array) -> Array:
+        push = np.zeros_like(points)
+        push[place] = direction
+        return answer(points, push, flow, t_end)
+
+    values = np.linalg.eigvals(tangent_matrix(points, answered)).real
     rates: Array = np.sort(np.log(values))[::-1] / t_end
     return rates

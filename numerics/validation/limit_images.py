@@ -106,12 +106,11 @@ def image_distances(beta: float, times: Array, latitudes: int, longitudes: int) 
     return np.hypot(raised, turned), np.array(turned)
 
 
-def fall(gap: float, times: Array, latitudes: int, longitudes: int) -> Array:
+def fall(gap: float, times: Array, tokens: Array, weights: Array) -> Array:
     """That distance where tan(latitude) decays as exp(-gap t) on every meridian, shape=[times].
 
-    >>> fall(1.5, np.array([0.0, 10.0]), 20, 20).round(3)
+    >>> fall(1.5, np.array([0.0, 10.0]), *octant(20, 20)).round(3)
     array([0.684, 0.   ])
     """
-    tokens, weights = octant(latitudes, longitudes)
     steepness = tokens[:, 2] / np.hypot(*tokens.T[:2])
     return np.sqrt([weights @ np.arctan(np.exp(-gap * time) * steepness) ** 2 for time in times])

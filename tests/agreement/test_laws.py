@@ -13,6 +13,7 @@ from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.validation import own_tokens
 from gegenflow.numerics.validation.law import law_named, laws
+from gegenflow.numerics.validation.trials.systems.multihead import FALLING
 
 MODELS = sampled_from(["usa", "sa"])
 ROOT = Path(__file__).parents[2]
@@ -345,3 +346,21 @@ def test_a_wrong_field_fails_on_own_tokens(monkeypatch, slip):
     report = own_tokens.validate_tokens(nm.uniform(40, 3, rng=1), beta=2)
     failed = {check.name.split(" of degree")[0] for check in report.checks if not check.passed}
     assert {"radial": "tangency", "turned": "rotation", "slow": "growth"}[slip] in failed
+
+
+@pytest.mark.parametrize("model", ["usa", "sa"])
+def test_the_share_of_falling_entropies_is_that_of_the_covariance(model):
+    """-beta^2 Cov_p(s, ds/dt) over 40,000 starts, in numpy alone; the law steps along the field. 4 standard errors."""
+    rng, beta, runs = np.random.default_rng(1), 1.7, 40_000
+    x = rng.standard_normal((runs, 7, 4))
+    x /= np.linalg.norm(x, axis=2, keepdims=True)
+    scores = x @ x.transpose(0, 2, 1)
+    weights = np.exp(beta * scores)
+    shares = weights / weights.sum(axis=2, keepdims=True)
+    output = (shares if model == "sa" else weights / 7) @ x
+    velocity = output - np.sum(output * x, axis=2, keepdims=True) * x
+    change = velocity @ x.transpose(0, 2, 1)
+    change = change + change.transpose(0, 2, 1)
+    covariance = (shares * scores * change).sum(axis=2) - (shares * scores).sum(axis=2) * (shares * change).sum(axis=2)
+    share, expected = np.mean(covariance.mean(axis=1) > 0), FALLING[model]
+    assert abs(share - expected) < 4 * np.sqrt(expected * (1 - expected) * (1 / runs + 1 / 200_000))

@@ -13,7 +13,7 @@ from gegenflow import theory as th
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.flows.flow import Flow
-from gegenflow.numerics.validation.limit_images import fall, image_distances
+from gegenflow.numerics.validation.limit_images import fall, image_distances, octant
 from gegenflow.numerics.validation.trials.clusters import meeting_time
 from gegenflow.theory.clusters.escapes import lifetime
 from gegenflow.theory.low_temperature.flow import diffusion, diffusion_time, drift_speed, velocity_series
@@ -128,7 +128,7 @@ def test_distance_from_the_image_falls_and_then_rises():
     the published bound, with its three constants, hardly; the fall has the rate of infinite beta within a tenth."""
     betas, times, size = np.array([5, 20, 80]), np.linspace(0, 6, 31), (14, 12)
     gap = float(limit_map([[1, 0, 0], [0, 1, 0], [0, 0, "-0.5"]]).gap)
-    found, line = np.array([image_distances(beta, times, *size)[0] for beta in betas]), fall(gap, times, *size)
+    found, line = np.array([image_distances(beta, times, *size)[0] for beta in betas]), fall(gap, times, *octant(*size))
     scale = betas[:, None]
 
     def drift(logs):

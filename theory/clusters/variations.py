@@ -19,8 +19,8 @@ from typing import Any
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_expression
-from gegenflow.theory.exact.integers import check_items
-from gegenflow.theory.exact.refusals import Refused, refusal
+from gegenflow.theory.exact.integers import check_items, check_rows
+from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.symbols import beta, t
 
@@ -123,7 +123,4 @@ def _pairs(
 
 def _matrix(rows: Vectors, name: str) -> sp.Matrix:
     allowed = "rows of numbers, all of the same length, are needed"
-    lines = [check_items(row, name, allowed) for row in check_items(rows, name, allowed)]
-    if not lines or not lines[0] or any(len(line) != len(lines[0]) for line in lines):
-        raise refusal(name, rows, allowed)
-    return sp.Matrix([[check_expression(x, name) for x in line] for line in lines])
+    return sp.Matrix([[check_expression(x, name) for x in line] for line in check_rows(rows, name, allowed)])

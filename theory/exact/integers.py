@@ -98,3 +98,18 @@ def check_items(values: Iterable[Any], name: str, allowed: str, *, count: int | 
     if items is None or (count is not None and len(items) != count):
         raise refusal(name, values, allowed)
     return items
+
+
+def check_rows(rows: Iterable[Any], name: str, allowed: str) -> list[tuple[Any, ...]]:
+    """The rows of a table as tuples, or a refusal unless there is one, not empty, and all are as long.
+
+    >>> check_rows([[1, 2], (3, 4)], "values", "rows are needed")
+    [(1, 2), (3, 4)]
+    >>> check_rows([[1, 2], [3]], "values", "rows of one length are needed")
+    Traceback (most recent call last):
+    gegenflow.theory.exact.refusals.Refused: values [[1, 2], [3]]: rows of one length are needed
+    """
+    lines = [check_items(row, name, allowed) for row in check_items(rows, name, allowed)]
+    if not lines or not lines[0] or any(len(line) != len(lines[0]) for line in lines):
+        raise refusal(name, rows, allowed)
+    return lines

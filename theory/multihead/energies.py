@@ -32,7 +32,7 @@ from flint import arb
 from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_real
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
-from gegenflow.theory.exact.integers import check_count, check_items
+from gegenflow.theory.exact.integers import check_count, check_items, check_rows
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import record_html
 
@@ -212,9 +212,7 @@ def check_matrices(name: str, given: Sequence[Sequence[Sequence[Real]]]) -> tupl
 def _matrix(name: str, rows: Sequence[Sequence[Real]], allowed: str) -> Matrix:
     if isinstance(rows, sp.MatrixBase):
         rows = rows.tolist()
-    lines = [check_items(row, name, allowed) for row in check_items(rows, name, allowed)]
-    if not lines or len({len(line) for line in lines}) > 1:
-        raise Refused(name, None, allowed)
+    lines = check_rows(rows, name, allowed)
     return Matrix([[check_real(entry, name, "numbers are needed", symbols=False) for entry in line] for line in lines])
 
 

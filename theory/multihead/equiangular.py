@@ -35,6 +35,7 @@ from gegenflow.theory.exact.integers import check_items, check_tokens
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.symbols import beta
+from gegenflow.theory.synchronization.equiangular import BALLS, clock, gap_at
 
 
 def check_scales(scales: Sequence[Real], name: str = "scales") -> tuple[Expr, ...]:
@@ -126,16 +127,12 @@ def hitting_time(
         count, ball, weights = enclose(n), enclose(b), [enclose(m) for m in heads]
 
         def slowness(s: acb, _: bool = False) -> acb:
-            gap = count / (count - 1) / (1 + (2 * s).exp())
+            gap = gap_at(s, count)
             if model == "usa":
                 return 1 / sum((m * (ball * m * (1 - gap)).exp() for m in weights), acb(0))
             return 1 / (count * sum((m / ((ball * m * gap).exp() + count - 1) for m in weights), acb(0)))
 
-        def clock(at: Expr) -> arb:
-            here = enclose(at)
-            return ((1 + (count - 1) * here) / ((count - 1) * (1 - here))).log() / 2
-
-        low, high = clock(g0), clock(g)
+        low, high = (clock(enclose(1 - at), count, arb(0), "usa", BALLS) for at in (g0, g))
         middles = arb(low.mid()), arb(high.mid())
         inside = acb.integral(slowness, *middles, rel_tol=arb(2) ** -flint.ctx.prec).real
         ends = [slowness(acb(end)).real * (end - middle) for end, middle in zip((low, high), middles, strict=True)]

@@ -149,7 +149,7 @@ def overlap_after(
         offset = clock(enclose(1 - g0), count, ball, model, BALLS)
 
         def passed(free: arb) -> arb:
-            since_start: arb = clock(_gap(free, count), count, ball, model, BALLS) - offset
+            since_start: arb = clock(gap_at(free, count), count, ball, model, BALLS) - offset
             return since_start
 
         low = clock(enclose(1 - g0), count, arb(0), "usa", BALLS).lower()
@@ -165,11 +165,11 @@ def overlap_after(
                 high = middle
             else:
                 break
-        return 1 - _gap(low.union(high), count)
+        return 1 - gap_at(low.union(high), count)
 
     return certify_at("beta", beta, evaluate, digits)
 
 
-def _gap(free: arb, tokens: arb) -> arb:
-    """1 - g from the clock of beta = 0, which is log((g + 1/(n-1))/(1-g))/2."""
+def gap_at(free: Any, tokens: Any) -> Any:
+    """1 - g from the clock of beta = 0, which is log((g + 1/(n-1))/(1-g))/2, in real or complex balls."""
     return tokens / (tokens - 1) / (1 + (2 * free).exp())

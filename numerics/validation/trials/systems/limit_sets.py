@@ -14,7 +14,7 @@ from gegenflow.numerics.tokens.geometry import circle_points, quadrature
 from gegenflow.numerics.validation.case import simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.limit_images import TILT, field_errors, image_distances
+from gegenflow.numerics.validation.limit_images import TILT, VALUES, fall, field_errors, image_distances
 from gegenflow.numerics.validation.measurements import follow
 from gegenflow.theory.low_temperature.flow import drift_speed
 from gegenflow.theory.low_temperature.limit_maps import limit_map
@@ -60,13 +60,9 @@ def projection(rng: np.random.Generator, *, beta: Any = 15, time: Any = "0.8") -
     tokens, weights = quadrature(3, int(10 * np.sqrt(4 * simulation_beta(beta))))
     masses = weights * (1 + (tokens[:, 0] ** 2 - tokens[:, 1] ** 2) / 2)
     masses /= masses.sum()
-    steepness = tokens[:, 2] / np.hypot(tokens[:, 0], tokens[:, 1])
-
-    def fall(rate: float, t: float) -> float:
-        return float(np.sqrt(masses @ np.arctan(np.exp(-rate * t) * steepness) ** 2))
 
     def latitudes(factor: int) -> list[float]:
-        flow = Flow(beta=factor * simulation_beta(beta), model="sa", value=np.diag([1.0, 1.0, -0.5]))
+        flow = Flow(beta=factor * simulation_beta(beta), model="sa", value=np.diag(VALUES))
         now, found = tokens, []
         for _ in range(2):
             now = follow(now, flow, span / 2, weights=masses, save_at=[], rtol=1e-7).tokens
@@ -75,10 +71,12 @@ def projection(rng: np.random.Generator, *, beta: Any = 15, time: Any = "0.8") -
 
     measured = np.array([latitudes(factor) for factor in (1, 2, 4)])
     once = 2 * measured[1:] - measured[:-1]
-    for t, (coarse, fine) in zip((span / 2, span), once.T, strict=True):
-        rivals = Rival("half the spectral gap", fall(gap / 2, t)), Rival("the start", fall(0.0, t))
-        bar = abs(fine - coarse) + 1e-6
-        yield Check(f"beta {beta} t = {t:g} latitude", fall(gap, t), float(fine), bar, rivals=rivals)
+    times = np.array([span / 2, span])
+    predicted, slow, still = (fall(rate, times, tokens, masses) for rate in (gap, gap / 2, 0.0))
+    for place, (coarse, fine) in enumerate(once.T):
+        rivals = Rival("half the spectral gap", float(slow[place])), Rival("the start", float(still[place]))
+        name, bar = f"beta {beta} t = {times[place]:g} latitude", abs(fine - coarse) + 1e-6
+        yield Check(name, float(predicted[place]), float(fine), bar, rivals=rivals)
 
 
 @law(

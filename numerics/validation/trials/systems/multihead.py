@@ -13,6 +13,7 @@ from gegenflow import theory as th
 from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.parts import Head
+from gegenflow.numerics.integrators.events import Crossing
 from gegenflow.numerics.observables.harmonics import harmonic_profile
 from gegenflow.numerics.observables.heads import AttentionEntropy, HeadEnergy
 from gegenflow.numerics.systems.synchronization import SmallestOverlap
@@ -120,13 +121,10 @@ def hitting_times_of_heads(
         with suppress(th.Refused):  # under which it is never reached
             rivals.append(Rival(rival, time(*given)))
     flow, found = _isotropic(scales, beta, model, tokens), []
-    options: dict[str, Any] = {"observe": [SmallestOverlap()], "atol": 1e-13}
+    met: dict[str, Any] = {"stop_when": Crossing(SmallestOverlap(), float(overlap)), "save_at": [], "atol": 1e-13}
     for rtol in (1e-11, 1e-8):
-        end = 3 * predicted
-        run = follow(np.eye(tokens), flow, end, save_at=np.linspace(0, end, 1501), rtol=rtol, **options)
-        overlaps = np.minimum(run.observables["smallest_overlap"], 1 - 1e-15)
-        found.append(float(np.interp(np.arctanh(float(overlap)), np.arctanh(overlaps), run.t)))
-    bar = abs(found[0] - found[1]) + 1e-5 * predicted
+        found.append(follow(np.eye(tokens), flow, 3 * predicted, rtol=rtol, **met).reached)
+    bar = abs(found[0] - found[1]) + 1e-8 * predicted
     name = f"{heads} heads n = {tokens} {model.upper()} beta {beta} time to {overlap}"
     yield Check(name, predicted, found[0], bar, rivals=told(predicted, *rivals, apart=1e-3))
 
