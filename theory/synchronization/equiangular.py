@@ -165,7 +165,8 @@ def overlap_after(
                 high = middle
             else:
                 break
-        return 1 - gap_at(low.union(high), count)
+        gap: arb = gap_at(low.union(high), count)
+        return 1 - gap
 
     return certify_at("beta", beta, evaluate, digits)
 
