@@ -46,6 +46,21 @@ def head_flows(flow: Flow) -> tuple[tuple[float, Flow], ...]:
     return tuple(_head_flow(head, flow) for head in flow.heads)
 
 
+def exponentials(flow: Flow) -> tuple[tuple[float, float], ...]:
+    """Gain and beta of each head, or of the flow without heads, where all are multiples of exponential attention.
+
+    Nothing where some weight is a kernel or some matrix no multiple of the identity.
+
+    >>> exponentials(Flow(beta=2)), exponentials(Flow(heads=[Head(beta=2, query_key=3 * np.eye(2)), Head(beta=1)]))
+    (((1.0, 2.0),), ((1.0, 6.0), (1.0, 1.0)))
+    >>> exponentials(Flow(kernel=np.tanh)), exponentials(Flow(beta=1, value=np.diag([1, 2])))
+    ((), ())
+    """
+    parts = head_flows(flow) if flow.heads else ((1.0, flow),)
+    found = tuple((gain, part.beta) for gain, part in parts if part.plain and part.beta is not None)
+    return found if len(found) == len(parts) else ()
+
+
 def isotropic(flow: Flow, solver: str) -> tuple[tuple[float, Flow], ...]:
     """The same where no direction is preferred; heads with other matrices are refused.
 

@@ -16,7 +16,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
-from gegenflow.numerics.fields.elementary import LOG2_E, exp2
+from gegenflow.numerics.fields.compiled.spreads import spread_seen
+from gegenflow.numerics.fields.elementary import LOG2_E
 from gegenflow.numerics.fields.pairs import _few_sums
 from gegenflow.numerics.integrators.tableaus import ORDER_8
 from gegenflow.numerics.tokens.geometry import Array
@@ -39,11 +40,15 @@ WORKED, ENDED, SAVING, MET, TORN, STUCK = range(6)  # why the loop came back
 
 
 class Motion(NamedTuple):
-    """What the loop works on: time in units of e^-beta (USA) or one (SA), several arrays of tokens as flat lines."""
+    """What the loop works on: time in units of e^-beta, the largest (USA), or one (SA), arrays of tokens as flat lines.
+
+    Heads pull with ``factors``, in these units, and ``betas``, shape=[heads].
+    """
 
     tokens: Array
     weights: Array
-    beta: float
+    betas: Array
+    factors: Array
     divided: bool
     tolerance: float
     merge: float
@@ -55,6 +60,7 @@ class Motion(NamedTuple):
     moved: Array
     trial: Array
     unit: Array
+    pull: Array
     normalizer: Array
     clock: Array
     counts: NDArray[np.int64]
@@ -71,11 +77,13 @@ def _velocity(motion: Motion, point: Array, out: Array) -> None:
         for c in range(dim):
             motion.unit[i, c] = point[i * dim + c] / norm
     drift = out.reshape(n, dim)
-    _few_sums(motion.unit, motion.weights, -0.5 * LOG2_E * motion.beta, drift, motion.normalizer)
-    if motion.divided:
+    drift[:] = 0.0
+    for head in range(len(motion.betas)):
+        _few_sums(motion.unit, motion.weights, -0.5 * LOG2_E * motion.betas[head], motion.pull, motion.normalizer)
         for i in range(n):
+            total = motion.normalizer[i] if motion.divided else 1.0
             for c in range(dim):
-                drift[i, c] /= motion.normalizer[i]
+                drift[i, c] += motion.factors[head] * motion.pull[i, c] / total
     motion.counts[EVALUATIONS] += 1
 
 
@@ -230,35 +238,24 @@ def _meeting(motion: Motion, whole: float, nearest: float, stretching: Array) ->
 
 @njit(cache=True)
 def _look(motion: Motion) -> tuple[float, float]:
-    return watch(motion.unit, motion.weights, motion.beta, motion.divided, motion.stretching)
+    return watch(motion.unit, motion.weights, motion.betas, motion.factors, motion.divided, motion.stretching)
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def watch(rows: Array, weights: Array, beta: float, divided: bool, stretching: Array) -> tuple[float, float]:
+def watch(
+    rows: Array, weights: Array, betas: Array, factors: Array, divided: bool, stretching: Array
+) -> tuple[float, float]:
     """Fill in the stretching rates; the least squared distance of contracting tokens, and the step that they limit."""
     n, dim = rows.shape
-    pull, attraction = np.empty(dim), np.empty(n)
+    attraction = np.zeros(n)
+    stretching[:] = 0.0
     for i in range(n):
-        pull[:] = 0.0
-        total = spread = along = 0.0
-        for j in range(n):
-            square = 0.0
-            for c in range(dim):
-                square += (rows[j, c] - rows[i, c]) ** 2
-            factor = weights[j] * exp2(-0.5 * LOG2_E * beta * square)
-            total += factor
-            spread += factor * square * (1.0 - 0.25 * square)
-            along += factor * (1.0 - 0.5 * square)
-            for c in range(dim):
-                pull[c] += factor * (rows[j, c] - rows[i, c])
-        if divided:
-            radial = length = 0.0
-            for c in range(dim):
-                radial += pull[c] * rows[i, c]
-            for c in range(dim):
-                length += (pull[c] - radial * rows[i, c]) ** 2
-            spread, along = spread / total - length / total**2, along / total
-        stretching[i], attraction[i] = beta * spread - along, along
+        for head in range(len(betas)):
+            spread, along = spread_seen(rows, weights, i, betas[head], divided)
+            attraction[i] += factors[head] * along
+            if dim == 2 or factors[head] > 0.0:  # else the largest eigenvalue of -spread, which is zero, bounds it
+                stretching[i] += factors[head] * betas[head] * spread
+        stretching[i] -= attraction[i]
     nearest, fastest = np.inf, 0.0
     for i in range(n):
         for j in range(i):

@@ -5,11 +5,12 @@ and time is kept in two parts, so that a run may go through :math:`10^{90}` unit
 in which two clusters meet.  The loop comes back after some 0.1 seconds of work, at a time to save and at a meeting.
 """
 
-from math import inf, nextafter
+from math import exp, inf, nextafter
 
 import numpy as np
 
 from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.heads import exponentials
 from gegenflow.numerics.integrators.compiled_steps import (
     EVALUATIONS,
     EXTRA,
@@ -48,10 +49,34 @@ def new_motion(
     """Memory for tokens, shape=[n, dim], which are moved in place, as ``sizes``, shape=[n], and ``clock`` are."""
     n, size = len(tokens), tokens.size
     stages, lines = np.zeros((STAGES + 1 + EXTRA, size)), np.zeros((4, size))
-    unit, normalizer, stretching = np.empty(tokens.shape), np.empty(n), np.zeros(n)
-    arrays = sizes, stretching, stages, *lines, unit, normalizer, clock, np.zeros(3, dtype=np.int64)
-    beta, divided = float(flow.attention), flow.model == "sa"  # type: ignore[arg-type]  # a kernel is a TypeError
-    return Motion(tokens, weights, beta, divided, float(tolerance), float(merge), *arrays)
+    unit, pull, normalizer, stretching = np.empty(tokens.shape), np.empty(tokens.shape), np.empty(n), np.zeros(n)
+    arrays = sizes, stretching, stages, *lines, unit, pull, normalizer, clock, np.zeros(3, dtype=np.int64)
+    return Motion(tokens, weights, *pulls(flow), flow.model == "sa", float(tolerance), float(merge), *arrays)
+
+
+def pulls(flow: Flow) -> tuple[Array, Array]:
+    """For heads with exponential weights, their betas and their gains in units of the largest weight (USA) or one.
+
+    >>> from gegenflow.numerics.flows.parts import Head
+    >>> pulls(Flow(heads=[Head(beta=3), Head(beta=2, value=-np.eye(2))]))[1]  # 1 and -1/e
+    array([ 1.        , -0.36787944])
+    """
+    gains, betas = np.array(exponentials(flow)).T
+    if flow.model == "usa":
+        gains = gains * np.exp(betas - betas.max())
+    return np.ascontiguousarray(betas), np.ascontiguousarray(gains)
+
+
+def clock_unit(flow: Flow) -> float:
+    r"""What time is multiplied by on the clock of few tokens: :math:`e^\beta`, the largest, in USA, else one.
+
+    >>> from gegenflow.numerics.flows.parts import Head
+    >>> clock_unit(Flow(heads=[Head(beta=1), Head(beta=2)])) == np.exp(2), clock_unit(Flow(kernel=np.tanh))
+    (True, 1.0)
+    """
+    if flow.model == "usa" and flow.heads and (parts := exponentials(flow)):
+        return exp(max(beta for _, beta in parts))
+    return flow.unit
 
 
 class FewSteps:
@@ -60,11 +85,12 @@ class FewSteps:
     .. math:: \dot x_i = P_{x_i} \sum_j w_j e^{\beta\langle x_i, x_j\rangle} x_j \ \text{(USA)}, \quad
               \text{divided by } Z_i = \sum_j w_j e^{\beta\langle x_i, x_j\rangle} \ \text{(SA)}
 
-    ``tokens`` shape=[n, dim], ``weights`` shape=[n], a ``flow`` with beta and no matrices; times up to
-    :math:`10^{240}` in units of 1/``flow.unit``.  The root mean square over tokens of the error of a step is kept below
-    ``tol``; states between steps come from an interpolant of order 7.  Forces keep their relative accuracy down to
-    :math:`e^{-600}` of the largest possible one, so a lifetime of :math:`e^{100}` is followed like any other.  Exact
-    unstable equilibria, such as antipodal tokens, are kept only for as long as rounding allows.
+    ``tokens`` shape=[n, dim], ``weights`` shape=[n], a ``flow`` with beta and no matrices, or with heads that are
+    multiples of such; times up to :math:`10^{240}` in units of :func:`clock_unit`.  The root mean square over tokens of
+    the error of a step is kept below ``tol``; states between steps come from an interpolant of order 7.
+    Forces keep their relative accuracy down to :math:`e^{-600}` of the largest possible one, so a lifetime of
+    :math:`e^{100}` is followed like any other.  Exact unstable equilibria, such as antipodal tokens, are kept only for
+    as long as rounding allows.
 
     With ``merge`` > 0 a step ends, and the stepper has ``met``, where two tokens that contract have come that close,
     located inside the step to 1e-8 of that distance and to rounding; it breaks down before any cluster of tokens, whose
@@ -98,7 +124,7 @@ class FewSteps:
         sizes: Array | None = None,
     ) -> None:
         n, dim = tokens.shape
-        self.scale = flow.unit
+        self.scale = clock_unit(flow)
         clock = np.array([origin.time * self.scale, 0.0, (origin.first_step or 0.0) * self.scale, 1e-300, 1.0])
         clock = clock if origin.memory is None else np.array(origin.memory["clock"], dtype=np.float64)
         sizes = np.full(n, -inf) if sizes is None else sizes

@@ -21,9 +21,10 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.heads import exponentials
 from gegenflow.numerics.integrators.compiled_steps import watch
 from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
-from gegenflow.numerics.integrators.few_tokens import FewSteps
+from gegenflow.numerics.integrators.few_tokens import FewSteps, pulls
 from gegenflow.numerics.tokens.geometry import Array, normalize
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -169,13 +170,18 @@ def default_merge(tol: float) -> float:
     return min(DEFAULT_MERGE, max(SMALLEST_MERGE, 0.01 * tol))
 
 
-def check_merge(merge: float, n: int, tolerance: float) -> None:
-    """Refuse a distance of merging that a tolerance does not resolve, and more tokens than can be watched in pairs.
+def check_merge(merge: float, n: int, tolerance: float, flow: Flow) -> None:
+    """Refuse a flow that may part tokens, a distance that a tolerance does not resolve, and too many tokens.
 
-    >>> check_merge(1e-3, 10, 1e-8)
+    >>> check_merge(1e-3, 10, 1e-8, Flow(beta=1))
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: merge 0.001: it must lie in [1e-14, 1e-09], a tenth of the tolerance
     """
+    if flow.causal is not None:
+        raise Refused("merge", merge, "under a causal mask tokens that have met see different ones, and part")
+    if min((beta for _, beta in exponentials(flow)), default=-1.0) < 0:
+        known = "for weights exp(beta t), beta >= 0, and matrices that are multiples of the identity"
+        raise Refused("merge", merge, f"it knows whether tokens that have met stay together {known}")
     if not SMALLEST_MERGE <= merge <= 0.1 * tolerance * (1 + 1e-9):
         span = f"[{SMALLEST_MERGE:g}, {0.1 * tolerance:g}]"
         raise Refused("merge", merge, f"it must lie in {span}, a tenth of the tolerance")
@@ -191,7 +197,9 @@ def stretching_rates(tokens: Array, weights: Array, flow: Flow) -> Array:
 
     with :math:`c_j = \langle x_i, x_j\rangle`, :math:`p_j = w_j e^{\beta(c_j - 1)}`, divided by its sum for SA, and the
     velocity :math:`v_i`; in units of :math:`e^\beta` (USA) or one (SA).  The trace of a positive matrix bounds its
-    largest eigenvalue: in dim 2 this is the rate itself.  It is negative where tokens contract from all sides.
+    largest eigenvalue: in dim 2 this is the rate itself.  It is negative where tokens contract from all sides.  Several
+    heads add up, in units of the largest :math:`e^\beta` (USA); of one that repels, beyond dim 2, the spread is left
+    out, for no eigenvalue of it need be far from zero.
 
     Tokens that have met contract at the rate of their own weight, here against one other cluster a quarter turn away:
 
@@ -202,7 +210,7 @@ def stretching_rates(tokens: Array, weights: Array, flow: Flow) -> Array:
     Source: derived here, and compared with differences of the field in the tests.
     """
     rates = np.empty(len(tokens))
-    watch(tokens, weights, float(flow.attention), flow.model == "sa", rates)  # type: ignore[arg-type]
+    watch(tokens, weights, *pulls(flow), flow.model == "sa", rates)
     return rates
 
 

@@ -17,6 +17,7 @@ from gegenflow.numerics.densities.zonal import ZonalDensity
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.weights import check_fit
 from gegenflow.numerics.integrators.driver import Status
+from gegenflow.numerics.integrators.few_tokens import clock_unit
 from gegenflow.numerics.integrators.memories import check_memory, check_next_step
 from gegenflow.numerics.observables.texts import observables_of
 from gegenflow.numerics.runs.archives import FORMAT, Facts, read_archive
@@ -132,7 +133,7 @@ def _check_going_on(run: Run) -> None:
     if len(check_track(tracked, n, dim, len(run.t))) != run.trajectories.shape[1] or tracked.ndim != 1:
         raise ValueError(f"track holds {tracked.size} tokens, trajectories {run.trajectories.shape[1]}")
     if {*run.memory} - {"time", "track"} or ("time" in run.memory and settings.step is not None):
-        check_memory(run.memory, stepper_of(n, flow, settings), run.tokens, step=settings.step, unit=flow.unit)
+        check_memory(run.memory, stepper_of(n, flow, settings), run.tokens, step=settings.step, unit=clock_unit(flow))
     if not (run.t >= 0).all() or (run.t > run.memory.get("time", inf)).any():
         raise ValueError("its times are not between 0 and the one that it reached")
 

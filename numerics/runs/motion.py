@@ -11,6 +11,7 @@ from gegenflow.numerics.fields.circle import circle_points
 from gegenflow.numerics.fields.field import Field, HeadFields
 from gegenflow.numerics.fields.method import CHOSEN, METHODS, prepare_field
 from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.heads import exponentials
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Memory, Origin, Status, Stepper
 from gegenflow.numerics.integrators.few_tokens import FewSteps
@@ -111,7 +112,7 @@ def stepper_of(n: int, flow: Flow, settings: Settings) -> type[Stepper[Array]]:
     ['FewSteps', 'AdaptiveSteps']
     """
     alike = flow.layer_norm == "post" and flow.causal is None
-    if alike and not flow.noise and flow.beta is not None and flow.plain and settings.method in SUMS_ALONE:
+    if alike and not flow.noise and settings.method in SUMS_ALONE and exponentials(flow):
         if settings.merge is not None:
             return MergingSteps
         if n <= FEW and settings.order == 8:

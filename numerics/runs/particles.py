@@ -94,7 +94,8 @@ def simulate(
     of them; without ``rng`` a fresh seed is drawn and recorded.
 
     Other arguments: ``merge``, the distance, at most a tenth of ``rtol`` + ``atol``, at which contracting tokens go
-    on as one cluster, for times like :math:`e^{100}` between clusters, which plain steps would never reach, see
+    on as one cluster, for times like :math:`e^{100}` between clusters, which plain steps would never reach, for
+    exponential weights and heads that are multiples of them, see
     :class:`gegenflow.numerics.integrators.merging.MergingSteps`; ``weights`` shape=[n] positive with sum one, default
     1/n; ``order`` 5 or 8 of the steps, by default 5 for tolerances above 1e-5 and over 200 tokens; ``first_step`` is
     the step tried first; ``rng`` without noise only records in ``parameters`` how the start was drawn; ``track``

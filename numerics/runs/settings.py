@@ -12,7 +12,7 @@ from gegenflow.numerics.fields.method import check_method
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Saved, State, Status, Stepper, drive
 from gegenflow.numerics.integrators.events import Crossing, check_observable, crossings, watches
-from gegenflow.numerics.integrators.few_tokens import LONGEST
+from gegenflow.numerics.integrators.few_tokens import LONGEST, clock_unit
 from gegenflow.numerics.integrators.interrupts import Interrupted, take_interrupt
 from gegenflow.numerics.integrators.merging import check_merge
 from gegenflow.numerics.integrators.stochastic import check_pace_of_noise, default_step
@@ -176,8 +176,8 @@ def check_settings(
         raise Refused("estimate_error", None, f"it needs tolerances of 1e-12 in all, not {rtol:g} and {atol:g}")
     if merge is not None:
         _check_merge(merge, n, settings, flow)
-    if (merge is not None or n <= FEW) and not t_end * flow.unit <= LONGEST:
-        raise Refused("t_end", t_end, f"for this beta and model it must be at most {LONGEST / flow.unit:.3g}")
+    if (merge is not None or n <= FEW) and not t_end * (unit := clock_unit(flow)) <= LONGEST:
+        raise Refused("t_end", t_end, f"for this beta and model it must be at most {LONGEST / unit:.3g}")
     return settings
 
 
@@ -290,11 +290,6 @@ def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:
 
 
 def _check_merge(merge: float, n: int, settings: Settings, flow: Flow) -> None:
-    if flow.causal is not None:
-        raise Refused("merge", merge, "under a causal mask tokens that have met see different ones, and part")
     if settings.method not in SUMS_ALONE or settings.order == 5:
         raise Refused("merge", merge, "its steps are of order 8, with sums by dense or auto")
-    if flow.beta is None or flow.beta < 0 or not flow.plain:
-        known = "for the weight exp(beta t), beta >= 0, and tokens that are queries, keys and values themselves"
-        raise Refused("merge", merge, f"it knows whether tokens that have met stay together {known}")
-    check_merge(merge, n, settings.tol)
+    check_merge(merge, n, settings.tol, flow)

@@ -132,6 +132,17 @@ def test_density_energies_under_heads():
     assert simpson(loss, x=run.t) == pytest.approx(grown[-1] - grown[0], rel=1e-7)
 
 
+@pytest.mark.parametrize("model", ["usa", "sa"])
+def test_the_compiled_loop_follows_heads_as_the_field_does(model):
+    """Few tokens under multiples of exponential heads, against steps of order 5 over the sum of their fields."""
+    heads = [Head(beta=1, query_key=3 * np.eye(3)), Head(beta=2, value=-0.4 * np.eye(3)), Head(beta=-1)]
+    tokens, flow = nm.uniform(12, 3, rng=5), Flow(heads=heads, model=model)
+    compiled = nm.simulate(tokens, flow, t_end=1.5, rtol=1e-10, atol=0, order=8)
+    stepped = nm.simulate(tokens, flow, t_end=1.5, rtol=1e-11, atol=0, order=5)
+    assert np.abs(compiled.tokens - tokens).max() > 0.5
+    assert np.abs(compiled.tokens - stepped.tokens).max() < 1e-7
+
+
 def test_runs_of_heads_are_saved_extended_and_made_again(tmp_path):
     """Saved and read, the same run; again from its parameters, the same tokens; on to twice the time as in one go."""
     heads = [Head(beta=1, value=np.diag([1.0, 0.5, 0.2])), Head(beta=3)]
@@ -155,6 +166,10 @@ def test_runs_of_heads_are_saved_extended_and_made_again(tmp_path):
     ("call", "message"),
     [
         (lambda x, f: nm.simulate(x, f, t_end=1, merge=1e-9), "merge 1e-09: it knows whether tokens that have met"),
+        (
+            lambda x, f: nm.simulate(x, Flow(heads=[Head(kernel=np.tanh), Head(beta=1)]), t_end=1, merge=1e-9),
+            "merge 1e-09: it knows .* for weights",
+        ),
         (lambda x, f: nm.simulate(x, f, t_end=1, method="circle"), "method circle"),
         (lambda x, f: nm.simulate(x, replace(f, layer_norm="pre"), t_end=1), "layer_norm pre: with several heads"),
         (lambda x, f: nm.solve_density(np.ones_like, f, t_end=1), "heads: solve_density takes heads whose"),

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis.strategies import floats, integers, sampled_from
+from hypothesis.strategies import floats, integers, lists, sampled_from
 from scipy.integrate import solve_ivp
 from scipy.stats import special_ortho_group
 from support.few_tokens import MODELS, follow_few, follow_merging, lifetime, on_circle
@@ -14,37 +14,72 @@ from support.few_tokens import MODELS, follow_few, follow_merging, lifetime, on_
 from gegenflow.numerics import simulate
 from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.parts import Head
 from gegenflow.numerics.integrators.merging import stretching_rates
 from gegenflow.numerics.tokens.geometry import normalize, uniform
 
 
-def largest_rate(tokens, weights, beta, model):
+def largest_rate(tokens, weights, flow):
     """Largest eigenvalue of the Jacobian of the field that a token without weight would feel at the first token."""
     x, width = tokens[0], 1e-4
     basis = np.linalg.svd(x[None])[2][1:]
 
     def felt(point):  # the field of the tokens at another place: a token of weight zero, by a limit of small weight
         probe = np.concatenate([normalize(point[None]), tokens])
-        field = attention_field(
-            probe, beta=beta, model=model, weights=np.concatenate([[1e-14], weights * (1 - 1e-14)])
-        )[0]
+        field = attention_field(probe, flow, weights=np.concatenate([[1e-14], weights * (1 - 1e-14)]))[0]
         return field - (field @ x) * x
 
     columns = [(felt(x + width * b) - felt(x - width * b)) / (2 * width) for b in basis]
-    return np.linalg.eigvalsh(basis @ np.array(columns).T)[-1]
+    jacobian = basis @ np.array(columns).T
+    return np.linalg.eigvalsh((jacobian + jacobian.T) / 2)[-1]
 
 
-@given(n=integers(1, 8), dim=integers(2, 5), beta=floats(0, 30), model=sampled_from(MODELS), rng=integers(0, 2**32 - 1))
-def test_the_stretching_rate_bounds_every_jacobian_and_in_dim_2_is_it(n, dim, beta, model, rng):
+@given(
+    n=integers(1, 8),
+    dim=integers(2, 5),
+    betas=lists(floats(0, 30), min_size=1, max_size=3),
+    gain=floats(-2, 2).filter(bool),
+    model=sampled_from(MODELS),
+    rng=integers(0, 2**32 - 1),
+)
+def test_the_stretching_rate_bounds_every_jacobian_and_in_dim_2_is_it(n, dim, betas, gain, model, rng):
     """Central differences of the velocity of a massless probe: no derivative was taken by hand."""
     tokens, weights = uniform(n, dim, rng=rng), np.random.default_rng(rng).dirichlet(np.full(n, 2.0))
-    scale = np.exp(-beta) if model == "usa" else 1.0
-    measured = scale * largest_rate(tokens, weights, beta, model)
-    claimed = stretching_rates(tokens, weights, Flow(beta=beta, model=model))[0]
-    error = 1e-7 * (1 + beta) ** 2
+    gains = [1.0, gain, -gain][: len(betas)]
+    heads = [Head(beta=beta, value=g * np.eye(dim)) for beta, g in zip(betas, gains, strict=True)]
+    flow = Flow(heads=heads, model=model) if len(heads) > 1 else Flow(beta=betas[0], model=model)
+    scale = np.exp(-max(betas)) if model == "usa" else 1.0
+    measured = scale * largest_rate(tokens, weights, flow)
+    claimed = stretching_rates(tokens, weights, flow)[0]
+    error = 1e-7 * (1 + max(betas)) ** 2 * (1 + abs(gain))
     assert claimed > measured - error
     if dim == 2:
         assert claimed == pytest.approx(measured, abs=error)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("second", [(0.5, 3.0), (-0.3, 1.0), (2.0, 40.0)])
+def test_two_tokens_under_two_heads_merge_when_their_gap_says(model, second):
+    """The quadrature of the gap under the sum of both heads, one of which may repel."""
+    heads, weights = ((1.0, 20.0), second), (mpmath.mpf("0.3"), mpmath.mpf("0.7"))
+
+    def slowness(log_gap):
+        gap, total = mpmath.exp(log_gap), 0
+        for gain, beta in heads:
+            pull = mpmath.exp(-2 * beta * mpmath.sin(gap / 2) ** 2)
+            light, heavy = weights
+            sa = heavy / (light + heavy * pull) + light / (heavy + light * pull)
+            total += gain * pull * (sa if model == "sa" else mpmath.exp(beta - 20))
+        return gap / (mpmath.sin(gap) * total)
+
+    last = 2 * mpmath.asin(mpmath.mpf("1e-9") / 2)
+    expected = mpmath.quad(slowness, mpmath.linspace(mpmath.log(last), mpmath.log(mpmath.mpf("0.4")), 33))
+    unit = mpmath.exp(-20) if model == "usa" else 1
+    flow = Flow(heads=[Head(beta=beta, value=gain * np.eye(2)) for gain, beta in heads], model=model)
+    run = simulate(on_circle(0.0, 0.4), flow, t_end=1e3 * float(unit), merge=1e-9, weights=(0.3, 0.7), save_at=[])
+    assert run.status.ok
+    assert run.merges[:, 1].tolist() == [1]
+    assert run.merges[0, 0] == pytest.approx(float(unit * expected), rel=1e-7, abs=1e-4 * float(unit))
 
 
 def closing_times(angles, weights, beta, model, closed):

@@ -1,0 +1,42 @@
+"""What a token sees of the others: how they spread across it, weighed by exponential attention."""
+
+import numpy as np
+from numba import njit
+
+from gegenflow.numerics.fields.elementary import LOG2_E, exp2
+from gegenflow.numerics.tokens.geometry import Array
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def spread_seen(rows: Array, weights: Array, i: int, beta: float, divided: bool) -> tuple[float, float]:
+    r"""The trace of the second moment of tokens across the token i, and their mean along it, as it weighs them.
+
+    .. math:: \sum_j p_j (1 - c_j^2), \quad \sum_j p_j c_j, \qquad p_j = w_j e^{\beta(c_j - 1)}, \quad
+              c_j = \langle x_i, x_j\rangle
+
+    ``divided`` makes :math:`p_j` sum to one and the moment a covariance; both keep their relative accuracy where
+    tokens are near, as everything comes from differences.  Source: derived here.
+
+    >>> spread_seen(np.eye(2), np.full(2, 0.5), 0, 0.0, True)  # 1/2 - (1/2)^2, 1/2
+    (0.25, 0.5)
+    """
+    n, dim = rows.shape
+    pull, total, spread, along = np.zeros(dim), 0.0, 0.0, 0.0
+    for j in range(n):
+        square = 0.0
+        for c in range(dim):
+            square += (rows[j, c] - rows[i, c]) ** 2
+        factor = weights[j] * exp2(-0.5 * LOG2_E * beta * square)
+        total += factor
+        spread += factor * square * (1.0 - 0.25 * square)
+        along += factor * (1.0 - 0.5 * square)
+        for c in range(dim):
+            pull[c] += factor * (rows[j, c] - rows[i, c])
+    if not divided:
+        return spread, along
+    radial = length = 0.0
+    for c in range(dim):
+        radial += pull[c] * rows[i, c]
+    for c in range(dim):
+        length += (pull[c] - radial * rows[i, c]) ** 2
+    return spread / total - length / total**2, along / total
