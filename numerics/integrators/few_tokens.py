@@ -71,7 +71,7 @@ def clock_unit(flow: Flow) -> float:
     r"""What time is multiplied by on the clock of few tokens: :math:`e^\beta`, the largest, in USA, else one.
 
     >>> from gegenflow.numerics.flows.parts import Head
-    >>> clock_unit(Flow(heads=[Head(beta=1), Head(beta=2)])) == np.exp(2), clock_unit(Flow(kernel=np.tanh))
+    >>> clock_unit(Flow(heads=[Head(beta=1), Head(beta=2)])) == exp(2), clock_unit(Flow(kernel=np.tanh))
     (True, 1.0)
     """
     if flow.model == "usa" and flow.heads and (parts := exponentials(flow)):
