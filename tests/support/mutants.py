@@ -2,9 +2,10 @@
 
     python tests/support/mutants.py theory --count 40 --rng 0
 
-Works in a copy of the tree, which it removes. The tests of a module are the files of tests/theory or tests/numerics
-that name it, one of its functions, or a module of its room that imports it, at most three, those that name most of them
-first, and its doctests.
+Works in a copy of the tree, which it removes. The tests of a module are its doctests and the files of tests/theory or
+tests/numerics that name it, what it defines, or a module of its room that imports it, at most three, those that name
+most. For numerics/validation they are those of tests/agreement and tests/house too, and the trials of the laws that
+need the module.
 """
 
 import argparse
@@ -18,7 +19,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gegenflow.numerics.validation.law import laws
+
 ROOT = Path(__file__).parents[2]
+LAWS = Path("tests/agreement/test_laws.py")
+BRIDGE = {"trials": (), "command": ("house",), "validation": ("agreement", "house", "numerics")}
 SWAPS = {
     **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult},
     **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq},
@@ -54,14 +59,32 @@ def mutated(text, number):
     return ast.unparse(ast.fix_missing_locations(tree)), f"line {node.lineno}: {before} -> {ast.unparse(node)}"
 
 
+def words_of(files):
+    """A pattern of the names of these modules and of what they define."""
+    names = [n.name for file in files for n in ast.parse(file.read_text()).body if hasattr(n, "name")]
+    return re.compile(rf"\b({'|'.join([*names, *(file.stem for file in files)])})\b")
+
+
 def tests_of(path, side):
-    """The test files that name the module, its functions or a module that needs it, the three that do most."""
+    """The three test files that name most of the module, then of those that need it; on the bridge its laws too."""
     users = [other for other in path.parent.glob("*.py") if f".{path.stem} import" in other.read_text()]
-    names = [n.name for file in (path, *users) for n in ast.parse(file.read_text()).body if hasattr(n, "name")]
-    names += [path.stem, *(file.stem for file in users)]
-    words = re.compile(rf"\b({'|'.join(names)})\b")
-    found = {test: len({*words.findall(test.read_text())}) for test in (ROOT / "tests" / side).glob("test_*.py")}
-    return [str(test.relative_to(ROOT)) for test in sorted(found, key=found.get, reverse=True)[:3] if found[test]]
+    patterns = words_of([path]), words_of([path, *users])
+    folders = next((found for room, found in BRIDGE.items() if room in path.parts), (side,))
+    files = {test for folder in folders for test in (ROOT / "tests" / folder).glob("test_*.py")} - {ROOT / LAWS}
+    found = {test: [len({*words.findall(test.read_text())}) for words in patterns] for test in sorted(files)}
+    chosen = [test.relative_to(ROOT) for test in sorted(found, key=found.get, reverse=True)[:3] if any(found[test])]
+    return [*map(str, chosen), *trials_of({path, *users})]
+
+
+def trials_of(files):
+    """The tests of the laws that these files make, or a room of trials that imports one of them."""
+    imported = re.compile(rf"validation\.({'|'.join(file.stem for file in files)}) import")
+    for law in laws():
+        room = ROOT / (law.trial.__module__.removeprefix("gegenflow.").replace(".", "/") + ".py")
+        if room in files or imported.search(room.read_text()):
+            yield f"{LAWS}::test_a_law_holds_and_could_have_failed[{law.name}]"
+            if law.quick and law.name != "uniform tokens":
+                yield f"{LAWS}::test_a_quick_law_passes_at_its_defaults_and_fails_for_a_mutant_theory[{law.name}]"
 
 
 def copied(folder):
@@ -75,19 +98,21 @@ def copied(folder):
         (package / side).symlink_to(folder / side)
 
 
-def survives(copy, tests, seconds):
-    """Whether all tests pass; a mutant that runs out of time was seen. What numba keeps stays in the copy."""
+def seen_by(copy, tests, seconds):
+    """The first test that fails, if any: a mutant that runs out of time is seen. What numba keeps stays in the copy."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     places = os.environ | {"PYTHONPATH": str(copy / "links"), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(copy)}
+    options = {"timeout": seconds, "capture_output": True, "check": False, "text": True}
     try:
-        done = subprocess.run(command, cwd=copy, env=places, timeout=seconds, capture_output=True, check=False)
+        done = subprocess.run(command, cwd=copy, env=places, **options)
     except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+        return "the time that ran out"
+    failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    return failed[1] if failed else done.returncode and "pytest that could not start"
 
 
 def main():
-    """Make the round, and print each survivor as it is found and their number."""
+    """Make the round, and print who saw each mutant, or that it survived, and their number."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("side", choices=("theory", "numerics"))
     parser.add_argument("--count", type=int, default=40)
@@ -105,10 +130,10 @@ def main():
             changed, said = mutated(text, number)
             (Path(folder) / place).write_text(changed)
             tests = tests_of(path, options.side)
-            alive = survives(Path(folder), [*tests, "--doctest-modules", str(place)], options.seconds)
+            seen = seen_by(Path(folder), [*tests, "--doctest-modules", f"links/gegenflow/{place}"], options.seconds)
             (Path(folder) / place).write_text(text)
-            survivors += alive
-            print("SURVIVED" if alive else "seen    ", place, said, flush=True)
+            survivors += not seen
+            print(f"seen     {place} {said} by {seen}" if seen else f"SURVIVED {place} {said}", flush=True)
     print(f"{survivors} survived of {min(options.count, len(every))}")
 
 
