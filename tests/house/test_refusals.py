@@ -7,6 +7,7 @@ never a TypeError, an AttributeError or another slip.
 
 import importlib
 import inspect
+import re
 import signal
 from contextlib import contextmanager
 from math import inf, nan
@@ -310,6 +311,27 @@ def test_every_parameter_refuses_what_it_does_not_take(side, name, parameter, tm
         except Exception as slip:
             slips.append(f"{kind}: {type(slip).__name__}: {slip}")
     assert not slips
+
+
+@pytest.mark.parametrize(("side", "name"), [(side, name) for side, (_, calls) in SIDES.items() for name in calls])
+def test_the_least_number_that_a_refusal_states_is_the_least(side, name):
+    """Where -1 is told "an integer >= 2", 1 is told the same, and 2 is not."""
+    given = SIDES[side][1][name]
+
+    def told(parameter, value):
+        try:
+            with within(SECONDS):
+                place(side, name)(**{**given, parameter: value})
+        except ValueError as refusal:
+            return getattr(refusal, "allowed", str(refusal))
+        return "nothing"
+
+    for parameter in parameters(place(side, name), given):
+        allowed = told(parameter, -1)
+        if stated := re.search(r"(?:number|integer)(?: dim)? (?:>=|from) (\d+)", allowed):
+            least = int(stated[1])
+            assert (parameter, told(parameter, least - 1)) == (parameter, allowed)
+            assert (parameter, told(parameter, least)) != (parameter, allowed)
 
 
 @pytest.mark.parametrize("side", SIDES)

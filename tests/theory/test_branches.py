@@ -14,6 +14,7 @@ from gegenflow.theory.growth.rates import noise_threshold
 from gegenflow.theory.noise.amplitudes import amplitude_equation, supercritical_beta
 from gegenflow.theory.noise.branches import branch
 from gegenflow.theory.noise.landau import landau_expansion, s
+from gegenflow.theory.noise.stationary import stationary_state, weak_state
 from gegenflow.theory.noise.transitions import branch_fold, phase_transition
 from gegenflow.theory.symbols import kappa as noise
 
@@ -100,6 +101,17 @@ def test_branch_leaves_as_the_amplitude_equation_says(degree, beta):
         left.append(rate / saturation / a**2 - 1)
     assert left[1] / left[0] == pytest.approx(4, rel=0.05)
     assert abs(left[0]) < 0.05
+
+
+@pytest.mark.parametrize(("beta", "degree"), [(0, 1), (1.5, 1), (4, 1), (3, 2), (10, 3)])
+def test_the_start_of_a_branch_is_right_to_fourth_order(beta, degree):
+    """What Newton's method adds to the second amplitude and to s falls by 16 where the amplitude is halved."""
+    added = []
+    for a in (0.04, 0.02):
+        start = weak_state(sp.Rational(str(beta)), degree, a)
+        _, x = stationary_state(sp.Rational(str(beta)), degree, start, a)
+        added.append([float(x[1] - start[1]), float(x[-1] - start[-1])])
+    np.testing.assert_allclose(np.divide(*added), 16, rtol=0.03)
 
 
 @pytest.mark.parametrize("amplitude", [1e-6, 1e-4])
