@@ -172,6 +172,29 @@ SMALL = {
     "signs that remain": {"dim": integers(2, 3), "tokens": integers(2, 5), "beta": number(1, 4), "runs": 10},
 }
 
+MULTIPLES = {
+    "the factor pi of the authors' notebook": 1 / np.pi,
+    "K in the place of kappa": 2,
+    "half the dissipation": 1 / 2,
+    "twice as large": 2,
+    "without the factor one half": 2,
+    "beta = 0": 0,
+    "rate of the overlap, 2r": 2,
+    "zero temperature, where nothing moves": 0,
+    "forward diffusion": -1,
+    "without the factor 1/2": 2,
+    "half the spectral gap": 1 / 2,
+    "no projection": 0,
+    "lifetimes that do not grow with beta": 0,
+    "without the factor 2/n": 1 / 3,  # six tokens
+    "both move": 1 / 2,
+    "the bound g as the rate": (1 - 0.8) / (1 - 0.5),  # eigenvalues 1, 0.5, -0.8
+    "the eigenvalue of the axis alone": 1 / (1 - 0.5),
+    "the clock of the initial overlap": 1 / np.tanh(0.8),  # s = 0.4, by which the pair has met
+    "tanh s": np.tanh(0.4) / np.tanh(0.8),
+}
+"""Rivals that at the defaults are multiples of the prediction, as their names say."""
+
 
 @composite
 def drawn(draw: DrawFn, name):
@@ -212,7 +235,10 @@ def test_a_law_holds_and_could_have_failed(name):
 
 @pytest.mark.parametrize("name", [law.name for law in laws() if law.quick and law.name != "uniform tokens"])
 def test_a_quick_law_passes_at_its_defaults_and_fails_for_a_mutant_theory(name):
-    """All rivals that it names are tried and refuted; predictions times 1.02, and of the other sign, do not agree."""
+    """All rivals that it names are tried and refuted; predictions times 1.02, and of the other sign, do not agree.
+
+    Where a rival is a multiple of the prediction, it is the one that its name says.
+    """
     law = law_named(name)
     checks = law(rng=0)
     assert [check.verdict for check in checks] == ["agrees"] * len(checks)
@@ -220,6 +246,9 @@ def test_a_quick_law_passes_at_its_defaults_and_fails_for_a_mutant_theory(name):
     noisy = {"noise": "0.1"} if "noise" in law.parameters else {}
     tried = [*checks, *law(rng=0, **other), *law(rng=0, **noisy)]
     assert {rival.name for check in tried for rival in check.rivals} == set(law.rivals)
+    named = [(rival, check) for check in tried for rival in check.rivals if rival.name in MULTIPLES]
+    for rival, check in named:
+        assert rival.predicted == pytest.approx(MULTIPLES[rival.name] * check.predicted, rel=1e-9), rival.name
     for factor in (1.02, -1.0):
         mutants = [replace(check, predicted=factor * check.predicted) for check in checks]
         assert any(mutant.verdict == "differs" for mutant in mutants)
@@ -320,6 +349,8 @@ def test_own_tokens_are_tried_for_what_holds_of_any_start():
         assert report.passed, str(report)
         names = [check.name for check in report.checks]
         assert names[:2] == ["tangency", "rotation"]
+        halves = [rival.predicted / check.predicted for check in report.checks for rival in check.rivals]
+        assert set(halves) <= {0.0, 0.5}  # no motion, half the dissipation
         assert ("energy balance" in names) == ("kernel" not in options)
         assert len(report.notes) == 1
 

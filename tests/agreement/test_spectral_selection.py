@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis.strategies import integers, sampled_from
+from hypothesis.strategies import integers, lists, permutations, sampled_from
 from scipy.optimize import brentq
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.systems.spectral_selection import in_a_cone, selection_flow, state_rates, turned
-from gegenflow.numerics.validation.trials.systems.spectral_selection import smaller_groups
+from gegenflow.numerics.validation.trials.systems.spectral_selection import _reported, smaller_groups
 
 ss = th.spectral_selection
 
@@ -102,6 +102,25 @@ def test_critical_beta_is_where_a_measured_rate_changes_sign(seed, groups, side)
         return state_rates(tokens, selection_flow(value, beta))[0]
 
     assert brentq(leading, 0.5 * float(found), 2 * float(found)) == pytest.approx(float(found), rel=1e-6)
+
+
+@given(
+    signs=sampled_from([(4, 2), (3, 2), (6, 2), (3, 3), (5, 4)]).flatmap(
+        lambda n: permutations([1] * n[0] + [-1] * n[1])
+    ),
+    eigenvalues=lists(integers(-2000, 2000).filter(bool), min_size=2, max_size=4, unique_by=abs),
+    beta=integers(50, 4000),
+)
+def test_the_reported_criterion_needs_amendments_only_for_a_token_alone_and_for_one_group(signs, eigenvalues, beta):
+    """The rival of the law says what the theory says wherever both groups have two tokens and more."""
+    exact = [f"{x / 1000}" for x in eigenvalues]
+    verdict = ss.stability(signs, 0, exact, f"{beta / 1000}").stable
+    assert _reported(np.array(signs), np.array(eigenvalues) / 1000, beta / 1000)["reported"] == verdict
+    alone, one = np.array([1, -1, -1]), np.array([1])
+    assert ss.stability(alone.tolist(), 0, [1, "-0.5"], "0.3").stable
+    assert not _reported(alone, np.array([1, -0.5]), 0.3)["reported"]
+    assert ss.stability(one.tolist(), 0, [-1, -2], 1).stable
+    assert not _reported(one, np.array([-1.0, -2.0]), 1.0)["reported"]
 
 
 @pytest.mark.parametrize(("tokens", "beta", "sizes"), [(6, 0.5, {2, 3}), (6, 0.3, {3}), (3, 0.3, {-1})])

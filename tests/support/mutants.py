@@ -2,10 +2,10 @@
 
     python tests/support/mutants.py theory --count 40 --rng 0
 
-Works in a copy of the tree, which it removes. The tests of a module are its doctests and the files of tests/theory or
-tests/numerics that name it, what it defines, or a module of its room that imports it, at most three, those that name
-most. For numerics/validation they are those of tests/agreement and tests/house too, and the trials of the laws that
-need the module.
+Works in a copy of the tree, which it removes. The tests of a module are its doctests and at most three files of
+tests/theory or tests/numerics: that of its name, that of its room, and those that name most of what it, or a module
+that imports it, defines. For numerics/validation they are those of tests/agreement and tests/house too, and the trials
+of the laws that need the module.
 """
 
 import argparse
@@ -65,23 +65,33 @@ def words_of(files):
     return re.compile(rf"\b({'|'.join([*names, *(file.stem for file in files)])})\b")
 
 
+def needing(files, side):
+    """The modules of this side that import one of these."""
+    places = "|".join(rf"{file.parent.name}\.{file.stem}" for file in files)
+    imported = re.compile(rf"\b({places}) import")
+    return {path for path in (ROOT / side).glob("**/*.py") if files and imported.search(path.read_text())}
+
+
 def tests_of(path, side):
-    """The three test files that name most of the module, then of those that need it; on the bridge its laws too."""
-    users = [other for other in path.parent.glob("*.py") if f".{path.stem} import" in other.read_text()]
+    """Three test files: of its name or its room's, then those that name most of it; on the bridge its laws too."""
+    users = needing({path}, side)
     patterns = words_of([path]), words_of([path, *users])
     folders = next((found for room, found in BRIDGE.items() if room in path.parts), (side,))
     files = {test for folder in folders for test in (ROOT / "tests" / folder).glob("test_*.py")} - {ROOT / LAWS}
     found = {test: [len({*words.findall(test.read_text())}) for words in patterns] for test in sorted(files)}
-    chosen = [test.relative_to(ROOT) for test in sorted(found, key=found.get, reverse=True)[:3] if any(found[test])]
-    return [*map(str, chosen), *trials_of({path, *users})]
+    own = [ROOT / "tests" / side / f"test_{name}.py" for name in (path.stem, path.parent.name)]
+    chosen = [
+        str(test.relative_to(ROOT))
+        for test in sorted(found, key=lambda one: (one in own, found[one]), reverse=True)[:3]
+        if any(found[test])
+    ]
+    return [*chosen, *(trials_of({path, *users, *needing(users, side)}) if "validation" in path.parts else ())]
 
 
-def trials_of(files):
-    """The tests of the laws that these files make, or a room of trials that imports one of them."""
-    imported = re.compile(rf"validation\.({'|'.join(file.stem for file in files)}) import")
+def trials_of(rooms):
+    """The tests of the laws that these rooms make."""
     for law in laws():
-        room = ROOT / (law.trial.__module__.removeprefix("gegenflow.").replace(".", "/") + ".py")
-        if room in files or imported.search(room.read_text()):
+        if ROOT / (law.trial.__module__.removeprefix("gegenflow.").replace(".", "/") + ".py") in rooms:
             yield f"{LAWS}::test_a_law_holds_and_could_have_failed[{law.name}]"
             if law.quick and law.name != "uniform tokens":
                 yield f"{LAWS}::test_a_quick_law_passes_at_its_defaults_and_fails_for_a_mutant_theory[{law.name}]"
