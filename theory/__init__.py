@@ -14,6 +14,7 @@ synchronization     Tokens that all meet: rates, hitting times, layer normalisat
 low_temperature     Large beta: limit maps, diffusion, metastability and pairing.
 causal              Causal attention: what a token keeps of those before it, the lost middle, and leaders.
 multihead           Several heads of attention: equiangular tokens, energies, critical temperatures, and linear theory.
+random_layers       Layers with random weights: the noise that all tokens share, and the pairs of tokens it gathers.
 spectral_selection  A symmetric value matrix selects eigenvectors: equilibria, stability, phases, basins.
 """
 

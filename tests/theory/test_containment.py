@@ -96,6 +96,19 @@ EXAMPLES: dict[str, Callable[[int], object]] = {
     "phases.critical_table": lambda digits: th.critical_table([2, 5], [1, 3], digits),
     "phases.growth_table": lambda digits: th.growth_table([3], [1, 4], 2, model="sa", digits=digits),
     "phases.phase": lambda digits: th.phase(5, 3, noise="0.5", digits=digits),
+    "random_layers.ActivationKernel.at": lambda digits: th.random_layers.activation_kernel("silu").at("0.9", digits),
+    "random_layers.ActivationKernel.hermite": lambda digits: th.random_layers.activation_kernel("tanh").hermite(
+        3, digits
+    ),
+    "random_layers.ActivationKernel.slope": lambda digits: th.random_layers.activation_kernel("tanh").slope(
+        "0.2", digits
+    ),
+    "random_layers.contraction_rate": lambda digits: th.random_layers.contraction_rate("1+tanh", 8, digits),
+    "random_layers.critical_dim": lambda digits: th.random_layers.critical_dim("tanh", digits=digits),
+    "random_layers.energy_rate": lambda digits: th.random_layers.energy_rate("gelu", 3, "0.5", 1, digits=digits),
+    "random_layers.lyapunov_exponent": lambda digits: th.random_layers.lyapunov_exponent("silu", 64, digits=digits),
+    "random_layers.overlap_drift": lambda digits: th.random_layers.overlap_drift("relu", 8, "0.3", digits),
+    "random_layers.overlap_variance": lambda digits: th.random_layers.overlap_variance("sigmoid", 8, "-0.3", digits),
     "spectral_selection.block_eigenvalues": lambda digits: th.spectral_selection.block_eigenvalues(
         [1, 1, 1, -1], 0, [1, "0.3"], 2, direction=1, digits=digits
     ),

@@ -34,9 +34,19 @@ def _bessel(order: acb, z: acb, analytic: bool) -> acb:
     return NOWHERE if analytic and meets_cut else z.bessel_i(order)
 
 
+def _arcsine(z: acb, analytic: bool) -> acb:
+    return NOWHERE if analytic and z.imag.contains(0) and not abs(z.real).upper() < 1 else z.asin()
+
+
+def _arccosine(z: acb, analytic: bool) -> acb:
+    return acb.pi() / 2 - _arcsine(z, analytic)
+
+
 CUT: dict[Any, Callable[..., acb]] = {
     sp.log: acb.log,
     sp.atan: _arctangent,
+    sp.asin: _arcsine,
+    sp.acos: _arccosine,
     sp.besseli: _bessel,
     sp.Abs: acb.real_abs,
     sp.sign: acb.real_sgn,

@@ -10,16 +10,15 @@ Source: arXiv 2410.23228 for the result; the derivation is ours.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, Model, check_model
 from gegenflow.theory.exact.integers import check_dim
-from gegenflow.theory.exact.mathematics import latex
-from gegenflow.theory.growth.proofs import proved, r
+from gegenflow.theory.growth.proofs import r
 from gegenflow.theory.growth.rates import growth_rate
+from gegenflow.theory.growth.steps import Step, aligned, enumerated, short, spelled
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.kernels.series import j
@@ -32,32 +31,6 @@ U0, Z0 = sp.Symbol("U_0", real=True), sp.Symbol("Z_0", positive=True)
 HIGH = 8
 """Up to this dimension steps are proved at the number itself."""
 rho, U, Z, f, u, z = (sp.Function(name)(t) for name in ("rho", "U", "Z", "f", "u", "z"))
-
-
-@dataclass(frozen=True)
-class Step:
-    """One equality of a derivation, ``lhs`` = ``rhs``, and how it is verified (a key of ``proofs.PROOFS``).
-
-    In a high dimension it is the case of a ``general`` step, whose dimension is a symbol, which is proved in its place.
-    """
-
-    title: str
-    words: str
-    lhs: Expr
-    rhs: Expr
-    how: str
-    dim: Expr
-    general: Step | None = field(default=None, repr=False)
-
-    def holds(self) -> bool:
-        """Whether the proof goes through."""
-        if self.general is None:
-            return proved(self.how, self.lhs, self.rhs, self.dim)
-        return self == self.general.at(self.dim) and self.general.holds()
-
-    def at(self, dim: int) -> Step:
-        """The step with a number in the place of the symbol d."""
-        return replace(self, lhs=self.lhs.subs(d, dim), rhs=self.rhs.subs(d, dim), dim=dim, general=self)
 
 
 @dataclass(frozen=True)
@@ -89,34 +62,20 @@ class Derivation:
 
     def latex(self) -> str:
         """The derivation as a LaTeX list (amsmath): what each step says, the equality, how it was checked."""
-        items = (
-            f"\\item {step.title[0].upper()}{step.title[1:]}: {step.words} (checked {step.how}).\n"
-            f"\\[\\begin{{aligned}}\n& {latex(step.lhs)} \\\\\n&\\quad = {latex(step.rhs)}\n\\end{{aligned}}\\]"
-            for step in self.steps
-        )
-        return "\\begin{enumerate}\n" + "\n".join(items) + "\n\\end{enumerate}"
+        return enumerated(self.steps)
 
     def _repr_latex_(self) -> str:
-        rows = (
-            f"&\\text{{{number}. {step.words}}} \\\\ &\\qquad {latex(step.lhs)} = {latex(step.rhs)}"
-            for number, step in enumerate(self.steps, 1)
-        )
-        return "$\\displaystyle\\begin{aligned}" + " \\\\\n".join(rows) + "\\end{aligned}$"
+        return aligned(self.steps)
 
     @property
     def _head(self) -> str:
         return f"Linearised attention flow about the uniform measure, dim {self.dim}, {self.model.upper()}"
 
     def __repr__(self) -> str:
-        rows = (f"  {number}  {step.title:<14}= {step.rhs}" for number, step in enumerate(self.steps, 1))
-        return "\n".join((self._head, *rows))
+        return short(self._head, self.steps)
 
     def __str__(self) -> str:
-        rows = (
-            f"  {number}  {step.title:<14}{_plain(step.words)}\n{'':19}= {step.rhs}\n{'':19}checked {step.how}"
-            for number, step in enumerate(self.steps, 1)
-        )
-        return "\n".join((self._head, *rows))
+        return spelled(self._head, self.steps)
 
 
 def linearize(kernel: KernelLike | None = None, dim: Expr = d, *, model: str = "usa") -> Derivation:
@@ -159,16 +118,6 @@ def _common(dim: Expr, model: Model) -> list[Step]:
     equation = _equation(dim, model)
     first_order = _first_order(equation, model)
     return [equation, first_order, _funk_hecke(dim), _laplacian(first_order), _powers(dim)]
-
-
-PLAIN = {"\\langle ": "<", "\\rangle": ">", "\\dot ": "d/dtime ", "\\nabla": "grad", "\\,": " "}
-
-
-def _plain(words: str) -> str:
-    """The words of a step without their LaTeX."""
-    for markup, text in PLAIN.items():
-        words = words.replace(markup, text)
-    return re.sub(r"\\mathrm|[\\${}]", "", words)
 
 
 def _interaction(kernel: Kernel, dim: Expr) -> Step:

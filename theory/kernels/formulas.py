@@ -36,7 +36,7 @@ FUNCTIONS: dict[str, Callable[..., sp.Expr]] = {
 }
 CONSTANTS = {"t": t, "beta": beta, "pi": sp.pi, "E": sp.E}
 NO_PARAMETERS = {"I", "j", "nan", "inf", "oo", "zoo", "True", "False", "None"}
-ALLOWED = f"a kernel is a formula in t and parameters, of + - * / **, {', '.join(FUNCTIONS)} and where(t > 0, a, b)"
+ALLOWED = f"write a formula in t and parameters, of + - * / **, {', '.join(FUNCTIONS)} and where(t > 0, a, b)"
 OPERATIONS: dict[type[ast.operator], Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
     ast.Add: lambda x, y: x + y,
     ast.Sub: lambda x, y: x - y,
@@ -58,8 +58,8 @@ class _Unreadable(Exception):
         self.place = place
 
 
-def read_weight(text: str) -> sp.Expr:
-    """The attention weight that a text spells, numbers exact, other names as real parameters.
+def read_weight(text: str, name: str = "kernel") -> sp.Expr:
+    """The attention weight, or other function ``name``, that a text spells: numbers exact, other names real parameters.
 
     >>> read_weight("0.1*t + exp(beta*(t - 1))")
     t/10 + exp(beta*(t - 1))
@@ -81,7 +81,7 @@ def read_weight(text: str) -> sp.Expr:
             raise _Unreadable("it is not a real finite number")
     except _Unreadable as problem:
         where = "" if problem.place is None else f"at character {problem.place + (ahead if words else 1)}, "
-        raise Refused("kernel", text, f"{where}{problem}") from None
+        raise Refused(name, text, f"{where}{problem}") from None
     return weight
 
 

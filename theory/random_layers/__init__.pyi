@@ -1,0 +1,11 @@
+from .derivation import OverlapDerivation as OverlapDerivation
+from .derivation import derive_contraction as derive_contraction
+from .derivation import derive_overlap as derive_overlap
+from .exponents import contraction_rate as contraction_rate
+from .exponents import critical_dim as critical_dim
+from .exponents import lyapunov_exponent as lyapunov_exponent
+from .kernel import ActivationKernel as ActivationKernel
+from .kernel import activation_kernel as activation_kernel
+from .overlaps import energy_rate as energy_rate
+from .overlaps import overlap_drift as overlap_drift
+from .overlaps import overlap_variance as overlap_variance

@@ -1,0 +1,225 @@
+r"""Where the diffusion of the overlap comes from, and why the contraction rate is sharp: steps that a computer checks.
+
+One layer moves x by :math:`\epsilon f(x)`, :math:`\epsilon = L^{-1/2}`, and normalises. For infinite width f is a
+Gaussian field, independent from layer to layer, whose d components are independent with covariance K(<x, y>). In an
+orthonormal basis with x = (1, 0, 0, ...) and y = (r, sqrt(1-r^2), 0, ...) the fields at the two tokens are
+a = f(x), b = f(y); of the d - 2 other components only the sums A = sum a_i^2, B = sum b_i^2, C = sum a_i b_i enter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from gegenflow.theory.exact.arguments import Expr, Whole
+from gegenflow.theory.exact.integers import check_dim
+from gegenflow.theory.growth.steps import Step, aligned, enumerated, short, spelled
+from gegenflow.theory.random_layers.exponents import K1, S1
+from gegenflow.theory.random_layers.overlaps import K, drift_of, variance_of
+from gegenflow.theory.symbols import d, k
+
+eps, r, u = sp.Symbol("epsilon"), sp.Symbol("r", real=True), sp.Symbol("u", positive=True)
+a1, a2, b1, b2, A, B, C = sp.symbols("a_1 a_2 b_1 b_2 A B C", real=True)
+HOW = "symbolically"
+
+
+@dataclass(frozen=True)
+class OverlapDerivation:
+    """Checked steps from the layers to a law of the overlap; prints as text, renders in a notebook.
+
+    ``result`` is where it ends, ``check()`` verifies every step, ``latex()`` is for a paper. From
+    :func:`derive_overlap` and :func:`derive_contraction`. Source: derived here.
+    """
+
+    title: str
+    dim: Expr
+    steps: tuple[Step, ...]
+
+    @property
+    def result(self) -> Expr:
+        """The right side of the last step."""
+        return self.steps[-1].rhs
+
+    def check(self) -> bool:
+        """Verify every equality, and that the steps are those of this derivation in this dimension."""
+        return self == BUILDERS[self.title](self.dim) and all(step.holds() for step in self.steps)
+
+    def latex(self) -> str:
+        """The derivation as a LaTeX list (amsmath): what each step says, the equality, how it was checked."""
+        return enumerated(self.steps)
+
+    def _repr_latex_(self) -> str:
+        return aligned(self.steps)
+
+    def __repr__(self) -> str:
+        return short(f"{self.title}, dim {self.dim}", self.steps)
+
+    def __str__(self) -> str:
+        return spelled(f"{self.title}, dim {self.dim}", self.steps)
+
+
+def derive_overlap(dim: Whole = d) -> OverlapDerivation:
+    r"""Derive drift and variance of the overlap, and the Lyapunov exponent, from the layers, in any dimension.
+
+    >>> derivation = derive_overlap()
+    >>> derivation.result
+    -K_1*(d - 1)/2 + S_1*(d - 3)/2
+    >>> derivation.check()
+    True
+
+    ``K_1`` and ``S_1`` are K(1) and K'(1); ``dim`` may stay a symbol. Raises Refused for dim < 2.
+    Source: derived here.
+    """
+    dim = sp.sympify(check_dim(dim))
+    overlap = _after_a_layer()
+    first = Step(
+        "first order",
+        r"the overlap after a layer changes by $\epsilon[\langle P_x y, a\rangle + \langle P_y x, b\rangle]$",
+        sp.Subs(sp.Derivative(overlap, eps), eps, 0),
+        ROOT * a2 + (1 - r**2) * b1 - r * ROOT * b2,
+        HOW,
+        dim,
+    )
+    second = Step(
+        "second order",
+        r"and by $\epsilon^2$ times a quadratic form in the two fields",
+        sp.Subs(sp.Derivative(overlap, (eps, 2)), eps, 0) / 2,
+        _second_order(),
+        HOW,
+        dim,
+    )
+    drift = Step(
+        "drift",
+        r"its mean over the Gaussian field: $E a_i a_j = K(1)\delta_{ij}$, $E a_i b_j = K(r)\delta_{ij}$",
+        _mean_of(second.rhs, dim),
+        drift_of(r, dim),
+        HOW,
+        dim,
+    )
+    variance = Step(
+        "variance",
+        r"the mean square of the first order, for a step of time $\epsilon^2$",
+        _mean_of(first.rhs**2, dim),
+        variance_of(r),
+        HOW,
+        dim,
+    )
+    return OverlapDerivation(
+        "Overlap of two tokens under random layers", dim, (first, second, drift, variance, *_near_one(drift, variance))
+    )
+
+
+ROOT = sp.sqrt(1 - r**2)
+
+
+def _after_a_layer() -> Expr:
+    along = r * b1 + ROOT * b2
+    product = r + eps * (b1 + r * a1 + ROOT * a2) + eps**2 * (a1 * b1 + a2 * b2 + C)
+    lengths = (1 + 2 * eps * a1 + eps**2 * (a1**2 + a2**2 + A)) * (1 + 2 * eps * along + eps**2 * (b1**2 + b2**2 + B))
+    return product / sp.sqrt(lengths)
+
+
+def _second_order() -> Expr:
+    """By the expansion of 1/|x + eps a| = 1 - eps a_1 + eps^2 (3 a_1^2 - |a|^2)/2."""
+    along = r * b1 + ROOT * b2
+    lengths = (3 * a1**2 - (a1**2 + a2**2 + A)) / 2 + (3 * along**2 - (b1**2 + b2**2 + B)) / 2 + a1 * along
+    return a1 * b1 + a2 * b2 + C - (b1 + r * a1 + ROOT * a2) * (a1 + along) + r * lengths
+
+
+def _mean_of(form: Expr, dim: Expr) -> Expr:
+    """The mean of a quadratic form in the fields, as half the sum of covariances times second derivatives."""
+    same = sum(sp.Derivative(form, (x, 2)) for x in (a1, a2, b1, b2))
+    across = sp.Derivative(form, a1, b1) + sp.Derivative(form, a2, b2)
+    others = K1 * (sp.Derivative(form, A) + sp.Derivative(form, B)) + K * sp.Derivative(form, C)
+    return K1 * same / 2 + K * across + (dim - 2) * others
+
+
+def _near_one(drift: Step, variance: Step) -> tuple[Step, Step, Step]:
+    r"""The gap u = 1 - r near 0, where :math:`K(1-u) = K(1) - uK'(1) + o(u)`."""
+    at = {r: 1 - u, K: K1 - u * S1}
+    gap = Step(
+        "gap, drift",
+        r"near consensus $u = 1-r$ has the drift $u\,[(d-1)K'(1) - (d-3)K(1)]$",
+        sp.Limit(-drift.rhs.subs(at) / u, u, 0),
+        (drift.dim - 1) * S1 - (drift.dim - 3) * K1,
+        HOW,
+        drift.dim,
+    )
+    spread = Step(
+        "gap, variance",
+        r"and the variance $u^2\,4[K(1) + K'(1)]$",
+        sp.Limit(variance.rhs.subs(at) / u**2, u, 0),
+        4 * (K1 + S1),
+        HOW,
+        drift.dim,
+    )
+    exponent = Step(
+        "exponent",
+        r"by Ito $\log|x-y| = (\log 2u)/2$ drifts at half of the drift less half the variance",
+        (gap.rhs - spread.rhs / 2) / 2,
+        ((drift.dim - 3) * S1 - (drift.dim - 1) * K1) / 2,
+        HOW,
+        drift.dim,
+    )
+    return gap, spread, exponent
+
+
+def derive_contraction(dim: Whole = d) -> OverlapDerivation:
+    r"""Prove that the drift of 1 - r is at most -c (1 - r) for all r, with equality as r -> 1: c is sharp.
+
+    .. math:: \frac{b(r)}{1-r} = \sum_k c_k^2\, q_k(r), \qquad \inf_{-1\le r<1} q_k = q_k(1) = (d-3) - (d-1)k
+
+    Degree by degree in the Hermite coefficients of the activation, :math:`K(r) = \sum_k c_k^2 r^k`.
+
+    >>> proof = derive_contraction()
+    >>> proof.result
+    d - k*(d - 1) - 3
+    >>> proof.check()
+    True
+
+    ``dim`` may stay a symbol, as the degree k >= 1 does. Raises Refused for dim < 2. Source: derived here.
+    """
+    dim = sp.sympify(check_dim(dim))
+
+    def share(power: Expr) -> Expr:
+        return drift_of(r, dim, r**power, sp.Integer(1)) / (1 - r)
+
+    def powers(count: Expr) -> Expr:
+        return (1 - r**count) / (1 - r)
+
+    steps = (
+        Step("mean", "degree 0 falls with r: it is least at r = 1", share(sp.Integer(0)), dim - 2 - r, HOW, dim),
+        Step(
+            "degree",
+            r"degree k >= 1 is minus sums of powers of r with weights >= 0, each power at most 1, its value at r = 1",
+            share(k),
+            -r * ((dim - 2) * powers(k - 1) + powers(k + 1)),
+            HOW,
+            dim,
+        ),
+        Step(
+            "count",
+            r"n + 1 powers sum up to one more than n of them at r = 1, so to their count, and to less elsewhere",
+            sp.Limit(r * powers(k + 1) - r * powers(k), r, 1),
+            sp.Integer(1),
+            HOW,
+            dim,
+        ),
+        Step("least, mean", "degree 0 at r = 1", (dim - 2 - r).subs(r, 1), dim - 3, HOW, dim),
+        Step(
+            "least, degree",
+            r"degree k at r = 1: k - 1 and k + 1 powers; the rate is the mean of these over the weights $c_k^2$",
+            -((dim - 2) * (k - 1) + (k + 1)),
+            (dim - 3) - (dim - 1) * k,
+            HOW,
+            dim,
+        ),
+    )
+    return OverlapDerivation("Contraction of two tokens in the mean", dim, steps)
+
+
+BUILDERS = {
+    "Overlap of two tokens under random layers": derive_overlap,
+    "Contraction of two tokens in the mean": derive_contraction,
+}
