@@ -32,7 +32,7 @@ def source_correlations(
     tokens: int,
     sources: Sequence[int],
     max_degree: int,
-    time: float,
+    time: float | Sequence[float],
     runs: int,
     rng: int | np.random.Generator | None = None,
     grid: int = 8,
@@ -45,7 +45,7 @@ def source_correlations(
     indices from 0; each is put on a ``grid`` of more than ``max_degree`` angles, the reader on one of an angle more, so
     that no harmonic is mistaken on both, each turned at random, and the mean is over both.  Its expectation is that of
     independent starts for any such grids.  ``time`` > 0 is in units of the flow, which has a causal mask, with a decay
-    over the n tokens.
+    over the n tokens; of a list of rising times samples have shape=[runs, times, sources, degrees].
 
     >>> flow = Flow(beta=1, causal=Causal(decay=1.0, own=False))
     >>> found = source_correlations(flow, tokens=64, sources=[8], max_degree=1, time=0.2, runs=20, rng=0)
@@ -63,8 +63,11 @@ def source_correlations(
     if np.ndim(sources) != 1 or len(sources) == 0:
         raise Refused("sources", repr(sources), f"they must be a list of indices from 0 to {n - 1}")
     places = [check_whole("sources", source, 0, n - 1) for source in sources]
-    span, stream = check_number("time", time, above=0.0), check_rng(rng)
-    samples = np.empty((check_whole("runs", runs, 1), len(places), len(degrees)))
+    times = [check_number("time", each, above=0.0) for each in (time if isinstance(time, Sequence) else [time])]
+    if not times or sorted(times) != times:
+        raise Refused("time", repr(time), "it must be a number, or a list of rising times")
+    stream = check_rng(rng)
+    samples = np.empty((check_whole("runs", runs, 1), len(times), len(places), len(degrees)))
     all_of_them = n + count + 1
     mask = Causal(flow.causal.decay * all_of_them / n, own=flow.causal.own)
     weights = np.append(np.full(n, 1.0), np.full(count + 1, UNFELT))
@@ -83,10 +86,10 @@ def source_correlations(
         told = _grid(count, stream)
         for row, place in enumerate(places):
             start[row, :, place] = told
-        end = integrate(velocity, start.ravel(), t_end=span, save_at=[], rtol=RTOL, atol=ATOL)
-        turned = end.state.reshape(start.shape)[:, :, n:] - told[:, None]
-        samples[run] = n * np.cos(degrees * turned[..., None]).mean(axis=(1, 2))
-    return samples
+        way = integrate(velocity, start.ravel(), t_end=times[-1], save_at=times, rtol=RTOL, atol=ATOL)
+        turned = np.reshape(way.saved, (-1, *start.shape))[..., n:] - told[:, None]
+        samples[run] = n * np.cos(degrees * turned[..., None]).mean(axis=(2, 3))
+    return samples if isinstance(time, Sequence) else samples[:, 0]
 
 
 def _grid(count: int, stream: np.random.Generator) -> Array:

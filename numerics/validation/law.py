@@ -32,6 +32,7 @@ ROOMS = (
     "systems.limit_sets",
     "systems.multihead",
     "systems.causal",
+    "systems.lost_middle",
     "systems.spectral_selection",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""

@@ -163,8 +163,10 @@ SMALL = {
         "tokens": 100,
         "runs": 16,
     },
+    "bias of finitely many tokens": {"decay": number(0, 2), "tokens": 90, "runs": 400},
     "lost middle": {"decay": number(0.8, 1.5), "time": number(0.8, 1.2), "tokens": 400, "runs": 8},
     "profile beyond the smallness condition": {"time": number(4.9, 5.2), "tokens": 1000, "runs": 12},
+    "fold of the lost middle": {"decay": number(2.5, 3.5), "tokens": 600, "runs": 16},
     "strong centres": {"dim": integers(2, 5), "tokens": 100, "overlap": number(0.6, 0.95), "runs": 400},
     "arrival at the first token": {"beta": number(0, 4), "decay": number(0, 5)},
     "stability of pure modes": {"dim": integers(2, 4), "tokens": integers(2, 6), "beta": number(0.5, 4), "runs": 60},
@@ -252,6 +254,18 @@ def test_a_quick_law_passes_at_its_defaults_and_fails_for_a_mutant_theory(name):
     for factor in (1.02, -1.0):
         mutants = [replace(check, predicted=factor * check.predicted) for check in checks]
         assert any(mutant.verdict == "differs" for mutant in mutants)
+
+
+def test_nearly_isotropic_heads_split_the_degrees_of_240_tokens_in_dim_8():
+    """The roots of E8 feel both models' shifts, which differ by a tenth; the other dims beyond 3 are refused."""
+    law = law_named("nearly isotropic heads")
+    for model in ("usa", "sa"):
+        (check,) = law(rng=0, dim=8, degree=2, beta="0.6", model=model)
+        assert check.verdict == "agrees"
+        assert check.error < 1e-4 * check.predicted
+        assert {rival.name for rival in check.rivals if check.refutes(rival)} == set(law.rivals)
+    with pytest.raises(nm.Refused, match="dim 5: there are tokens for it in dims 2 and 3, and in dim 8"):
+        list(law(rng=0, dim=5))
 
 
 def test_laws_are_found_by_the_beginning_of_their_words():

@@ -19,10 +19,6 @@ from gegenflow.numerics.validation.law import law
 from gegenflow.numerics.validation.measurements import Unfinished, follow
 
 POSITIONS, DEGREES = 10, 3
-MORE_DEGREES = 7
-"""Degrees of a measured profile: those beyond weigh less than its bars at beta up to 3 or so."""
-UNCANCELLED = 0.15
-"""Of what finitely many tokens take from a profile, the share that ratios of it may keep: an allowance."""
 APART = 0.3
 """Rivals are tried where they differ from the prediction by this share of it."""
 
@@ -44,9 +40,10 @@ def memory(
     rng: np.random.Generator, *, beta: Any = 1, decay: Any = 1, time: Any = 1, tokens: int = 250, runs: int = 80
 ) -> Iterator[Check]:
     """Degrees 1 to 3 at ten positions, from three numbers of tokens: extrapolated, what is left of 1/N^2 in the bar."""
-    sizes = [POSITIONS * (2 * round(tokens / share / 20) + 1) for share in (1, 2, 4)]
-    found = [_correlations(beta, decay, time, n, _middles(n), DEGREES, runs, rng) for n in sizes]
-    means, errors = _extrapolated(sizes, found)
+    sizes = _sizes(tokens, 2)
+    found = [correlations(beta, decay, float(time), n, _middles(n), DEGREES, runs, rng) for n in sizes]
+    values = [one.mean(axis=0) for one in found]
+    means, errors = extrapolated(sizes, values, [one.std(axis=0, ddof=1) / np.sqrt(len(one)) for one in found])
     for degree in range(1, DEGREES + 1):
         rate = th.causal.drive_rate(degree, beta, digits=20)
         places = [f"{2 * k + 1}/{2 * POSITIONS}" for k in range(POSITIONS)]
@@ -67,87 +64,40 @@ def memory(
 
 
 @law(
-    "lost middle",
-    r"1 - e^{-\lambda s} = F'(Y)/F(Y), \qquad F = \sum_n e^{-\pi^2n^2/2M^2} a_n\,{}_0F_1(;2; a_n t Y)",
-    source="arXiv 2605.09213 for the U; its minimum is derived here",
-    rivals=("the least memory halfway", "no decay: the last token"),
+    "bias of finitely many tokens",
+    r"N\,E\cos(\theta_N(t) - \theta_i(0)) = k_\lambda(1, s_0)\,a_1 t\;{}_0F_1(;2; a_1 t Y) + O(1/N)",
+    source="derived here; arXiv 2605.09213 for the limit",
+    rivals=("as 1/sqrt N", "it does not fall"),
     cost="minutes",
-    beta=(0.5, 2),
-    decay=(0.5, 4),
-    tokens=(60, 4000),
-    codewords=(2, 100),
-    time=(0.05, 2),
+    beta=(0.1, 3),
+    decay=(0, 8),
+    tokens=(90, 4000),
+    time=(0.05, 3),
     runs=(8, 10_000),
 )
-def lost_middle(
-    rng: np.random.Generator,
-    *,
-    beta: Any = 1,
-    decay: Any = 1,
-    codewords: int = 10,
-    time: Any = 1,
-    tokens: int = 2000,
-    runs: int = 12,
+def bias_of_few(
+    rng: np.random.Generator, *, beta: Any = 1, decay: Any = 1, time: Any = 1, tokens: int = 810, runs: int = 600
 ) -> Iterator[Check]:
-    """The least value of a smooth log S about a coarse minimum; what half the tokens say is in the bar."""
-    position = th.causal.retrieval_minimum(beta=beta, decay=decay, codewords=codewords, time=time)
-    if position is None:
-        raise Unfinished("at these parameters the profile has no minimum")
-    coarse = np.geomspace(0.01, 0.9, 10)
-    rough = _profiles(beta, decay, time, tokens, coarse, codewords, 4, rng).mean(axis=0)
-    least = coarse[int(np.argmin(rough))]
-    near = np.geomspace(least / 4, min(3.5 * least, 0.97), 11)
-    bends = [_bottoms(near, _profiles(beta, decay, time, n, near, codewords, runs, rng)) for n in (tokens, tokens // 2)]
-    (fine, fine_bar, shift), (half, _, _) = bends
-    bar = float(np.linalg.norm([fine_bar, shift, fine - half]))
-    name = f"beta {beta} decay {decay} M {codewords} t = {time} log of the minimum"
-    rivals = Rival("the least memory halfway", float(np.log(0.5))), Rival("no decay: the last token", 0.0)
-    predicted = float(np.log(float(position)))
-    yield Check(name, predicted, fine, bar, rivals=told(predicted, *rivals, apart=APART), scale=2.0)
-
-
-@law(
-    "profile beyond the smallness condition",
-    r"\lambda > \lambda_*, \quad t_1 < t < t_2: \quad \text{a minimum and a maximum}",
-    source="derived here; the condition is that of arXiv 2605.09213",
-    rivals=("the smallness condition is needed: no minimum",),
-    cost="minutes",
-    beta=(0.5, 2),
-    decay=(4, 8),
-    tokens=(1000, 100_000),
-    codewords=(2, 100),
-    time=(2, 8),
-    runs=(8, 10_000),
-)
-def beyond_smallness(
-    rng: np.random.Generator,
-    *,
-    beta: Any = 1,
-    decay: Any = 5,
-    codewords: int = 10,
-    time: Any = "5.2",
-    tokens: int = 8000,
-    runs: int = 40,
-) -> Iterator[Check]:
-    """Ratios of the profile at the predicted turns and the end; what differs with half the tokens is in the bar."""
-    setting = {"beta": beta, "decay": decay, "codewords": codewords, "time": time}
-    turns = th.causal.retrieval_extrema(**setting)
-    small = float(th.causal.smallness_time(beta=beta, decay=decay))
-    if len(turns) != 2 or not small < float(time):
-        raise Unfinished("at these parameters the profile is no N beyond the smallness condition")
-    places = np.array([*map(float, turns), 1.0])
-    heights = np.log([float(th.causal.retrieval_profile(s, beta, decay, codewords, time)) for s in places])
-    samples = [_profiles(beta, decay, time, n, places, codewords, runs, rng) for n in (tokens, tokens // 2)]
-    logs, rough = map(_log_steps, samples)
-    means = [one.mean(axis=0) for one in samples]
-    faded = float(np.abs(np.log(means[0] / means[1])).mean()) * UNCANCELLED
-    names = ("from the minimum to the maximum", "from the maximum to the end")
-    rivals = ((Rival("the smallness condition is needed: no minimum", 0.0),), ())
-    for k, (name, wrong) in enumerate(zip(names, rivals, strict=True)):
-        predicted, (found, noise) = float(heights[k + 1] - heights[k]), logs[k]
-        bar = float(np.linalg.norm([noise, found - rough[k][0], faded]))
-        text = f"beta {beta} decay {decay} M {codewords} t = {time} log of the step {name}"
-        yield Check(text, predicted, found, bar, rivals=wrong, scale=1.0)
+    """The power of N with which the first degree nears its limit, early and halfway, by a ninth of the tokens on."""
+    sizes, places = _sizes(tokens, 3), (0.05, 0.55)
+    rate = th.causal.drive_rate(1, beta, digits=20)
+    limits = np.array([float(th.causal.correlation(str(s), rate, time, decay=decay)) for s in places])
+    logs, bars = [], []
+    for n in sizes:
+        sources = [round(place * n - 0.5) for place in places]
+        samples = correlations(beta, decay, float(time), n, sources, 1, runs, rng)[:, :, 0]
+        missing = limits - samples.mean(axis=0)
+        if (missing <= 0).any():
+            raise Unfinished("the bias is below its noise; take fewer tokens or more runs")
+        logs.append(np.log(missing))
+        bars.append(samples.std(axis=0, ddof=1) / np.sqrt(len(samples)) / missing)
+    spans = np.diff(np.log(sizes))
+    powers, noise = np.diff(logs, axis=0) / spans[:, None], np.hypot(bars[0], bars[1]) / abs(spans[0])
+    rivals = Rival("it does not fall", 0.0), Rival("as 1/sqrt N", -0.5)
+    for k, place in enumerate(places):
+        bar = float(np.hypot(noise[k], powers[0, k] - powers[1, k]))
+        name = f"beta {beta} decay {decay} t = {time} power of N at {place}"
+        yield Check(name, -1.0, float(powers[0, k]), bar, rivals=rivals[: k + 1])
 
 
 @law(
@@ -216,65 +166,39 @@ class _Gap:
         return float(np.linalg.norm(tokens[1] - tokens[0]))
 
 
+def _sizes(tokens: int, share: int) -> list[int]:
+    """Ten times odd numbers: of all tokens, of a share of them, and of a share of those."""
+    return [POSITIONS * (2 * round(tokens / part / 20) + 1) for part in (1, share, share**2)]
+
+
 def _middles(tokens: int) -> list[int]:
     """The indices of the sources at 0.05, 0.15, ..., for ten times an odd number of tokens."""
     return [(tokens // POSITIONS * (2 * k + 1) - 1) // 2 for k in range(POSITIONS)]
 
 
-def _correlations(
-    beta: Any, decay: Any, time: Any, tokens: int, sources: list[int], degrees: int, runs: int, rng: np.random.Generator
+def correlations(
+    beta: Any,
+    decay: Any,
+    time: float | list[float],
+    tokens: int,
+    sources: list[int],
+    degrees: int,
+    runs: int,
+    rng: np.random.Generator,
 ) -> Array:
     """Samples under the drive w', in its time: USA, beta times as long."""
     b = simulation_beta(beta)
     flow = Flow(beta=b, causal=Causal(decay=float(decay), own=False))
-    span = b * float(time)
-    return source_correlations(flow, tokens=tokens, sources=sources, max_degree=degrees, time=span, runs=runs, rng=rng)
+    span = [b * each for each in time] if isinstance(time, list) else b * time
+    sizes = {"tokens": tokens, "sources": sources, "max_degree": degrees, "runs": runs}
+    return source_correlations(flow, time=span, rng=rng, **sizes)
 
 
-def _extrapolated(sizes: list[int], samples: list[Array]) -> tuple[Array, Array]:
-    """Means for infinitely many tokens from the two largest sizes; bars with what the third says is left."""
-    means = [one.mean(axis=0) for one in samples]
-    errors = [one.std(axis=0, ddof=1) / np.sqrt(len(one)) for one in samples]
+def extrapolated(sizes: list[int], values: Any, errors: Any) -> tuple[Any, Any]:
+    """Limits of what changes as 1/N, from the two largest of three sizes; bars with what the third says is left."""
     first, second, third = sizes
-    best = (first * means[0] - second * means[1]) / (first - second)
-    coarse = (second * means[1] - third * means[2]) / (second - third)
+    best = (first * values[0] - second * values[1]) / (first - second)
+    coarse = (second * values[1] - third * values[2]) / (second - third)
     left = (best - coarse) * third / (first - third)
     noise = np.hypot(first * errors[0], second * errors[1]) / (first - second)
     return best, np.hypot(noise, left)
-
-
-def _profiles(
-    beta: Any, decay: Any, time: Any, tokens: int, places: Array, codewords: int, runs: int, rng: np.random.Generator
-) -> Array:
-    """Samples of the retrieval profile, shape=[runs, places]."""
-    sources = np.clip(np.round(places * tokens - 0.5), 0, tokens - 1).astype(int).tolist()
-    n = np.arange(1, MORE_DEGREES + 1)
-    kept = np.exp(-((np.pi * n / codewords) ** 2) / 2)
-    return _correlations(beta, decay, time, tokens, sources, MORE_DEGREES, runs, rng) @ kept
-
-
-def _bottoms(places: Array, profiles: Array) -> tuple[float, float, float]:
-    """Log of the place of the least value of a smooth fit, its standard error (jackknife), what a term more adds."""
-    runs, total = len(profiles), profiles.sum(axis=0)
-    fine = np.geomspace(places[0], places[-1], 2001)
-
-    def bottom(profile: Array, terms: int) -> float:
-        fit = np.linalg.lstsq(_terms(places, terms), np.log(profile), rcond=None)[0]
-        return float(np.log(fine[int(np.argmin(_terms(fine, terms) @ fit))]))
-
-    left = np.array([bottom((total - one) / (runs - 1), 4) for one in profiles])
-    whole = bottom(total / runs, 4)
-    return whole, float(np.sqrt((runs - 1) * left.var())), bottom(total / runs, 5) - whole
-
-
-def _terms(places: Array, terms: int) -> Array:
-    logs = np.log(places)
-    return np.stack([np.ones_like(logs), logs, logs**2, places, logs**3][:terms], axis=1)
-
-
-def _log_steps(profiles: Array) -> list[tuple[float, float]]:
-    """Logs of the ratios of neighbouring means, with standard errors by jackknife."""
-    runs, total = len(profiles), profiles.sum(axis=0)
-    steps = np.diff(np.log((total - profiles) / (runs - 1)), axis=1)
-    bars = np.sqrt((runs - 1) * steps.var(axis=0))
-    return [(float(step), float(bar)) for step, bar in zip(np.diff(np.log(total / runs)), bars, strict=True)]
