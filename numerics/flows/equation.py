@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gegenflow.numerics.flows.activations import activation_name
 from gegenflow.numerics.flows.weights import kernel_name
 from gegenflow.numerics.tokens.geometry import Array
 
 if TYPE_CHECKING:
     from gegenflow.numerics.flows.flow import Flow
-    from gegenflow.numerics.flows.parts import Head
+    from gegenflow.numerics.flows.parts import Head, RandomLayers
 
 SHOWN_DIM = 3  # matrices up to this size are written out
 
@@ -22,13 +23,13 @@ def equation(flow: Flow) -> str:
     >>> print(equation(Flow(beta=2, model="sa", noise=0.5)))
     dx_i = \frac{1}{Z_i} P_{x_i} \sum_j w_j e^{2 \langle x_i, x_j\rangle} x_j\,dt + \sqrt{2 \cdot 0.5}\,dW_i
     """
-    parts: Sequence[Flow | Head] = flow.heads or (flow,)
+    parts: Sequence[Flow | Head] = flow.heads or ((flow,) if flow.attends else ())
     numbered = [(f"_{k}" if flow.heads else "", part) for k, part in enumerate(parts, 1)]
     output = " + ".join(_output(flow, part, number) for number, part in numbered)
     output = rf"\Big({output}\Big)" if len(flow.heads) > 1 else output
     noise = rf" + \sqrt{{2 \cdot {flow.noise:g}}}\,dW_i" if flow.noise else ""
     if flow.random_layers is not None:
-        noise += rf" + P_{{x_i}}\,d\xi_{{\mathrm{{{flow.random_layers.activation}}}}}(x_i)"
+        return _layered(flow, flow.random_layers, numbered, output)
     drift = {
         "post": f"dx_i = {_divided('P_{x_i} ' + output, flow)}",
         "pre": f"dx_i = {_divided(output, flow)}",
@@ -40,6 +41,23 @@ def equation(flow: Flow) -> str:
         notes.append(r"M_i = \sum{} w_j {}".format(*_mask(flow)).strip())
     notes += [note for number, part in numbered for note in _notes(part, number)]
     return r", \quad ".join([rf"{drift}\,dt{noise}", *notes])
+
+
+def _layered(flow: Flow, part: RandomLayers, numbered: list[tuple[str, Flow | Head]], output: str) -> str:
+    """One layer, and what is in it."""
+    count = "L" if part.layers is None else str(part.layers)
+    means = _divided(output, flow) if flow.attends else ""
+    added = [rf"\frac{{1}}{{{count}}} P_{{x_i}} {means}"] if flow.attends and not part.values else []
+    notes = [r"L \to \infty"] if part.layers is None else []
+    if part.activation is not None:
+        name = activation_name(part.activation).replace("_", r"\_")
+        added.append(rf"\frac{{1}}{{\sqrt{{{count}}}}} \xi(x_i)")
+        width = r"m \to \infty" if part.width is None else f"m = {part.width}"
+        notes += [rf"\xi(x) = \frac{{1}}{{\sqrt m}} \sum_k u_k \mathrm{{{name}}}(\langle w_k, x\rangle)", width]
+    if part.values:
+        added.append(rf"\frac{{1}}{{\sqrt{{{count}}}}} V {means}")
+    notes += [note for number, head in numbered for note in _notes(head, number)]
+    return r", \quad ".join([rf"x_i \leftarrow N\Big(x_i + {' + '.join(added)}\Big)", *notes])
 
 
 def _divided(output: str, flow: Flow) -> str:

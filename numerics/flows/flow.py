@@ -99,7 +99,8 @@ class Flow(Value):
         scaled: bool = False,
     ) -> None:
         heads = _heads(heads, beta=beta, kernel=kernel, query_key=query_key, value=value)
-        weight = {"beta": None, "kernel": None} if heads else weight_parts(beta, kernel)
+        bare = beta is None and kernel is None and random_layers is not None
+        weight = {"beta": None, "kernel": None} if heads or bare else weight_parts(beta, kernel)
         self.__dict__.update(heads=heads, **weight, **matrix_parts(query_key, value))
         self.__dict__["noise"] = check_number("noise", noise, least=0.0)
         self.__dict__["model"] = check_choice("model", model, MODELS)
@@ -114,6 +115,7 @@ class Flow(Value):
             if part is not None and not isinstance(part, kind):
                 raise Refused(name, repr(part), f"it must be a {kind.__name__}")
         self.__dict__.update(causal=causal, random_layers=random_layers)
+        self._check_layers()
 
     @property
     def attention(self) -> Attention:
@@ -142,6 +144,36 @@ class Flow(Value):
     def plain(self) -> bool:
         """Whether tokens are queries, keys and values themselves, of one head."""
         return self.query_key is None and self.value is None and not self.heads
+
+    @property
+    def attends(self) -> bool:
+        """Whether tokens attend to each other: there is a weight, or heads.
+
+        >>> Flow(beta=1).attends, Flow(random_layers=RandomLayers("tanh")).attends
+        (True, False)
+        """
+        return bool(self.beta is not None or self.kernel is not None or self.heads)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether tokens are pushed at random, and so followed in steps of one size.
+
+        >>> Flow(beta=1).is_random, Flow(beta=1, noise=0.1).is_random
+        (False, True)
+        """
+        return bool(self.noise) or self.random_layers is not None
+
+    def _check_layers(self) -> None:
+        if self.random_layers is None:
+            return
+        if self.noise or self.layer_norm != "post":
+            name = "noise" if self.noise else "layer_norm"
+            raise Refused(name, getattr(self, name), "with random layers tokens have no noise of their own, and post")
+        single = self.beta is not None or self.kernel is not None
+        if self.random_layers.values and (not single or self.causal is not None or self.value is not None):
+            raise Refused("values", True, "random values go with one head, its weight and query_key, without a mask")
+        if not self.attends and (self.causal is not None or self.query_key is not None or self.value is not None):
+            raise Refused("random_layers", None, "a mask and matrices need a weight of attention")
 
     def _scaled(self, scaled: object) -> bool:
         if not isinstance(scaled, bool):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gegenflow.numerics.flows.activations import Activation, activation_function
 from gegenflow.numerics.flows.weights import (
     Attention,
     Kernel,
@@ -87,29 +88,50 @@ class Causal(Value):
         self.__dict__.update(decay=decay, own=bool(self.own))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RandomLayers(Value):
-    r"""Between steps of attention a layer with Gaussian weights, drawn anew each time and shared by all tokens.
+    r"""Layers with Gaussian weights, drawn anew each time and shared by all tokens, L of them in a unit of time.
 
-    .. math:: x \leftarrow \frac{x + L^{-1/2} m^{-1/2} \sum_{k \le m} a_k\, s(\langle w_k, x\rangle)}{|\cdots|}
+    .. math:: x_i \leftarrow \frac{x_i + v_i/L + L^{-1/2}\,\xi(x_i) + L^{-1/2}\,V a_i}{|\cdots|}, \qquad
+              \xi(x) = m^{-1/2} \sum_{k \le m} u_k\, s(\langle w_k, x\rangle)
 
-    ``activation`` names s, such as "tanh" or "relu"; ``width`` is m and ``layers`` is L, layers per unit of time, both
-    whole and positive, None for the limit in which they are infinite.
+    with the velocity v of attention, of a flow that has a weight. ``activation`` is s, one of "relu", "leaky_relu"
+    (slope 0.01 below zero), "linear", "erf", "gelu", "cos", "sin", "exp", "step", "tanh", "1+tanh", "sigmoid", "silu",
+    or a function of an array, or None for no such network; ``width`` is m and ``layers`` is L, both whole and
+    positive, None, the default, for infinitely many: pushes :math:`\xi` are then a Gaussian field of covariance
+    :math:`K(\langle x, y\rangle) I_d`, :math:`K(r) = E\,s(g_1)s(g_2)` at the correlation r, and tokens a diffusion,
+
+    .. math:: dx = v\,dt + P_x\,d\xi(x) - \tfrac{d-1}{2} K(1)\,x\,dt
+
+    ``values`` adds what tokens attend to, :math:`a_i = \sum_j w_j h_{ij} x_j` (over Z in SA), times a fresh matrix V of
+    independent standard normal entries; the mean :math:`v` is then left out.
 
     >>> RandomLayers("tanh", width=0)
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: width 0: it must be a whole number >= 1, or None for the limit
 
-    Source: arXiv 2604.26898; the scaling is derived here.
+    Raises ValueError for an activation that is none, and for a width without one. Source: arXiv 2604.26898 for the
+    system, 2601.21942 for the values; the scaling is derived here.
     """
 
-    activation: str
+    activation: Activation | None = None
     width: int | None = None
     layers: int | None = None
+    values: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.activation, str) or not self.activation.strip():
-            raise Refused("activation", repr(self.activation), 'its name is needed, such as "tanh"')
+        if not isinstance(self.values, bool | np.bool):
+            raise Refused("values", repr(self.values), "it must be True or False")
+        if self.activation is None and not self.values:
+            raise Refused("activation", None, "a network needs one; without a network, values=True")
+        if self.activation is None and self.width is not None:
+            raise Refused("width", self.width, "it is that of a network, which needs an activation")
+        if self.activation is not None:
+            activation_function(self.activation)
         for name, count in (("width", self.width), ("layers", self.layers)):
             if count is not None:
                 self.__dict__[name] = check_whole(name, count, 1, why=", or None for the limit")
+        self.__dict__["values"] = bool(self.values)
+
+    def __repr__(self) -> str:
+        return short_repr(self, {"values": False})

@@ -148,7 +148,7 @@ def short_repr(part: Value, defaults: dict[str, object]) -> str:
         if not is_given(value, defaults.get(name)):
             continue
         shown = f"<{value.shape[0]} x {value.shape[1]}>" if isinstance(value, np.ndarray) else repr(value)
-        given.append(f"{name}={kernel_name(value) if name == 'kernel' else shown}")
+        given.append(f"{name}={kernel_name(value) if callable(value) else shown}")
     return f"{type(part).__name__}({', '.join(given)})"
 
 

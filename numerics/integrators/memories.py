@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.compiled_steps import HIGH, LOW
+from gegenflow.numerics.integrators.layers import LayeredSteps
 from gegenflow.numerics.integrators.merging import MergingSteps
 from gegenflow.numerics.integrators.stochastic import NoisySteps
 from gegenflow.numerics.tokens.geometry import Array, check_tokens
@@ -32,7 +33,7 @@ def check_memory(memory: Memory, stepper: type, tokens: Array, *, step: float | 
     time = float(_number(memory, "time", least=0.0))
     if "sums" in memory:
         _number(memory, "sums", above=0.0, most=1.0)
-    if stepper is NoisySteps and step is not None:
+    if stepper in (NoisySteps, LayeredSteps) and step is not None:
         _check_noisy(memory, tokens, time / step)
     elif stepper is AdaptiveSteps:
         check_next_step(memory)

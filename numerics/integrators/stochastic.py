@@ -85,8 +85,8 @@ class NoisySteps:
         if origin.memory is not None:
             number, self.key = int(origin.memory["number"]), int(origin.memory["key"])
             state = np.array(origin.memory["grid"])
-            _set_words(self.rng, origin.memory["rng"])
-        words, none = _words(self.rng), np.zeros(0)
+            set_generator(self.rng, origin.memory["rng"])
+        words, none = generator_words(self.rng), np.zeros(0)
         self.last = _Step(number, state, state, none, none, (words, words))
 
     @property
@@ -111,13 +111,13 @@ class NoisySteps:
 
     def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
         last = self.last
-        _set_words(self.rng, last.words[1])  # a step that was broken off has drawn the same numbers before
+        set_generator(self.rng, last.words[1])  # a step that was broken off has drawn the same numbers before
         first, second = (self.rng.standard_normal(last.after.shape) for _ in range(2))
         try:
             after = self._strang(last.after, self.size, first, second)
         except FloatingPointError as problem:
             raise Breakdown(str(problem), REMEDY) from problem
-        words = last.words[1], _words(self.rng)
+        words = last.words[1], generator_words(self.rng)
         self.marks, self.steps = (wanted, end), self.steps + 1
         self.last = _Step(last.number + 1, last.after, after, first, second, words)
 
@@ -244,14 +244,25 @@ def _unit(rows: Array) -> Array:
     return unit
 
 
-def _words(rng: np.random.Generator) -> NDArray[np.uint64]:
-    # the state of a PCG64, as numbers that a file can hold
+def generator_words(rng: np.random.Generator) -> NDArray[np.uint64]:
+    """The state of a PCG64, as numbers that a file can hold.
+
+    >>> generator_words(np.random.default_rng(0)).shape
+    (6,)
+    """
     state = rng.bit_generator.state
     words = [state["state"][name] >> shift & 2**64 - 1 for name in ("state", "inc") for shift in (0, 64)]
     return np.array([*words, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
 
 
-def _set_words(rng: np.random.Generator, words: NDArray[np.uint64]) -> None:
+def set_generator(rng: np.random.Generator, words: NDArray[np.uint64]) -> None:
+    """Put a PCG64 into a state that :func:`generator_words` told.
+
+    >>> one, other = np.random.default_rng(0), np.random.default_rng(1)
+    >>> set_generator(other, generator_words(one))
+    >>> other.random() == one.random()
+    True
+    """
     numbers = [int(word) for word in words]
     inner = {"state": numbers[0] | numbers[1] << 64, "inc": numbers[2] | numbers[3] << 64}
     rng.bit_generator.state = {

@@ -15,13 +15,14 @@ from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.densities.sphere import SphereDensity
 from gegenflow.numerics.densities.zonal import ZonalDensity
 from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.parts import RandomLayers
 from gegenflow.numerics.flows.weights import check_fit
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.integrators.few_tokens import clock_unit
 from gegenflow.numerics.integrators.memories import check_memory, check_next_step
 from gegenflow.numerics.observables.texts import observables_of
 from gegenflow.numerics.runs.archives import FORMAT, Facts, read_archive
-from gegenflow.numerics.runs.flows import check_recorded, read_flow
+from gegenflow.numerics.runs.flows import COMPOSED, check_recorded, read_flow
 from gegenflow.numerics.runs.motion import stepper_of
 from gegenflow.numerics.runs.run import DENSITY_ARRAYS, FLOW, GROUPS, RUN_ARRAYS, DensityRun, Run
 from gegenflow.numerics.runs.settings import check_track, settings_again
@@ -126,6 +127,8 @@ def _check_going_on(run: Run) -> None:
     parts: dict[str, Any] = {
         name: told[name] for name in ("noise", "model", "layer_norm", "query_key", "value") if name in told
     }
+    if told.get("random_layers") is not None:
+        parts["random_layers"] = RandomLayers("linear")
     flow = run.flow or Flow(kernel=np.ones_like, **parts)  # a file holds no function
     last = check_number("t_end", told.get("t_end"), least=0.0)
     settings = settings_again(told, flow, (n, dim), last)
@@ -198,8 +201,9 @@ def _common(facts: Facts, arrays: Arrays, times: Array, count: int) -> dict[str,
     }
     told = facts.pop("flow", None)
     flow = None if told is None else read_flow(told, _group(arrays, FLOW))
-    if flow is not None and flow.heads:
-        known["parameters"]["heads"] = flow.heads
+    for name in COMPOSED if flow is not None else ():
+        if part := getattr(flow, name):
+            known["parameters"][name] = part
     _check_observe(known["parameters"].get("observe"))
     return known | groups | {"flow": flow, "extra": facts}
 

@@ -15,6 +15,7 @@ from gegenflow.numerics.flows.heads import exponentials
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Memory, Origin, Status, Stepper
 from gegenflow.numerics.integrators.few_tokens import FewSteps
+from gegenflow.numerics.integrators.layers import LayeredSteps, layer_push
 from gegenflow.numerics.integrators.merging import MergingSteps
 from gegenflow.numerics.integrators.normalization import stream_steps, stream_velocity, unit_rows
 from gegenflow.numerics.integrators.stochastic import NoisySteps
@@ -81,7 +82,7 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
     """
     n, dim = start.tokens.shape
     basis = None
-    if flow.plain and not flow.noise and dim >= WIDE * max(n, 2) and not _bound_to_dim(settings.method):
+    if flow.plain and not flow.is_random and dim >= WIDE * max(n, 2) and not _bound_to_dim(settings.method):
         basis = span_basis(start.tokens)
     rows = start.radii[:, None] * (start.tokens if basis is None else start.tokens @ basis)
     origin = Origin(start.time, settings.first_step, start.memory)
@@ -91,7 +92,12 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
         return Way(MergingSteps(rows, start.weights, flow, merge=settings.merge, **steps), _as_they_are, basis)
     if stepper is FewSteps:
         return Way(FewSteps(rows, start.weights, flow, **steps), _as_they_are, basis)
-    sums = _sums(rows, start, flow, settings, t_end)
+    sums = _sums(rows, start, flow, settings, t_end) if _has_drift(flow) else None
+    if flow.random_layers is not None and settings.step is not None:
+        push, stream = layer_push(flow, start.weights, dim), _streams(settings.rng)["rng"]
+        layered = LayeredSteps(sums, rows, push=push, step=settings.step, rng=stream, origin=origin)
+        return Way(layered, _as_they_are, None, sums)
+    assert sums is not None
     if settings.step is not None:
         noisy = NoisySteps(sums, rows, noise=flow.noise, step=settings.step, origin=origin, **_streams(settings.rng))
         return Way(noisy, _as_they_are, None, sums)
@@ -111,13 +117,19 @@ def stepper_of(n: int, flow: Flow, settings: Settings) -> type[Stepper[Array]]:
     >>> [stepper_of(n, Flow(beta=1), Settings("auto")).__name__ for n in (10, 1000)]
     ['FewSteps', 'AdaptiveSteps']
     """
-    alike = flow.layer_norm == "post" and flow.causal is None
+    alike = flow.layer_norm == "post" and flow.causal is None and flow.random_layers is None
     if alike and not flow.noise and settings.method in SUMS_ALONE and exponentials(flow):
         if settings.merge is not None:
             return MergingSteps
         if n <= FEW and settings.order == 8:
             return FewSteps
+    if flow.random_layers is not None:
+        return LayeredSteps
     return AdaptiveSteps if settings.step is None else NoisySteps
+
+
+def _has_drift(flow: Flow) -> bool:
+    return flow.attends and not (flow.random_layers is not None and flow.random_layers.values)
 
 
 def unmoved(start: Start, settings: Settings, flow: Flow) -> Way:
@@ -157,7 +169,7 @@ def judge_sums(way: Way, start: Start, end: Integration[Array, Any], tol: float)
     sums = way.sums
     if sums is None or sums.error == 0:
         return end.status, 0.0
-    if isinstance(way.stepper, NoisySteps) or not end.status:
+    if isinstance(way.stepper, NoisySteps | LayeredSteps) or not end.status:
         return end.status, None
     first = start.tokens if way.basis is None else start.tokens @ way.basis
     try:

@@ -119,7 +119,7 @@ def simulate(
     2410.23228 for the models, 2312.10794 for the matrices, 2604.16288 for the noise, 2510.22026 for the layer norms.
     """
     flow = flow_of(flow, short)
-    check_parts(flow, "simulate", "query_key", "value", "noise", "layer_norm", "heads", "causal")
+    check_parts(flow, "simulate", "query_key", "value", "noise", "layer_norm", "heads", "causal", "random_layers")
     rows = check_tokens(tokens)
     for name, recorded, held in (("n", n, rows.shape[0]), ("dim", dim, rows.shape[1])):
         if recorded not in (None, held):

@@ -14,7 +14,7 @@ from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.runs.archives import write_archive
-from gegenflow.numerics.runs.flows import flow_contents
+from gegenflow.numerics.runs.flows import COMPOSED, flow_contents
 from gegenflow.numerics.runs.printing import as_html, as_text, number, summary
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -242,8 +242,8 @@ class DensityRun(Value):
 
 
 def _facts(run: Run | DensityRun) -> dict[str, object]:
-    held = {name for name, value in run.parameters.items() if name == "heads" or isinstance(value, np.ndarray)}
-    parameters = {name: value for name, value in run.parameters.items() if name not in held}  # which the arrays hold
+    told = {name: repr(value) if name in COMPOSED else value for name, value in run.parameters.items()}
+    parameters = {name: value for name, value in told.items() if not isinstance(value, np.ndarray)}
     facts = {"status": asdict(run.status), "parameters": parameters, "version": run.version, "seconds": run.seconds}
     return {**run.extra, **facts, "flow": None if run.flow is None else flow_contents(run.flow)[0]}
 

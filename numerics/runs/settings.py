@@ -14,8 +14,9 @@ from gegenflow.numerics.integrators.driver import Checkpoint, Integration, Saved
 from gegenflow.numerics.integrators.events import Crossing, check_observable, crossings, watches
 from gegenflow.numerics.integrators.few_tokens import LONGEST, clock_unit
 from gegenflow.numerics.integrators.interrupts import Interrupted, take_interrupt
+from gegenflow.numerics.integrators.layers import fixed_step
 from gegenflow.numerics.integrators.merging import check_merge
-from gegenflow.numerics.integrators.stochastic import check_pace_of_noise, default_step
+from gegenflow.numerics.integrators.stochastic import check_pace_of_noise
 from gegenflow.numerics.observables.texts import names_of
 from gegenflow.numerics.tokens.arguments import (
     SMALLEST_RTOL,
@@ -156,13 +157,13 @@ def check_settings(
     check_method(method, dim, flow)
     check_rng(rng)
     _check_layer_norm(flow, merge, method)
-    if flow.noise:
+    if flow.is_random:
         adaptive = {"rtol": rtol, "atol": atol, "order": order, "first_step": first_step, "merge": merge}
         for name, value in (adaptive | {"estimate_error": estimate_error or None}).items():
             if value is not None:
                 shown = None if value is True else value
                 raise Refused(name, shown, "with noise all steps are of one size, which follows no tolerance")
-        size = default_step(flow, dim) if step is None else check_number("step", step, above=0.0)
+        size = fixed_step(flow, dim, step)
         check_pace_of_noise(size, t_end, "t_end" if step is None else "step")
         return Settings(method, step=size, rng=randbits(63) if rng is None else rng)
     if step is not None:
@@ -188,7 +189,7 @@ def settings_again(parameters: Mapping[str, Any], flow: Flow, shape: tuple[int, 
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: rtol -1.0: it must be finite, >= 1e-13 and < 1
     """
-    names = ("step",) if flow.noise else ("merge", "rtol", "atol", "order")
+    names = ("step",) if flow.is_random else ("merge", "rtol", "atol", "order")
     told = {name: parameters.get(name) if name in names else None for name in SETTINGS}
     if told["step"] is not None:
         check_pace_of_noise(check_number("step", told["step"], above=0.0), t_end, "t_end")

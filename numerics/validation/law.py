@@ -31,6 +31,7 @@ ROOMS = (
     "systems.low_temperature",
     "systems.limit_sets",
     "systems.multihead",
+    "systems.nearly_isotropic",
     "systems.causal",
     "systems.lost_middle",
     "systems.spectral_selection",

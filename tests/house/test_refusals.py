@@ -71,6 +71,10 @@ NUMERICS = {
     "Periodicity": {"degree": 2},
     "Clusters": {},
     "systems.linear_flow": {"tokens": PAIR, "time": 0.1},
+    "systems.pair_distances": {
+        **{"flow": nm.Flow(random_layers=nm.RandomLayers("relu")), "dim": 3, "overlap": 0.5, "times": [0.0, 0.01]},
+        **{"runs": 2},
+    },
     "systems.source_correlations": {
         **{"flow": nm.Flow(beta=1, causal=nm.Causal()), "tokens": 8, "sources": [2], "max_degree": 2},
         **{"time": 0.1, "runs": 2},

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis.strategies import builds, floats, integers, just, none, sampled_from
+from hypothesis.strategies import builds, floats, integers, none, sampled_from
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.fields.method import METHODS
@@ -57,11 +57,13 @@ PARTS = {
     "model": MODELS,
     "layer_norm": sampled_from(["post", "pre", "peri"]),
     "causal": none() | builds(nm.Causal, decay=floats(0, 3), own=sampled_from([True, False])),
-    "random_layers": none() | just(nm.RandomLayers("tanh", width=8)),
+    "random_layers": none() | sampled_from([nm.RandomLayers("tanh", width=8), nm.RandomLayers(np.sin, layers=9)]),
 }
 
 
 def flow_with(weight, **parts):
+    if parts["random_layers"] is not None:
+        parts |= {"noise": 0.0, "layer_norm": "post"}
     return nm.Flow(**({"kernel": weight} if callable(weight) else {"beta": weight}), **parts)
 
 
@@ -73,7 +75,7 @@ def test_flows_are_equal_exactly_when_their_parts_are(flow, other):
     same = all(np.array_equal(getattr(flow, f.name), getattr(other, f.name)) for f in fields(flow))
     assert (flow == other) == same
     assert len(repr(flow)) < 300
-    assert flow._repr_latex_().startswith("$dx_i = ")
+    assert flow._repr_latex_().startswith("$dx_i = " if flow.random_layers is None else r"$x_i \leftarrow N")
     for twin in (flow, *twins):
         assert not any(part.flags.writeable for part in (twin.query_key, twin.value) if part is not None)
 
@@ -197,6 +199,11 @@ REFUSED = [
     ("heads", {"heads": [3]}),
     ("causal", {"beta": 1, "causal": 3}),
     ("random_layers", {"beta": 1, "random_layers": "tanh"}),
+    ("noise", {"beta": 1, "noise": 0.1, "random_layers": nm.RandomLayers("tanh")}),
+    ("layer_norm", {"beta": 1, "layer_norm": "pre", "random_layers": nm.RandomLayers("tanh")}),
+    ("values", {"random_layers": nm.RandomLayers(values=True)}),
+    ("values", {"beta": 1, "causal": nm.Causal(), "random_layers": nm.RandomLayers(values=True)}),
+    ("random_layers", {"causal": nm.Causal(), "random_layers": nm.RandomLayers("tanh")}),
 ]
 
 
@@ -220,7 +227,7 @@ CALLS = {
     "emergences": lambda **s: nm.runs.emergences(2, tokens=9, runs=1, amplitude=0.5, max_degree=1, t_end=1.0, **s),
 }
 TAKEN = {
-    "simulate": {"noise", "layer_norm", "query_key", "value", "causal", "heads"},
+    "simulate": {"noise", "layer_norm", "query_key", "value", "causal", "heads", "random_layers"},
     "attention_field": {"query_key", "value", "causal", "heads"},
     "solve_density": {"noise", "heads"},
     "uniform_rates": {"noise"},

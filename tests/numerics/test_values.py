@@ -100,6 +100,9 @@ EXAMPLES = {
     "source_correlations": lambda: nm.systems.source_correlations(
         nm.Flow(beta=1, causal=nm.Causal()), tokens=8, sources=[2], max_degree=1, time=0.1, runs=2, rng=0
     ),
+    "pair_distances": lambda: nm.systems.pair_distances(
+        nm.Flow(random_layers=nm.RandomLayers("relu")), 3, overlap=0.5, times=[0.01], runs=3, rng=0
+    ),
     "strong_centres": lambda: nm.systems.strong_centres(PAIR, 0.5),
     "DiracDistance": lambda: nm.systems.DiracDistance(),
     "Resultant": lambda: nm.systems.Resultant(),
