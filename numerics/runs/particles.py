@@ -91,7 +91,9 @@ def simulate(
     meaning there.  States between steps are right in law and change no later one, see
     :class:`gegenflow.numerics.integrators.stochastic.NoisySteps`: another ``save_at`` is the same realisation.  The
     Brownian motions come from a stream spawned by ``rng``, so that a start drawn with the same integer is independent
-    of them; without ``rng`` a fresh seed is drawn and recorded.
+    of them; without ``rng`` a fresh seed is drawn and recorded.  Through random layers a step is a layer, 1/L, and in
+    their limit, of weak order 1, that of :func:`gegenflow.numerics.integrators.layers.fixed_step`; a state between two
+    layers is that before the second.
 
     Other arguments: ``merge``, the distance, at most a tenth of ``rtol`` + ``atol``, at which contracting tokens go
     on as one cluster, for times like :math:`e^{100}` between clusters, which plain steps would never reach, for

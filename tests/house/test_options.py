@@ -184,6 +184,7 @@ EXPLAINED = {
     },
     "parts of a flow that the command has no option for": {
         *("query_key", "value", "layer_norm", "heads", "causal", "random_layers", "decay", "own", "activation"),
+        *("values",),
     },
     "what the command makes itself": {"checks", "rows", "facts", "report", "everything"},
     "the names of laws, which stand without an option": {"name"},
