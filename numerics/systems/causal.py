@@ -87,7 +87,7 @@ def source_correlations(
         for row, place in enumerate(places):
             start[row, :, place] = told
         way = integrate(velocity, start.ravel(), t_end=times[-1], save_at=times, rtol=RTOL, atol=ATOL)
-        turned = np.reshape(way.saved, (-1, *start.shape))[..., n:] - told[:, None]
+        turned = np.array(way.saved).reshape(-1, *start.shape)[..., n:] - told[:, None]
         samples[run] = n * np.cos(degrees * turned[..., None]).mean(axis=(2, 3))
     return samples if isinstance(time, Sequence) else samples[:, 0]
 

@@ -169,17 +169,20 @@ def _gap(pair: _Pair, distance: float) -> float:
     a, b, c, d = pair.table[i], pair.table[i + 1], pair.table[i + 2], pair.table[i + 3]
     outer = (x - 1.0) * (x - 2.0) * (d * x - a * (x - 3.0)) / 6.0
     inner = x * (x - 3.0) * (b * (x - 2.0) - c * (x - 1.0)) / 2.0
-    return (outer + inner) * half**pair.order
+    gap: float = (outer + inner) * half**pair.order
+    return gap
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _chi(freedom: int, rng: np.random.Generator) -> float:
-    if freedom > 6:
-        return np.sqrt(rng.chisquare(freedom))
     total = 0.0
-    for _ in range(freedom):
-        total += rng.standard_normal() ** 2
-    return np.sqrt(total)
+    if freedom > 6:
+        total = rng.chisquare(freedom)
+    else:
+        for _ in range(freedom):
+            total += rng.standard_normal() ** 2
+    root: float = np.sqrt(total)
+    return root
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -220,4 +223,5 @@ def _layer(pair: _Pair, distance: float, first: float, cross: float, change: flo
     length, other_length = np.sqrt(square), np.sqrt(square + grown)
     shrink = -grown / (length * (length + other_length))
     d0, d1, d2 = w0 + shrink * x0, w1 + shrink * x1, w2 + shrink * x2
-    return np.sqrt(d0**2 + d1**2 + d2**2 + w3**2) / other_length
+    after: float = np.sqrt(d0**2 + d1**2 + d2**2 + w3**2) / other_length
+    return after

@@ -190,8 +190,7 @@ def correlations(
     b = simulation_beta(beta)
     flow = Flow(beta=b, causal=Causal(decay=float(decay), own=False))
     span = [b * each for each in time] if isinstance(time, list) else b * time
-    sizes = {"tokens": tokens, "sources": sources, "max_degree": degrees, "runs": runs}
-    return source_correlations(flow, time=span, rng=rng, **sizes)
+    return source_correlations(flow, tokens=tokens, sources=sources, max_degree=degrees, time=span, runs=runs, rng=rng)
 
 
 def extrapolated(sizes: list[int], values: Any, errors: Any) -> tuple[Any, Any]:
