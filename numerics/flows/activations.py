@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, expit, ndtr
 
-from gegenflow.numerics.flows.weights import kernel_name
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -92,7 +91,7 @@ def activation_name(activation: Activation) -> str:
     >>> activation_name("tanh"), activation_name(np.tanh)
     ('tanh', 'tanh')
     """
-    return activation if isinstance(activation, str) else kernel_name(activation)
+    return activation if isinstance(activation, str) else str(getattr(activation, "__name__", None) or repr(activation))
 
 
 def _check(activation: Callable[[Array], NDArray[np.floating]]) -> None:

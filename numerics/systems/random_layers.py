@@ -133,8 +133,8 @@ def _through_networks(
             turned = inner[0] + 2 * half * (np.sqrt(1 - half**2) * inner[1] - half * inner[0])
             first = function(inner[0])
             change = function(turned) - first
-            moments = [(one * other).mean(axis=1) for one, other in ((first, first), (first, change), (change, change))]
-            _one_layer(distance, *moments, pair, rng)
+            squares, products, changes = first * first, first * change, change * change
+            _one_layer(distance, squares.mean(axis=1), products.mean(axis=1), changes.mean(axis=1), pair, rng)
         distances[:, column], done = distance, max(done, count)
 
 

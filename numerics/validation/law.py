@@ -35,6 +35,7 @@ ROOMS = (
     "systems.causal",
     "systems.lost_middle",
     "systems.spectral_selection",
+    "systems.random_layers",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gegenflow.numerics.flows.activations import ACTIVATIONS
 from gegenflow.numerics.flows.flow import MODELS
 from gegenflow.numerics.tokens.arguments import check_choice, check_number, check_whole
 from gegenflow.numerics.tokens.refusals import Refused
@@ -88,6 +89,7 @@ PARAMETERS = _table(
     ("state", "choice", "state in which a run starts", None, ("ordered", "uniform")),
     ("resultant", "real", "length of the mean of the tokens at the start", 0.01, 0.99),
     ("time", "exact", "time, in units of the flow", 0, 1000),
+    ("activation", "choice", "activation of layers with random weights", None, tuple(ACTIVATIONS)),
     ("scheme", "choice", "layer normalisation", None, ("post", "pre", "peri")),
     (
         "solid",

@@ -11,11 +11,13 @@ from support.law_table import in_a_cell
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
+from gegenflow.numerics.flows.activations import ACTIVATIONS as ACTIVATIONS_BY_NAME
 from gegenflow.numerics.validation import own_tokens
 from gegenflow.numerics.validation.law import law_named, laws
 from gegenflow.numerics.validation.trials.systems.multihead import FALLING
 
 MODELS = sampled_from(["usa", "sa"])
+ACTIVATIONS = sampled_from(sorted(ACTIVATIONS_BY_NAME))
 ROOT = Path(__file__).parents[2]
 NAMES = [law.name for law in laws()]
 
@@ -171,6 +173,15 @@ SMALL = {
     "arrival at the first token": {"beta": number(0, 4), "decay": number(0, 5)},
     "stability of pure modes": {"dim": integers(2, 4), "tokens": integers(2, 6), "beta": number(0.5, 4), "runs": 60},
     "consensus from a cone": {"dim": integers(2, 4), "tokens": integers(1, 6), "beta": number(0, 4), "runs": 8},
+    "overlap under random layers": {"activation": ACTIVATIONS, "dim": integers(2, 20), "overlap": number(0, 0.8)},
+    "Lyapunov exponent of random layers": {
+        "activation": ACTIVATIONS.filter(lambda name: name not in ("step", "exp")),
+        "dim": integers(2, 20),
+        "beta": number(0, 2),
+        "model": MODELS,
+        "runs": 4000,
+    },
+    "contraction in the mean": {"activation": sampled_from(["relu", "cos", "1+tanh", "gelu"]), "dim": integers(3, 20)},
     "signs that remain": {"dim": integers(2, 3), "tokens": integers(2, 5), "beta": number(1, 4), "runs": 10},
 }
 

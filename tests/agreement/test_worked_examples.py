@@ -179,3 +179,30 @@ def test_lost_in_the_middle_is_seen_where_the_theory_says(tmp_path):
     missing = [float(row["predicted"]) - numbers[name][0] for name, row in rows.items() if name.startswith("memory")]
     assert 0 < missing[1] < missing[0] / 2
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_common_noise_tells_the_three_kinds_of_meeting_apart(tmp_path):
+    """Moments of activations by Gauss and Hermite, the conditions as inequalities of them, at every dim of the map;
+    the critical dims are where both sides are equal; tokens on the circle have met."""
+    example = load_example("common_noise")
+    table, kinds, trials = example.main(quick=True, figure=tmp_path / "figure.png")
+    nodes, weights = np.polynomial.hermite_e.hermegauss(150)
+    moments = {}
+    for name, function, slope in (
+        ("cos", np.cos, np.sin),
+        ("tanh", np.tanh, lambda x: np.cosh(x) ** -2.0),
+        ("1+tanh", lambda x: 1 + np.tanh(x), lambda x: np.cosh(x) ** -2.0),
+        ("sin", np.sin, np.cos),
+    ):
+        moments[name] = [float(weights @ f(nodes) ** 2 / weights.sum()) for f in (function, slope)]
+    dims = np.unique(np.geomspace(2, 100, 12).round().astype(int))
+    for name, (own, steep) in moments.items():
+        mean, alone = (dims - 3) * own > (dims - 1) * steep, (dims - 3) * steep < (dims - 1) * own
+        assert kinds[example.ACTIVATIONS.index(name)].tolist() == np.where(mean, 2, alone).tolist()
+    rows = {row["activation"]: row for row in table.rows}
+    assert float(rows["cos"]["mean"]) == pytest.approx(np.e**2 + 2, rel=1e-9)
+    own, steep = moments["tanh"]
+    assert float(rows["tanh"]["almost surely"]) == pytest.approx((3 * steep - own) / (steep - own), rel=1e-6)
+    assert (rows["tanh"]["mean"], rows["cos"]["almost surely"]) == ("oo", "oo")
+    assert not [check for report in trials for check in report.checks if check.verdict == "differs"]
+    assert (tmp_path / "figure.png").stat().st_size > 10_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
+    "activation": "--activation",
     "amplitude": "--amplitude",
     "beta": "--beta",
     "between": "--between",
