@@ -9,3 +9,12 @@ from .kernel import activation_kernel as activation_kernel
 from .overlaps import energy_rate as energy_rate
 from .overlaps import overlap_drift as overlap_drift
 from .overlaps import overlap_variance as overlap_variance
+from .quadratic_form import aligned_probability as aligned_probability
+from .quadratic_form import antipodal_lifetime as antipodal_lifetime
+from .quadratic_form import form_drift as form_drift
+from .quadratic_form import form_rate as form_rate
+from .quadratic_form import form_variance as form_variance
+from .random_values import antipodal_probability as antipodal_probability
+from .random_values import consensus_time as consensus_time
+from .random_values import critical_beta_antipodal as critical_beta_antipodal
+from .random_values import scale_density as scale_density

@@ -1,0 +1,175 @@
+"""Pairs of tokens under random values and random forms: laws against their generators, grids of floats, and layers."""
+
+from math import acos, log, pi, sqrt
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import given, settings
+from hypothesis.strategies import floats, fractions, integers
+
+from gegenflow import theory as th
+
+rl = th.random_layers
+STEP = sp.Rational(1, 10**6)
+INSIDE = fractions("-0.95", "0.95")
+
+
+def generator(function, r, drift, variance):
+    """Drift times the slope and half the variance times the curvature, by differences of values of 24 digits."""
+    r = sp.Rational(r.numerator, r.denominator)
+    low, here, high = (function(r + shift * STEP) for shift in (-1, 0, 1))
+    slope, curvature = (high - low) / (2 * STEP), (high + low - 2 * here) / STEP**2
+    return float(slope * drift + curvature * variance / 2), float(abs(slope * drift))
+
+
+def of_values(r, dim, beta):
+    """Drift and variance of the overlap as 2601.21942 has them, in the share that a token keeps for itself."""
+    x = float(r)
+    own = 1 / (1 + np.exp(-float(beta) * (1 - x)))
+    other = 1 - own
+    drift = (1 - x * x) * (2 * own * other * (dim - 2) - (own**2 + other**2) * x)
+    return sp.Rational(drift), sp.Rational(2 * (own**2 + other**2) * (1 - x * x) ** 2)
+
+
+@settings(max_examples=8)
+@given(INSIDE, integers(3, 12), fractions("0.1", 6, max_denominator=10))
+def test_the_antipodal_probability_is_harmonic(r, dim, beta):
+    """Its generator vanishes, and it falls."""
+    drift, variance = of_values(r, dim, beta)
+    found, scale = generator(lambda at: rl.antipodal_probability(at, dim, beta, 24), r, drift, variance)
+    assert abs(found) < 1e-7 * scale + 1e-12
+    if dim - 2 < np.cosh(2 * float(beta)):
+        near = rl.antipodal_probability(r + sp.Rational(1, 100), dim, beta)
+        assert near < rl.antipodal_probability(r, dim, beta)
+
+
+@settings(max_examples=15)
+@given(floats(-0.9, 0.9), integers(2, 30), floats(0.3, 20))
+def test_the_antipodal_probability_is_a_ratio_of_integrals(r, dim, beta):
+    """Against sums on a grid in artanh r, floats."""
+    y = np.linspace(-40, 40, 160_001)
+    share = 1 / np.cosh(beta * 2 / (1 + np.exp(2 * y)))
+    step = y[1] - y[0]
+    primitive = np.concatenate([[0.0], np.cumsum((share[1:] + share[:-1]) / 2) * step])
+    primitive -= primitive[len(y) // 2]
+    logs = -np.logaddexp(y, -y) - (dim - 2) * primitive
+    if logs[0] > logs.max() - 45:
+        return
+    density = np.exp(logs - logs.max())
+    cumulated = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2) * step])
+    below = np.interp(np.arctanh(r), y, cumulated)
+    expected = (cumulated[-1] - below) / cumulated[-1]
+    found = float(rl.antipodal_probability(r, dim, beta))
+    assert found == pytest.approx(expected, rel=3e-6, abs=1e-9)
+
+
+@given(INSIDE, fractions(0, 50), integers(3, 1000))
+def test_dim_two_is_exact_and_large_dims_never_part(r, beta, dim):
+    """arccos(r)/pi for every beta in dim 2; 0 exactly from cosh(2 beta) <= d - 2 on."""
+    assert float(rl.antipodal_probability(r, 2, beta)) == pytest.approx(acos(r) / pi, rel=1e-13)
+    critical = rl.critical_beta_antipodal(dim, digits=30)
+    assert abs(sp.cosh(2 * rl.critical_beta_antipodal(dim)) - (dim - 2)) == 0
+    assert rl.antipodal_probability(r, dim, critical - sp.Rational(1, 10**6) if dim > 3 else 0).value == "0"
+
+
+def test_above_the_critical_beta_two_tokens_can_part_and_far_above_as_without_attention():
+    """A little above, a little; at large beta the arcsine law of a linear activation."""
+    beta = rl.critical_beta_antipodal(6, digits=20)
+    assert rl.antipodal_probability("-0.5", 6, beta + sp.Rational(1, 1000)) > 0
+    assert rl.antipodal_probability("-0.5", 6, beta + sp.Rational(1, 1000)) < 0.05
+    short = [acos(0.3) / pi - float(rl.antipodal_probability("0.3", 3, beta)) for beta in (1000, 4000)]
+    assert 0 < short[0] < 6e-3
+    assert short[0] / short[1] == pytest.approx(2, rel=0.02)  # like beta^(-1/2)
+
+
+@settings(max_examples=12)
+@given(fractions("-0.7", "0.7"), integers(2, 12), fractions(0, 6, max_denominator=10))
+def test_the_consensus_time_has_the_generator_minus_one(r, dim, beta):
+    """And vanishes at the level."""
+    drift, variance = of_values(r, dim, beta)
+    found, _ = generator(lambda at: rl.consensus_time(at, "0.9", dim, beta, 24), r, drift, variance)
+    assert found == pytest.approx(-1, abs=2e-7)
+    assert rl.consensus_time("0.899999", "0.9", dim, beta) < 1e-4
+
+
+def test_layers_with_random_values_end_as_predicted():
+    """6,000 pairs through 150 layers per unit of time in dim 3 at beta 1: shares and times, 4 standard errors."""
+    rng, layers, dim, beta = np.random.default_rng(3), 150, 3, 1.0
+    x, y = np.zeros((6000, dim)), np.zeros((6000, dim))
+    x[:, 0] = y[:, 1] = 1
+    time = np.full(len(x), np.inf)
+    for layer in range(12 * layers):
+        r = (x * y).sum(1)
+        time[(np.abs(r) >= 0.9) & np.isinf(time)] = layer / layers
+        own = (1 / (1 + np.exp(-beta * (1 - r))))[:, None]
+        values = rng.standard_normal((len(x), dim, dim)) / sqrt(layers)
+        moves = [np.einsum("nij,nj->ni", values, own * a + (1 - own) * b) for a, b in ((x, y), (y, x))]
+        x, y = x + moves[0], y + moves[1]
+        x, y = (token / np.linalg.norm(token, axis=1)[:, None] for token in (x, y))
+    share = float(((x * y).sum(1) < 0).mean())
+    expected = float(rl.antipodal_probability(0, dim, 1))
+    assert abs(share - expected) < 4 * sqrt(expected * (1 - expected) / len(x))
+    assert np.isfinite(time).all()
+    assert abs(time.mean() - float(rl.consensus_time(0, "0.9", dim, 1))) < 4 * time.std() / sqrt(len(x)) + 0.03
+
+
+@given(fractions("-0.9", "0.9"), integers(2, 50), fractions(0, 8, max_denominator=10))
+@settings(max_examples=15)
+def test_the_scale_density_balances_drift_and_variance(r, dim, beta):
+    """d log s'/dr = -2 drift/variance."""
+    drift, variance = of_values(r, dim, beta)
+    low, high = (rl.scale_density(r + shift * STEP, dim, beta, 24) for shift in (-1, 1))
+    found = float((high - low) / ((high + low) * STEP))
+    assert found == pytest.approx(float(-2 * drift / variance), rel=1e-7, abs=1e-7)
+
+
+@settings(max_examples=4)
+@given(fractions("-0.8", "0.8"), integers(2, 4), fractions("0.2", 3, max_denominator=10))
+def test_the_lifetime_of_opposite_tokens_is_that_of_the_generator(z, dim, gamma):
+    """As a function of the level its generator is one; next to the entrance it is the gap over the drift there."""
+    drift, variance = rl.form_drift(z, dim, gamma), rl.form_variance(z, dim, gamma)
+    found, _ = generator(lambda at: rl.antipodal_lifetime(dim, gamma, at, 24), z, drift, variance)
+    assert found == pytest.approx(1, abs=2e-7)
+    near = sp.Rational(1, 10**7)
+    assert float(rl.antipodal_lifetime(dim, gamma, near - 1)) == pytest.approx(
+        float(near / rl.form_drift(-1, dim, gamma)), rel=1e-4
+    )
+
+
+@given(fractions(-1, 1), integers(2, 50), fractions(-3, 3, max_denominator=10))
+def test_a_random_form_is_the_activation_with_a_bias(z, dim, gamma):
+    """K = gamma^2 + 2 r; and the bound of 2608.16664 stays below the fastest decay of moments."""
+    s = gamma + sp.sqrt(2) * th.t
+    assert sp.expand(rl.form_drift(z, dim, gamma) - rl.overlap_drift(s, dim, z, digits=None)) == 0
+    assert sp.expand(rl.form_variance(z, dim, gamma) - rl.overlap_variance(s, dim, z, digits=None)) == 0
+    a = gamma**2 * (dim - 1)
+    assert rl.form_rate(dim, gamma) <= (a + 4) ** 2 / (8 * (gamma**2 + 4))
+
+
+def test_without_bias_opposite_tokens_stay_for_a_time_like_the_inverse_bias():
+    """Not for log(1/gamma), which is a bound from below; and aligned tokens come by the arcsine law."""
+    times = [float(rl.antipodal_lifetime(3, sp.Rational(1, 10**n))) for n in (3, 4, 5)]
+    assert times[1] / times[0] == pytest.approx(10, rel=0.01)
+    assert times[2] / times[1] == pytest.approx(10, rel=0.001)
+    assert times[0] > 0.4 * log(1000)
+    assert abs(rl.aligned_probability("0.5") + rl.antipodal_probability("0.5", 2, 1) - 1) < 1e-15
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: rl.antipodal_probability(1, 3, 1), "start 1: the overlap"),
+        (lambda: rl.antipodal_probability(0, 3, -1), "beta -1"),
+        (lambda: rl.antipodal_probability(0, 3, 10**5), "beta 100000: a number up to"),
+        (lambda: rl.antipodal_probability(0, th.d, 1), "dim d"),
+        (lambda: rl.consensus_time("0.9", "0.5", 3, 1), "start 0.9: its size"),
+        (lambda: rl.consensus_time(0, 1, 3, 1), "level 1"),
+        (lambda: rl.antipodal_lifetime(3, 0), "bias 0: the bias"),
+        (lambda: rl.aligned_probability(2), "start 2"),
+    ],
+)
+def test_refusals_say_what_is_allowed(call, said):
+    """One sentence each."""
+    with pytest.raises(th.Refused, match=said):
+        call()
