@@ -118,7 +118,7 @@ def seen_by(copy, tests, seconds):
     except subprocess.TimeoutExpired:
         return "the time that ran out"
     failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", done.stdout, re.MULTILINE)
-    return failed[1] if failed else done.returncode and "pytest that could not start"
+    return failed[1] if failed else done.returncode and "a crash"
 
 
 def main():

@@ -44,8 +44,7 @@ def emerging_clusters(
     for start, phase in nudged_starts(k, tokens=tokens, runs=runs, rng=rng):
         t_end = case.emergence_times(case.amplitudes(start)).min() + 8 / case.rates.max()
         every = (2 * np.pi * np.arange(k) - phase) / k % (2 * np.pi)
-        mirrored = (2 * np.pi * np.arange(k) + phase) / k % (2 * np.pi)
-        predicted, wrong = (angles[np.abs(angles - np.pi).argmin()] for angles in (every, mirrored))
+        predicted, wrong = (angles[np.abs(angles - np.pi).argmin()] for angles in (every, -every % (2 * np.pi)))
         angles = cluster_angles(start, case.flow, t_end=t_end, min_mass=0.3 / k)
         found.append((predicted, angles[np.abs(angles - predicted).argmin()], abs(wrong - predicted)))
     predicted, measured, reflected = np.array(found).T
