@@ -207,12 +207,12 @@ def test_tokens_that_merge_in_many_dims_stay_one():
     [
         ({"beta": -151.0}, "beta -151.0: it must be finite, >= -150"),
         ({"beta": -np.inf}, "beta -inf"),
-        ({"beta": -1.0, "merge": 1e-10}, r"merge 1e-10: it knows .* for the weight exp\(beta t\), beta >= 0"),
+        ({"beta": -1.0, "merge": 1e-10}, r"merge 1e-10: it knows .* for weights exp\(beta t\), beta >= 0"),
         ({"value": np.eye(2)}, r"value: it has shape \(2, 2\), tokens of dim 3 need \(3, 3\)"),
         ({"value": [[np.inf, 0, 0]] * 3}, r"value: entry \(0, 0\) is inf, not finite"),
         ({"value": np.eye(3), "method": "tiles"}, 'method tiles: with a value it must be "auto" or "dense"'),
         ({"value": np.eye(3), "query_key": np.eye(2)}, r"value: its shape and that of query_key differ"),
-        ({"value": np.eye(3), "merge": 1e-10}, "merge 1e-10: it knows .* that are queries, keys and values themselves"),
+        ({"value": np.diag([1.0, 2, 1]), "merge": 1e-10}, "merge 1e-10: it knows .* multiples of the identity"),
         ({"value": -np.eye(3), "observe": [nm.Energy()]}, "value: the energy needs query_key = value"),
         (
             {"value": np.eye(3), "query_key": -400 * np.eye(3), "beta": -9.0},
