@@ -36,6 +36,7 @@ ROOMS = (
     "systems.lost_middle",
     "systems.spectral_selection",
     "systems.random_layers",
+    "systems.random_pairs",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 

@@ -90,6 +90,7 @@ PARAMETERS = _table(
     ("resultant", "real", "length of the mean of the tokens at the start", 0.01, 0.99),
     ("time", "exact", "time, in units of the flow", 0, 1000),
     ("activation", "choice", "activation of layers with random weights", None, tuple(ACTIVATIONS)),
+    ("bias", "exact", "bias gamma of a random quadratic form", 0, 10),
     ("scheme", "choice", "layer normalisation", None, ("post", "pre", "peri")),
     (
         "solid",

@@ -9,6 +9,7 @@ OPTIONS: Mapping[str, str] = {
     "amplitude": "--amplitude",
     "beta": "--beta",
     "between": "--between",
+    "bias": "--bias",
     "clusters": "--clusters",
     "codewords": "--codewords",
     "decay": "--decay",

@@ -32,7 +32,6 @@ TURN = 0.05
     r"dr = [(d-2+r^2)K(r) - (d-1)K(1)r]\,dt + \sqrt{2(1-r^2)(K(1) - rK(r))}\,dB",
     source=SOURCE,
     rivals=("without the curvature of the sphere", "K(r) in the place of r K(r)", "the activation as it is linear"),
-    quick=True,
     dim=(2, 200),
     runs=(1000, 1_000_000),
 )
