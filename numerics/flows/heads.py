@@ -49,7 +49,8 @@ def head_flows(flow: Flow) -> tuple[tuple[float, Flow], ...]:
 def exponentials(flow: Flow) -> tuple[tuple[float, float], ...]:
     """Gain and beta of each head, or of the flow without heads, where all are multiples of exponential attention.
 
-    Nothing where some weight is a kernel or some matrix no multiple of the identity.
+    Nothing where some weight is a kernel, some matrix of a head no multiple of the identity, or a flow without heads
+    has a matrix.
 
     >>> exponentials(Flow(beta=2)), exponentials(Flow(heads=[Head(beta=2, query_key=3 * np.eye(2)), Head(beta=1)]))
     (((1.0, 2.0),), ((1.0, 6.0), (1.0, 1.0)))

@@ -180,7 +180,7 @@ def check_merge(merge: float, n: int, tolerance: float, flow: Flow) -> None:
     if flow.causal is not None:
         raise Refused("merge", merge, "under a causal mask tokens that have met see different ones, and part")
     if min((beta for _, beta in exponentials(flow)), default=-1.0) < 0:
-        known = "for weights exp(beta t), beta >= 0, and matrices that are multiples of the identity"
+        known = "for weights exp(beta t), beta >= 0, without matrices, or in heads with multiples of I"
         raise Refused("merge", merge, f"it knows whether tokens that have met stay together {known}")
     if not SMALLEST_MERGE <= merge <= 0.1 * tolerance * (1 + 1e-9):
         span = f"[{SMALLEST_MERGE:g}, {0.1 * tolerance:g}]"

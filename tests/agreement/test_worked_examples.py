@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.integrate import simpson
+from scipy.integrate import cumulative_simpson, simpson
 from scipy.special import iv
 from support.examples import load_example
 
@@ -205,4 +205,19 @@ def test_common_noise_tells_the_three_kinds_of_meeting_apart(tmp_path):
     assert float(rows["tanh"]["almost surely"]) == pytest.approx((3 * steep - own) / (steep - own), rel=1e-6)
     assert (rows["tanh"]["mean"], rows["cos"]["almost surely"]) == ("oo", "oo")
     assert not [check for report in trials for check in report.checks if check.verdict == "differs"]
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_random_values_end_pairs_as_predicted(tmp_path):
+    """The probabilities by Simpson's rule in y = artanh r, in which the scale density is smooth; no trial differs."""
+    table, checks = load_example("random_values").main(quick=True, figure=tmp_path / "figure.png")
+    assert [check for check in checks if check.verdict == "differs"] == []
+    y = np.linspace(-40, 40, 80_001)
+    for row in table.rows:
+        slopes = 1 / np.cosh(float(row["beta"]) * (1 - np.tanh(y)))
+        exponents = cumulative_simpson(slopes, x=y, initial=0)
+        density = np.exp(-(row["dim"] - 2) * (exponents - exponents[40_000])) / np.cosh(y)
+        below = cumulative_simpson(density, x=y, initial=0)
+        share = 1 - np.interp(np.arctanh(float(row["start"])), y, below) / below[-1]
+        assert float(row["predicted"]) == pytest.approx(share, abs=1e-6)
     assert (tmp_path / "figure.png").stat().st_size > 10_000

@@ -223,7 +223,7 @@ def test_clusters_that_merge_are_counted_in_the_run(tmp_path):
         ({"query_key": np.eye(2)}, r"query_key: it has shape \(2, 2\), tokens of dim 3 need \(3, 3\)"),
         ({"query_key": np.full((3, 3), np.nan)}, r"query_key: entry \(0, 0\) is nan, not finite"),
         ({"query_key": np.eye(3), "method": "dense"}, "method dense: with a query_key"),
-        ({"query_key": np.diag([1.0, 2, 1]), "merge": 1e-10}, "merge 1e-10: it knows .* multiples of the identity"),
+        ({"query_key": np.diag([1.0, 2, 1]), "merge": 1e-10}, "merge 1e-10: it knows .* heads with multiples of I"),
         (
             {"query_key": np.diag([1.0, 2, 1]), "observe": [nm.Energy()]},
             "query_key: the energy needs query_key = value",

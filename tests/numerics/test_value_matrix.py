@@ -212,7 +212,7 @@ def test_tokens_that_merge_in_many_dims_stay_one():
         ({"value": [[np.inf, 0, 0]] * 3}, r"value: entry \(0, 0\) is inf, not finite"),
         ({"value": np.eye(3), "method": "tiles"}, 'method tiles: with a value it must be "auto" or "dense"'),
         ({"value": np.eye(3), "query_key": np.eye(2)}, r"value: its shape and that of query_key differ"),
-        ({"value": np.diag([1.0, 2, 1]), "merge": 1e-10}, "merge 1e-10: it knows .* multiples of the identity"),
+        ({"value": np.diag([1.0, 2, 1]), "merge": 1e-10}, "merge 1e-10: it knows .* heads with multiples of I"),
         ({"value": -np.eye(3), "observe": [nm.Energy()]}, "value: the energy needs query_key = value"),
         (
             {"value": np.eye(3), "query_key": -400 * np.eye(3), "beta": -9.0},
