@@ -113,6 +113,10 @@ EXAMPLES: dict[str, Callable[[int], object]] = {
     "random_layers.critical_beta_antipodal": lambda digits: th.random_layers.critical_beta_antipodal(7, digits),
     "random_layers.scale_density": lambda digits: th.random_layers.scale_density("0.3", 5, "1.5", digits),
     "random_layers.lyapunov_exponent": lambda digits: th.random_layers.lyapunov_exponent("silu", 64, digits=digits),
+    "random_layers.meeting_time": lambda digits: th.random_layers.meeting_time("sin", 9, 0, "0.3", digits),
+    "random_layers.stationary_density": lambda digits: th.random_layers.stationary_density(
+        "x**3 - 3*x", 6, "0.3", digits
+    ),
     "random_layers.overlap_drift": lambda digits: th.random_layers.overlap_drift("relu", 8, "0.3", digits),
     "random_layers.overlap_variance": lambda digits: th.random_layers.overlap_variance("sigmoid", 8, "-0.3", digits),
     "spectral_selection.block_eigenvalues": lambda digits: th.spectral_selection.block_eigenvalues(

@@ -31,6 +31,7 @@ ACTIVATIONS = {
     "silu": lambda x: x / (1 + np.exp(-x)),
     "abs(t) - t**2": lambda x: np.abs(x) - x**2,
     "x*cos(2*x) + exp(x/2)": lambda x: x * np.cos(2 * x) + np.exp(x / 2),
+    "exp(t/2)*sin(t)": lambda x: np.exp(x / 2) * np.sin(x),
     "log(1 + exp(t))": lambda x: np.logaddexp(0, x),
     "sqrt(1 + t**2)*tanh(2*t)": lambda x: np.sqrt(1 + x**2) * np.tanh(2 * x),
     "2*erf(3*t)": lambda x: 2 * np.vectorize(erf)(3 * x),

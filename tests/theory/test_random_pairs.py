@@ -1,6 +1,6 @@
 """Pairs of tokens under random values and random forms: laws against their generators, grids of floats, and layers."""
 
-from math import acos, log, pi, sqrt
+from math import acos, erf, log, pi, sqrt
 
 import numpy as np
 import pytest
@@ -124,7 +124,7 @@ def test_the_scale_density_balances_drift_and_variance(r, dim, beta):
     assert found == pytest.approx(float(-2 * drift / variance), rel=1e-7, abs=1e-7)
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(fractions("-0.8", "0.8"), integers(2, 4), fractions("0.2", 3, max_denominator=10))
 def test_the_lifetime_of_opposite_tokens_is_that_of_the_generator(z, dim, gamma):
     """As a function of the level its generator is one; next to the entrance it is the gap over the drift there."""
@@ -156,6 +156,56 @@ def test_without_bias_opposite_tokens_stay_for_a_time_like_the_inverse_bias():
     assert abs(rl.aligned_probability("0.5") + rl.antipodal_probability("0.5", 2, 1) - 1) < 1e-15
 
 
+def hermite_squares(s, degree):
+    """Squares of Hermite coefficients by Gauss quadrature, in floats."""
+    x, weights = np.polynomial.hermite_e.hermegauss(180)
+    polynomials = [np.ones_like(x), x]
+    for k in range(1, degree):
+        polynomials.append((x * polynomials[k] - sqrt(k) * polynomials[k - 1]) / sqrt(k + 1))
+    return np.array([weights @ (s(x) * one) / sqrt(2 * pi) for one in polynomials]) ** 2
+
+
+@pytest.mark.parametrize(("name", "s", "dim"), [("erf", np.vectorize(erf), 30), ("sin", np.sin, 64)])
+def test_the_stationary_density_is_the_normalised_density_without_flux(name, s, dim):
+    """On a grid of floats: exp(int 2b/a)/a, from drift and variance by Hermite sums, integrated to one."""
+    squares = hermite_squares(s, 60)
+    y = np.linspace(-9, 9, 60_001)
+    r = np.tanh(y)
+    kernel, whole = np.polyval(squares[::-1], r), squares.sum()
+    pull = ((dim - 2 + r**2) * kernel - (dim - 1) * whole * r) / (whole - r * kernel)
+    exponent = np.concatenate([[0.0], np.cumsum((pull[1:] + pull[:-1]) / 2)]) * (y[1] - y[0])
+    density = np.exp(exponent - exponent.max()) / (whole - r * kernel)
+    density /= density.sum() * (y[1] - y[0])
+    for at in ("0", "-0.6", "0.9"):
+        expected = np.interp(np.arctanh(float(at)), y, density) / (1 - float(at) ** 2)
+        assert float(rl.stationary_density(name, dim, at, digits=8)) == pytest.approx(expected, rel=2e-5)
+
+
+@pytest.mark.parametrize(("name", "dim", "r"), [("cos", 3, "0.2"), ("sin", 14, "-0.3")])
+def test_the_meeting_time_has_the_generator_minus_one(name, dim, r):
+    """By differences, with the drift and the variance of the overlap; and it vanishes at the level."""
+    drift, variance = (sp.sympify(f(name, dim, r, digits=24)) for f in (rl.overlap_drift, rl.overlap_variance))
+    found, _ = generator(lambda at: rl.meeting_time(name, dim, at, "0.9", 24), sp.Rational(r), drift, variance)
+    assert found == pytest.approx(-1, abs=2e-7)
+    assert 0 < rl.meeting_time(name, dim, "0.899999", "0.9", 8) < 1e-3
+
+
+def test_meeting_times_are_those_of_a_walk():
+    """1,500 walks of the overlap for cos in dim 3 from 0 to 0.9, time steps of 1/2000."""
+    rng, step = np.random.default_rng(8), 1 / 2000
+    r, time, alive = np.zeros(1500), np.zeros(1500), np.ones(1500, dtype=bool)
+    while alive.any():
+        x = r[alive]
+        kernel, one = np.cosh(x) / np.e, np.cosh(1) / np.e
+        drift, variance = (1 + x**2) * kernel - 2 * one * x, 2 * (1 - x**2) * (one - x * kernel)
+        moved = x + drift * step + np.sqrt(variance * step) * rng.standard_normal(len(x))
+        r[alive] = np.where(moved < -1, -2 - moved, moved)
+        time[alive] += step
+        alive[alive] = r[alive] < 0.9
+    expected = float(rl.meeting_time("cos", 3, 0, "0.9", digits=8))
+    assert abs(time.mean() - expected) < 4 * time.std() / sqrt(len(time)) + 0.04
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -167,6 +217,9 @@ def test_without_bias_opposite_tokens_stay_for_a_time_like_the_inverse_bias():
         (lambda: rl.consensus_time(0, 1, 3, 1), "level 1"),
         (lambda: rl.antipodal_lifetime(3, 0), "bias 0: the bias"),
         (lambda: rl.aligned_probability(2), "start 2"),
+        (lambda: rl.stationary_density("tanh", 3, 0), "dim 3: two tokens meet"),
+        (lambda: rl.stationary_density("relu", 3, 0), "activation relu: it must be analytic"),
+        (lambda: rl.meeting_time("tanh", 3, "-0.6", "0.5"), "start -0.6: it must lie"),
     ],
 )
 def test_refusals_say_what_is_allowed(call, said):

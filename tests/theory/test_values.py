@@ -211,6 +211,8 @@ RESULTS: dict[str, Callable[[], object]] = {
     "random_layers.form_variance": lambda: th.random_layers.form_variance("0.3", 3, "0.1"),
     "random_layers.scale_density": lambda: th.random_layers.scale_density("0.3", 4, 1),
     "random_layers.lyapunov_exponent": lambda: th.random_layers.lyapunov_exponent("relu", 3, digits=None),
+    "random_layers.meeting_time": lambda: th.random_layers.meeting_time("cos", 3, 0, "0.5", digits=8),
+    "random_layers.stationary_density": lambda: th.random_layers.stationary_density("erf", 30, "0.3", digits=8),
     "random_layers.overlap_drift": lambda: th.random_layers.overlap_drift("silu", 3, "0.5"),
     "random_layers.overlap_variance": lambda: th.random_layers.overlap_variance("cos", 3, "0.5"),
     "spectral_selection.Equilibrium": lambda: th.spectral_selection.equilibria(2, [1, "0.4"], 1)[2],

@@ -18,3 +18,5 @@ from .random_values import antipodal_probability as antipodal_probability
 from .random_values import consensus_time as consensus_time
 from .random_values import critical_beta_antipodal as critical_beta_antipodal
 from .random_values import scale_density as scale_density
+from .stationary import meeting_time as meeting_time
+from .stationary import stationary_density as stationary_density

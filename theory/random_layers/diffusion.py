@@ -194,8 +194,9 @@ def _beyond(y: arb, panel: Panel, end: arb) -> arb:
 
 @dataclass(frozen=True)
 class Passage:
-    """Integrals from the first point on: of S, of m, and of S times the integral of m."""
+    """Integrals from the first point on: of h, of S, of m, and of S times the integral of m."""
 
+    exponent: arb
     scale: arb
     speed: arb
     both: arb
@@ -203,21 +204,20 @@ class Passage:
 
 def passages(law: Law, order: arb, points: Sequence[arb], speed: arb | None = None) -> list[Passage]:
     """The integrals at each point of an increasing list; at the first I = 0, and that of m is ``speed``, or 0."""
-    found = [Passage(arb(0), arb(0) if speed is None else speed, arb(0))]
+    found = [Passage(arb(0), arb(0), arb(0) if speed is None else speed, arb(0))]
     with length_of_series(terms_for(flint.ctx.prec)):
-        exponent, y, now = arb(0), points[0], found[0]
+        y, now = points[0], found[0]
         for point in points[1:]:
             while y is not point:
                 panel = panel_from(law, order, 1, y, point)
-                now = _passed(panel, order, exponent, now)
-                exponent += panel.rise
+                now = _passed(panel, order, now)
                 y = _beyond(y, panel, point)
             found.append(now)
     return found
 
 
-def _passed(panel: Panel, n: arb, exponent: arb, now: Passage) -> Passage:
-    sizes, weight = panel.sizes, (n * exponent).exp()
+def _passed(panel: Panel, n: arb, now: Passage) -> Passage:
+    sizes, weight = panel.sizes, (n * now.exponent).exp()
     falling = (-n * panel.exponent).exp() * panel.hyperbolic[0] / weight
     rising = (n * panel.exponent).exp() * panel.hyperbolic[1] * panel.speed * weight
     scale_size, speed_size = panel.width * sizes[1] / weight, panel.width * sizes[2] * sizes[3] * weight
@@ -226,6 +226,7 @@ def _passed(panel: Panel, n: arb, exponent: arb, now: Passage) -> Passage:
     reach = abs(now.speed) + 2 * panel.radius * speed_size
     both = panel.integral(falling * speed, scale_size * reach)
     return Passage(
+        now.exponent + panel.rise,
         now.scale + panel.integral(falling, scale_size),
         now.speed + panel.integral(rising, speed_size),
         now.both + both,

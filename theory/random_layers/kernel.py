@@ -158,7 +158,7 @@ def activation_kernel(activation: ActivationLike) -> ActivationKernel:
 
 def in_exponentials(number: Expr) -> Expr:
     """An exact number multiplied out, hyperbolic functions in exponentials: 0 where it is 0 for that reason."""
-    return sp.expand(number.rewrite(sp.exp))
+    return sp.expand(number.rewrite((sp.sinh, sp.cosh), sp.exp))
 
 
 def _mean_of_polynomial(polynomial: Expr) -> Expr:
