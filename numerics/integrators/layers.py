@@ -7,8 +7,10 @@ Gaussian field that it becomes, and the attention times a matrix of normal numbe
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from math import inf, sqrt
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,32 +29,31 @@ from gegenflow.numerics.tokens.refusals import Refused
 LIMIT_LAYERS = 400
 """Layers per unit of time that stand for infinitely many, times the variance of the push along one direction."""
 
+State = TypeVar("State")
 Push = Callable[[Array, np.random.Generator], Array]
+Layer = Callable[[State, np.random.Generator], State]
 
 
 @dataclass(frozen=True, eq=False)
-class _Layer:
-    # the layer ``number``: tokens before and after, the words of the generator before and after it
+class _Layer(Generic[State]):
+    # the layer ``number``: states before and after, the words of the generator before and after it
     number: int
-    before: Array
-    after: Array
+    before: State
+    after: State
     words: tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
 
-class LayeredSteps:
-    r"""A stepper that takes tokens through layers, at the times h, 2h, ..., each a step of weak order 1 of the limit.
+class LayeredSteps(Generic[State]):
+    r"""A stepper that takes a state through layers, at the times h, 2h, ..., with h the ``step``.
 
-    ``field`` writes the velocity of attention, None without it; ``push`` maps tokens and a generator to what a layer
-    adds, shape=[n, dim], times :math:`1/\sqrt h`.  At a time within a layer the state is that before it.
+    ``layer`` maps a state and a generator to what one layer makes of the state, see :func:`token_layer`; it leaves the
+    state as it is.  At a time within a layer the state is that before it.
 
-    Pushes of covariance :math:`K(1) I_d` at one token make its mean decay as :math:`e^{-(d-1)K(1)t/2}`:
-
-    >>> start = np.repeat([[0.0, 1.0]], 40_000, axis=0)
-    >>> own = lambda x, rng: rng.standard_normal(x.shape)
-    >>> steps = LayeredSteps(None, start, push=own, step=0.01, rng=np.random.default_rng(0))
-    >>> while steps.time < 1.0:
-    ...     steps.advance(1.0)
-    >>> bool(abs(steps.at(1.0)[:, 1].mean() - np.exp(-0.5)) < 0.01)
+    >>> walk = lambda place, rng: place + rng.standard_normal(1)
+    >>> steps = LayeredSteps(np.zeros(1), walk, step=0.5, rng=np.random.default_rng(0))
+    >>> steps.advance(1.0), steps.advance(1.0)
+    (None, None)
+    >>> bool(steps.at(1.0) == np.random.default_rng(0).standard_normal(2).sum())
     True
 
     Source: derived here.
@@ -62,22 +63,20 @@ class LayeredSteps:
 
     def __init__(
         self,
-        field: Velocity | None,
-        tokens: Array,
+        start: State,
+        layer: Layer[State],
         *,
-        push: Push,
         step: float,
         rng: np.random.Generator,
         origin: Origin = AT_ZERO,
     ) -> None:
-        self.field, self.push, self.size, self.rng = field, push, step, rng
+        self.layer, self.size, self.rng = layer, step, rng
         self.layers, self.marks, self.began, number = 0, (inf, inf), origin.time, 0
-        state = self.tokens = np.array(tokens, dtype=np.float64)
         if origin.memory is not None:
-            number, state = int(origin.memory["number"]), np.array(origin.memory["grid"])
+            number = int(origin.memory["number"])
             set_generator(self.rng, origin.memory["rng"])
         words = generator_words(self.rng)
-        self.last = _Layer(number, state, state, (words, words))
+        self.last = _Layer(number, start, start, (words, words))
 
     @property
     def time(self) -> float:
@@ -91,30 +90,57 @@ class LayeredSteps:
         return self.layers, self.layers, 0
 
     def memory(self, time: float) -> Memory:
-        last, inside = self.last, bool(self.layers) and time < self.time
-        number, grid = last.number - inside, last.before if inside else last.after
-        return {"number": np.array(number), "grid": grid, "rng": last.words[not inside], "key": np.array(0)}
+        inside = self._is_within(time)
+        return {"number": np.array(self.last.number - inside), "rng": self.last.words[not inside]}
 
     def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
         last = self.last
         set_generator(self.rng, last.words[1])  # a layer that was broken off has drawn the same numbers before
-        moved = last.after + sqrt(self.size) * self.push(last.after, self.rng)
-        if self.field is not None:
+        after = self.layer(last.after, self.rng)
+        words = last.words[1], generator_words(self.rng)
+        self.marks, self.layers = (wanted, end), self.layers + 1
+        self.last = _Layer(last.number + 1, last.after, after, words)
+
+    def at(self, time: float) -> State:
+        return copy(self.last.before if self._is_within(time) else self.last.after)
+
+    def _is_within(self, time: float) -> bool:
+        # the last layer, which is then not yet passed
+        return bool(self.layers) and (self.last.number * self.size - time) / self.size > ON_THE_GRID
+
+
+def token_layer(field: Velocity | None, push: Push, step: float) -> Layer[Array]:
+    r"""What a layer makes of tokens, shape=[n, dim]: a step of weak order 1 of the limit of many layers.
+
+    ``field`` writes the velocity of attention, None without it; ``push`` maps tokens and a generator to what a layer
+    adds, shape=[n, dim], times :math:`1/\sqrt h`.
+
+    Pushes of covariance :math:`K(1) I_d` at one token make its mean decay as :math:`e^{-(d-1)K(1)t/2}`:
+
+    >>> start = np.repeat([[0.0, 1.0]], 40_000, axis=0)
+    >>> layer = token_layer(None, lambda x, rng: rng.standard_normal(x.shape), 0.01)
+    >>> steps = LayeredSteps(start, layer, step=0.01, rng=np.random.default_rng(0))
+    >>> while steps.time < 1.0:
+    ...     steps.advance(1.0)
+    >>> bool(abs(steps.at(1.0)[:, 1].mean() - np.exp(-0.5)) < 0.01)
+    True
+
+    The layer raises :class:`Breakdown` where tokens are not finite, or one comes to the origin.  Source: derived here.
+    """
+
+    def layer(tokens: Array, rng: np.random.Generator) -> Array:
+        moved = tokens + sqrt(step) * push(tokens, rng)
+        if field is not None:
             velocity = np.empty_like(moved)
-            self.field(last.after, velocity)
-            moved += self.size * velocity
+            field(tokens, velocity)
+            moved += step * velocity
         lengths = np.sqrt(np.einsum("id,id->i", moved, moved))[:, None]
         if not (np.isfinite(moved).all() and (lengths > 0).all()):
             raise Breakdown("a layer gave tokens that are not finite", REMEDY)
-        words = last.words[1], generator_words(self.rng)
-        self.marks, self.layers = (wanted, end), self.layers + 1
-        self.last = _Layer(last.number + 1, last.after, moved / lengths, words)
+        after: Array = moved / lengths
+        return after
 
-    def at(self, time: float) -> Array:
-        if not self.layers:
-            return self.tokens.copy()
-        inside = (self.last.number * self.size - time) / self.size > ON_THE_GRID
-        return (self.last.before if inside else self.last.after).copy()
+    return layer
 
 
 def fixed_step(flow: Flow, dim: int, step: float | None = None) -> float:

@@ -33,8 +33,13 @@ def check_memory(memory: Memory, stepper: type, tokens: Array, *, step: float | 
     time = float(_number(memory, "time", least=0.0))
     if "sums" in memory:
         _number(memory, "sums", above=0.0, most=1.0)
-    if stepper in (NoisySteps, LayeredSteps) and step is not None:
-        _check_noisy(memory, tokens, time / step)
+    if stepper is LayeredSteps and step is not None:
+        check_layers(memory, time / step)
+    elif stepper is NoisySteps and step is not None:
+        check_layers(memory, time / step)
+        if _array(memory, "grid", tokens.shape, "f").size:
+            check_tokens(memory["grid"], "memory: grid")
+        _number(memory, "key", kinds="iu", least=0)
     elif stepper is AdaptiveSteps:
         check_next_step(memory)
         _check_clock(_number(memory, "clock"), _number(memory, "low"), time, ROUNDINGS * np.spacing(time))
@@ -58,16 +63,19 @@ def check_next_step(memory: Memory) -> None:
         _number(memory, "next_step", above=0.0)
 
 
-def _check_noisy(memory: Memory, tokens: Array, steps: float) -> None:
+def check_layers(memory: Memory, steps: float) -> None:
+    """Refuse a number of steps of one size, or a state of their generator, that is none after so many ``steps``.
+
+    >>> check_layers({"number": np.array(3)}, 1.5)
+    Traceback (most recent call last):
+    ValueError: memory: number is 3 after 1.5 steps
+    """
     inside = steps - int(_number(memory, "number", kinds="iu", least=0))
     if not -GRID <= inside <= 1 + GRID:
         raise ValueError(f"memory: number is {memory['number']} after {steps:g} steps")
-    if _array(memory, "grid", tokens.shape, "f").size:
-        check_tokens(memory["grid"], "memory: grid")
     words = _array(memory, "rng", (6,), "u").tolist()
     if not words[2] % 2 or words[4] > 1 or words[5] >= 2**32:
         raise ValueError("memory: rng is no state of a generator")
-    _number(memory, "key", kinds="iu", least=0)
 
 
 def _check_clusters(memory: Memory, tokens: Array, time: float) -> None:

@@ -15,7 +15,7 @@ from gegenflow.numerics.flows.heads import exponentials
 from gegenflow.numerics.integrators.adaptive import AdaptiveSteps
 from gegenflow.numerics.integrators.driver import Integration, Memory, Origin, Status, Stepper
 from gegenflow.numerics.integrators.few_tokens import FewSteps
-from gegenflow.numerics.integrators.layers import LayeredSteps, layer_push
+from gegenflow.numerics.integrators.layers import LayeredSteps, layer_push, token_layer
 from gegenflow.numerics.integrators.merging import MergingSteps
 from gegenflow.numerics.integrators.normalization import stream_steps, stream_velocity, unit_rows
 from gegenflow.numerics.integrators.stochastic import NoisySteps
@@ -94,12 +94,12 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
         return Way(FewSteps(rows, start.weights, flow, **steps), _as_they_are, basis)
     sums = _sums(rows, start, flow, settings, t_end) if _has_drift(flow) else None
     if flow.random_layers is not None and settings.step is not None:
-        push, stream = layer_push(flow, start.weights, dim), _streams(settings.rng)["rng"]
-        layered = LayeredSteps(sums, rows, push=push, step=settings.step, rng=stream, origin=origin)
+        layer = token_layer(sums, layer_push(flow, start.weights, dim), settings.step)
+        layered = LayeredSteps(rows, layer, step=settings.step, rng=streams(settings.rng)["rng"], origin=origin)
         return Way(layered, _as_they_are, None, sums)
     assert sums is not None
     if settings.step is not None:
-        noisy = NoisySteps(sums, rows, noise=flow.noise, step=settings.step, origin=origin, **_streams(settings.rng))
+        noisy = NoisySteps(sums, rows, noise=flow.noise, step=settings.step, origin=origin, **streams(settings.rng))
         return Way(noisy, _as_they_are, None, sums)
     if streaming:
         velocity = stream_velocity(start.weights, flow)
@@ -142,8 +142,8 @@ def unmoved(start: Start, settings: Settings, flow: Flow) -> Way:
     """
     memory = start.memory
     if memory is None and settings.step is not None:
-        streams = _streams(settings.rng)
-        memory = NoisySteps(_no_field, start.tokens, noise=flow.noise, step=settings.step, **streams).memory(0.0)
+        drawn = streams(settings.rng)
+        memory = NoisySteps(_no_field, start.tokens, noise=flow.noise, step=settings.step, **drawn).memory(0.0)
     return Way(_Standstill(start, memory or {}), lambda rows: (rows, start.radii), exact=settings.method)
 
 
@@ -205,7 +205,11 @@ def _no_field(state: Array, out: Array) -> None:
     raise KeyboardInterrupt
 
 
-def _streams(rng: int | np.random.Generator | None) -> dict[str, Any]:
-    # Brownian motions of their own, independent of a start drawn with the same number, and a key for bridges
+def streams(rng: int | np.random.Generator | None) -> dict[str, Any]:
+    """What a run draws from, independent of a start drawn with the same number: a generator, and a key for bridges.
+
+    >>> bool(streams(0)["rng"].random() == streams(0)["rng"].random() != np.random.default_rng(0).random())
+    True
+    """
     seeds = np.random.default_rng(rng).bit_generator.seed_seq.spawn(2)  # type: ignore[attr-defined]
     return {"rng": np.random.Generator(np.random.PCG64(seeds[0])), "key": int(seeds[1].generate_state(1, np.uint64)[0])}
