@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from gegenflow.numerics.densities.density import check_coefficients, sum_of_motions, summary
+from gegenflow.numerics.densities.density import check_coefficients, summary
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
 from gegenflow.numerics.flows.flow import Flow
+from gegenflow.numerics.flows.heads import isotropic
 from gegenflow.numerics.tokens.arguments import check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.values import Value, sealed
@@ -108,15 +109,46 @@ class CircleDensity(Value):
         potential[1:known] = modes.force[1:known] / (2 * np.arange(1, known))
         return value, potential
 
+    def velocity(self, flow: Flow, points: int) -> Callable[[Array], Array]:
+        r"""The velocity of attention at equispaced angles from 0 on, so many, as a function of coefficients.
+
+        .. math:: v(\theta) = \int h(\cos(\varphi - \theta)) \sin(\varphi - \theta) f(\varphi)\,d\sigma(\varphi)
+
+        for USA, divided by :math:`\int h(\cos(\varphi-\theta)) f\,d\sigma` for SA, of all heads.  The function raises
+        FloatingPointError where the divisor is not positive.
+
+        >>> density = CircleDensity(np.array([0.0, 0.5]))  # 1 + sin / sqrt 2: v = cos / sqrt 8
+        >>> density.velocity(Flow(beta=0), 4)(density.coefficients).round(12) + 0.0
+        array([ 0.35355339,  0.        , -0.35355339,  0.        ])
+
+        Source: arXiv 2410.23228.
+        """
+        if flow.heads:
+            parts = [(gain, self.velocity(one, points)) for gain, one in isotropic(flow, "solve_density")]
+            return lambda coefficients: sum((gain * one(coefficients) for gain, one in parts), np.zeros(points))
+        value, potential = self.multipliers(flow)
+        force = 1j * flow.unit * np.arange(self.max_degree + 1) * potential
+
+        def speed(coefficients: Array) -> Array:
+            spectrum = _spectrum(coefficients)
+            found: Array = irfft(force * spectrum, points, norm="forward")
+            if flow.model == "sa":
+                normalizer = irfft(value * spectrum, points, norm="forward")
+                if normalizer.min() <= 0:
+                    raise FloatingPointError("the normaliser is not positive")
+                found /= normalizer
+            return found
+
+        return speed
+
     def motion(self, flow: Flow) -> Callable[[Array], Array]:
         r"""The time derivative of coefficients, shape=[2 K], under attention without noise, as a function of them.
 
-        .. math:: \dot f = -\partial_\theta (f v), \qquad
-                  v(\theta) = \int h(\cos(\varphi - \theta)) \sin(\varphi - \theta) f(\varphi)\,d\sigma(\varphi)
+        .. math:: \dot f = -\partial_\theta (f v)
 
-        for USA, v divided by :math:`\int h(\cos(\varphi-\theta)) f\,d\sigma` for SA; f v is formed at so many angles
-        that no product is aliased (SA: that the quotient hardly is).  Degrees that the period of the density excludes
-        stay zero.  The function raises FloatingPointError where the divisor is not positive.
+        with the :meth:`velocity` v; f v is formed at so many angles that no product is aliased (SA: that the quotient
+        hardly is).  Degrees that the period of the density excludes stay zero.  The function raises FloatingPointError
+        where the divisor of SA is not positive.
 
         The first degree of Kuramoto's model (``beta`` = 0) grows at the rate 1/2:
 
@@ -126,28 +158,31 @@ class CircleDensity(Value):
 
         Source: arXiv 2410.23228.
         """
-        if flow.heads:
-            return sum_of_motions(self, flow)
         top, degree = self.max_degree, np.arange(self.max_degree + 1)
-        value, potential = self.multipliers(flow)
-        force = 1j * degree * potential
-        scale = flow.unit
-        slope = -1j * scale * degree * (degree % max(self.period, 1) == 0)
+        slope = -1j * degree * (degree % max(self.period, 1) == 0)
         points = next_fast_len((3 if flow.model == "usa" else 4) * top + 1, real=True)
+        velocity = self.velocity(flow, points)
 
         def rate(coefficients: Array) -> Array:
-            spectrum = _spectrum(coefficients)
-            flux = irfft(spectrum, points, norm="forward") * irfft(force * spectrum, points, norm="forward")
-            if flow.model == "sa":
-                normalizer = irfft(value * spectrum, points, norm="forward")
-                if normalizer.min() <= 0:
-                    raise FloatingPointError("the normaliser is not positive")
-                flux /= normalizer
-            change = (slope * rfft(flux, norm="forward")[: top + 1])[1:]
-            result: Array = np.sqrt(2) * np.column_stack([change.real, -change.imag]).ravel()
-            return result
+            flux = irfft(_spectrum(coefficients), points, norm="forward") * velocity(coefficients)
+            return _of_spectrum(slope * rfft(flux, norm="forward")[: top + 1])
 
         return rate
+
+
+def circle_of_moments(moments: NDArray[np.complex128]) -> CircleDensity:
+    r"""The density with the moments :math:`\int f e^{-ik\theta} d\sigma` of degrees 0..K, the first of which is one.
+
+    >>> density = CircleDensity(np.array([0.1, 0.2]))
+    >>> circle_of_moments(density.spectrum()) == density
+    True
+    """
+    return CircleDensity(_of_spectrum(moments))
+
+
+def _of_spectrum(spectrum: NDArray[np.complex128]) -> Array:
+    coefficients: Array = np.sqrt(2) * np.column_stack([spectrum.real, -spectrum.imag])[1:].ravel()
+    return coefficients
 
 
 def _spectrum(coefficients: Array) -> NDArray[np.complex128]:

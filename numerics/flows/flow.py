@@ -57,8 +57,7 @@ class Flow(Value):
 
     ``heads``, several :class:`Head` in place of one weight and its matrices, add their outputs, each in SA divided by a
     normaliser of its own. ``causal``, a :class:`Causal` mask, lets tokens, in the order in which they come, average
-    over those before them alone; ``random_layers``, a :class:`RandomLayers`, describe a system that no solver takes so
-    far.
+    over those before them alone; ``random_layers``, a :class:`RandomLayers`, push them at random, all by one field.
 
     >>> Flow(beta=5, noise=0.1), Flow(beta=5) == Flow(beta=5.0), Flow(beta=5).attention
     (Flow(beta=5.0, noise=0.1), True, 5.0)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.densities.spectral import ModeSteps
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.integrators.driver import Origin
 from gegenflow.numerics.integrators.interrupts import Interrupted
 from gegenflow.numerics.observables.texts import names_of, observables_again, observables_text
 from gegenflow.numerics.runs.flows import check_recorded
 from gegenflow.numerics.runs.following import follow
-from gegenflow.numerics.runs.meanfield import follow_density
+from gegenflow.numerics.runs.meanfield import check_layers, density_steps, follow_density
 from gegenflow.numerics.runs.motion import Start
 from gegenflow.numerics.runs.run import Arrays, DensityRun, Run
 from gegenflow.numerics.runs.settings import Crossings, Look, check_look, settings_again
@@ -98,10 +97,12 @@ def _tokens(run: Run, flow: Flow, look: Look, t_end: float, times: Array) -> Run
 
 def _density(run: DensityRun, flow: Flow, look: Look, t_end: float, times: Array) -> DensityRun:
     facts: dict[str, Any] = dict(run.parameters)
-    options = {name: facts[name] for name in ("rtol", "atol", "max_degree")}
-    steps = ModeSteps(
-        run.density, flow, longest=t_end, origin=Origin(run.reached, memory=run.memory or None), **options
-    )
+    if flow.random_layers is not None:
+        if "number" not in run.memory:
+            raise Refused("run", None, "it was saved without what it takes to go on")
+        check_layers(run.density, flow, facts["step"], t_end)
+    origin = Origin(run.reached, memory=run.memory or None)
+    steps = density_steps(run.density, flow, t_end, facts | {"rng": None}, origin)
     return follow_density(steps, flow, look, t_end=t_end, times=times, facts=facts | {"t_end": t_end})
 
 

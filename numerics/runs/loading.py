@@ -19,10 +19,12 @@ from gegenflow.numerics.flows.parts import RandomLayers
 from gegenflow.numerics.flows.weights import check_fit
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.integrators.few_tokens import clock_unit
+from gegenflow.numerics.integrators.memories import check_layers as check_memory_of_layers
 from gegenflow.numerics.integrators.memories import check_memory, check_next_step
 from gegenflow.numerics.observables.texts import observables_of
 from gegenflow.numerics.runs.archives import FORMAT, Facts, read_archive
 from gegenflow.numerics.runs.flows import COMPOSED, check_recorded, read_flow
+from gegenflow.numerics.runs.meanfield import check_layers
 from gegenflow.numerics.runs.motion import stepper_of
 from gegenflow.numerics.runs.run import DENSITY_ARRAYS, FLOW, GROUPS, RUN_ARRAYS, DensityRun, Run
 from gegenflow.numerics.runs.settings import check_track, settings_again
@@ -170,7 +172,11 @@ def _density_run(facts: Facts, arrays: Arrays) -> DensityRun:
         check_recorded(run.flow, run.parameters)
     check_steps(run.parameters.get("rtol"), run.parameters.get("atol"))
     check_whole("max_degree", run.parameters.get("max_degree"), 1)
-    if "next_step" in run.memory:
+    if run.parameters.get("random_layers") is not None and {"step", "number"} & {*run.parameters, *run.memory}:
+        step = check_number("step", run.parameters.get("step"), above=0.0)
+        check_layers(density, run.flow or Flow(random_layers=RandomLayers("linear")), step, reached)
+        check_memory_of_layers(run.memory, reached / step)
+    elif "next_step" in run.memory:
         check_next_step(run.memory)
     if not ((run.t >= 0) & (run.t <= reached)).all():
         raise ValueError("its times are not between 0 and the one that it reached")

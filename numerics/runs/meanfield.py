@@ -4,26 +4,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from secrets import randbits
 from time import perf_counter
 from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.density import Density
+from gegenflow.numerics.densities.layered import density_layer
 from gegenflow.numerics.densities.spectral import ModeSteps, negative_mass
 from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.flows.weights import kernel_name
-from gegenflow.numerics.integrators.driver import Integration, Origin
+from gegenflow.numerics.integrators.driver import AT_ZERO, Integration, Origin, Stepper
 from gegenflow.numerics.integrators.events import Crossing
 from gegenflow.numerics.integrators.interrupts import listening
+from gegenflow.numerics.integrators.layers import LayeredSteps, fixed_step
+from gegenflow.numerics.integrators.stochastic import check_pace_of_noise
 from gegenflow.numerics.observables.texts import names_of, observables_of, observables_text
 from gegenflow.numerics.observables.tokens import DensityObservable
+from gegenflow.numerics.runs.flows import COMPOSED
 from gegenflow.numerics.runs.following import events_of
+from gegenflow.numerics.runs.motion import streams
 from gegenflow.numerics.runs.run import DensityRun
 from gegenflow.numerics.runs.settings import Crossings, Look, check_look, recorder
-from gegenflow.numerics.tokens.arguments import check_steps, check_times, check_whole
+from gegenflow.numerics.tokens.arguments import check_rng, check_steps, check_times, check_whole
 from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -46,6 +53,8 @@ def solve_density(
     atol: float = 1e-14,
     max_degree: int | None = None,
     first_step: float | None = None,
+    step: float | None = None,
+    rng: int | np.random.Generator | None = None,
     save_at: ArrayLike | None = None,
     stop_when: Crossings = (),
     record_when: Crossings = (),
@@ -60,20 +69,33 @@ def solve_density(
               v(x) = P_x \int h(\langle x, y\rangle)\, y\, f(y)\,d\sigma(y) \ \text{(USA)},
               \quad \text{divided by } \int h(\langle x, y\rangle) f(y)\,d\sigma(y) \ \text{(SA)}
 
+    or, with ``random_layers``, through layers that push all of it at random, as they push tokens:
+
+    .. math:: df = -\partial_\theta (f v)\,dt - \partial_\theta(f\,dT) + \tfrac12 K(1)\,\partial_\theta^2 f\,dt, \qquad
+              E\,dT(\theta)\,dT(\varphi) = K(\cos(\theta - \varphi)) \cos(\theta - \varphi)\,dt
+
+    in the limit of many layers.
+
     Main arguments: ``density`` f with respect to the uniform probability measure: one made by :func:`circle_density`,
     :func:`zonal_density` (any dim >= 3) or :func:`sphere_density` (dim 3), or what the first of these takes, a function
     of the angle or values at equispaced angles; ``flow``, a :class:`gegenflow.numerics.Flow` with beta >= 0 or a
-    kernel, noise :math:`\nu` and a model, or these as keywords; ``observe`` observables recorded at each time of
-    ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
+    kernel, noise :math:`\nu`, a model and, on the circle, random layers without values, or these as keywords;
+    ``observe`` observables recorded at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
 
     Accuracy: the series of f is multiplied out without aliasing, mass is exact, and ``rtol`` |f - 1| + ``atol``, in the
     norm of :math:`L^2(\sigma)`, bounds the error of a step, in time and from the degrees that are left out: they are
     added where the highest hold more, and the run ends, with all it has, where they would pass ``max_degree`` (default
     2048 on the circle, 512 for zonal densities, 128 on the sphere), as they must when mass concentrates.  From there
-    :func:`solve_quantiles` goes on, on the circle.  Degrees that a period of f excludes stay zero.  Other arguments:
-    ``first_step`` is the step tried first; ``stop_when``, ``record_when``, ``checkpoint``, ``every`` and ``progress``
-    as for :func:`gegenflow.numerics.simulate`, crossings of what observables give for densities; the state of an event
-    is its coefficients, up to the degree of the last density.  ``run.extend(t_end)`` goes on.
+    :func:`solve_quantiles` goes on, on the circle.  Degrees that a period of f excludes stay zero.  Random layers carry
+    f by the very map by which they carry tokens, its moments being sums over angles, so that mass is exact; ``rtol``
+    and ``atol`` then bound what is left out in a layer, and tokens drawn from f stay at a distance :math:`W_2` of
+    O(n^{-1/2}) from it where :func:`gegenflow.numerics.simulate` has the same ``rng``, a whole number, and ``step``.
+
+    Other arguments: ``first_step`` is the step tried first; ``step`` the size of layers, 1/L, or of the steps that
+    stand for infinitely many, as in :func:`gegenflow.numerics.simulate`, and ``rng`` what their weights are drawn from;
+    ``stop_when``, ``record_when``, ``checkpoint``, ``every`` and ``progress`` as for
+    :func:`gegenflow.numerics.simulate`, crossings of what observables give for densities; the state of an event is its
+    coefficients, up to the degree of the last density.  ``run.extend(t_end)`` goes on.
 
     The third degree grows at the rate 18.596 where beta is 5, see ``gegenflow.theory.growth_rate``:
 
@@ -86,7 +108,7 @@ def solve_density(
     models, 2604.16288 for the noise; the Galerkin form is derived here.
     """
     flow = flow_of(flow, short)
-    check_parts(flow, "solve_density", "noise", "heads", smallest_beta=0.0)
+    check_parts(flow, "solve_density", "noise", "heads", "random_layers", smallest_beta=0.0)
     if hasattr(density, "density"):
         raise Refused("density", None, f"it is a {type(density).__name__}: pass its .density on")
     start = density if isinstance(density, Density) else circle_density(density)
@@ -100,8 +122,17 @@ def solve_density(
         raise Refused("max_degree", most, f"the density has degree {start.max_degree} already")
     for observable in observables:
         observable.of_density(start, flow)  # one that the density does not have is refused here
-    tolerances: dict[str, Any] = {"rtol": float(rtol), "atol": float(atol), "max_degree": most}
-    steps = ModeSteps(start, flow, longest=t_end, origin=Origin(first_step=first_step), **tolerances)
+    options: dict[str, Any] = {"rtol": float(rtol), "atol": float(atol), "max_degree": most}
+    check_rng(rng)
+    if flow.random_layers is not None:
+        if first_step is not None:
+            raise Refused("first_step", first_step, "all layers are of one size, that is step")
+        drawn = randbits(63) if rng is None else rng if isinstance(rng, np.random.Generator) else int(rng)
+        options |= {"step": check_layers(start, flow, step, t_end), "rng": drawn}
+    elif step is not None or rng is not None:
+        name, value = ("rng", None) if step is None else ("step", step)
+        raise Refused(name, value, "it goes with random layers; other densities take steps that follow rtol and atol")
+    steps = density_steps(start, flow, t_end, options, Origin(first_step=first_step))
     look = Look(observables, None, stop_when, record_when, progress, every=every)
     if checkpoint is not None:
         path = checked_path(checkpoint, "checkpoint")
@@ -112,16 +143,47 @@ def solve_density(
         "kernel": None if flow.kernel is None else kernel_name(flow.kernel),
         "noise": flow.noise,
         "model": flow.model,
-        **({"heads": flow.heads} if flow.heads else {}),
+        **{name: part for name in COMPOSED if (part := getattr(flow, name))},
         "t_end": float(t_end),
-        **tolerances,
+        **{name: option if isinstance(option, int | float) else str(option) for name, option in options.items()},
         "observe": observables_text(observables),
     }
     return follow_density(steps, flow, look, t_end=float(t_end), times=times, facts=facts)
 
 
+def check_layers(density: Density, flow: Flow, step: float | None, t_end: float) -> float:
+    """The size of the layers through which a density can be followed; refused if there is none.
+
+    >>> from gegenflow.numerics.flows.parts import RandomLayers
+    >>> check_layers(CircleDensity(np.zeros(0)), Flow(random_layers=RandomLayers("tanh", layers=50)), None, 1.0)
+    0.02
+    """
+    if flow.random_layers is None or flow.random_layers.values:
+        raise Refused("random_layers", None, "a density goes through those with an activation, without values")
+    if not isinstance(density, CircleDensity):
+        raise Refused("random_layers", None, f"they move a CircleDensity alone, this one is a {type(density).__name__}")
+    size = fixed_step(flow, 2, step)
+    check_pace_of_noise(size, t_end, "t_end" if step is None else "step")
+    return size
+
+
+def density_steps(
+    start: Density, flow: Flow, t_end: float, options: Mapping[str, Any], origin: Origin = AT_ZERO
+) -> Stepper[Density]:
+    """The stepper that serves a density; ``options``, already checked, are in the parameters of a run.
+
+    >>> type(density_steps(CircleDensity(np.zeros(0)), Flow(beta=1), 1.0, {"rtol": 1e-9, "atol": 0, "max_degree": 9}))
+    <class 'gegenflow.numerics.densities.spectral.ModeSteps'>
+    """
+    limits: dict[str, Any] = {name: options[name] for name in ("rtol", "atol", "max_degree")}
+    if flow.random_layers is None or not isinstance(start, CircleDensity):
+        return ModeSteps(start, flow, longest=t_end, origin=origin, **limits)
+    layer, stream = density_layer(flow, step=options["step"], **limits), streams(options.get("rng"))["rng"]
+    return LayeredSteps(start, layer, step=options["step"], rng=stream, origin=origin)
+
+
 def follow_density(
-    steps: ModeSteps, flow: Flow, look: Look, *, t_end: float, times: Array, facts: Mapping[str, Any]
+    steps: Stepper[Density], flow: Flow, look: Look, *, t_end: float, times: Array, facts: Mapping[str, Any]
 ) -> DensityRun:
     """Follow a density to ``t_end``; arguments already checked, ``facts`` are the parameters of the run.
 

@@ -91,7 +91,7 @@ class Run(Value):
         title = f"Run: {n} tokens, dim {dim}, {weight}, model {facts.get('model')}, {facts.get('method')} field"
         steps = (
             f"step {facts.get('step')}"
-            if facts.get("noise")
+            if facts.get("step") is not None
             else "order {order}, rtol {rtol}".format(order=facts.get("order"), rtol=facts.get("rtol"))
         )
         rows: dict[str, object] = {
@@ -113,7 +113,7 @@ class Run(Value):
         """
         if "time" in self.memory:
             return float(self.memory["time"])
-        if not self.status or self.parameters.get("noise"):
+        if not self.status or self.parameters.get("step") is not None:
             raise Refused("run", None, "it was saved without what it takes to go on")
         return float(str(self.parameters["t_end"]))
 
@@ -199,10 +199,11 @@ class DensityRun(Value):
 
     def _table(self) -> tuple[str, dict[str, object]]:
         facts, kind = self.parameters, type(self.density).__name__
+        steps = f"step {facts['step']}, " if facts.get("step") is not None else ""
         title = f"DensityRun: {kind}, dim {self.density.dim}, {_weight(facts)}, model {facts.get('model')}"
         rows: dict[str, object] = {
             "status": self.status,
-            "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, rtol {facts.get('rtol')}",
+            "cost": f"{self.evaluations} evaluations, {self.seconds:.3g} s, {steps}rtol {facts.get('rtol')}",
             "resolution": f"degree {self.density.max_degree} at the end, of {facts.get('max_degree')} allowed",
         }
         return title, rows | _in_time(self.t, {"minimum": self.minimum, **self.observables})
@@ -259,6 +260,7 @@ def _arrays(run: Run | DensityRun, names: tuple[str, ...]) -> dict[str, NDArray[
 def _weight(facts: Mapping[str, Parameter]) -> str:
     weight = f"kernel {facts['kernel']}" if facts.get("kernel") else f"beta {facts.get('beta')}"
     weight += ", scaled" if facts.get("scaled") else ""
+    weight += ", random layers" if facts.get("random_layers") is not None else ""
     return weight + (f", noise {number(facts['noise'])}" if facts.get("noise") else "")
 
 

@@ -229,7 +229,7 @@ CALLS = {
 TAKEN = {
     "simulate": {"noise", "layer_norm", "query_key", "value", "causal", "heads", "random_layers"},
     "attention_field": {"query_key", "value", "causal", "heads"},
-    "solve_density": {"noise", "heads"},
+    "solve_density": {"noise", "heads", "random_layers"},
     "uniform_rates": {"noise"},
     "energy_gain": {"query_key", "value"},
 }
