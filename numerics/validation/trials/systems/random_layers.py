@@ -16,7 +16,7 @@ from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.validation.case import other_model, simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival, told
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import Unmeasurable
+from gegenflow.numerics.validation.measurements import Unfinished, Unmeasurable
 
 SOURCE = "derived here; arXiv 2604.26898 for the system"
 SHARES = (1, 2, 4)
@@ -156,6 +156,46 @@ def mean_contraction(
         rivals=rivals,
         scale=(dim - 1) * (own + slope),
     )
+
+
+@law(
+    "many and wide layers",
+    r"E\,r_{L,m}(t) - E\,r_{L,\infty}(t) \sim \frac{1}{m}, \qquad E\,r_{L,\infty}(t) - E\,r(t) \sim \frac{1}{L}",
+    source=SOURCE,
+    rivals=("as 1/sqrt", "as the square"),
+    cost="minutes",
+    dim=(8, 100),
+    overlap=(0, 0.8),
+    runs=(1000, 10_000_000),
+)
+def many_wide_layers(
+    rng: np.random.Generator, *, activation: str = "relu", dim: int = 32, overlap: Any = "0.3", runs: int = 2_000_000
+) -> Iterator[Check]:
+    """The powers with which a mean overlap nears that of more layers, and of wider ones, from five of each on."""
+    fewest = max(5, round(dim * covariance(activation).own / 1.6))
+
+    def overlaps(layers: int, width: int | None) -> tuple[float, float]:
+        flow, time = Flow(random_layers=RandomLayers(activation, width=width, layers=layers)), 2 / fewest
+        found = pair_distances(flow, dim, overlap=float(overlap), times=[time], runs=runs, rng=rng)[:, 0]
+        values = 1 - found**2 / 2
+        return float(values.mean()), float(values.std(ddof=1) / np.sqrt(runs))
+
+    deep = np.array([overlaps(fewest * 2**k, None) for k in range(5)])
+    wide = np.array([overlaps(2 * fewest, width) for width in (1, 2, 4, 8, None)])
+    rivals = Rival("as 1/sqrt", -0.5), Rival("as the square", -2.0)
+    for name, means, bars in (
+        ("L", -np.diff(deep[:, 0]), np.hypot(deep[1:, 1], deep[:-1, 1])),
+        ("m", wide[4, 0] - wide[:4, 0], np.hypot(wide[:4, 1], wide[4, 1])),
+    ):
+        if (means * np.sign(means.sum()) < 3 * bars).any():
+            raise Unfinished("what layers leave is below its noise; take more runs")
+        powers, noise = (
+            np.diff(np.log2(np.abs(means))),
+            np.hypot(bars[1:] / means[1:], bars[:-1] / means[:-1]) / np.log(2),
+        )
+        value, before = 2 * powers[2] - powers[1], 2 * powers[1] - powers[0]
+        bar = float(np.hypot(2.3 * noise[2], value - before))
+        yield Check(f"{activation} dim {dim} power of {name}", -1.0, float(value), bar, rivals=rivals)
 
 
 def _moments(kernel: Any, activation: str) -> tuple[float, float]:

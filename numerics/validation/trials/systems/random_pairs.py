@@ -39,10 +39,10 @@ def ends_under_values(
     """The share of softmax pairs that end opposite, extrapolated in layers; what half the time leaves is in the bar."""
     predicted = float(th.random_layers.antipodal_probability(overlap, dim, beta))
     span = MEETINGS * float(th.random_layers.consensus_time(0, "0.9", dim, beta, digits=5))
-    attention = {"beta": simulation_beta(beta), "model": "sa"}
     shares, moved = [], 0.0
     for share in SHARES:
-        flow = Flow(**attention, random_layers=RandomLayers(layers=LAYERS * share, values=True))
+        layers = RandomLayers(layers=LAYERS * share, values=True)
+        flow = Flow(beta=simulation_beta(beta), model="sa", random_layers=layers)
         ends = pair_distances(flow, dim, overlap=float(overlap), times=[span / 2, span], runs=runs, rng=rng)
         half, whole = (ends > np.sqrt(2)).mean(axis=0)
         shares.append(float(whole))
@@ -105,7 +105,8 @@ def random_form(
 
 def _unbiased(x: Array) -> Array:
     """The activation whose layers are a random quadratic form without bias."""
-    return np.sqrt(2) * x
+    scaled: Array = np.sqrt(2) * x
+    return scaled
 
 
 def _limit(shares: list[float], runs: int) -> tuple[float, float]:
