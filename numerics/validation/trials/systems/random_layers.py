@@ -194,8 +194,8 @@ def many_wide_layers(
             np.hypot(bars[1:] / means[1:], bars[:-1] / means[:-1]) / np.log(2),
         )
         value, before = 2 * powers[2] - powers[1], 2 * powers[1] - powers[0]
-        bar = float(np.hypot(2.3 * noise[2], value - before))
-        yield Check(f"{activation} dim {dim} power of {name}", -1.0, float(value), bar, rivals=rivals)
+        bar = float(np.hypot(2.3 * noise[2], (value - before) / 3))
+        yield Check(f"{activation} dim {dim} power of {name}", -1.0, float(value), bar, rivals=rivals, scale=2.0)
 
 
 def _moments(kernel: Any, activation: str) -> tuple[float, float]:
