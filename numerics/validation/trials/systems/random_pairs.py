@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.integrate import simpson
+from scipy.stats import beta as beta_law
 
 from gegenflow import theory as th
+from gegenflow.numerics.fields.random_fields import covariance
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.parts import RandomLayers
 from gegenflow.numerics.systems.random_layers import pair_distances
@@ -15,6 +18,7 @@ from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.validation.case import simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival, told
 from gegenflow.numerics.validation.law import law
+from gegenflow.numerics.validation.measurements import Unmeasurable
 from gegenflow.numerics.validation.trials.systems.random_layers import SHARES, TURN, one_layer
 
 LAYERS = 50
@@ -58,6 +62,44 @@ def ends_under_values(
     )
     name = f"dim {dim} beta {beta} overlap {overlap}: share that ends opposite"
     yield Check(name, predicted, value, bar, rivals=rivals, scale=1.0)
+
+
+@law(
+    "overlaps of tokens that do not meet",
+    r"p(r) \propto \frac{1}{a(r)}\exp\int^r\frac{2b}{a}dx, \qquad (d-3)K'(1) > (d-1)K(1)",
+    source="derived here; arXiv 2604.26898 for the system",
+    rivals=("as of independent uniform tokens", "as of equal shares of r"),
+    cost="minutes",
+    dim=(32, 200),
+    runs=(1000, 1_000_000),
+)
+def overlaps_that_stay(
+    rng: np.random.Generator, *, activation: str = "tanh", dim: int = 64, runs: int = 10_000
+) -> Iterator[Check]:
+    """The share of pairs with overlaps within a half after a long time, extrapolated in layers."""
+    if not float(th.random_layers.lyapunov_exponent(activation, dim)) > 0:
+        raise Unmeasurable("dim", dim, "two tokens meet there almost surely, and no overlap stays")
+    places, own = np.linspace(-0.5, 0.5, 9), covariance(activation).own
+    density = [float(th.random_layers.stationary_density(activation, dim, str(r), 8)) for r in places.round(3)]
+    predicted = float(simpson(density, x=places))
+    fewest, span = round(4 * dim * own), float(th.random_layers.meeting_time(activation, dim, 0, "0.9", 5))
+    shares, moved = [], 0.0
+    for share in SHARES:
+        flow = Flow(random_layers=RandomLayers(activation, layers=fewest * share))
+        ends = 1 - pair_distances(flow, dim, overlap=0.0, times=[span / 2, span], runs=runs, rng=rng) ** 2 / 2
+        half, whole = (np.abs(ends) < 0.5).mean(axis=0)
+        shares.append(float(whole))
+        moved = float(abs(whole - half))
+    value, bar = _limit(shares, runs)
+    uniform = 2 * beta_law((dim - 1) / 2, (dim - 1) / 2).cdf(0.75) - 1
+    rivals = told(
+        predicted,
+        Rival("as of independent uniform tokens", float(uniform)),
+        Rival("as of equal shares of r", 0.5),
+        apart=0.1,
+    )
+    name = f"{activation} dim {dim} share of overlaps within 1/2"
+    yield Check(name, predicted, value, float(np.hypot(bar, moved)), rivals=rivals, scale=1.0)
 
 
 @law(
