@@ -165,7 +165,7 @@ SMALL = {
         "tokens": 100,
         "runs": 16,
     },
-    "bias of finitely many tokens": {"decay": number(0, 2), "tokens": 90, "runs": 400},
+    "bias of finitely many tokens": {"decay": number(0, 2), "tokens": 90, "runs": 100},
     "lost middle": {"decay": number(0.8, 1.5), "time": number(0.8, 1.2), "tokens": 400, "runs": 8},
     "profile beyond the smallness condition": {"time": number(4.9, 5.2), "tokens": 1000, "runs": 12},
     "fold of the lost middle": {"decay": number(2.5, 3.5), "tokens": 600, "runs": 16},

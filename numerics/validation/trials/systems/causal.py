@@ -185,6 +185,7 @@ def correlations(
     degrees: int,
     runs: int,
     rng: np.random.Generator,
+    grid: int = 8,
 ) -> Array:
     """Samples under the drive w', in its time: USA, beta times as long."""
     b = simulation_beta(beta)

@@ -84,8 +84,8 @@ def beyond_smallness(
     decay: Any = 5,
     codewords: int = 10,
     time: Any = "5.2",
-    tokens: int = 8000,
-    runs: int = 40,
+    tokens: int = 6000,
+    runs: int = 24,
 ) -> Iterator[Check]:
     """Ratios of the profile at the predicted turns and the end, extrapolated from a ninth of the tokens on."""
     setting = {"beta": beta, "decay": decay, "codewords": codewords}
@@ -124,7 +124,7 @@ def fold(
     beta: Any = 1,
     decay: Any = 3,
     codewords: int = 2,
-    tokens: int = 2970,
+    tokens: int = 1980,
     runs: int = 60,
 ) -> Iterator[Check]:
     """When the steepest rise of a smooth log S ends, from three times; extrapolated from a ninth of the tokens on."""
@@ -158,7 +158,8 @@ def _profiles(
     n = np.arange(1, DEGREES + 1)
     kept = np.exp(-((np.pi * n / setting["codewords"]) ** 2) / 2)
     kept = kept[kept > NEGLIGIBLE * kept[0]]
-    samples = correlations(setting["beta"], setting["decay"], time, tokens, sources, len(kept), runs, rng)
+    grid = max(4, len(kept) + 1)
+    samples = correlations(setting["beta"], setting["decay"], time, tokens, sources, len(kept), runs, rng, grid)
     profiles: Array = samples @ kept
     return profiles
 
