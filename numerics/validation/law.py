@@ -37,6 +37,7 @@ ROOMS = (
     "systems.spectral_selection",
     "systems.random_layers",
     "systems.random_pairs",
+    "systems.common_noise",
 )
 """The modules of ``trials`` that hold the laws, in the order in which they are listed."""
 

@@ -184,6 +184,7 @@ SMALL = {
     "contraction in the mean": {"activation": sampled_from(["relu", "cos", "1+tanh", "gelu"]), "dim": integers(3, 20)},
     "many and wide layers": {"dim": integers(24, 40), "runs": 100_000},
     "overlaps of tokens that do not meet": {"dim": integers(48, 64), "runs": 1000},
+    "density under common noise": {"time": number(0.05, 0.3), "tokens": 640, "runs": 8},
     "ends under random values": {"dim": integers(2, 5), "beta": number(0, 2), "overlap": number(0, 0.6), "runs": 2000},
     "random quadratic form": {"dim": integers(2, 8), "bias": number(0, 2), "overlap": number(0, 0.7), "runs": 4000},
     "signs that remain": {"dim": integers(2, 3), "tokens": integers(2, 5), "beta": number(1, 4), "runs": 10},
