@@ -20,7 +20,7 @@ from gegenflow.numerics.flows.flow import Flow, check_parts
 from gegenflow.numerics.flows.parts import RandomLayers
 from gegenflow.numerics.integrators.layers import fixed_step
 from gegenflow.numerics.integrators.stochastic import check_pace_of_noise
-from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_rng, check_times, check_whole
+from gegenflow.numerics.tokens.arguments import check_array, check_dim, check_number, check_rng, check_whole
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -83,10 +83,11 @@ def pair_distances(
         raise Refused("kernel", None, "pair_distances takes beta, or no weight")
     start = check_number("overlap", overlap, least=-1.0, below=1.0)
     count, stream = check_whole("runs", runs, 1), check_rng(rng)
-    given = np.atleast_1d(np.asarray(times, dtype=np.float64))
-    saved = check_times(given, float(given.max(initial=0.0)))
+    saved = check_array("times", times, "(times,)", None)
+    if not len(saved) or (np.diff(saved, prepend=0.0) < 0).any():
+        raise Refused("times", None, "they must be >= 0 and must not decrease")
     size = fixed_step(flow, check_dim(dim), step)
-    check_pace_of_noise(size, float(saved.max(initial=0.0)), "t_end")
+    check_pace_of_noise(size, float(saved[-1]), "times")
     pair = _pair(flow, dim, size)
     layers = np.floor(saved / size + 1e-9).astype(np.int64)
     distances = np.full((count, len(saved)), np.sqrt(2 * (1 - start)))
