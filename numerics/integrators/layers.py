@@ -21,7 +21,14 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.parts import RandomLayers
 from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
 from gegenflow.numerics.integrators.runge_kutta import Velocity
-from gegenflow.numerics.integrators.stochastic import ON_THE_GRID, REMEDY, default_step, generator_words, set_generator
+from gegenflow.numerics.integrators.stochastic import (
+    ON_THE_GRID,
+    REMEDY,
+    default_step,
+    generator_words,
+    on_the_grid,
+    set_generator,
+)
 from gegenflow.numerics.tokens.arguments import check_number
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
@@ -80,10 +87,7 @@ class LayeredSteps(Generic[State]):
 
     @property
     def time(self) -> float:
-        grid = self.last.number * self.size
-        for mark in self.marks:
-            grid = mark if abs(grid - mark) < ON_THE_GRID * self.size else grid
-        return max(grid, self.began)
+        return max(on_the_grid(self.last.number, self.size, self.marks), self.began)
 
     @property
     def counts(self) -> tuple[int, int, int]:

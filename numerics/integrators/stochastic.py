@@ -6,6 +6,7 @@ with :math:`W_i` independent Brownian motions of the sphere and :math:`\nu` = ``
 generator of the noise is :math:`\nu` times the Laplace-Beltrami operator.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf, sqrt
 
@@ -91,10 +92,7 @@ class NoisySteps:
 
     @property
     def time(self) -> float:
-        grid = self.last.number * self.size
-        for mark in self.marks:
-            grid = mark if abs(grid - mark) < ON_THE_GRID * self.size else grid
-        return max(grid, self.began)
+        return max(on_the_grid(self.last.number, self.size, self.marks), self.began)
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -140,6 +138,18 @@ class NoisySteps:
         state = brownian_step(state, self.noise * h / 2, first)
         state = drift_step(self.field, state, h)
         return brownian_step(state, self.noise * h / 2, second)
+
+
+def on_the_grid(number: int, size: float, marks: Iterable[float]) -> float:
+    """The end of step ``number`` of a ``size``, or of the marks the one that it is but for rounding.
+
+    >>> on_the_grid(3, 0.1, [0.3, 1.0]), 3 * 0.1
+    (0.3, 0.30000000000000004)
+    """
+    end = number * size
+    for mark in marks:
+        end = mark if abs(end - mark) < ON_THE_GRID * size else end
+    return end
 
 
 def brownian_step(tokens: Array, duration: float, normal: Array) -> Array:
