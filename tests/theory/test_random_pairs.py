@@ -190,6 +190,21 @@ def test_the_meeting_time_has_the_generator_minus_one(name, dim, r):
     assert 0 < rl.meeting_time(name, dim, "0.899999", "0.9", 8) < 1e-3
 
 
+@pytest.mark.parametrize("dim", [2, 64])
+def test_meeting_times_of_constant_and_linear_activations_are_logarithms(dim):
+    """By Ito's formula log(1 - r) drifts at -(d - 1) where K = 1, and log(1 - r^2) at -2 where K = r."""
+    constant, linear = (float(rl.meeting_time(name, dim, "0.1", "0.9")) for name in ("1", "linear"))
+    assert constant == pytest.approx(np.log(0.9 / 0.1) / (dim - 1), rel=1e-14)
+    assert linear == pytest.approx(np.log(0.99 / 0.19) / 2, rel=1e-14)
+
+
+def test_an_activation_that_is_zero_is_refused():
+    """No token moves, so that none meet: there is no dim up to which they do."""
+    for zero in ("0", "t - t"):
+        with pytest.raises(ValueError, match=r"activation .*must not be zero"):
+            rl.critical_dim(zero)
+
+
 def test_meeting_times_are_those_of_a_walk():
     """1,500 walks of the overlap for cos in dim 3 from 0 to 0.9, time steps of 1/2000."""
     rng, step = np.random.default_rng(8), 1 / 2000

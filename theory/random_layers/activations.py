@@ -44,7 +44,7 @@ def read_activation(activation: ActivationLike) -> Expr:
     >>> read_activation("gelu"), read_activation("x**2 - 1"), read_activation(2 * sp.sin(sp.Symbol("z")))
     (t*(erf(sqrt(2)*t/2) + 1)/2, t**2 - 1, 2*sin(t))
 
-    Raises Refused for any other text (nothing in it is run), two variables, and what is not real and finite.
+    Raises Refused for any other text (nothing in it is run), two variables, zero, and what is not real and finite.
     """
     if isinstance(activation, str):
         name = activation.strip()
@@ -59,5 +59,7 @@ def read_activation(activation: ActivationLike) -> Expr:
         raise refusal("activation", activation, ALLOWED)
     if len(expression.free_symbols) > 1 or expression.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
         raise Refused("activation", activation, f"{ALLOWED}; no other parameters")
+    if expression.is_zero or sp.expand(expression) == 0:
+        raise Refused("activation", activation, "it must not be zero: such layers leave tokens where they are")
     variable = next(iter(expression.free_symbols), t)
     return in_half_powers(expression.xreplace({variable: t}))

@@ -29,7 +29,7 @@ import flint
 from flint import acb, arb, arb_poly
 
 from gegenflow.theory.exact.arguments import Expr
-from gegenflow.theory.exact.enclosures import _evaluate
+from gegenflow.theory.exact.enclosures import _evaluate, enclose
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.random_layers.growth_bounds import growth
 from gegenflow.theory.symbols import t
@@ -55,6 +55,8 @@ def gaussian_mean(function: Expr, bits: int) -> arb:
     """
     if bits > MOST_BITS:
         raise Refused("activation", function, TOO_FINE)
+    if not function.has(t):
+        return enclose(function) if function else arb(0)
     with flint.ctx.workprec(bits + 16):
         bound = growth(function)
         reach = bound.rate + (2 * (bits * arb(2).log() + abs(bound.factor.log()) + bound.rate**2 / 2 + 8)).sqrt()
