@@ -49,7 +49,7 @@ def extended(
     True
     """
     if run.flow is None and flow is None:
-        raise Refused("flow", None, "its kernel is a function, which a file does not hold; pass flow=")
+        raise Refused("flow", None, "its kernel or activation is a function, which a file does not hold; pass flow=")
     if None not in (run.flow, flow) and run.flow != flow:
         raise Refused("flow", repr(flow), f"the run goes on with its own, {run.flow!r}")
     flow = flow or run.flow
