@@ -108,6 +108,15 @@ def test_runs_through_layers_are_made_again_saved_and_extended(name, dim, tmp_pa
     assert np.array_equal(longer.tokens, nm.simulate(tokens, flow, t_end=1.0, rng=1).tokens)
 
 
+def test_tokens_at_one_place_stay_together():
+    """Also where close tokens part, tanh in dim 64: whatever parts them at first grows by e^1.7 in a unit of time."""
+    tokens = nm.uniform(20, 64, rng=0)
+    tokens[1] = tokens[0]
+    end = nm.simulate(tokens, random_layers=nm.RandomLayers("tanh", layers=100), t_end=2.0, rng=0).tokens
+    assert np.abs(end[0] - end[1]).max() < 1e-11
+    assert np.abs(end[0] - end[2]).max() > 0.01
+
+
 def test_a_mask_is_among_the_parameters_of_a_run():
     """Made again from them, tokens see those before them alone, as they did."""
     tokens = nm.uniform(20, 2, rng=0)
