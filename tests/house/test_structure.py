@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -298,10 +299,11 @@ def test_a_seed_of_hypothesis_draws_other_examples(tmp_path):
     """Without one the examples are always the same; a conftest beside the test, as ours."""
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     (tmp_path / "test_seeded.py").write_text(SEEDED)
+    plain = {name: value for name, value in os.environ.items() if name != "HYPOTHESIS_PROFILE"}
 
     def told(*options):
         line = [sys.executable, "-m", "pytest", "-s", "-q", "-p", "no:cacheprovider", *options, "test_seeded.py"]
-        out = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        out = subprocess.run(line, cwd=tmp_path, env=plain, capture_output=True, text=True, check=True).stdout
         return next(part for part in out.splitlines() if "drawn" in part)
 
     first = "--hypothesis-seed=1"
