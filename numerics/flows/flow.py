@@ -171,7 +171,11 @@ class Flow(Value):
         single = self.beta is not None or self.kernel is not None
         if self.random_layers.values and (not single or self.causal is not None or self.value is not None):
             raise Refused("values", True, "random values go with one head, its weight and query_key, without a mask")
-        if not self.attends and (self.causal is not None or self.query_key is not None or self.value is not None):
+        if self.attends:
+            return
+        if self.model != "usa":
+            raise Refused("model", self.model, "without a weight of attention there is nothing to divide")
+        if self.causal is not None or self.query_key is not None or self.value is not None:
             raise Refused("random_layers", None, "a mask and matrices need a weight of attention")
 
     def _scaled(self, scaled: object) -> bool:

@@ -22,6 +22,9 @@ from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.tokens.values import Value
 
+MOST_OF_LAYERS = 10**6
+"""Neurons of a layer, and layers in a unit of time."""
+
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Head(Value):
@@ -97,8 +100,8 @@ class RandomLayers(Value):
 
     with the velocity v of attention, of a flow that has a weight. ``activation`` is s, one of "relu", "leaky_relu"
     (slope 0.01 below zero), "linear", "erf", "gelu", "cos", "sin", "exp", "step", "tanh", "1+tanh", "sigmoid", "silu",
-    or a function of an array, or None for no such network; ``width`` is m and ``layers`` is L, both whole and
-    positive, None, the default, for infinitely many: pushes :math:`\xi` are then a Gaussian field of covariance
+    or a function of an array, or None for no such network; ``width`` is m and ``layers`` is L, both whole, from 1
+    to a million, None, the default, for infinitely many: pushes :math:`\xi` are then a Gaussian field of covariance
     :math:`K(\langle x, y\rangle) I_d`, :math:`K(r) = E\,s(g_1)s(g_2)` at the correlation r, and tokens a diffusion,
 
     .. math:: dx = v\,dt + P_x\,d\xi(x) - \tfrac{d-1}{2} K(1)\,x\,dt
@@ -130,7 +133,7 @@ class RandomLayers(Value):
             activation_function(self.activation)
         for name, count in (("width", self.width), ("layers", self.layers)):
             if count is not None:
-                self.__dict__[name] = check_whole(name, count, 1, why=", or None for the limit")
+                self.__dict__[name] = check_whole(name, count, 1, MOST_OF_LAYERS, why=", or None for the limit")
         self.__dict__["values"] = bool(self.values)
 
     def __repr__(self) -> str:

@@ -162,7 +162,9 @@ def check_settings(
         for name, value in (adaptive | {"estimate_error": estimate_error or None}).items():
             if value is not None:
                 shown = None if value is True else value
-                raise Refused(name, shown, "with noise all steps are of one size, which follows no tolerance")
+                raise Refused(
+                    name, shown, "with noise or random layers all steps are of one size, which follows no tolerance"
+                )
         size = fixed_step(flow, dim, step)
         check_pace_of_noise(size, t_end, "t_end" if step is None else "step")
         return Settings(method, step=size, rng=randbits(63) if rng is None else rng)

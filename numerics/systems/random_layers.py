@@ -24,6 +24,7 @@ from gegenflow.numerics.tokens.arguments import check_array, check_dim, check_nu
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
+MOST_RUNS = 10**8
 SMALLEST = 1e-200
 """Distance at which two tokens are one."""
 SHARES = 32
@@ -61,8 +62,8 @@ def pair_distances(
     ``flow`` has random layers, and beta or no weight; pairs have the ``overlap`` in [-1, 1) at time 0. Of a network of
     finite width the m pairs of inner numbers are drawn, of the limit its Gaussian field. ``times`` >= 0 rise; at a time
     within a layer the pair is that before it. ``step`` is that of the limit in which layers are infinitely many, by
-    default :func:`gegenflow.numerics.integrators.layers.fixed_step`; ``runs`` >= 1. The result depends on ``rng``
-    alone, not on the number of threads.
+    default :func:`gegenflow.numerics.integrators.layers.fixed_step`; ``runs`` from 1 to 1e8. The result depends on
+    ``rng`` alone, not on the number of threads.
 
     For the linear activation, K(r) = r, in dim 2 the overlap starts with the drift :math:`-r(1 - r^2)` and the variance
     :math:`2(1 - r^2)^2`:
@@ -82,7 +83,7 @@ def pair_distances(
     if flow.kernel is not None:
         raise Refused("kernel", None, "pair_distances takes beta, or no weight")
     start = check_number("overlap", overlap, least=-1.0, below=1.0)
-    count, stream = check_whole("runs", runs, 1), check_rng(rng)
+    count, stream = check_whole("runs", runs, 1, MOST_RUNS), check_rng(rng)
     saved = check_array("times", times, "(times,)", None)
     if not len(saved) or (np.diff(saved, prepend=0.0) < 0).any():
         raise Refused("times", None, "they must be >= 0 and must not decrease")

@@ -331,7 +331,7 @@ def test_default_step_of_a_kernel_is_that_of_the_same_exponential(noise, dim, be
         ({"step": np.inf}, "step inf"),
         ({"noise": 0.0}, r"step 0\.01: without noise"),
         ({"first_step": 0.1}, r"first_step 0\.1: with noise"),
-        ({"rtol": 1e-8}, r"rtol 1e-08: with noise all steps are of one size"),
+        ({"rtol": 1e-8}, r"rtol 1e-08: with noise or random layers all steps are of one size"),
         ({"atol": 1e-8}, r"atol 1e-08: with noise"),
         ({"save_at": [2.0]}, "within"),
     ],

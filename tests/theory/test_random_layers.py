@@ -226,3 +226,10 @@ def test_refusals_say_what_is_allowed(call, said):
     """One sentence each."""
     with pytest.raises(th.Refused, match=said):
         call()
+
+
+def test_more_tokens_than_an_overlap_allows_are_refused():
+    """Ten at -1/2: their Gram matrix would have the eigenvalue 1 - 9/2."""
+    with pytest.raises(ValueError, match="overlap -1/2: 10 tokens of one overlap have one of at least -1/9"):
+        rl.energy_rate("tanh", 12, "-1/2", 1, tokens=10)
+    assert float(rl.energy_rate("tanh", 12, "-1/9", 1, tokens=10, model=None)) < 0

@@ -97,6 +97,8 @@ def energy_rate(
 
     def rate(r: Expr, size: Expr, here: Expr, one: Expr) -> Expr:
         pull = attention_pull(r, n, b, model)
+        if (1 + (n - 1) * r).is_negative:
+            raise Refused("overlap", overlap, f"{n} tokens of one overlap have one of at least -1/{n - 1}")
         return (
             (n - 1)
             * sp.exp(b * r)

@@ -97,7 +97,7 @@ def bias_of_few(
     for k, place in enumerate(places):
         bar = float(np.hypot(noise[k], powers[0, k] - powers[1, k]))
         name = f"beta {beta} decay {decay} t = {time} power of N at {place}"
-        yield Check(name, -1.0, float(powers[0, k]), bar, rivals=rivals[: k + 1])
+        yield Check(name, -1.0, float(powers[0, k]), bar, rivals=rivals[: k + 1], scale=2.0)
 
 
 @law(

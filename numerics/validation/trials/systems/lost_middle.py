@@ -124,7 +124,7 @@ def fold(
     beta: Any = 1,
     decay: Any = 3,
     codewords: int = 2,
-    tokens: int = 1980,
+    tokens: int = 2970,
     runs: int = 60,
 ) -> Iterator[Check]:
     """When the steepest rise of a smooth log S ends, from three times; extrapolated from a ninth of the tokens on."""
