@@ -111,7 +111,7 @@ class RandomLayers(Value):
 
     >>> RandomLayers("tanh", width=0)
     Traceback (most recent call last):
-    gegenflow.numerics.tokens.refusals.Refused: width 0: it must be a whole number >= 1, or None for the limit
+    gegenflow.numerics.tokens.refusals.Refused: width 0: it must be a whole number >= 1 and <= 1e+06, or None for the limit
 
     Raises ValueError for an activation that is none, and for a width without one. Source: arXiv 2604.26898 for the
     system, 2601.21942 for the values; the scaling is derived here.
