@@ -241,3 +241,11 @@ def test_refusals_say_what_is_allowed(call, said):
     """One sentence each."""
     with pytest.raises(th.Refused, match=said):
         call()
+
+
+def test_sharp_attention_ends_pairs_as_in_dim_2():
+    """What the probability in dim 5 falls short of arccos(r)/pi halves with four times the beta, up to 2 %."""
+    limit = float(np.arccos(0.3) / np.pi)
+    short = [limit - float(rl.antipodal_probability("0.3", 5, beta, 10)) for beta in (500, 2000, 8000)]
+    assert short[0] / short[1] == pytest.approx(2, rel=0.02)
+    assert short[1] / short[2] == pytest.approx(2, rel=0.02)

@@ -115,6 +115,9 @@ def antipodal_probability(start: Real, dim: Whole, beta: Real, digits: int = 15)
     >>> antipodal_probability("1/2", 2, 7), antipodal_probability(0, 3, 1, 10), antipodal_probability("-0.9", 9, 1)
     ([0.333333333333333 +/- 3.4e-16], [0.2224225631 +/- 3.8e-11], [0 +/- 0])
 
+    As beta grows h vanishes but next to 1, the overlap becomes a logistic diffusion (arXiv 2604.01978), and P tends to
+    that of dim 2 in every dim, from below and like :math:`\beta^{-1/2}`.
+
     ``start`` :math:`r_0` in (-1, 1), ``dim`` d >= 2, ``beta`` in [0, 10,000], numbers (dim 1000 takes
     seconds). Raises Refused for others. Source: arXiv 2601.21942 for the system; the law is derived here.
     """
