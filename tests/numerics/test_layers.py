@@ -16,6 +16,7 @@ from gegenflow.numerics.fields.random_fields import (
 from gegenflow.numerics.flows.activations import ACTIVATIONS
 from gegenflow.numerics.integrators.layers import attention_means
 from gegenflow.numerics.systems import pair_distances
+from gegenflow.numerics.systems.random_layers import _gap, _pair
 
 NAMES = sorted(ACTIVATIONS)
 SMOOTH = sorted({*NAMES} - {"relu", "leaky_relu", "step"})
@@ -208,3 +209,11 @@ def test_what_pairs_do_not_take_is_refused(given, message):
     flow, dim = told.pop("flow"), told.pop("dim")
     with pytest.raises(nm.Refused, match=message):
         pair_distances(flow, dim, **told)
+
+
+@given(name=sampled_from(NAMES), distance=floats(1e-6, 2))
+def test_pairs_take_their_gaps_from_the_table_of_the_field(name, distance):
+    """The cubic through four places against the spline through all: to 1e-9 of the gap, at any distance."""
+    pair = _pair(nm.Flow(random_layers=nm.RandomLayers(name)), 3, 0.01)
+    expected = float(covariance(name).gap(np.array(2 * np.arcsin(min(distance / 2, 1.0)))))
+    assert _gap(pair, distance) == pytest.approx(expected, rel=1e-9)
