@@ -15,7 +15,7 @@ The integrals are sums here, over the activation as a function, and use no formu
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numba import njit, prange
@@ -47,8 +47,8 @@ class Covariance:
     :math:`\pi`, where ``order`` q is 2, or 1 for an activation with a jump: close tokens get close pushes to every
     relative accuracy.
 
-    >>> tanh = covariance("linear")  # K(r) = r
-    >>> bool(np.allclose(tanh.gap(np.array([0.1, 3.0])), 1 - np.cos([0.1, 3.0]), rtol=1e-9)), round(tanh.own, 12)
+    >>> field = covariance("linear")  # K(r) = r
+    >>> bool(np.allclose(field.gap(np.array([0.1, 3.0])), 1 - np.cos([0.1, 3.0]), rtol=1e-9)), round(field.own, 12)
     (True, 1.0)
     """
 
@@ -63,9 +63,12 @@ class Covariance:
 
     def gap(self, angles: Array) -> Array:
         r"""The gaps :math:`K(1) - K(\cos\varphi)` at angles in [0, pi], of any shape."""
-        spline = CubicSpline(np.linspace(0.0, np.pi, PLACES + 1), self.table)
-        gaps: Array = spline(angles) * np.sin(angles / 2) ** self.order
+        gaps: Array = self._spline(angles) * np.sin(angles / 2) ** self.order
         return gaps
+
+    @cached_property
+    def _spline(self) -> CubicSpline:
+        return CubicSpline(np.linspace(0.0, np.pi, PLACES + 1), self.table)
 
     def gram(self, tokens: Array) -> Array:
         """The covariances of one component at unit tokens, shape=[n, n]."""

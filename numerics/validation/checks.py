@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
@@ -176,6 +176,22 @@ def count_check(name: str, chances: Array, counts: Array, rivals: Iterable[tuple
     p_value = float(chi2.sf(found, free)) if free else 1.0
     spread = float(np.sqrt(2 * free)) if free else 1.0
     return Check(name, float(free), found, spread, rivals=tuple(others), p_value=p_value)
+
+
+def extrapolated(sizes: Sequence[float], values: Any, errors: Any) -> tuple[Any, Any]:
+    """Limits of what changes as 1/N, from the two largest of three sizes N; bars with what the third says is left.
+
+    >>> sizes = np.array([400, 200, 100])
+    >>> limit, bar = extrapolated(sizes, 3 + 8 / sizes, [0.0, 0.0, 0.0])
+    >>> round(limit, 12), round(bar, 12)
+    (3.0, 0.0)
+    """
+    first, second, third = sizes
+    best = (first * values[0] - second * values[1]) / (first - second)
+    coarse = (second * values[1] - third * values[2]) / (second - third)
+    left = (best - coarse) * third / (first - third)
+    noise = np.hypot(first * errors[0], second * errors[1]) / (first - second)
+    return best, np.hypot(noise, left)
 
 
 def _classes(expected: Array) -> NDArray[np.int64]:

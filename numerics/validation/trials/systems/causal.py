@@ -14,7 +14,7 @@ from gegenflow.numerics.integrators.events import Crossing
 from gegenflow.numerics.systems.causal import source_correlations, strong_centres
 from gegenflow.numerics.tokens.geometry import Array, circle_points, uniform
 from gegenflow.numerics.validation.case import simulation_beta
-from gegenflow.numerics.validation.checks import Check, Rival, mean_check, told
+from gegenflow.numerics.validation.checks import Check, Rival, extrapolated, mean_check, told
 from gegenflow.numerics.validation.law import law
 from gegenflow.numerics.validation.measurements import Unfinished, follow
 
@@ -192,13 +192,3 @@ def correlations(
     flow = Flow(beta=b, causal=Causal(decay=float(decay), own=False))
     span = [b * each for each in time] if isinstance(time, list) else b * time
     return source_correlations(flow, tokens=tokens, sources=sources, max_degree=degrees, time=span, runs=runs, rng=rng)
-
-
-def extrapolated(sizes: list[int], values: Any, errors: Any) -> tuple[Any, Any]:
-    """Limits of what changes as 1/N, from the two largest of three sizes; bars with what the third says is left."""
-    first, second, third = sizes
-    best = (first * values[0] - second * values[1]) / (first - second)
-    coarse = (second * values[1] - third * values[2]) / (second - third)
-    left = (best - coarse) * third / (first - third)
-    noise = np.hypot(first * errors[0], second * errors[1]) / (first - second)
-    return best, np.hypot(noise, left)

@@ -9,10 +9,10 @@ import numpy as np
 
 from gegenflow import theory as th
 from gegenflow.numerics.tokens.geometry import Array
-from gegenflow.numerics.validation.checks import Check, Rival, told
+from gegenflow.numerics.validation.checks import Check, Rival, extrapolated, told
 from gegenflow.numerics.validation.law import law
 from gegenflow.numerics.validation.measurements import Unfinished
-from gegenflow.numerics.validation.trials.systems.causal import APART, correlations, extrapolated
+from gegenflow.numerics.validation.trials.systems.causal import APART, correlations
 
 DEGREES = 7
 NEGLIGIBLE = 1e-6

@@ -14,7 +14,7 @@ from gegenflow.numerics.flows.parts import RandomLayers
 from gegenflow.numerics.systems.random_layers import pair_distances
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.validation.case import other_model, simulation_beta
-from gegenflow.numerics.validation.checks import Check, Rival, told
+from gegenflow.numerics.validation.checks import Check, Rival, extrapolated, told
 from gegenflow.numerics.validation.law import law
 from gegenflow.numerics.validation.measurements import Unfinished, Unmeasurable
 
@@ -225,6 +225,5 @@ def _extrapolated(
         mean, error = float(grown.mean()), float(grown.std(ddof=1) / np.sqrt(runs))
         rates.append((mean if of is np.log else float(np.log(mean))) / time)
         bars.append((error if of is np.log else error / mean) / time)
-    once, twice = 2 * rates[1] - rates[0], 2 * rates[2] - rates[1]
-    noise = float(np.hypot(2 * bars[2], bars[1]))
-    return twice, float(np.hypot(noise, (twice - once) / 3)), rates[3]
+    limit, bar = extrapolated(SHARES[::-1], rates[2::-1], bars[2::-1])
+    return limit, float(bar), rates[3]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.integrate import simpson
 from scipy.stats import beta as beta_law
 
@@ -16,7 +17,7 @@ from gegenflow.numerics.flows.parts import RandomLayers
 from gegenflow.numerics.systems.random_layers import pair_distances
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.validation.case import simulation_beta
-from gegenflow.numerics.validation.checks import Check, Rival, told
+from gegenflow.numerics.validation.checks import Check, Rival, extrapolated, told
 from gegenflow.numerics.validation.law import law
 from gegenflow.numerics.validation.measurements import Unmeasurable
 from gegenflow.numerics.validation.trials.systems.random_layers import SHARES, TURN, one_layer
@@ -43,16 +44,10 @@ def ends_under_values(
     """The share of softmax pairs that end opposite, extrapolated in layers; what half the time leaves is in the bar."""
     predicted = float(th.random_layers.antipodal_probability(overlap, dim, beta))
     span = MEETINGS * float(th.random_layers.consensus_time(0, "0.9", dim, beta, digits=5))
-    shares, moved = [], 0.0
-    for share in SHARES:
-        layers = RandomLayers(layers=LAYERS * share, values=True)
-        flow = Flow(beta=simulation_beta(beta), model="sa", random_layers=layers)
-        ends = pair_distances(flow, dim, overlap=float(overlap), times=[span / 2, span], runs=runs, rng=rng)
-        half, whole = (ends > np.sqrt(2)).mean(axis=0)
-        shares.append(float(whole))
-        moved = float(abs(whole - half))
-    value, bar = _limit(shares, runs)
-    bar = float(np.hypot(bar, moved))
+    layers = [RandomLayers(layers=LAYERS * share, values=True) for share in SHARES]
+    flows = [Flow(beta=simulation_beta(beta), model="sa", random_layers=part) for part in layers]
+    sizes = {"overlap": float(overlap), "runs": runs, "rng": rng}
+    value, bar = _share_at_last(flows, dim, span, lambda distances: distances > np.sqrt(2), **sizes)
     rivals = told(
         predicted,
         Rival("as in dim 2, by the angle", float(np.arccos(float(overlap)) / np.pi)),
@@ -83,14 +78,9 @@ def overlaps_that_stay(
     density = [float(th.random_layers.stationary_density(activation, dim, str(r), 8)) for r in places.round(3)]
     predicted = float(simpson(density, x=places))
     fewest, span = round(4 * dim * own), float(th.random_layers.meeting_time(activation, dim, 0, "0.9", 5))
-    shares, moved = [], 0.0
-    for share in SHARES:
-        flow = Flow(random_layers=RandomLayers(activation, layers=fewest * share))
-        ends = 1 - pair_distances(flow, dim, overlap=0.0, times=[span / 2, span], runs=runs, rng=rng) ** 2 / 2
-        half, whole = (np.abs(ends) < 0.5).mean(axis=0)
-        shares.append(float(whole))
-        moved = float(abs(whole - half))
-    value, bar = _limit(shares, runs)
+    flows = [Flow(random_layers=RandomLayers(activation, layers=fewest * share)) for share in SHARES]
+    sizes = {"overlap": 0.0, "runs": runs, "rng": rng}
+    value, bar = _share_at_last(flows, dim, span, lambda distances: np.abs(1 - distances**2 / 2) < 0.5, **sizes)
     uniform = 2 * beta_law((dim - 1) / 2, (dim - 1) / 2).cdf(0.75) - 1
     rivals = told(
         predicted,
@@ -99,7 +89,7 @@ def overlaps_that_stay(
         apart=0.1,
     )
     name = f"{activation} dim {dim} share of overlaps within 1/2"
-    yield Check(name, predicted, value, float(np.hypot(bar, moved)), rivals=rivals, scale=1.0)
+    yield Check(name, predicted, value, bar, rivals=rivals, scale=1.0)
 
 
 @law(
@@ -151,8 +141,22 @@ def _unbiased(x: Array) -> Array:
     return scaled
 
 
+def _share_at_last(
+    flows: list[Flow], dim: int, span: float, seen: Callable[[Array], NDArray[np.bool_]], **sizes: Any
+) -> tuple[float, float]:
+    """The share of pairs whose distances are seen after a span, for infinitely many layers, and its bar, with what the
+    second half of the span moved."""
+    shares, moved = [], 0.0
+    for flow in flows:
+        half, whole = seen(pair_distances(flow, dim, times=[span / 2, span], **sizes)).mean(axis=0)
+        shares.append(float(whole))
+        moved = float(abs(whole - half))
+    value, bar = _limit(shares, sizes["runs"])
+    return value, float(np.hypot(bar, moved))
+
+
 def _limit(shares: list[float], runs: int) -> tuple[float, float]:
     """A share for infinitely many layers, from the finest two, and its bar, with what the coarsest says is left."""
-    once, twice = 2 * shares[1] - shares[0], 2 * shares[2] - shares[1]
-    noise = np.sqrt(5 * max(shares[2] * (1 - shares[2]), 1 / runs) / runs)
-    return twice, float(np.hypot(noise, (twice - once) / 3))
+    noise = np.sqrt(max(shares[2] * (1 - shares[2]), 1 / runs) / runs)
+    limit, bar = extrapolated(SHARES[::-1], shares[::-1], [noise] * len(SHARES))
+    return limit, float(bar)
