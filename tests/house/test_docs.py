@@ -3,33 +3,17 @@
 import doctest
 import importlib
 import inspect
-import pkgutil
 import re
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support import rooms
+from support.names import MODULES, NAMES, PACKAGES
 
-from gegenflow import numerics, theory
 from gegenflow.numerics.validation.law import ROOMS as LAW_ROOMS
 
 README = Path(__file__).parents[2] / "README.md"
-SIDES = (theory, numerics)
-FOUND = [found for side in SIDES for found in pkgutil.walk_packages(side.__path__, f"{side.__name__}.")]
-PACKAGES = [side.__name__ for side in SIDES] + [found.name for found in FOUND if found.ispkg]
-MODULES = [found.name for found in FOUND if not found.ispkg]
-ROOMS = [
-    importlib.import_module(name)
-    for name in PACKAGES
-    if not name.endswith((".command", ".compiled", ".trials", ".trials.systems"))
-]
-NAMES = {
-    f"{room.__name__.removeprefix('gegenflow.')}.{name}": getattr(room, name)
-    for room in ROOMS
-    for name in room.__all__
-    if not inspect.ismodule(getattr(room, name))
-}
 
 WITHOUT_EXAMPLES = {
     "gegenflow.numerics.runs.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",

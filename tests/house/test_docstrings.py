@@ -1,0 +1,179 @@
+r"""Every parameter of every public callable is told in its docstring: meaning, shape, unit, allowed values, default.
+
+One form, which Sphinx renders without an extension and which reads as well in a terminal: after the first sentences and
+the formula, before the examples, one line a parameter,
+
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param start: tokens on the sphere, shape (n, dim)
+    :param digits: significant digits to certify, >= 1 (default 15)
+
+A callable of at most three parameters may name them in its sentences instead, in double backticks. The fields of a
+dataclass are the parameters of its class. Neighbours stand in the last line, by a name that is public once:
+
+    See also :func:`.critical_beta_bounds`, :class:`.Phase`, :meth:`.Kernel.at`.
+"""
+
+import inspect
+import re
+from collections import Counter
+
+import pytest
+from support.names import NAMES
+
+FEW = 3
+"""Parameters that sentences may name without a list."""
+LONGEST = 70
+"""Characters of one parameter, with its annotation and default, in a signature; beyond, an alias is due."""
+NOT_YET = {
+    *("theory.exact", "theory.sphere", "theory.kernels", "theory.growth", "theory.phases", "theory.finite_tokens"),
+    *("theory.expansions", "theory.noise", "theory.clusters", "theory.synchronization", "theory.low_temperature"),
+    *("theory.causal", "theory.multihead", "theory.spectral_selection", "theory.random_layers"),
+    *("numerics.tokens", "numerics.flows", "numerics.fields", "numerics.integrators", "numerics.densities"),
+    *("numerics.observables", "numerics.systems", "numerics.runs", "numerics.validation"),
+}
+"""Rooms whose docstrings are still to be written in this form."""
+STANDARD = {
+    "digits": ("significant digits to certify, >= 1",),
+    "model": ('"usa" (unnormalised) or "sa" (softmax)',),
+    "kernel": ("attention weight h(t)",),
+    "beta": ("inverse temperature",),
+    "dim": ("d of the sphere S^{d-1}",),
+    "degree": ("degree of ",),
+    "noise": ("noise 1/kappa",),
+}
+"""How a line begins that tells a parameter which returns again and again."""
+NUMERIC = re.compile(r"^(int|float|Real|Whole|Expr)( \| None)?$")
+RANGE = re.compile(r"[<>]|\bany\b|\breal\b|\bbetween\b|\bshare\b|\[0, 1\]|\bone of\b")
+DEFAULT = re.compile(r"\bNone\b|\bdefault\b|\bwithout\b")
+LISTED = re.compile(r"^ *:param \**(\w+): *(.*(?:\n {4,}\S.*)*)", re.MULTILINE)
+SEE = re.compile(r":(?:func|class|meth|attr|data):`\.([\w.]+)`")
+
+
+def home(thing):
+    """The room that holds a thing, as theory.phases."""
+    return ".".join(thing.__module__.split(".")[1:3])
+
+
+def methods(kind):
+    """Public methods of a class that this package defines, and its call, by name, unbound."""
+    for owner in reversed(kind.__mro__):
+        if not owner.__module__.startswith("gegenflow"):
+            continue
+        for name, member in vars(owner).items():
+            inner = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+            if inspect.isfunction(inner) and (name == "__call__" or not name.startswith("_")):
+                yield name, inner
+
+
+def callables():
+    """Each public function, class and method once, under the name of its room."""
+    found, seen = {}, set()
+    for name, thing in NAMES.items():
+        own = getattr(thing, "__module__", None) or ""
+        if not callable(thing) or not own.startswith("gegenflow") or id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        short = f"{home(thing)}.{name.rpartition('.')[2]}"
+        found[short] = thing
+        if inspect.isclass(thing):
+            found |= {f"{short}.{method}": inner for method, inner in methods(thing)}
+    return found
+
+
+CALLABLES = callables()
+DONE = {name: thing for name, thing in CALLABLES.items() if ".".join(name.split(".")[:2]) not in NOT_YET}
+ENDS = Counter(
+    ".".join(parts[start:])
+    for parts in (name.split(".") for name in CALLABLES)
+    for start in range(len(parts))
+)  # fmt: skip
+
+
+def parameters(thing):
+    """Those that a caller gives; none where Python knows no signature."""
+    try:
+        given = inspect.signature(thing).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    first = not inspect.isclass(thing)
+    return [p for place, p in enumerate(given) if not (first and place == 0 and p.name in ("self", "cls"))]
+
+
+def written(annotation):
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def listed(text):
+    """The list of parameters, name to what is said, each in one line."""
+    return {name: " ".join(words.split()) for name, words in LISTED.findall(text)}
+
+
+def faults(thing, text):
+    """What a docstring leaves out."""
+    told, given = listed(text), parameters(thing)
+    in_words = set(re.findall(r"``\**(\w+)(?:=[^`]*|\([^`]*\))?``", text)) if len(given) <= FEW else set()
+    for parameter in given:
+        name, words = parameter.name, told.get(parameter.name, "")
+        if name not in told and name not in in_words:
+            yield f"{name} is not told"
+            continue
+        if parameter.default is None and not DEFAULT.search(words or text):
+            yield f"{name} is None by default, and that is not told"
+        ranged = NUMERIC.match(written(parameter.annotation)) and not inspect.isclass(thing)
+        if name in told and ranged and not RANGE.search(words):
+            yield f"{name} has no range"
+        if name in told and name in STANDARD and not words.startswith(STANDARD[name]):
+            yield f"{name} is told in other words than elsewhere: {STANDARD[name][0]} ..."
+    yield from (f"{name} is no parameter" for name in told.keys() - {p.name for p in given})
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_every_parameter_is_told(name):
+    """In the list, or by name in the sentences of a short call: with the meaning of None, a range, the usual words."""
+    text = inspect.getdoc(DONE[name]) or ""
+    assert text
+    assert not list(faults(DONE[name], text))
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_neighbours_that_are_named_exist_once(name):
+    """Each name with a dot before it is the end of one public name, so that the site can link it."""
+    for target in SEE.findall(inspect.getdoc(CALLABLES[name]) or ""):
+        assert ENDS[target] == 1, target
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_signatures_are_short(name):
+    """No parameter and no result is written out as a union that fills a line."""
+    try:
+        signature = inspect.signature(DONE[name])
+    except (TypeError, ValueError):
+        return
+    assert [str(p) for p in signature.parameters.values() if len(str(p)) > LONGEST] == []
+    assert len(written(signature.return_annotation)) <= LONGEST
+
+
+def test_rooms_still_to_be_written_exist():
+    """And hold something that is left out, so none stays on the list for nothing."""
+    assert {home(thing) for thing in CALLABLES.values()} >= NOT_YET
+    for room in NOT_YET:
+        inside = [thing for name, thing in CALLABLES.items() if name.startswith(f"{room}.")]
+        assert any(list(faults(thing, inspect.getdoc(thing) or "")) for thing in inside), room
+
+
+def test_a_docstring_that_says_nothing_is_seen():
+    """Each fault by a function that has it."""
+
+    def call(beta: float, degree: int, *, digits: int | None = None, width: float = 1.0) -> None:
+        pass
+
+    told = ":param beta: inverse temperature, >= 0\n:param degree: degree of the harmonic, >= 1\n"
+    digits = ":param digits: significant digits to certify, >= 1; None (default): the formula\n"
+    assert not list(faults(call, told + digits + ":param width: in radians,\n    > 0\n"))
+    assert list(faults(call, told + digits + "and ``width``")) == ["width is not told"]
+    assert list(faults(call, told + digits + ":param width: in radians")) == ["width has no range"]
+    assert list(faults(call, told + ":param digits: significant digits to certify, >= 1\n:param width: > 0")) == [
+        "digits is None by default, and that is not told"
+    ]
+    odd = told.replace("inverse temperature", "a number") + digits + ":param width: > 0\n:param height: > 0"
+    assert [fault.split()[0] for fault in faults(call, odd)] == ["beta", "height"]
