@@ -122,7 +122,7 @@ def test_links_in_the_readme_need_no_base():
 
 def test_the_module_table_is_the_tree():
     """As ``python tests/support/rooms.py`` writes it."""
-    assert README.read_text() == rooms.written()
+    assert rooms.PAGE.read_text() == rooms.written()
 
 
 def test_the_readme_gives_two_commands_from_nothing():

@@ -1,10 +1,10 @@
-"""The module table of the README, made from the tree: ``python tests/support/rooms.py`` writes it."""
+"""The tables of modules of the site, made from the tree: ``python tests/support/rooms.py`` writes it."""
 
 import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "rooms.md"
 START, END = "<!-- rooms: python tests/support/rooms.py -->\n", "<!-- end of rooms -->\n"
 
 
@@ -27,10 +27,10 @@ def table(side):
 
 
 def written():
-    """The README with its module table as the tree has it."""
-    before, rest = README.read_text().split(START)
+    """The page with its tables as the tree has them."""
+    before, rest = PAGE.read_text().split(START)
     return before + START + "\n" + table("theory") + "\n" + table("numerics") + "\n" + END + rest.split(END)[1]
 
 
 if __name__ == "__main__":
-    README.write_text(written())
+    PAGE.write_text(written())

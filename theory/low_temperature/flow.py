@@ -18,7 +18,7 @@ Time scales:
 2. Diffusion, where :math:`A = \pm I`, here with B = I, V = :math:`\pm I`: time of order :math:`\beta` for SA, of order
    :math:`\beta^{(d+1)/2}e^{-\beta}` for USA, see :func:`diffusion_time`. For V = +I it runs backwards: clusters form.
 3. Pairing of what clusters are left, times of order :math:`e^{c\beta}`:
-:mod:`gegenflow.theory.low_temperature.pairing`, and
+   :mod:`gegenflow.theory.low_temperature.pairing`, and
    :func:`gegenflow.theory.clusters.lifetime` for clusters in balance.
 
 Source: arXiv 2605.10931 and 2509.25040 for the scales and the limits; the expansions and factors are derived here.

@@ -5,8 +5,8 @@ Near r = 1 the gap 1 - r is a geometric Brownian motion to first order: drift :m
 
 .. math:: \lambda = \tfrac12\big[(d-3)\,K'(1) - (d-1)\,K(1)\big],
 
-the Lyapunov exponent of |x - y|. Attention adds -1 (SA) or :math:`-e^\beta` (USA), the rates at which it draws two
-close tokens together. Everything here is derived here; arXiv 2604.26898 is the source of the system.
+the Lyapunov exponent of :math:`|x - y|`. Attention adds -1 (SA) or :math:`-e^\beta` (USA), the rates at which it draws
+two close tokens together. Everything here is derived here; arXiv 2604.26898 is the source of the system.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ ONE_TOKEN = "two eigenvalues are equal, or agree to more digits than asked for: 
 class PureMode:
     r"""An axis on which all tokens rest with any signs, :math:`x_i = s_i u`; see :func:`pure_modes`.
 
-    ``eigenvalue`` :math:`\lambda` and ``direction`` u with :math:`Vu = \lambda u`, |u| = 1, shape=[dim].
+    ``eigenvalue`` :math:`\lambda` and ``direction`` u with :math:`Vu = \lambda u`, :math:`|u| = 1`, shape=[dim].
     Source: arXiv 2604.26085.
     """
 

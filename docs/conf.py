@@ -1,0 +1,47 @@
+"""The site: ``python -m sphinx -W docs build/docs``. It needs no network, neither to build nor to read."""
+
+import sys
+from pathlib import Path
+
+import gegenflow
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import pages  # noqa: E402
+import references  # noqa: E402
+
+project = "gegenflow"
+author = copyright = "The gegenflow authors"
+version = release = gegenflow.__version__.split("+")[0]
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx-mathjax-offline",
+]
+exclude_patterns = ["build"]
+
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "furo"
+html_title = f"gegenflow {version}"
+html_copy_source = False
+html_show_copyright = False
+
+
+def setup(app):
+    """Pages made from the sources, signatures as they are written there, and links to where a name is described."""
+    app.connect("builder-inited", lambda app: pages.write(HERE))
+    app.connect("autodoc-process-signature", references.signature)
+    app.connect("missing-reference", references.elsewhere)
