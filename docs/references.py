@@ -55,14 +55,9 @@ def elsewhere(app, env, node, contents):
         return None
     target = node["reftarget"].removeprefix("gegenflow.")
     name = target.rpartition(".")[2]
-    side = (node["reftarget"] if target != node["reftarget"] else node.get("py:module") or "").split(".")[1:2]
-    found = {
-        f"{home}.{name}"
-        for (of, known), home in homes().items()
-        if known == name and of.__name__.split(".")[1:] == side
-    }
-    for full in found:
-        place = env.get_domain("py").objects.get(full)
-        if place:
-            return make_refnode(app.builder, node["refdoc"], place.docname, place.node_id, contents, full)
+    here = node["reftarget"] if target != node["reftarget"] else node.get("py:module") or ""
+    for (side, known), home in homes().items():
+        place = env.get_domain("py").objects.get(f"{home}.{name}")
+        if known == name and here.startswith(side.__name__) and place:
+            return make_refnode(app.builder, node["refdoc"], place.docname, place.node_id, contents, f"{home}.{name}")
     return None

@@ -82,14 +82,15 @@ def solve_density(
     kernel, noise :math:`\nu`, a model and, on the circle, random layers without values, or these as keywords;
     ``observe`` observables recorded at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
 
-    Accuracy: the series of f is multiplied out without aliasing, mass is exact, and ``rtol`` :math:`|f - 1|` + ``atol``, in
-    the norm of :math:`L^2(\sigma)`, bounds the error of a step, in time and from the degrees that are left out: they are
-    added where the highest hold more, and the run ends, with all it has, where they would pass ``max_degree`` (default
-    2048 on the circle, 512 for zonal densities, 128 on the sphere), as they must when mass concentrates.  From there
-    :func:`solve_quantiles` goes on, on the circle.  Degrees that a period of f excludes stay zero.  Random layers carry
-    f by the very map by which they carry tokens, its moments being sums over angles, so that mass is exact; ``rtol``
-    and ``atol`` then bound what is left out in a layer, and tokens drawn from f stay at a distance :math:`W_2` of
-    O(n^{-1/2}) from it where :func:`gegenflow.numerics.simulate` has the same ``rng``, a whole number, and ``step``.
+    Accuracy: the series of f is multiplied out without aliasing, mass is exact, and ``rtol`` :math:`|f - 1|` +
+    ``atol``, in the norm of :math:`L^2(\sigma)`, bounds the error of a step, in time and from the degrees that are left
+    out: they are added where the highest hold more, and the run ends, with all it has, where they would pass
+    ``max_degree`` (default 2048 on the circle, 512 for zonal densities, 128 on the sphere), as they must when mass
+    concentrates. From there :func:`solve_quantiles` goes on, on the circle. Degrees that a period of f excludes stay
+    zero. Random layers carry f by the very map by which they carry tokens, its moments being sums over angles, so that
+    mass is exact; ``rtol`` and ``atol`` then bound what is left out in a layer, and tokens drawn from f stay at a
+    distance :math:`W_2` of O(n^{-1/2}) from it where :func:`gegenflow.numerics.simulate` has the same ``rng``, a whole
+    number, and ``step``.
 
     Other arguments: ``first_step`` is the step tried first; ``step`` the size of layers, 1/L, or of the steps that
     stand for infinitely many, as in :func:`gegenflow.numerics.simulate`, and ``rng`` what their weights are drawn from;
