@@ -4,8 +4,8 @@ from .lagrangian import solve_quantiles as solve_quantiles
 from .loading import load as load
 from .meanfield import solve_density as solve_density
 from .particles import simulate as simulate
-from .plots import plot_density as plot_density
-from .plots import plot_power as plot_power
-from .plots import plot_trajectories as plot_trajectories
+from .pictures.densities import plot_density as plot_density
+from .pictures.paths import plot_trajectories as plot_trajectories
+from .pictures.power import plot_power as plot_power
 from .run import DensityRun as DensityRun
 from .run import Run as Run

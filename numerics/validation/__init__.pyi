@@ -14,6 +14,6 @@ from .measurements import planted_rates as planted_rates
 from .measurements import uniform_rates as uniform_rates
 from .own_tokens import validate_tokens as validate_tokens
 from .parameters import Parameter as Parameter
-from .plots import plot_checks as plot_checks
-from .plots import plot_sweep as plot_sweep
+from .pictures.checks import plot_checks as plot_checks
+from .pictures.checks import plot_sweep as plot_sweep
 from .report import Report as Report

@@ -16,14 +16,19 @@ from gegenflow.numerics.validation.law import ROOMS as LAW_ROOMS
 README = Path(__file__).parents[2] / "README.md"
 
 WITHOUT_EXAMPLES = {
-    "gegenflow.numerics.runs.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
+    **{
+        f"gegenflow.numerics.{name}": "pictures: tests/numerics/test_plots.py looks at what they draw"
+        for name in (
+            *(f"runs.pictures.{kind}" for kind in ("densities", "paths", "power")),
+            *(f"validation.pictures.{kind}" for kind in ("checks",)),
+        )
+    },
     "gegenflow.numerics.validation.command.validate": "the console command: tests/house/test_command.py",
     "gegenflow.numerics.validation.command.laws": "the console command: tests/house/test_command.py",
     **{
         f"gegenflow.numerics.validation.trials.{room}": "laws: tests/agreement/test_laws.py tries each"
         for room in LAW_ROOMS
     },
-    "gegenflow.numerics.validation.plots": "pictures: tests/numerics/test_plots.py looks at what they draw",
     "gegenflow.theory.growth.proofs": "ways to check an equality: tests/theory/test_linearization.py breaks each",
     "gegenflow.theory.symbols": "the symbols alone",
 }

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SIDES = ("theory", "numerics")
 BRIDGE = "validation"
-NO_NAMES = (".command", ".compiled", ".trials", ".trials.systems")
+NO_NAMES = (".command", ".compiled", ".pictures", ".trials", ".trials.systems")
 """The one room of the numerics that may see the theory."""
 STAIRS = {
     "theory": (
@@ -163,6 +163,16 @@ def test_importing_a_side_loads_nothing_else(side):
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/").stdout
     assert f"gegenflow.{side}" in loaded.split()
     assert not breaks(loaded.split(), HEAVY | set(FOREIGN[side]))
+
+
+def test_the_package_itself_holds_a_name_a_command_and_a_style():
+    """Both sides draw in one style: that file knows neither of them, and nothing of it loads before it draws."""
+    files = sorted(path.name for path in (ROOT / "src" / "gegenflow").iterdir() if path.is_file())
+    assert files == ["__init__.py", "__main__.py", "pictures.py", "py.typed"]
+    assert not breaks(imports(ROOT / "src" / "gegenflow" / "pictures.py"), {"gegenflow", *HEAVY} - {"matplotlib"})
+    code = "import sys, gegenflow.pictures; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/").stdout
+    assert not breaks(loaded.split(), HEAVY)
 
 
 @pytest.mark.parametrize("folder", ["/", ROOT])

@@ -1,4 +1,4 @@
-"""Pictures of validations."""
+"""Checks of a validation, and of a law over one of its parameters."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gegenflow.numerics.runs.plots import axes_of
 from gegenflow.numerics.tokens.arguments import check_array
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.checks import BARS, Check
 from gegenflow.numerics.validation.report import Report
+from gegenflow.pictures import axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,102 @@
+"""The one style of all pictures, for both sides: colours with line styles and markers, legends, axes, fonts.
+
+It holds no mathematics, and loads matplotlib when something is drawn. The colour-blind tell apart the colours, those of
+Okabe and Ito; whoever sees no colour at all goes by line styles and markers.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
+"""Blue, vermilion, green, purple, orange, black, sky blue."""
+LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MUTED = "0.55"
+"""The grey of what only accompanies: rivals, the uniform state."""
+MOST_ENTRIES = 10
+TIME, ANGLE, BETA, DEGREE = "time", "angle (rad)", "β", "degree k"
+"""Labels of axes."""
+PLACES = ("upper right", "upper left", "lower left", "lower right", "center right", "center left", "upper center")
+MARKED = 8
+"""About as many markers a curve."""
+
+
+def axes_of(ax: Axes | None) -> Axes:
+    """The axes to draw on: those given, or the current ones.
+
+    Raises ValueError for anything but axes.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise ValueError(f"ax {ax!r}: it must be matplotlib axes, or None for the current ones")
+    return plt.gca() if ax is None else ax
+
+
+def of_degree(degree: int, points: int = 0) -> dict[str, Any]:
+    """How the curve of a degree is drawn: its colour, line style and marker; degree 0, the uniform state, is grey.
+
+    The numbers of colours (7), line styles (5) and markers (8) share no divisor: line style and marker alone do not
+    repeat up to degree 40, nor all three up to 280. Of a curve with so many ``points`` only some are marked.
+
+    >>> of_degree(1), of_degree(10, points=400)["markevery"]
+    ({'color': '#0072B2', 'linestyle': '-', 'marker': 'o'}, (6, 50))
+    >>> len({(style["linestyle"], style["marker"]) for style in map(of_degree, range(1, 41))})
+    40
+    """
+    place = degree - 1
+    color = COLORS[place % len(COLORS)] if degree else MUTED
+    style = {"color": color, "linestyle": LINES[place % len(LINES)], "marker": MARKERS[place % len(MARKERS)]}
+    if points:
+        step = max(1, points // MARKED)
+        style |= {"markevery": (place % MARKED * step // MARKED, step), "markersize": 4}
+    return style
+
+
+def legend(ax: Axes, **kwargs: Any) -> Legend | None:
+    """A legend of at most ten entries, the others counted in the last, where it covers no curve, else beside the axes.
+
+    To be called when everything is drawn. ``kwargs`` go to ``Axes.legend``; a ``loc`` among them decides the place.
+    None where nothing has a label.
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import Bbox
+
+    handles, labels = ax.get_legend_handles_labels()
+    if not handles:
+        return None
+    if (rest := len(handles) - MOST_ENTRIES + 1) > 1:
+        handles, labels = handles[: MOST_ENTRIES - 1], labels[: MOST_ENTRIES - 1]
+        handles, labels = [*handles, Line2D([], [], linestyle="none")], [*labels, f"… {rest} more"]
+    if "loc" in kwargs:
+        return ax.legend(handles, labels, **kwargs)
+    ax.figure.draw_without_rendering()
+    drawn = [artist for artist in (*ax.lines, *ax.patches) if artist.get_transform().contains_branch(ax.transData)]
+    paths = [artist.get_path().transformed(artist.get_transform()) for artist in drawn]
+    for place in PLACES:
+        made = ax.legend(handles, labels, loc=place, **kwargs)
+        box = Bbox.padded(made.get_window_extent(), 4)
+        if not any(path.intersects_bbox(box) for path in paths):
+            return made
+    return ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, **kwargs)
+
+
+def style() -> AbstractContextManager[None]:
+    """Fonts, sizes and the cycle of colours with line styles, while it is entered: ``with style(): ...``."""
+    import matplotlib as mpl
+    from cycler import cycler
+
+    kinds = [
+        {name: of_degree(k)[name] for name in ("color", "linestyle")} for k in range(1, len(COLORS) * len(LINES) + 1)
+    ]
+    cycle = cycler(**{name: [kind[name] for kind in kinds] for name in kinds[0]})
+    sizes = {"font.size": 10, "axes.titlesize": 10.5, "legend.fontsize": 8, "lines.linewidth": 1.4}
+    spines = {"axes.spines.top": False, "axes.spines.right": False, "legend.framealpha": 0.9}
+    return mpl.rc_context({"axes.prop_cycle": cycle, "savefig.dpi": 110, "lines.markersize": 4} | sizes | spines)
