@@ -19,7 +19,7 @@ def code(path):
     """What a file says to Python: words in docstrings and comments compile to nothing."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        if ast.get_docstring(node, clean=False) if isinstance(node, DOCUMENTED) else None:
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:]
     return ast.dump(tree).encode()
 
