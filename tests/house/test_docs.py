@@ -1,11 +1,9 @@
-"""What the documentation says is true: doctests, sources, and the examples of the README."""
+"""What the docstrings say is true: examples and sources."""
 
 import doctest
 import importlib
 import inspect
 import re
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from support import rooms
@@ -13,7 +11,6 @@ from support.names import MODULES, NAMES, PACKAGES
 
 from gegenflow.numerics.validation.law import ROOMS as LAW_ROOMS
 
-README = Path(__file__).parents[2] / "README.md"
 
 WITHOUT_EXAMPLES = {
     **{
@@ -94,62 +91,6 @@ def test_lists_of_exceptions_hold_no_stale_name():
     assert {name.rpartition(".")[2] for name in NAMES} >= WITHOUT_A_SOURCE
 
 
-# the README
-
-
-def fenced():
-    """(language, text) of every fenced block of the README."""
-    return re.findall(r"^```(\w*)[^\n]*\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def is_long():
-    return len(README.read_text().splitlines()) > 20
-
-
-def test_examples_in_the_readme_run():
-    """All >>> lines, in order, in one session."""
-    text = "\n\n".join(block for _, block in fenced() if ">>>" in block)
-    test = doctest.DocTestParser().get_doctest(text, {}, "README", str(README), 0)
-    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    assert doctest.DocTestRunner(optionflags=flags).run(test).failed == 0
-    assert README.read_text().count(">>>") == len(test.examples)
-
-
-def test_links_in_the_readme_need_no_base():
-    """The page of an index knows no folder beside it: whole addresses, or the name of a file; pictures have words."""
-    text = README.read_text()
-    links = re.findall(r"(!?)\[([^]]*)\]\(([^)\s]+)\)", text)
-    assert all(words and (picture or where.startswith("https://")) for picture, words, where in links)
-    named = [where for picture, _, where in links if picture] + re.findall(r"`(worked_examples/[\w.]+)`", text)
-    assert named
-    assert all((README.parent / where).is_file() for where in named)
-
-
 def test_the_module_table_is_the_tree():
     """As ``python tests/support/rooms.py`` writes it."""
     assert rooms.PAGE.read_text() == rooms.written()
-
-
-def test_the_readme_gives_two_commands_from_nothing():
-    """One that runs the main job and one that runs the tests, each with its own virtual environment."""
-    lines = [line for _, block in fenced() for line in block.splitlines() if line.startswith("python3 -m venv")]
-    if is_long():
-        assert len(lines) == 2
-        assert sum("validate" in line for line in lines) == 1
-        assert sum("pytest" in line for line in lines) == 1
-
-
-def test_console_examples_in_the_readme_print_what_they_show(capsys):
-    """Each ``$ gegenflow ...`` of a quick subcommand in a console block, compared with the text below it."""
-    from gegenflow.numerics.validation.command.main import main
-
-    for _, block in fenced():
-        for command, shown in re.findall(r"^\$ gegenflow (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
-            if command.split()[0] not in ("critical", "growth", "phase", "derive") or any(c in command for c in "|>"):
-                continue
-            with suppress(SystemExit):
-                main(command.split())
-            printed = capsys.readouterr()
-            checker = doctest.OutputChecker()
-            wanted, got = shown.strip() + "\n", (printed.out + printed.err).strip() + "\n"
-            assert checker.check_output(wanted, got, doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS), command
