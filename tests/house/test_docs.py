@@ -11,7 +11,6 @@ from support.names import MODULES, NAMES, PACKAGES
 
 from gegenflow.numerics.validation.law import ROOMS as LAW_ROOMS
 
-
 WITHOUT_EXAMPLES = {
     **{
         f"gegenflow.numerics.{name}": "pictures: tests/numerics/test_plots.py looks at what they draw"
