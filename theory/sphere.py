@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 def laplacian_eigenvalue(degree: Whole = k, dim: Whole = d) -> Expr:
     r"""Eigenvalue :math:`L_k = k(k+d-2)` of minus the Laplace-Beltrami operator on degree-k harmonics.
 
+    :param degree: degree of the harmonic, >= 0, or a symbol (default k)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+
     >>> laplacian_eigenvalue()
     k*(d + k - 2)
     >>> [laplacian_eigenvalue(k, dim=3) for k in range(4)]     # l (l + 1) of quantum mechanics
@@ -45,6 +48,10 @@ def harmonic_dimension(degree: int, dim: int) -> int:
     .. math:: D_k = \binom{k+d-1}{k} - \binom{k+d-3}{k-2}
 
     homogeneous polynomials of degree k in d variables, less those that carry a factor :math:`|x|^2`.
+
+    :param degree: degree of the harmonics, >= 0
+    :param dim: d of the sphere S^{d-1}, >= 2
+
     Dimensions up to degree k add up to those of the polynomials of degree k and k-1:
 
     >>> [harmonic_dimension(k, dim=3) for k in range(5)]
@@ -53,6 +60,8 @@ def harmonic_dimension(degree: int, dim: int) -> int:
     True
 
     Raises ValueError for dim < 2 or a negative degree. Source: DLMF 14.30(i) for dim 3; general dim derived here.
+
+    See also :func:`.gegenbauer`.
     """
     degree, dim = check_degree(degree, 0), check_dim(dim)
     return comb(degree + dim - 1, degree) - (comb(degree + dim - 3, degree - 2) if degree >= 2 else 0)
@@ -63,8 +72,12 @@ def gegenbauer(degree: int, dim: Whole = d, overlap: Expr = t) -> Expr:
 
     .. math:: (k+d-2)\,P_{k+1}(t) = (2k+d-2)\,t\,P_k(t) - k\,P_{k-1}(t), \qquad P_0 = 1,\; P_1 = t
 
-    A polynomial in ``overlap`` whose coefficients are rational in ``dim``, which may stay a symbol; Chebyshev
-    polynomials for dim 2, Legendre for dim 3.
+    A polynomial in the overlap whose coefficients are rational in the dimension; Chebyshev polynomials for dim 2,
+    Legendre for dim 3.
+
+    :param degree: degree of the harmonic, >= 0
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param overlap: its argument, any real number or expression (default the symbol t)
 
     >>> gegenbauer(4, dim=2) - sp.chebyshevt(4, t), gegenbauer(4, dim=3) - sp.expand(sp.legendre(4, t))
     (0, 0)
@@ -72,6 +85,8 @@ def gegenbauer(degree: int, dim: Whole = d, overlap: Expr = t) -> Expr:
     [1, 1, 1, 1]
 
     Raises ValueError for dim < 2 or a negative degree. Source: DLMF 18.9.1 and 18.9.2 (Gegenbauer), rescaled here.
+
+    See also :func:`.gegenbauer_function`, :func:`.harmonic_dimension`.
     """
     degree, dim, overlap = check_degree(degree, 0), check_dim(dim), check_expression(overlap, "overlap")
     x = sp.Dummy()
@@ -117,7 +132,10 @@ def gegenbauer_function(degree: int, dim: int) -> GegenbauerFunction:
 
     A function f with ``f(t)``, the values in floats, and ``f.log(t)``, their signs and :math:`\log|P_k|`, which may lie
     below the range of floats. Near a zero of :math:`P_k` the values are as good; at one they are 0. Each is worked out
-    in balls: microseconds at low degree, up to a tenth of a second at degree 10,000. ``degree`` k >= 0, ``dim`` >= 2.
+    in balls: microseconds at low degree, up to a tenth of a second at degree 10,000.
+
+    :param degree: degree of the harmonic, >= 0
+    :param dim: d of the sphere S^{d-1}, >= 2
 
     >>> float(gegenbauer_function(60, 3)(0.999).round(12))   # the expanded polynomial says 41240
     -0.145073040278
@@ -129,6 +147,8 @@ def gegenbauer_function(degree: int, dim: int) -> GegenbauerFunction:
     Raises Refused for a bad degree or dim; called, for overlaps outside [-1, 1]. Source: DLMF 18.5.9, rescaled; the
     evaluation is derived here: :math:`C_k^{(d/2-1)}` is a polynomial in 2t with coefficients in
     :math:`4^{-k}\mathbb{Z}` (those of :math:`(1 - 2tx + x^2)^{1-d/2}`), so that its zeros at floats are found exactly.
+
+    See also :func:`.gegenbauer`, :func:`.rate_function`.
     """
     return GegenbauerFunction(check_number("degree", check_degree(degree, 0)), check_number("dim", check_dim(dim)))
 

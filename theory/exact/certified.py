@@ -252,7 +252,9 @@ def _supported(ball: arb, digits: int) -> Certified:
 def certify(evaluate: Callable[[], arb], digits: int) -> Certified:
     """Evaluate in balls, raising the precision until the nearest decimal of ``digits`` digits is beyond doubt.
 
-    ``evaluate`` is called under growing ``flint.ctx.prec`` and returns a ball that encloses the same exact number.
+    :param evaluate: called under growing ``flint.ctx.prec``, it returns a ``flint.arb`` around the same exact number
+        each time
+    :param digits: significant digits to certify, >= 1
 
     >>> certify(lambda: arb.pi() * 10**20, digits=30)
     [314159265358979323846.264338328 +/- 5.0e-11]

@@ -9,6 +9,10 @@ MOST_SHOWN = 120
 class Refused(ValueError):
     """A value that an argument does not take, told as "name value: what is allowed"; without the value where none came.
 
+    :param name: the argument, as the call names it
+    :param value: what came; None where nothing did
+    :param allowed: what it takes, in words
+
     >>> print(Refused("dim", 1, "the sphere S^{d-1} needs dim >= 2"))
     dim 1: the sphere S^{d-1} needs dim >= 2
     >>> print(Refused("beta", None, "the inverse temperature is needed"))

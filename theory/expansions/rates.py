@@ -11,7 +11,7 @@ from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.expansions.recurrence import Degrees, Rates
 from gegenflow.theory.growth.rates import growth_rate, normaliser_ball, rate_ball
 from gegenflow.theory.kernels.kernel import Kernel
-from gegenflow.theory.kernels.weights import weight_parity
+from gegenflow.theory.kernels.weights import parity_of
 from gegenflow.theory.sphere import laplacian_eigenvalue
 
 
@@ -22,7 +22,7 @@ def exact_growth(degree: int, dim: int, model: str, kernel: Kernel, noise: Expr)
     >>> exact_growth(1, 3, "usa", Kernel("atan(t)"), sp.Rational(1, 10))
     -1/5
     """
-    if weight_parity(kernel.weight) == (-1) ** degree:
+    if parity_of(kernel.weight) == (-1) ** degree:
         return -noise * laplacian_eigenvalue(degree, dim)
     return sp.sympify(growth_rate(degree, dim, kernel=kernel, model=model, noise=noise))
 
@@ -34,7 +34,7 @@ def exact_normaliser(degree: int, dim: int, kernel: Kernel) -> Expr:
     >>> sp.simplify(exact_normaliser(1, 3, Kernel.exponential(2)) - sp.cosh(2) / sp.sinh(2))
     -1/2
     """
-    if weight_parity(kernel.weight) == -((-1) ** degree):
+    if parity_of(kernel.weight) == -((-1) ** degree):
         return sp.Integer(0)
     return sp.sympify(kernel.multiplier(degree, dim)) / kernel.multiplier(0, dim)
 

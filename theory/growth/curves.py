@@ -34,6 +34,12 @@ DOUBTFUL = 2000
 class RateFunction:
     r"""The growth rate of a degree as a function of beta, of either sign: see :func:`rate_function`.
 
+    :param degree: degree of the harmonic, >= 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param kernel: attention weight h(t), with beta as its only parameter
+    :param model: "usa" (unnormalised) or "sa" (softmax)
+    :param noise: noise 1/kappa, >= 0
+
     Source: arXiv 2410.23228; the evaluation is derived here.
     """
 
@@ -44,11 +50,11 @@ class RateFunction:
     noise: Expr
 
     def __call__(self, beta: ArrayLike) -> Floats:
-        """The rates at an array of beta, in an array of its shape; inf beyond the range of float64, 0 below it."""
+        """The rates at an array ``beta``, in an array of its shape; inf beyond the range of float64, 0 below it."""
         return float_values(self._ball, beta, "beta", -inf, inf)
 
     def log(self, beta: ArrayLike) -> tuple[Floats, Floats]:
-        r"""The signs of the rates and :math:`\log|\gamma_k|`, of any size; -inf at a rate of 0."""
+        r"""The signs of the rates at an array ``beta`` and :math:`\log|\gamma_k|`, of any size; -inf at a rate of 0."""
         return log_values(self._ball, beta, "beta", -inf, inf)
 
     def _ball(self, beta: arb) -> arb:
@@ -76,11 +82,14 @@ def rate_function(
     r"""The growth rate :math:`\gamma_k` as a function of an array of beta, every value right to the last bit or so.
 
     A function f with ``f(beta)``, the rates in floats, and ``f.log(beta)``, their signs and :math:`\log|\gamma_k|`, for
-    rates beyond the range of floats. ``beta`` may have either sign. Each value is worked out in balls, a tenth of a
+    rates beyond the range of floats. Beta may have either sign. Each value is worked out in balls, a tenth of a
     millisecond at low degree and some milliseconds at degree 10,000; a kernel without a closed form takes longer.
 
-    *Parameters*: ``degree`` k >= 1; ``dim`` d >= 2; ``kernel``, one that holds beta and no other parameter, by default
-    :math:`e^{\beta t}`; ``model`` "usa" or "sa"; ``noise`` :math:`1/\kappa \ge 0`, a number.
+    :param degree: degree of the harmonic, >= 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param kernel: attention weight h(t) with beta as its only parameter; None (default) is exp(beta*t)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param noise: noise 1/kappa, >= 0 (default 0)
 
     >>> float(rate_function(3, 3)(1e-3))                 # cosh and sinh leave nothing of it
     1.1428572063492078e-07
@@ -93,6 +102,8 @@ def rate_function(
     Raises Refused for a bad degree, dim, model or noise and for a kernel with other parameters; called, for a beta that
     is no finite number, and for SA where the mean of the weight is not positive. Source: arXiv 2410.23228 as in
     :func:`~gegenflow.theory.growth.growth_rate`; the evaluation is derived here.
+
+    See also :func:`.growth_rate`, :meth:`.RateFunction.log`.
     """
     weight = attention(None, kernel)
     if weight.parameters != ("beta",):

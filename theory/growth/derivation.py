@@ -39,6 +39,11 @@ class Derivation:
 
     Prints as text, renders in a notebook; ``latex()`` is for a paper, ``rate`` is the result, and ``check()`` verifies
     every step and that each starts from what an earlier one arrived at.
+
+    :param kernel: attention weight h(t)
+    :param dim: d of the sphere S^{d-1}, >= 2, or the symbol d
+    :param model: "usa" (unnormalised) or "sa" (softmax)
+    :param steps: the equalities, in their order
     """
 
     kernel: Kernel
@@ -81,8 +86,9 @@ class Derivation:
 def linearize(kernel: KernelLike | None = None, dim: Expr = d, *, model: str = "usa") -> Derivation:
     r"""Derive the growth rate of degree k from the mean-field equation, for any kernel, in any dimension.
 
-    ``kernel`` is :meth:`~gegenflow.theory.kernels.Kernel.exponential` with a symbolic beta unless given; ``dim`` may
-    stay a symbol.
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
 
     >>> derivation = linearize(dim=3)
     >>> derivation.rate
@@ -91,6 +97,8 @@ def linearize(kernel: KernelLike | None = None, dim: Expr = d, *, model: str = "
     True
 
     Raises Refused for dim < 2 or an unknown model. Source: arXiv 2410.23228 for the result, derived here.
+
+    See also :func:`.growth_rate`, :func:`.linearize_cluster`.
     """
     weight, dim, model = attention(None, kernel), check_dim(dim), check_model(model)
     equation, first_order, *spectrum = _common(dim, model)

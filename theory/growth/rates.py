@@ -42,12 +42,20 @@ def growth_rate(
 
     .. math:: \gamma_k = \tfrac{k(k+d-2)}{2}\,\Gamma(d/2)\,(2/\beta)^{d/2}\, I_{k+d/2-1}(\beta)
 
-    for USA and the exponential kernel; SA divides by :math:`w_0 = \Gamma(d/2)(2/\beta)^{d/2-1} I_{d/2-1}(\beta)`.
-    Exact in whatever is left symbolic; with ``digits`` a certified decimal. ``beta`` = 0 is the Kuramoto limit, where
-    only degree 1 grows, at (d-1)/d. ``kernel`` replaces the exponential one; ``beta`` beside it is put in for its
-    own. ``noise`` = :math:`1/\kappa`, of tokens that follow :math:`dX = v\,dt + \sqrt{2/\kappa}\,dW`, takes
-    :math:`L_k/\kappa` away. ``elementary`` writes the Bessel functions of odd dims in sinh and cosh, whose terms cancel
-    in floats: for curves see :func:`~gegenflow.theory.growth.rate_function`.
+    for USA and the exponential kernel; SA divides by :math:`w_0 = \Gamma(d/2)(2/\beta)^{d/2-1} I_{d/2-1}(\beta)`. Exact
+    in whatever is left symbolic; with ``digits`` a certified decimal. ``beta`` = 0 is the Kuramoto limit, where only
+    degree 1 grows, at (d-1)/d. The noise of tokens that follow :math:`dX = v\,dt + \sqrt{2/\kappa}\,dW` takes
+    :math:`L_k/\kappa` away.
+
+    :param degree: degree of the harmonic, >= 1, or a symbol (default k)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it), or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param noise: noise 1/kappa, >= 0, or a symbol (default 0)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+    :param elementary: whether the Bessel functions of odd dims are written in sinh and cosh, whose terms cancel in
+        floats
 
     >>> growth_rate()
     2**(d/2)*k*(d + k - 2)*besseli(d/2 + k - 1, beta)*gamma(d/2)/(2*beta**(d/2))
@@ -67,6 +75,8 @@ def growth_rate(
     Raises Refused for degree < 1, dim < 2, beta or noise negative or not finite, beta beside a kernel that holds none,
     SA with a kernel whose mean is not positive, an unknown model, digits < 1, or digits with a symbol. Source: arXiv
     2410.23228; the factor against the equation as written there is derived here; the noise: arXiv 2606.05140.
+
+    See also :func:`.rate_function`, :func:`.noise_threshold`, :func:`.linearize`, :func:`.selected_degree`.
     """
     check_model(model)
     weight, noise = attention(beta, kernel), check_noise(noise)
@@ -135,8 +145,15 @@ def noise_threshold(
 
     where :math:`\gamma_k = L_k/\kappa`: the eigenvalue of the Laplacian cancels. A negative threshold means that the
     degree is stable at any noise. With the exponential kernel degree 1 is the first to grow, since :math:`w_k[W]` falls
-    with k; its threshold is :math:`2K_\#` of arXiv 2606.05140, whose coupling is K = kappa/2. ``elementary`` as for
-    :func:`growth_rate`.
+    with k; its threshold is :math:`2K_\#` of arXiv 2606.05140, whose coupling is K = kappa/2.
+
+    :param degree: degree of the harmonic, >= 1, or a symbol (default k)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it), or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+    :param elementary: whether the Bessel functions of odd dims are written in sinh and cosh
 
     >>> noise_threshold(3, 2), noise_threshold(1, 2, 3, digits=12)
     (beta/besseli(3, beta), [0.758846208431 +/- 2.2e-15])
@@ -148,6 +165,8 @@ def noise_threshold(
 
     Raises Refused for bad degree, dim, beta, kernel, model or digits, or a degree that the kernel leaves alone, such as
     degree > 1 at beta = 0. Source: arXiv 2606.05140 for degree 1; derived here.
+
+    See also :func:`.growth_rate`, :func:`.phase_transition`, :func:`.tricritical_beta`.
     """
     check_model(model)
     weight = attention(beta, kernel)

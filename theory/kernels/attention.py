@@ -60,8 +60,14 @@ def funk_hecke(
     .. math:: w_k[h] = \int_{-1}^{1} h(t)\,P_k(t)\,\omega(t)\,dt, \qquad
               w_k[e^{\beta t}] = \Gamma(d/2)\,(2/\beta)^{d/2-1}\, I_{k+d/2-1}(\beta)
 
-    Exact in whatever is left symbolic; with ``digits`` a certified number. ``beta`` beside a kernel is put in where the
-    kernel holds it. ``elementary`` writes Bessel functions of half-integer orders, those of odd dims, in sinh and cosh.
+    Exact in whatever is left symbolic; with ``digits`` a certified number.
+
+    :param degree: degree of the harmonic, >= 0, or a symbol (default k)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it), or a symbol (default beta)
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+    :param elementary: whether Bessel functions of half-integer orders, those of odd dims, are written in sinh and cosh
 
     >>> funk_hecke()
     2**(d/2 - 1)*beta**(1 - d/2)*besseli(d/2 + k - 1, beta)*gamma(d/2)
@@ -74,6 +80,8 @@ def funk_hecke(
 
     Raises Refused for degree < 0, dim < 2, digits < 1, digits with a symbol, and a beta or kernel that is none.
     Source: arXiv 2410.23228; DLMF 10.32.2, by parts.
+
+    See also :func:`.growth_rate`, :meth:`.Kernel.multiplier`.
     """
     weight = attention(beta, kernel)
     degree, dim = check_degree(degree, 0), check_dim(dim)

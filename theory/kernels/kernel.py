@@ -32,7 +32,7 @@ from gegenflow.theory.kernels.multipliers import Multiplier
 from gegenflow.theory.kernels.series import remainder_of, series_ball, series_multiplier, series_of
 from gegenflow.theory.kernels.tails import tail_of
 from gegenflow.theory.kernels.terms import Term, by_degree
-from gegenflow.theory.kernels.weights import degrees_of, in_half_powers, weight_parity, weight_terms, with_own_symbols
+from gegenflow.theory.kernels.weights import degrees_of, in_half_powers, mixture, parity_of, terms_of, with_own_symbols
 from gegenflow.theory.symbols import beta, d, k, t
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ class Kernel:
 
     Sums of :math:`c\,t^n e^{at}` and :math:`c\,t_+^n` have exact multipliers (:mod:`gegenflow.theory.kernels.terms`);
     those of any other weight stay integrals, with certified digits by integration in balls. Symbols named t and beta
-    are those of the theory. ``remainder`` is for :meth:`series` alone.
+    are those of the theory.
+
+    :param weight: h(t), a sympy expression, a number, or the text of a formula
+    :param remainder: what bounds the tail of a power series; None (default) but in :meth:`series`
 
     >>> Kernel("1 + beta*t").multiplier(1, 3)                           # linear attention
     beta/3
@@ -67,6 +70,8 @@ class Kernel:
 
     Raises Refused for a text that is no formula in t, parameters and the functions of
     :data:`~gegenflow.theory.kernels.formulas.FUNCTIONS`. Source: derived here.
+
+    See also :func:`.funk_hecke`, :func:`.growth_rate`, :func:`.boundaries`.
     """
 
     weight: sp.Expr
@@ -88,7 +93,7 @@ class Kernel:
 
         .. math:: w_k = \Gamma(d/2)\,(2/\beta)^{d/2-1}\, I_{k+d/2-1}(\beta)
 
-        and at ``beta`` = 0, the Kuramoto limit, h = 1 and W = t: only w_0 = 1 is left.
+        and at ``beta`` = 0, the Kuramoto limit, h = 1 and W = t: only w_0 = 1 is left. Its default is the symbol.
 
         >>> Kernel.exponential().multiplier(3, 2), Kernel.exponential().multiplier(0, 3)
         (besseli(3, beta), sqrt(2)*sqrt(pi)*besseli(1/2, beta)/(2*sqrt(beta)))
@@ -105,9 +110,9 @@ class Kernel:
 
         .. math:: W(t) = \sum_h \frac{v_h}{\beta m_h}\, e^{\beta m_h t}
 
-        Head h has key-query matrix :math:`m_h I` (``scales``) and value matrix :math:`v_h I` (``values``), both of
-        either sign; :math:`v_h = m_h` is the gradient flow of arXiv 2605.04279. Numbers stay exact, symbols stay free,
-        and the growth rates of the heads add up.
+        Head h has key-query matrix :math:`m_h I` (``scales``) and value matrix :math:`v_h I` (``values``), both, as
+        ``beta`` (default the symbol), any real numbers or symbols; :math:`v_h = m_h` is the gradient flow of arXiv
+        2605.04279. The growth rates of the heads add up.
 
         >>> Kernel.heads([1, "-0.5"], [1, 2]).weight
         -exp(2*beta*t)/2 + exp(beta*t)
@@ -116,17 +121,11 @@ class Kernel:
 
         Raises Refused unless there are as many values as scales, at least one. Source: arXiv 2605.04279 for the heads.
         """
-        scales = check_items(scales, "scales", "a sequence of numbers is needed")
-        allowed = f"one number is needed for each of the {len(scales)} scales, at least one"
-        values = check_items(values, "values", allowed, count=max(len(scales), 1))
-        rate = check_parameter(beta, "beta")
-        sizes = [check_parameter(v, f"values[{i}]") for i, v in enumerate(values)]
-        steepness = [check_parameter(m, f"scales[{i}]") for i, m in enumerate(scales)]
-        return cls(sp.Add(*(v * sp.exp(rate * m * t) for v, m in zip(sizes, steepness, strict=True))))
+        return cls(mixture(values, scales, beta))
 
     @classmethod
     def relu(cls, power: int = 1) -> Kernel:
-        r"""Rectified attention, :math:`h(t) = \max(t, 0)^n`: 0 beyond a half sphere; n = 1 is ReLU, n = 0 a step.
+        r"""Rectified attention, :math:`h(t) = \max(t, 0)^n`, ``power`` n >= 0: 1 is ReLU, 0 a step.
 
         .. math:: w_k = \frac{n!\;\Gamma(d/2)}{2^{n+1}\,\Gamma(1+(n-k)/2)\,\Gamma((n+k+d)/2)}
 
@@ -160,9 +159,8 @@ class Kernel:
         >>> series.ball(1, 2).overlaps(arb(2).bessel_i(1)), series.ball(1, 2).rad() < 1e-14
         (True, True)
 
-        Raises Refused for a function that cannot be called with a symbol, and, where certified digits are asked for,
-        for an infinite series without ``tail`` or with parameters. Source: arXiv 2410.23228 for the expansion; the
-        formula is derived here.
+        Raises Refused for a function that cannot be called with a symbol, and, for certified digits, for an infinite
+        series without ``tail`` or with parameters. Source: arXiv 2410.23228 for the expansion; derived here.
         """
         if callable(coefficients):
             return cls(series_of(coefficients), None if tail is None else remainder_of(tail))
@@ -178,12 +176,12 @@ class Kernel:
 
     @cached_property
     def _terms(self) -> tuple[Term, ...] | None:
-        return weight_terms(self.weight)
+        return terms_of(self.weight)
 
     @cached_property
     def parity(self) -> int:
         """1 for an even weight, -1 for an odd one, else 0."""
-        return weight_parity(self.weight)
+        return parity_of(self.weight)
 
     @cached_property
     def potential(self) -> sp.Expr:
@@ -211,7 +209,7 @@ class Kernel:
         return tuple(sorted({symbol.name for symbol in self.symbols}))
 
     def multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
-        """The Funk-Hecke multiplier w_k[h], exactly; degree and dimension may be symbols."""
+        """The Funk-Hecke multiplier w_k[h], exactly: ``degree`` k >= 0, ``dim`` d >= 2, or symbols (default k, d)."""
         degree, dim = sp.sympify(check_degree(degree, 0)), check_dim(dim)
         if self._terms is not None:
             return by_degree(sp.Add(*(term.multiplier(degree, dim) for term in self._terms)))
@@ -220,7 +218,7 @@ class Kernel:
         return Multiplier(self.weight, degree, dim)
 
     def potential_multiplier(self, degree: Expr = k, dim: Expr = d) -> Expr:
-        """The multiplier w_k[W] of the potential, degree >= 1.
+        """The multiplier w_k[W] of the potential: ``degree`` k >= 1, ``dim`` d >= 2, or symbols (default k, d).
 
         >>> Kernel.exponential().potential_multiplier(3, 2)
         besseli(3, beta)/beta
@@ -229,15 +227,15 @@ class Kernel:
         return by_degree(sp.Add(*(term / dim for term in sp.Add.make_args(raised))))
 
     def ball(self, degree: int, dim: int, values: Values | None = None) -> arb:
-        """The multiplier w_k[h] in a ball at the current precision, each symbol of the weight within its own ball.
+        """The multiplier w_k[h], ``degree`` k >= 0, ``dim`` d >= 2, in a ball at the current precision.
 
-        Raises Refused for a symbol without one; ArithmeticError where there is no finite number.
+        ``values`` holds a ball for each symbol of the weight (default None: there is none). Raises Refused for a symbol
+        without one; ArithmeticError where there is no finite number.
         """
-        vanishes = self.parity == -((-1) ** degree)
-        if self._terms is None and vanishes:
-            with flint.ctx.workprec(COARSE):
-                self._integral(0, dim, values)  # the weight must be integrable
-        if vanishes:
+        if self.parity == -((-1) ** degree):
+            if self._terms is None:
+                with flint.ctx.workprec(COARSE):
+                    self._integral(0, dim, values)  # the weight must be integrable
             return arb(0)
         if self._terms is None:
             return self._integral(degree, dim, values)
@@ -249,16 +247,18 @@ class Kernel:
         return zonal_integral(self.weight, degree, dim, values)
 
     def tail(self, degree: int, dim: int, values: Values) -> arb | None:
-        r"""A bound from above on :math:`L_j w_j[W]` for all j >= ``degree``; None where none is known.
+        r"""A bound from above on :math:`L_j w_j[W]` for all j >= ``degree``, ``dim`` >= 2; None where none is known.
 
-        See :func:`~gegenflow.theory.kernels.tails.tail_of`.
+        ``values`` as for :meth:`ball`; see :func:`~gegenflow.theory.kernels.tails.tail_of`.
         """
         return arb(0) if self.weight == 0 else tail_of(self.terms, degree, dim, values)
 
     # other kernels, and the function
 
     def at(self, values: Mapping[sp.Symbol | str, Real] | None = None, /, **named: Real) -> Kernel:
-        """The kernel with numbers, kept exact, or expressions in the place of parameters, which are told by name.
+        """The kernel with numbers, kept exact, or expressions in the place of parameters.
+
+        ``values`` maps symbols or their names (default None: nothing), ``named`` gives them by keyword.
 
         >>> Kernel.heads([1, sp.Symbol("v")], [1, -1]).at({sp.Symbol("v"): "0.1"}, beta=2).weight
         exp(2*t) + exp(-2*t)/10
@@ -276,7 +276,7 @@ class Kernel:
         return Kernel(self.weight.subs(known, simultaneous=True), rest)
 
     def derivative(self, parameter: sp.Symbol, order: int = 1) -> Kernel:
-        """The kernel whose multipliers are derivatives of these; Refused where a kink moves with the parameter.
+        """The kernel of the derivative in ``parameter``, ``order`` times; Refused where a kink moves with it.
 
         >>> Kernel.exponential().derivative(beta).weight
         t*exp(beta*t)
@@ -287,7 +287,7 @@ class Kernel:
         return Kernel(slope)
 
     def __call__(self, overlaps: ArrayLike) -> NDArray[np.float64]:
-        """The weight at each of an array of overlaps, in floats; Refused while a parameter is a symbol."""
+        """The weight at an array of ``overlaps`` in [-1, 1], in its shape; Refused while a parameter is a symbol."""
         if self.parameters:
             raise Refused("kernel", self.weight, f"a number is needed for {', '.join(self.parameters)}; see Kernel.at")
         return self._function(overlaps)

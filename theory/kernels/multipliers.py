@@ -12,7 +12,7 @@ from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.exact.balls import Enclosed
 from gegenflow.theory.exact.certified import certify
 from gegenflow.theory.kernels.integrals import zonal_integral
-from gegenflow.theory.kernels.weights import weight_parity
+from gegenflow.theory.kernels.weights import parity_of
 from gegenflow.theory.sphere import gegenbauer, zonal_weight
 from gegenflow.theory.symbols import t
 
@@ -68,7 +68,7 @@ class Multiplier(sp.Expr):  # type: ignore[misc]
         weight, degree, dim = self.args
         if self.free_symbols or not (degree.is_Integer and dim.is_Integer):
             return None
-        if weight_parity(weight) == -((-1) ** int(degree)):
+        if parity_of(weight) == -((-1) ** int(degree)):
             return sp.Integer(0)
         certified = certify(lambda: arb(zonal_integral(weight, int(degree), int(dim))), prec_to_dps(prec) + 3)
         return Enclosed("multiplier", certified.ball)._eval_evalf(prec)

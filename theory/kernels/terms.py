@@ -57,11 +57,17 @@ def power_multiplier(degree: Whole, index: Whole, dim: Whole = d) -> Expr:
 
     .. math:: w_k[t^{k+2j}] = \frac{\Gamma(d/2)\,(k+2j)!}{2^{k+2j}\, j!\; \Gamma(k+j+d/2)}
 
+    :param degree: degree of the harmonic, >= 0, or a symbol
+    :param index: j, half of what the power exceeds the degree by, >= 0, or a symbol
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+
     >>> [power_multiplier(2, j, dim=3) for j in range(3)]        # int_0^1 t^n (3 t^2 - 1)/2 dt, n = 2, 4, 6
     [2/15, 4/35, 2/21]
 
     Raises Refused for a degree or an index that is no integer >= 0 nor a symbol, and for dim < 2. Source: derived here
     by induction on the power, which :mod:`gegenflow.theory.growth.derivation` verifies.
+
+    See also :func:`.half_power_multiplier`, :func:`.funk_hecke`.
     """
     index = sp.sympify(check_whole(index, "index", "the index j of t^(k+2j) must be an integer >= 0", least=0))
     degree, dim = sp.sympify(check_degree(degree, 0)), sp.sympify(check_dim(dim))
@@ -80,10 +86,16 @@ def half_power_multiplier(degree: Whole, power: Real, dim: Whole = d) -> Expr:
     n >= k, where no boundary term is left at 0, give a Beta integral; both sides are analytic in n > -1. It vanishes
     for n - k even, k > n, where :math:`t_+^n` is half of a polynomial that has no such degree.
 
+    :param degree: degree of the harmonic, >= 0, or a symbol
+    :param power: the exponent n, any real number > -1, or a symbol
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+
     >>> [half_power_multiplier(k, 1, dim=3) for k in range(5)]       # int_0^1 t P_k(t)/2 dt, DLMF 14.17(i)
     [1/4, 1/6, 1/16, 0, -1/96]
 
     Raises Refused for degree < 0, power <= -1 and dim < 2. Source: DLMF 18.5.5 (Rodrigues), integrated here.
+
+    See also :func:`.power_multiplier`, :meth:`.Kernel.relu`.
     """
     degree, dim = sp.sympify(check_degree(degree, 0)), sp.sympify(check_dim(dim))
     power = check_real(power, "power", "the power of max(t, 0) must be a number > -1", above=-1)

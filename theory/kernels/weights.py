@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.arguments import Expr, Real, check_parameter
+from gegenflow.theory.exact.integers import check_items
 from gegenflow.theory.exact.refusals import refusal
 from gegenflow.theory.kernels.terms import Term
 from gegenflow.theory.symbols import beta, t
@@ -33,7 +36,22 @@ def with_own_symbols(weight: sp.Expr | float) -> sp.Expr:
     return expression.xreplace(foreign)
 
 
-def weight_terms(weight: Expr) -> tuple[Term, ...] | None:
+def mixture(values: Sequence[Real], scales: Sequence[Real], beta: Real) -> Expr:
+    """The sum of v e^{beta m t} over heads with the values v and the scales m; Refused unless there are as many.
+
+    >>> mixture([1, "-0.5"], [1, 2], 3)
+    -exp(6*t)/2 + exp(3*t)
+    """
+    scales = check_items(scales, "scales", "a sequence of numbers is needed")
+    allowed = f"one number is needed for each of the {len(scales)} scales, at least one"
+    values = check_items(values, "values", allowed, count=max(len(scales), 1))
+    rate = check_parameter(beta, "beta")
+    sizes = [check_parameter(v, f"values[{i}]") for i, v in enumerate(values)]
+    steepness = [check_parameter(m, f"scales[{i}]") for i, m in enumerate(scales)]
+    return sp.Add(*(v * sp.exp(rate * m * t) for v, m in zip(sizes, steepness, strict=True)))
+
+
+def terms_of(weight: Expr) -> tuple[Term, ...] | None:
     """The weight as a sum of terms c t^n e^{at} and c t_+^n, or None."""
     weight = in_half_powers(weight)
     if weight.has(sp.sinh, sp.cosh):
@@ -125,7 +143,7 @@ REWRITES = {
 def degrees_of(terms: tuple[Term, ...]) -> tuple[int, ...] | None:
     """The degrees k >= 1 of which a sum of terms drives the harmonics; None where there is no end of them.
 
-    >>> degrees_of(weight_terms(1 + t**3)), degrees_of(weight_terms(sp.exp(t)))
+    >>> degrees_of(terms_of(1 + t**3)), degrees_of(terms_of(sp.exp(t)))
     ((1, 2, 4), None)
     """
     if any(term.half or term.rate != 0 for term in terms):
@@ -133,10 +151,10 @@ def degrees_of(terms: tuple[Term, ...]) -> tuple[int, ...] | None:
     return tuple(sorted({degree for term in terms for degree in range(term.power + 1, 0, -2)}))
 
 
-def weight_parity(weight: Expr) -> int:
+def parity_of(weight: Expr) -> int:
     """1 for an even weight, -1 for an odd one, else 0.
 
-    >>> weight_parity(sp.cosh(t)), weight_parity(t**3), weight_parity(sp.exp(t))
+    >>> parity_of(sp.cosh(t)), parity_of(t**3), parity_of(sp.exp(t))
     (1, -1, 0)
     """
     mirrored = weight.subs(t, -t)

@@ -43,6 +43,8 @@ def inverse_ratio_series(terms: int = 4) -> tuple[Expr, ...]:
 
     .. math:: (1+u^2)\,w_n = u\,w_{n-1} + 2\sum_{0<i<n} w_i\,(u\,w_{n-i}' - w_{n-i}) .
 
+    :param terms: number of terms, >= 1 (default 4)
+
     >>> inverse_ratio_series(2)
     (1/2 - u**2/2, -u*(u - 1)*(u + 1)/(2*(u**2 + 1)))
     >>> low, high = (sp.besseli(order, 30).evalf(30) for order in (20, 21))
@@ -52,6 +54,8 @@ def inverse_ratio_series(terms: int = 4) -> tuple[Expr, ...]:
     True
 
     Raises Refused for terms < 1. Source: derived here from DLMF 10.29.2.
+
+    See also :func:`.critical_beta_series`.
     """
     return _inverse_ratio(check_terms(terms))
 
@@ -76,6 +80,9 @@ def critical_beta_series(terms: int = 4, large: Large = "degree") -> Expr:
     :math:`\frac14(L_k + L_{k+1})`. The second holds for any fixed k. Both put :math:`u = \mu/\ell` in
     :func:`inverse_ratio_series`, expanded about u = 0 and u = 1/(2k+1). The result is in the symbols k and d.
 
+    :param terms: number of terms, >= 1 (default 4); more than 6 take minutes
+    :param large: what grows: "degree" (default) or "dim"
+
     >>> sp.expand(critical_beta_series(2) - (laplacian_eigenvalue(k) + laplacian_eigenvalue(k + 1)) / 4)
     0
     >>> sp.factor(critical_beta_series(1, large="dim"))
@@ -83,8 +90,9 @@ def critical_beta_series(terms: int = 4, large: Large = "degree") -> Expr:
     >>> critical_beta_series().subs({k: 40, d: 3}).evalf(12)             # certified: 840.499702026539...
     840.499702027
 
-    More than 6 terms take minutes.
     Raises Refused for terms < 1 or another ``large``. Source: arXiv 2410.23228 for the boundary; derived here.
+
+    See also :func:`.phases.critical_beta`, :func:`.critical_beta_sharp_bounds`, :func:`.selected_degree_series`.
     """
     if not isinstance(large, str) or large not in ("degree", "dim"):
         raise Refused("large", large, "what grows is 'degree' or 'dim'")
@@ -147,15 +155,18 @@ def selected_degree_series(terms: int = 3) -> Expr:
               \kappa \sim \sqrt{2\beta} - \frac{d-1}2 + \sum_{i \ge 1} \frac{a_i(d)}{(2\beta)^{i-1/2}}
               \qquad (\beta \to \infty)
 
-    the inverse of :func:`critical_beta_series`; ``terms`` counts the powers of :math:`2\beta`, without the constant.
+    the inverse of :func:`critical_beta_series`.
+
+    :param terms: number of powers of 2 beta, the constant not counted, >= 1 (default 3); more than 6 take minutes
 
     >>> selected_degree_series(2)
     sqrt(2)*sqrt(beta) - d/2 + 1/2 + sqrt(2)*(d - 3)*(d - 1)/(16*sqrt(beta))
     >>> sp.ceiling(selected_degree_series().subs({d: 2, beta: 10**6}))
     1414
 
-    More than 6 terms take minutes.
     Raises Refused for terms < 1. Source: arXiv 2410.23228 for the selection; derived here.
+
+    See also :func:`.selected_degree`, :func:`.critical_beta_series`.
     """
     return _in_beta(_boundary_root(check_terms(terms)), lead=1) - (d - 1) / 2
 
@@ -165,8 +176,8 @@ def largest_rate_series(terms: int = 3, *, model: str = "sa", offset: Real = 0) 
 
     .. math:: \frac{\gamma}{w_0} \sim \frac2e\left(1 - \frac{1 + 3\delta^2}{3\beta} + \dots\right)
 
-    for SA, with :math:`\delta` = ``offset`` and :math:`\kappa` of :func:`selected_degree_series`, in powers of
-    :math:`\beta^{-1/2}` up to :math:`\beta^{1-\text{terms}}`. The largest rate over the integers is the value at
+    for SA, with :math:`\kappa` of :func:`selected_degree_series`, in powers of :math:`\beta^{-1/2}` up to
+    :math:`\beta^{1-\text{terms}}`. The largest rate over the integers is the value at
     :math:`\delta = \lceil\kappa\rceil - \kappa - \frac12 \in [-\frac12, \frac12)`: up to :math:`O(\beta^{-2})` between
     the values at 0, in the middle of a phase, and :math:`\frac12`, on a boundary, where the two degrees at offsets
     :math:`\pm\frac12` tie. Over the reals the rate is largest at
@@ -176,14 +187,20 @@ def largest_rate_series(terms: int = 3, *, model: str = "sa", offset: Real = 0) 
     :math:`I_n = e^{\beta + S_n}/\sqrt{2\pi\beta}` with n = k + d/2 - 1 and :math:`n^2 = O(\beta)`, where Bessel's
     equation gives S order by order: :math:`1 + S' = y`, :math:`y' + y^2 = 1 + (n^2 - \frac14)/\beta^2`.
 
+    :param terms: number of terms, >= 1 (default 3); more than 6 take minutes
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "sa"
+    :param offset: delta, a real number or a symbol (default 0)
+
     >>> largest_rate_series(1), largest_rate_series(2)
     (2*exp(-1), 2*(1 - 1/(3*beta))*exp(-1))
     >>> half = sp.Rational(1, 2)
     >>> sp.simplify(largest_rate_series(offset=half) - largest_rate_series(offset=-half))
     0
 
-    More than 6 terms take minutes. Raises Refused for terms < 1, an unknown model, or an offset that is no finite
-    real number or symbol. Source: DLMF 10.40.1 for the scale of I; derived here.
+    Raises Refused for terms < 1, an unknown model, or an offset that is no finite real number or symbol. Source: DLMF
+    10.40.1 for the scale of I; derived here.
+
+    See also :func:`.growth_rate`, :func:`.selected_degree_series`.
     """
     exact, series = check_real(offset, "offset", OFFSET), _largest_rate(check_terms(terms), check_model(model))
     scale = 2 * sp.exp(-1)

@@ -41,6 +41,9 @@ def critical_beta_sharp_bounds(degree: Whole = k, dim: Whole = d) -> tuple[Expr,
     where :math:`B - A = 2\mu`. The distance is below :math:`2z_2/\mu^2`, and with :math:`R = \tan\theta` that is
     :math:`\frac18\sin^2(4\theta)\,\mu z_0/\mu^3`.
 
+    :param degree: degree of the harmonic that is overtaken, >= 1, or a symbol (default k)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+
     >>> critical_beta_sharp_bounds(1, dim=3)                             # the boundary is 1.81615...
     (7929/4375, 1143/625)
     >>> lower, upper = critical_beta_sharp_bounds(1000, dim=3)
@@ -48,6 +51,8 @@ def critical_beta_sharp_bounds(degree: Whole = k, dim: Whole = d) -> tuple[Expr,
     (True, True)
 
     Raises Refused for degree < 1 or dim < 2. Source: derived here.
+
+    See also :func:`.critical_beta_bounds`, :func:`.critical_beta_series`.
     """
     degree, dim = sp.sympify(check_degree(degree)), sp.sympify(check_dim(dim))
     below, above = laplacian_eigenvalue(degree, dim), laplacian_eigenvalue(degree + 1, dim)

@@ -30,6 +30,10 @@ def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
     The root of :math:`R_\nu(b) = L_k/L_{k+1}` (:mod:`gegenflow.theory.phases.diagram` says why there is exactly one),
     enclosed by ball Newton steps from :func:`critical_beta_bounds`.
 
+    :param degree: degree of the harmonic that is overtaken, >= 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> critical_beta(2, dim=3, digits=20)
     [4.4252930123955991963 +/- 4.5e-20]
     >>> from gegenflow.theory.growth.rates import growth_rate
@@ -38,6 +42,9 @@ def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
     True
 
     Raises Refused for degree < 1, dim < 2 or digits < 1. Source: arXiv 2410.23228; enclosure derived here.
+
+    See also :func:`.critical_beta_bounds`, :func:`.critical_beta_sharp_bounds`, :func:`.critical_beta_series`,
+    :func:`.critical_table`, :func:`.phase`.
     """
     degree, dim = check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim))
     return certify(lambda: _enclose_root(degree, dim), digits)
@@ -51,11 +58,16 @@ def critical_beta_bounds(degree: int, dim: int) -> tuple[float, float]:
     .. math:: \beta_k^- = \frac{2ca}{1-c^2}, \qquad
               \beta_k^+ = \frac{c}{1-c^2}\left(a + \sqrt{a^2 + (1-c^2)(2a+1)}\right)
 
+    :param degree: degree of the harmonic that is overtaken, >= 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+
     >>> lower, upper = critical_beta_bounds(3, dim=8)
     >>> lower < float(critical_beta(3, dim=8)) < upper, upper / lower < 1.06
     (True, True)
 
     Raises Refused for degree < 1 or dim < 2. Source: the bounds of Amos 1974, solved here.
+
+    See also :func:`.critical_beta_sharp_bounds`.
     """
     with flint.ctx.workprec(64):
         lower, upper = _amos_bracket(check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim)))

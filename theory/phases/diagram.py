@@ -47,8 +47,15 @@ NEAR = 40
 class Phase:
     """Where a temperature lies in the phase diagram: the degree that grows fastest, its rate, its interval of beta.
 
-    Degree 0, of rate 0, means that the uniform state is stable. ``lower`` and ``upper`` are None where there is no
-    boundary, or none that was found (:func:`phase`); ``beta`` is None where a kernel without beta takes its place.
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param beta: inverse temperature; None where a kernel without beta takes its place
+    :param model: "usa" (unnormalised) or "sa" (softmax)
+    :param degree: degree of largest growth rate; 0 where the uniform state is stable
+    :param rate: its growth rate, per unit of the flow's time; 0 for degree 0
+    :param lower: the boundary below beta; None where there is none, or none was found
+    :param upper: the boundary above beta; None where there is none, or none was found
+
+    See also :func:`.phase`.
     """
 
     dim: int
@@ -76,10 +83,17 @@ def selected_degree(
 
     .. math:: k_{\max}(\beta, d) = 1 + \#\{k : \beta_k(d) < \beta\}
 
-    for the exponential kernel without noise, at any beta. Otherwise the rates of all degrees are compared: those up to
-    ``max_degree``, which is needed only where the weight is not made of powers and exponentials, whose higher degrees
-    a bound rules out. ``beta`` is put into a ``kernel`` that holds one, and None beside any other. ``quantity``
-    "threshold" asks which degree is the first to be unstable as the noise decreases, 0 if none is at any noise.
+    for the exponential kernel without noise, at any beta. Otherwise the rates of all degrees are compared.
+
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it); None beside a kernel without it
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param noise: noise 1/kappa, >= 0 (default 0)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param quantity: "growth" (default) or "threshold": the first degree that is unstable as the noise decreases, 0 if
+        none is
+    :param max_degree: the last degree compared, >= 1; None (default): all, for weights of powers and exponentials,
+        whose higher degrees a bound rules out
 
     >>> selected_degree(5, dim=3)                                 # between the boundaries 4.425 and 7.962
     3
@@ -93,6 +107,8 @@ def selected_degree(
     Raises Refused for dim < 2, beta negative or not finite, a bad noise, model or quantity, a kernel that holds
     a symbol, degrees that cannot be ruled out, and rates too close to tell apart. Source: arXiv 2410.23228;
     completeness, other kernels and noise derived here.
+
+    See also :func:`.phase`, :func:`.boundaries`, :func:`.growth_rate`, :func:`.phases.critical_beta`.
     """
     weight = attention(check_beta(beta, least=0) if kernel is None else beta, kernel)
     fast = check_noise(noise) == 0 and quantity == "growth" and max_degree is None
@@ -137,10 +153,16 @@ def phase(
 ) -> Phase:
     r"""The selected degree at ``beta``, its growth rate, and the neighbouring boundaries (no ``lower`` at degree 1).
 
-    ``kernel`` is one in :data:`~gegenflow.theory.symbols.beta`, or in no symbol, and then ``beta`` is None and there
-    are no boundaries; ``noise`` = :math:`1/\kappa`. With either, boundaries come from
-    :func:`~gegenflow.theory.phases.boundaries` (``max_degree`` is explained there), the upper one if it lies below
-    2 beta + 10.
+    With a kernel or noise, boundaries come from :func:`~gegenflow.theory.phases.boundaries`, the upper one if it lies
+    below 2 beta + 10; a kernel without beta has none.
+
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it); None beside a kernel without it
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param noise: noise 1/kappa, >= 0 (default 0)
+    :param digits: significant digits to certify, >= 1 (default 15)
+    :param max_degree: the last degree compared, >= 1; None (default): all, as for :func:`selected_degree`
 
     >>> here = phase(5, dim=2, digits=6)
     >>> here.degree, here.rate, here.lower, here.upper
@@ -151,6 +173,8 @@ def phase(
 
     Raises Refused as :func:`selected_degree` and :func:`growth_rate`. Source: arXiv 2410.23228; other kernels and noise
     derived here.
+
+    See also :func:`.selected_degree`, :func:`.boundaries`, :func:`.phases.critical_beta`, :func:`.growth_table`.
     """
     exact = None if beta is None and kernel is not None else check_beta(beta, least=0)
     dim, here = check_number("dim", check_dim(dim)), attention(exact, kernel)

@@ -36,7 +36,12 @@ from gegenflow.theory.symbols import beta
 
 @dataclass(frozen=True)
 class Boundary:
-    """A parameter at which the leader changes, from the degree ``below`` to the degree ``above`` it."""
+    """A value of a parameter at which the leading degree changes.
+
+    :param value: the parameter, certified
+    :param below: degree that leads below it; 0 is the uniform state
+    :param above: degree that leads above it; 0 is the uniform state
+    """
 
     value: Certified
     below: int
@@ -49,9 +54,17 @@ class Boundary:
 class Boundaries:
     """All boundaries in an interval of a parameter, and the pieces of it for which that is not proved.
 
-    ``degrees`` are the leaders from the low end to the high end, between the boundaries and the unresolved pieces. SA
-    divides by the mean of the weight: where that ``vanishes`` within the interval, ``reach`` is the part that was
-    searched, from the low end up to there, or from there on if the mean is positive at the high end alone.
+    :param parameter: the symbol that varies
+    :param low: lower end of the interval, exact
+    :param high: upper end of the interval, exact
+    :param degrees: the leaders from the low end to the high end, between the boundaries and the unresolved pieces
+    :param boundaries: where the leader changes, in increasing order
+    :param unresolved: pieces (low, high) for which nothing is proved; empty where the list is complete
+    :param vanishes: where the mean of the weight, by which SA divides, is 0 within the interval; None where nowhere
+    :param reach: the part searched: up to there from the low end, or from there on if the mean is positive at the high
+        end alone
+
+    See also :func:`.boundaries`.
     """
 
     parameter: sp.Symbol
@@ -82,9 +95,13 @@ def boundaries(
 ) -> Boundaries:
     r"""All values of a parameter in an interval at which the leading degree changes, certified.
 
-    ``parameter`` is the one symbol left in ``kernel`` and ``noise``, told by its name; ``between`` are the ends of the
-    interval; ``noise``, ``model``, ``quantity`` and ``max_degree`` as for
-    :func:`~gegenflow.theory.phases.selected_degree`.
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param between: the ends of the interval, two rational numbers, the first below the second
+    :param parameter: the one symbol left in the kernel and the noise, or its name (default beta)
+    :param digits: significant digits to certify, >= 1 (default 15)
+    :param options: ``noise``, ``model``, ``quantity`` and ``max_degree`` as for
+        :func:`~gegenflow.theory.phases.selected_degree`
 
     >>> from gegenflow.theory.kernels.kernel import Kernel
     >>> found = boundaries("exp(beta*t)", 2, (1, 7), digits=8)
@@ -103,6 +120,8 @@ def boundaries(
     Raises Refused as :func:`~gegenflow.theory.phases.selected_degree`, for an interval that is none, for a parameter
     that neither the kernel nor the noise holds, and for SA where the mean is positive at neither end.
     Source: derived here.
+
+    See also :func:`.coexistence`, :func:`.critical_table`, :func:`.selected_degree`.
     """
     low, high = _interval("between", between)
     parameter = _symbol("parameter", parameter)
@@ -200,8 +219,15 @@ def coexistence(
 ) -> dict[Real, Boundaries]:
     r"""Coexistence lines in the plane of two parameters: all boundaries in one of them, for each value of the other.
 
-    Returns {value along: :class:`Boundaries` across}; the points with the same two degrees make up a line. Options as
-    for :func:`boundaries`.
+    Returns {value along: :class:`Boundaries` across}; the points with the same two degrees make up a line.
+
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text, with two parameters
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param across: (parameter, low, high): a symbol or its name, and the interval that is searched, of rational ends
+    :param along: (parameter, values): the other one, and the numbers that it takes
+    :param digits: significant digits to certify, >= 1 (default 15)
+    :param options: ``noise``, ``model``, ``quantity`` and ``max_degree`` as for
+        :func:`~gegenflow.theory.phases.selected_degree`
 
     >>> from gegenflow.theory.kernels.kernel import Kernel
     >>> v = sp.Symbol("v", real=True)
@@ -210,6 +236,8 @@ def coexistence(
     [[[1.0445 +/- 4.4e-5]], []]
 
     Raises Refused as :func:`boundaries`. Source: derived here.
+
+    See also :func:`.boundaries`.
     """
     whole_line = "a symbol and the values that it takes are needed"
     given, values = check_items(along, "along", whole_line, count=2)

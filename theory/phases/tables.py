@@ -91,7 +91,13 @@ def critical_table(dims: Iterable[int], degrees: Sequence[int], digits: int = 15
 
     Its ``facts`` are the version, the kernel, the noise and the digits.
 
+    :param dims: dimensions d of the spheres S^{d-1}, each >= 2
+    :param degrees: degrees that are overtaken, each >= 1
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     Raises Refused for dim < 2, degree < 1 or digits < 1.
+
+    See also :func:`.phases.critical_beta`, :func:`.growth_table`.
     """
     return Table(tuple(critical_rows(dims, degrees, digits)), _facts(digits=digits))
 
@@ -103,6 +109,13 @@ def growth_table(
 
     Its ``facts`` are the version and the options.
 
+    :param dims: dimensions d of the spheres S^{d-1}, each >= 2
+    :param degrees: degrees of the harmonics, each >= 1
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it); None (default) beside a kernel
+        without it
+    :param options: ``model``, ``kernel``, ``noise`` and ``digits`` (default 15) as for
+        :func:`~gegenflow.theory.growth.growth_rate`
+
     >>> table = growth_table([2], [3], "5", digits=12)
     >>> print(table)
     dim  degree  beta  model  rate           error
@@ -111,6 +124,8 @@ def growth_table(
     ('exp(beta*t)', 12)
 
     Raises Refused for dim < 2, degree < 1, digits < 1, beta negative or not finite, or an unknown model.
+
+    See also :func:`.growth_rate`, :func:`.critical_table`.
     """
     rows = tuple(growth_rows(dims, degrees, beta, **options))
     return Table(rows, _facts(**options) | {"model": options.get("model", "usa")})

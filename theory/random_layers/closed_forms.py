@@ -22,7 +22,7 @@ import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr
 from gegenflow.theory.kernels.terms import Term
-from gegenflow.theory.kernels.weights import weight_terms
+from gegenflow.theory.kernels.weights import terms_of
 from gegenflow.theory.symbols import t
 
 MOST_TERMS, MOST_POWER = 12, 24
@@ -43,7 +43,7 @@ def closed_form(activation: Expr) -> Expr | None:
     if activation.has(sp.erf):
         return _error_function(activation)
     circular = activation.has(sp.sin, sp.cos)
-    terms = weight_terms(activation.rewrite(sp.exp) if circular else activation)
+    terms = terms_of(activation.rewrite(sp.exp) if circular else activation)
     if terms is None or len(terms) > MOST_TERMS or any(term.power > MOST_POWER for term in terms):
         return None
     if any(term.half for term in terms) and any(term.rate != 0 for term in terms):

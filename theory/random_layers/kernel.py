@@ -27,7 +27,7 @@ from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.exact.integers import check_degree
 from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
-from gegenflow.theory.kernels.weights import in_half_powers, weight_parity
+from gegenflow.theory.kernels.weights import in_half_powers, parity_of
 from gegenflow.theory.random_layers.activations import ActivationLike, read_activation
 from gegenflow.theory.random_layers.closed_forms import closed_form, slope_form
 from gegenflow.theory.random_layers.gaussian import gaussian_mean, hermite_coefficients
@@ -101,7 +101,7 @@ class ActivationKernel:
     @property
     def is_odd(self) -> bool:
         """Whether the activation, and with it K, is odd."""
-        return weight_parity(self.activation) < 0
+        return parity_of(self.activation) < 0
 
     def closed(self) -> Expr:
         """The formula, or a refusal where there is none."""
@@ -169,7 +169,7 @@ def _mean_of_polynomial(polynomial: Expr) -> Expr:
 
 def parity_part(activation: Expr, degree: int) -> Expr:
     """The part of a function that has the parity of a degree."""
-    parity = weight_parity(activation)
+    parity = parity_of(activation)
     if parity:
         return activation if parity == (-1) ** degree else sp.Integer(0)
     mirrored = activation.subs(t, -t)
@@ -190,7 +190,7 @@ def _value(function: Expr, formula: Expr | None, overlap: Expr) -> arb:
         return arb(0) if value == 0 else enclose(value)
     bits = flint.ctx.prec
     if overlap == 0:
-        return arb(0) if weight_parity(function) < 0 else gaussian_mean(function, bits) ** 2
+        return arb(0) if parity_of(function) < 0 else gaussian_mean(function, bits) ** 2
     if overlap in (1, -1):
         return gaussian_mean(function * function.subs(t, overlap * t), bits)
     with flint.ctx.workprec(bits + GUARD):
