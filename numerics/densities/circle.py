@@ -1,5 +1,7 @@
 """Probability densities on the circle by their Fourier coefficients, and how attention moves them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
@@ -63,7 +65,7 @@ class CircleDensity(Value):
         """The largest p for which the density has the period 2 pi / p, 0 for the uniform one."""
         return reduce(gcd, self.degrees[self.coefficients != 0].tolist(), 0)
 
-    def resized(self, max_degree: int) -> "CircleDensity":
+    def resized(self, max_degree: int) -> CircleDensity:
         """The same up to a degree: zeros appended, or the highest degrees dropped."""
         max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[: 2 * max_degree]

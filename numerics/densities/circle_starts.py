@@ -1,5 +1,7 @@
 """Densities on the circle that a function, values at equispaced angles, or noise stand for."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from math import sqrt
 from typing import Any

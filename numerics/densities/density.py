@@ -4,6 +4,8 @@ A density f with respect to the uniform probability measure has mass one, so its
 :math:`f = 1 + \\sum_i a_i \\phi_i`, with :math:`\\phi_i` orthonormal in :math:`L^2(\\sigma)`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import Field
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -44,7 +46,7 @@ class Density(Protocol):
     @property
     def degrees(self) -> NDArray[np.int64]: ...
 
-    def resized(self, max_degree: int) -> "Density": ...
+    def resized(self, max_degree: int) -> Density: ...
 
     def samples(self, finer: int = 1) -> tuple[Array, Array]: ...
 

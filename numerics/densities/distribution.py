@@ -4,6 +4,8 @@ A density of harmonic degree K is a polynomial to rounding on each of 8 K equal 
 evaluated and inverted there, at a cost per label that depends neither on K nor on how sharp the density is.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import factorial
 

@@ -1,5 +1,7 @@
 r"""A density on the circle that layers with random weights move, as they move all tokens that are drawn from it."""
 
+from __future__ import annotations
+
 from math import pi
 
 import numpy as np

@@ -4,6 +4,8 @@ r"""One step in time of modes: explicit, or exponential where they also decay at
           \varphi_{k+1}(z) = \frac{\varphi_k(z) - 1/k!}{z}
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import factorial, hypot

@@ -1,5 +1,7 @@
 """Time stepping of a density in harmonics: adaptive in the step and in the degree."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from math import inf, isfinite, nan
 
@@ -149,7 +151,7 @@ class ModeSteps:
                 self.next_step = max(size * min(growth, factor), kept)
                 return later, tried
 
-    def _prepared(self, end: float) -> tuple["_System", "_Point", Array]:
+    def _prepared(self, end: float) -> tuple[_System, _Point, Array]:
         point = self.now
         if self.system is None:
             self.system = self._system(point.density)
@@ -170,7 +172,7 @@ class ModeSteps:
         self.now = _Point(self.time, wider, None)
         self.evaluations, self.system = self.counts[1], None
 
-    def _system(self, density: Density) -> "_System":
+    def _system(self, density: Density) -> _System:
         try:
             return _System(density, self.flow, self.unit)
         except Refused as problem:

@@ -1,5 +1,7 @@
 """Probability densities on the sphere in dim 3 by their spherical harmonics, and how attention moves them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -75,7 +77,7 @@ class SphereDensity(Value):
         """Degree of each coefficient, shape=[(K + 1)^2 - 1]."""
         return harmonic_layout(self.max_degree).degree
 
-    def resized(self, max_degree: int) -> "SphereDensity":
+    def resized(self, max_degree: int) -> SphereDensity:
         """The same up to a degree: zeros appended, or the highest degrees dropped."""
         max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[: (max_degree + 1) ** 2 - 1]

@@ -1,5 +1,7 @@
 """Real spherical harmonics in dim 3 on a Gauss-Legendre grid, through the transforms of ducc0."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import lru_cache
 from math import pi, sqrt

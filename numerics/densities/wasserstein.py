@@ -4,6 +4,8 @@ On the circle transport is a matching of quantiles up to one shift, so the dista
 dimension it is a linear program, for which the optional package POT is called, or an average over great circles.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module

@@ -1,5 +1,7 @@
 """Probability densities on the sphere of any dim that are symmetric about an axis, and how attention moves them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -71,7 +73,7 @@ class ZonalDensity(Value):
         """Degree of each coefficient, shape=[K]."""
         return np.arange(1, self.max_degree + 1)
 
-    def resized(self, max_degree: int) -> "ZonalDensity":
+    def resized(self, max_degree: int) -> ZonalDensity:
         """The same up to a degree: zeros appended, or the highest degrees dropped."""
         max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[:max_degree]

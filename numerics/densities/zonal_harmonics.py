@@ -3,6 +3,8 @@
 Coefficients come from the function, by Gauss quadrature, and from no formula for them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import lru_cache
 

@@ -9,6 +9,8 @@ powers of z, and cost n times the number of modes; by pairs they cost :math:`n^2
 stays: the first, if it does not see itself.
 """
 
+from __future__ import annotations
+
 from functools import partial
 
 import numpy as np

@@ -5,6 +5,8 @@ kernel, and polynomials of degree 7 in each cell give the sums at its tokens.  A
 force that the kernel allows, as in :mod:`gegenflow.numerics.fields.circle`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial

@@ -4,6 +4,8 @@ The coefficients are those of :mod:`gegenflow.numerics.fields.fourier`.  Accurac
 force that the kernel allows, so exponentially small forces between separated clusters need the dense field.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from math import sqrt
 

@@ -6,6 +6,8 @@ is a function of the overlap, applied to blocks of rows between two matrix produ
 keys and values are not the tokens themselves.
 """
 
+from __future__ import annotations
+
 from functools import partial
 
 import numpy as np

@@ -5,6 +5,8 @@ arithmetic: a range reduction, a polynomial, and for the power of two an exponen
 They must not be compiled with reassociation, which would undo their roundings; a caller may be.
 """
 
+from __future__ import annotations
+
 from math import factorial
 from typing import Any
 

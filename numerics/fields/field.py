@@ -1,5 +1,7 @@
 """The velocity of tokens under attention, ready to be taken: of one head, and the sum over several."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf

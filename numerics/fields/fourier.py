@@ -3,6 +3,8 @@
 The coefficients come from the kernel as a function, by a discrete Fourier transform, and from no formula for them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache

@@ -4,6 +4,8 @@ Dense sums are accurate relative to each force; all others relative to the large
 tolerance that can be asked for.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from math import floor, log10
 from typing import Unpack

@@ -6,6 +6,8 @@ others in memory.  Threads take the rows of a block in turn and add into sums of
 the last bit.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numba import get_num_threads, njit, prange
 

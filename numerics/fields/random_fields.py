@@ -13,6 +13,8 @@ of normal numbers :math:`g` with the correlation :math:`\cos\varphi`. In polar c
 The integrals are sums here, over the activation as a function, and use no formula for K.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

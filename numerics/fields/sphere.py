@@ -6,6 +6,8 @@ spherical-harmonic transforms of ducc0 take over, whose cost hardly depends on t
 largest force, so exponentially small forces between separated clusters need the dense field.
 """
 
+from __future__ import annotations
+
 from functools import partial
 
 from gegenflow.numerics.fields.compiled.sphere_polynomials import direct_sums

@@ -1,5 +1,7 @@
 """What a method of taking the sums of attention is: an interface with one leaf in the file of each method."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass

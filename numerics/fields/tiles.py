@@ -5,6 +5,8 @@ them in place, and two products add the pull of either block on the other.  Thre
 each with linear algebra held to one thread, so that repeated calls agree to the last bit.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """Activations of random layers: functions of arrays, by their names or as they are given."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

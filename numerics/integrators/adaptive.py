@@ -1,5 +1,7 @@
 """Adaptive integration on the sphere or of angles, of order 5 or 8, put back on the sphere at every stage."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from math import inf, isfinite, nan, nextafter
 

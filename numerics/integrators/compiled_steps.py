@@ -9,6 +9,8 @@
 (True, 1.0)
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

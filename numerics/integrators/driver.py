@@ -3,6 +3,8 @@
 An integrator is a :class:`Stepper`; what it has in common with all others is here.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field

@@ -1,5 +1,7 @@
 """Events: where in a step an observable crosses a level."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import signature

@@ -5,6 +5,8 @@ and time is kept in two parts, so that a run may go through :math:`10^{90}` unit
 in which two clusters meet.  The loop comes back after some 0.1 seconds of work, at a time to save and at a meeting.
 """
 
+from __future__ import annotations
+
 from math import exp, inf, nextafter
 
 import numpy as np

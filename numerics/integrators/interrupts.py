@@ -1,5 +1,7 @@
 """Interrupts from the keyboard: heard while numba compiles, and held off while a result is put together."""
 
+from __future__ import annotations
+
 import signal
 import threading
 from collections.abc import Iterator

@@ -6,6 +6,8 @@ with the attention :math:`v` and a push :math:`\xi`, drawn anew in each layer: t
 Gaussian field that it becomes, and the attention times a matrix of normal numbers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """What steppers remember, checked: a memory that was read from a file goes on only where it fits the run."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from math import inf
 from typing import Any

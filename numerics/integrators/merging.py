@@ -11,6 +11,8 @@ their sum for SA; tokens at x, the two themselves among them, enter with c = 1 a
 putting the two together changes nothing but their distance.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import inf, log
 

@@ -4,6 +4,8 @@ With Post-LN a token is put back on the sphere after attention; with Pre-LN and 
 added to a token of any length, so that the longer a token has grown the more slowly it turns.
 """
 
+from __future__ import annotations
+
 from math import sqrt
 
 import numpy as np

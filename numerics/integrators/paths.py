@@ -1,5 +1,7 @@
 """Any velocity followed in time."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The bar of a run: the time reached, and "compiling" for as long as numba compiles."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

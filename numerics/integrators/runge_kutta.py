@@ -6,6 +6,8 @@ r"""Explicit Runge-Kutta steps of orders 5 and 8 for many tokens: one pass over 
 Tokens, shape=[n, dim], are put back on the sphere in the same pass; angles, shape=[n], are left as they are.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from math import hypot, inf, isfinite, sqrt
 

@@ -6,6 +6,8 @@ with :math:`W_i` independent Brownian motions of the sphere and :math:`\nu` = ``
 generator of the noise is :math:`\nu` times the Laplace-Beltrami operator.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf, sqrt

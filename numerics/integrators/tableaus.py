@@ -1,5 +1,7 @@
 """Coefficients of embedded Runge-Kutta methods of orders 5 and 8, with interpolants."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The energy that attention increases, and how fast it does: of tokens and of densities."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite
 from typing import ClassVar

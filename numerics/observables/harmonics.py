@@ -4,6 +4,8 @@ The addition theorem turns the sum over the harmonics of one degree into the nor
 :math:`P_k(\\langle x, y\\rangle)`, :math:`P_k(1) = 1`, so no harmonic is ever written down.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import ArrayLike

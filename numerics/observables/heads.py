@@ -1,5 +1,7 @@
 """What several heads do: the energy of one of them, and the entropy of attention."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import ClassVar
 

@@ -1,5 +1,7 @@
 """How many pairs of tokens are close: the share whose overlap is above a level."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import acos, lgamma, pi
 from typing import ClassVar

@@ -1,5 +1,7 @@
 """Observables in files: those of this package by their names and numbers."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass

@@ -5,6 +5,8 @@ Called with unit tokens, shape=[n, dim], weights, shape=[n], and the flow; in pl
 with the flow, where it has one.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import inf, pi
 from typing import Any, ClassVar, Protocol

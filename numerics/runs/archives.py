@@ -1,5 +1,7 @@
 """Files of runs: npz archives without pickle, facts as JSON beside arrays; nothing in them is believed unseen."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path

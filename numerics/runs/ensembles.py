@@ -1,5 +1,7 @@
 """Many independent random starts, each followed until its first harmonic degree emerges."""
 
+from __future__ import annotations
+
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Unpack

@@ -1,5 +1,7 @@
 """Runs as tables of other libraries: an ``xarray.Dataset`` or a ``pandas.DataFrame``, imported when asked for."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Hashable, Mapping
 from importlib import import_module
@@ -20,7 +22,7 @@ WIDEST_INTEGER = 2**31  # beyond it an attribute does not go into every kind of 
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def run_dataset(run: Run) -> "xarray.Dataset":
+def run_dataset(run: Run) -> xarray.Dataset:
     """A run over the coordinate ``time``: tokens, their weights, radii and paths, observables, facts as attributes.
 
     Attributes can be written to a netCDF file: None is "none", truth values are 0 and 1, mappings are JSON.
@@ -38,7 +40,7 @@ def run_dataset(run: Run) -> "xarray.Dataset":
     return _dataset(run, variables, facts)
 
 
-def density_dataset(run: DensityRun) -> "xarray.Dataset":
+def density_dataset(run: DensityRun) -> xarray.Dataset:
     """A run of a density over the coordinate ``time``: coefficients, minimum, resolution and observables.
 
     Raises ImportError where xarray is not installed.  Source: derived here.
@@ -53,7 +55,7 @@ def density_dataset(run: DensityRun) -> "xarray.Dataset":
     return _dataset(run, variables, facts | {"evaluations": run.evaluations})
 
 
-def frame(times: Array, observables: Arrays) -> "pandas.DataFrame":
+def frame(times: Array, observables: Arrays) -> pandas.DataFrame:
     """Numbers over time: a column for each observable, for each entry of one that has several.
 
     >>> frame(np.arange(2.0), {"energy": np.ones(2), "power": np.zeros((2, 2))}).columns.tolist()
@@ -83,7 +85,7 @@ def attribute(value: object) -> str | int | float:
     return value if isinstance(value, float | str) else json.dumps(value, default=str)
 
 
-def _dataset(run: Run | DensityRun, variables: dict[str, Any], facts: dict[str, Any]) -> "xarray.Dataset":
+def _dataset(run: Run | DensityRun, variables: dict[str, Any], facts: dict[str, Any]) -> xarray.Dataset:
     for name, values in run.observables.items():
         inner = tuple(f"{name}_{place}" for place in range(values.ndim - 1))
         variables[name if name not in variables else f"observed_{name}"] = (("time", *inner), values)

@@ -1,5 +1,7 @@
 """Runs that go on: the same flow, settings and clock, to a later end."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import replace

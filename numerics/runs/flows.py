@@ -1,5 +1,7 @@
 """Flows in files: their numbers as facts, their matrices as arrays."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any

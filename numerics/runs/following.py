@@ -1,5 +1,7 @@
 """Tokens followed from a start to an end, and the run made of what was seen."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed_version

@@ -1,5 +1,7 @@
 """The mean-field equation on the circle beyond smooth densities: quantiles that move with the flow."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast

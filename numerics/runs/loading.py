@@ -1,5 +1,7 @@
 """Saved runs read back: everything that a file says is checked before a run is made of it."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import fields

@@ -1,5 +1,7 @@
 """One entry point to follow a density under attention: the mean-field equation."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed_version

@@ -1,5 +1,7 @@
 """How tokens are followed: the stepper that serves them, how its states read, and what inexact sums may have moved."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf

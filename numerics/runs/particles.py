@@ -1,5 +1,7 @@
 """One entry point to follow tokens under attention."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial

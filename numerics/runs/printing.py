@@ -1,5 +1,7 @@
 """How runs print: a table of at most twelve lines, as text or in a notebook."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from html import escape
 from typing import Any

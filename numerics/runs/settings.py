@@ -1,5 +1,7 @@
 """How a run is computed and what is looked at: every check of a solver, each once, and the defaults."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from secrets import randbits
@@ -62,7 +64,7 @@ class Settings:
         """What bounds the error of a step."""
         return self.rtol + self.atol
 
-    def finer(self, method: str) -> "Settings":
+    def finer(self, method: str) -> Settings:
         """Those of a second run that measures the error of a first, by its method."""
         finer = replace(self, method=method, rtol=max(TIGHTER * self.rtol, SMALLEST_RTOL), atol=TIGHTER * self.atol)
         return finer if self.merge is None else replace(finer, merge=min(self.merge, 0.1 * finer.tol))

@@ -1,5 +1,7 @@
 """Attention at zero temperature: softmax picks one token, and the flow is a linear one seen from the sphere."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import expm

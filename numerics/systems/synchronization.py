@@ -1,5 +1,7 @@
 """Observables of how near tokens are to one cluster, accurate for tokens that have all but merged."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, ClassVar
 

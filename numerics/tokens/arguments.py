@@ -4,6 +4,8 @@ One rule for numbers: whatever has a real value is one (of any dtype, exact, cer
 whole numbers may come as floats, 3.0 is 3.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from math import inf, isfinite
 from typing import Any, TypeVar

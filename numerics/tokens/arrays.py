@@ -1,5 +1,7 @@
 """Arrays in files: npy, npz and safetensors without pickle, sizes checked before anything is inflated, and text."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from math import prod

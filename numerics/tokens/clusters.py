@@ -1,5 +1,7 @@
 """Clusters of tokens: connected groups that hold enough weight and point one way."""
 
+from __future__ import annotations
+
 from math import pi, sin, sqrt
 
 import numpy as np
@@ -35,9 +37,15 @@ def cluster_labels(
     group is a cluster if it holds at least ``min_mass`` of the weight and its mean vector has length at
     least ``coherence``, so that tokens spread over the sphere are no cluster: tokens of mean cosine c with each other
     have one of about :math:`\sqrt c`, embeddings of one topic in a high dim well below 0.9, and 0 takes any group.
-    :func:`find_clusters` chooses the scale.  Cluster 0 is the heaviest.  Distances are those of differences, so any
-    angle will do, identical tokens are one at each.  Costs O(n log n) in dim 2, about that in dim 3, otherwise O(n)
-    memory, time O(n) for each tight cluster and O(n^2) for scattered tokens.
+    Cluster 0 is the heaviest.  Distances are those of differences, so any angle will do, identical tokens are one at
+    each.  Costs O(n log n) in dim 2, about that in dim 3, otherwise O(n) memory, time O(n) for each tight cluster and
+    O(n^2) for scattered tokens.
+
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param weights: weights of the tokens, shape (n,), > 0 with sum 1; None (default): 1/n each
+    :param angle: largest angle of a link, in radians, in (0, pi], default 0.1
+    :param min_mass: least share of the weight in a cluster, in [0, 1], default 0.01
+    :param coherence: least length of the mean of a cluster, in [0, 1], default 0.9
 
     >>> cluster_labels([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     array([1, 0, 0])
@@ -46,6 +54,8 @@ def cluster_labels(
 
     Raises ValueError for bad tokens or weights, ``angle`` outside (0, pi], ``min_mass`` or ``coherence`` outside
     [0, 1].
+
+    See also :func:`.find_clusters`, which chooses the scale, :func:`.cluster_centres`, :class:`.Clusters`.
     """
     tokens = check_tokens(tokens)
     weights = check_weights(weights, len(tokens))
@@ -64,6 +74,9 @@ def cluster_labels(
 
 def cluster_centres(tokens: ArrayLike, labels: ArrayLike) -> Array:
     """Mean directions of the clusters 0, 1, ... that :func:`cluster_labels` found, unit rows, shape=[clusters, dim].
+
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param labels: number of the cluster of each token, shape (n,): 0, 1, ... without a gap, -1 for none
 
     >>> tokens = np.array([[0.6, 0.8], [0.6, -0.8], [0.0, 1.0]])
     >>> cluster_centres(tokens, np.array([0, 0, 1]))

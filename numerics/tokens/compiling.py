@@ -1,5 +1,7 @@
 """Where compiled functions are kept, and how parallel ones are called."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 from collections.abc import Callable, Iterator

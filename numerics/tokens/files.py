@@ -1,5 +1,7 @@
 """Files that are written whole or not at all: what stood there before stays until the new one is complete."""
 
+from __future__ import annotations
+
 import os
 import signal
 import stat

@@ -3,6 +3,8 @@
 Tokens are the unit rows of an array, shape=[n, dim]; token weights are positive and sum to one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from math import comb
 
@@ -26,13 +28,18 @@ def uniform(n: int, dim: int, *, rng: int | np.random.Generator | None = None) -
 
     .. math:: x_i = g_i / |g_i|, \qquad g_i \sim N(0, I_d)
 
-    ``rng`` goes through ``numpy.random.default_rng``: the same integer gives the same tokens.
+    :param n: number of tokens, >= 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param rng: seed >= 0 or numpy Generator, by ``numpy.random.default_rng``: the same seed gives the same tokens;
+        None (default): seeded by the system
 
     >>> tokens = uniform(40_000, dim=5, rng=0)
     >>> bool(np.allclose(tokens.T @ tokens / 40_000, np.eye(5) / 5, atol=0.01))
     True
 
     Raises ValueError for ``n`` < 1 or ``dim`` < 2.
+
+    See also :func:`.lattice`, :func:`.quadrature`.
     """
     n, dim = check_whole("n", n, 1), check_dim(dim)
     return normalize(check_rng(rng).standard_normal((n, dim)))
@@ -48,7 +55,7 @@ def circle_points(angles: Array) -> Array:
 
 
 def lattice(n: int) -> Array:
-    r"""Equispaced tokens on the circle, shape=[n, 2].
+    r"""Equispaced tokens on the circle, ``n`` >= 1 of them, shape=[n, 2].
 
     .. math:: x_j = (\cos 2\pi j/n,\ \sin 2\pi j/n)
 
@@ -61,6 +68,8 @@ def lattice(n: int) -> Array:
            [ 0., -1.]])
 
     Raises ValueError for ``n`` < 1.
+
+    See also :func:`.uniform`, :func:`.quadrature`.
     """
     n = check_whole("n", n, 1)
     return circle_points(2 * np.pi * np.arange(n) / n)
@@ -75,6 +84,9 @@ def quadrature(dim: int, degree: int) -> tuple[Array, Array]:
     for the weight :math:`(1-t^2)^{(d-3)/2}` times the rule one dimension lower, down to the lattice of
     degree+1 tokens.  Hence n = (degree+1) (degree//2+1)^(dim-2).
 
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param degree: degree of the polynomials, >= 0
+
     >>> tokens, weights = quadrature(dim=4, degree=6)
     >>> moment = weights @ (tokens[:, 0] ** 2 * tokens[:, 1] ** 4)  # 1 * 3 / (4 * 6 * 8) in dim 4
     >>> bool(np.isclose(moment, 3 / 192, rtol=1e-13))
@@ -82,6 +94,8 @@ def quadrature(dim: int, degree: int) -> tuple[Array, Array]:
 
     Raises ValueError for ``dim`` < 2 or ``degree`` < 0.  Source: derived here (odd powers of
     :math:`\sqrt{1-t^2}` come with odd powers of y, which both sides integrate to zero).
+
+    See also :func:`.lattice`, :func:`.sphere_density`.
     """
     dim, degree = check_dim(dim), check_whole("degree", degree, 0)
     if dim == 2:
@@ -97,11 +111,15 @@ def quadrature(dim: int, degree: int) -> tuple[Array, Array]:
 def normalize(tokens: ArrayLike) -> Array:
     r"""The same directions as unit vectors, :math:`x_i / |x_i|`, shape=[n, dim].
 
+    ``tokens`` are real numbers of any size, shape=[n, dim], n >= 1 and dim >= 2.
+
     >>> normalize([[3.0, 4.0], [0.0, -1e-200]])
     array([[ 0.6,  0.8],
            [ 0. , -1. ]])
 
     Raises ValueError, with the number of the row, for a row that is zero or not finite.
+
+    See also :func:`.read_tokens`, :func:`.uniform`.
     """
     array = _as_rows(tokens)
     scale = np.abs(array).max(axis=1, keepdims=True)

@@ -1,5 +1,7 @@
 """Tokens from files: arrays of vectors or of angles in several formats, and the last tokens of saved runs."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,15 +22,17 @@ EQUAL = 1e-12  # weights this close, relative to the largest, are one
 
 
 def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
-    r"""Tokens from a file, one a row, shape=[n, dim]; ``normalize`` makes every row a unit vector.
+    r"""Tokens from a file, one a row, shape=[n, dim].
 
-    ``path`` is a .npy file, a .npz or .safetensors file with one array, or text, .csv or .txt, of one row of numbers a
-    token, parted by commas, semicolons or blanks, with or without a row of names.  A one-dimensional array, or a single
-    column of text, holds angles in radians:
+    A one-dimensional array, or a single column of text, holds angles in radians:
 
     .. math:: x_j = (\cos\theta_j, \sin\theta_j)
 
     A saved run gives the tokens that it ended with, directions where they have lengths.
+
+    :param path: a .npy file, a .npz or .safetensors file with one array, or text, .csv or .txt, of one row of numbers
+        a token, parted by commas, semicolons or blanks, with or without a row of names
+    :param normalize: make every row a unit vector; False (default): rows that are none are refused
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -41,6 +45,8 @@ def read_tokens(path: str | Path, *, normalize: bool = False) -> Array:
     unpickled), fewer bytes than its header says, rows that are not unit vectors, with the number of the first, a
     density, a run whose tokens have weights of their own, which :func:`gegenflow.numerics.load` keeps.  OSError where
     it cannot be opened.
+
+    See also :func:`.load`, :func:`.normalize`.
     """
     file_path = checked_path(path)
     with open(file_path, "rb") as file:

@@ -9,6 +9,8 @@ MOST_SHOWN = 120
 class Refused(ValueError):
     """A value that an argument does not take, told as "name value: what is allowed"; without the value where none came.
 
+    ``name`` is that of the argument, ``value`` what came (None: not told), ``allowed`` a sentence of what it takes.
+
     >>> print(Refused("dim", 1, "the sphere S^{d-1} needs dim >= 2"))
     dim 1: the sphere S^{d-1} needs dim >= 2
     >>> print(Refused("beta", None, "the inverse temperature is needed"))

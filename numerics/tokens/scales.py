@@ -1,5 +1,7 @@
 """Clusters at the scale that the tokens themselves have, and how likely uniform tokens would show as much."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import inf, pi, sqrt
 
@@ -20,10 +22,15 @@ CLOSEST = 1e-7  # angle below which tokens are one: the cosine no longer tells
 
 @dataclass(frozen=True, eq=False)
 class Clustering(Value):
-    """Clusters of tokens at their own scale, see :func:`find_clusters`: its ``labels``, shape=[n], and how sure it is.
+    """Clusters of tokens at their own scale, and how sure it is: what :func:`find_clusters` returns.
 
-    ``count`` clusters at ``angle``; ``gap`` is the factor by which the angle may grow without a change of the groups;
-    ``p_value`` the chance of as large a gap among independent uniform tokens.
+    :param labels: number of the cluster of each token, -1 for none, shape (n,)
+    :param count: number of clusters, >= 0
+    :param angle: the scale, largest angle of a link, in radians
+    :param gap: factor, >= 1, by which the angle may grow without a change of the groups
+    :param p_value: chance of as large a gap among independent uniform tokens, in (0, 1]
+
+    See also :func:`.find_clusters`.
     """
 
     labels: Labels
@@ -53,9 +60,15 @@ def find_clusters(
     tree), of which those count at which groups of at least ``min_mass`` hold half of the weight, and after the last
     the median of the last among uniform tokens, so that one single cluster is found, too.  The scale is
     :math:`\sqrt{e_j e_{j+1}}`.  The null hypothesis: as many independent uniform tokens with the same weights;
-    :math:`T_0` of ``draws`` >= 1 such sets by ``rng``, so p <= a comes with a chance of at most a.  A scale is looked
+    :math:`T_0` of ``draws`` such sets, so p <= a comes with a chance of at most a.  A scale is looked
     for in at most 1000 tokens, drawn at random, at a cost O(1000^2 dim) a set; labels are those of
     :func:`cluster_labels` of all tokens there, whatever the coherence.
+
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param weights: weights of the tokens, shape (n,), > 0 with sum 1; None (default): 1/n each
+    :param min_mass: least share of the weight in a cluster, in [0, 1], default 0.01
+    :param draws: sets of uniform tokens to compare with, >= 1, default 99
+    :param rng: seed >= 0 or numpy Generator, default 0; None: seeded by the system
 
     >>> from gegenflow.numerics.tokens.geometry import normalize
     >>> rng = np.random.default_rng(0)
@@ -67,6 +80,8 @@ def find_clusters(
 
     Raises ValueError for bad tokens or weights, ``min_mass`` outside [0, 1] and ``draws`` < 1.  Source: derived here
     (single linkage; Monte Carlo test of Barnard, 1963).
+
+    See also :func:`.cluster_labels`, :func:`.cluster_centres`.
     """
     rows = check_tokens(tokens)
     masses = check_weights(weights, len(rows))
