@@ -43,7 +43,7 @@ def cluster_labels(
 
     :param tokens: tokens on the sphere, shape (n, dim)
     :param weights: weights of the tokens, shape (n,), > 0 with sum 1; None (default): 1/n each
-    :param angle: largest angle of a link, in radians, in (0, pi], default 0.1
+    :param angle: largest angle of a link, in radians, > 0 and <= pi, default 0.1
     :param min_mass: least share of the weight in a cluster, in [0, 1], default 0.01
     :param coherence: least length of the mean of a cluster, in [0, 1], default 0.9
 
