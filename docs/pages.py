@@ -31,12 +31,12 @@ def held(package):
 
 @functools.cache
 def homes():
-    """The one place of each public name: its room, or the side where no room has it."""
+    """The one full name of each public thing, by its identity: in its room, or on the side where no room has it."""
     found = {}
     for side in SIDES:
-        own = {name: room.__name__ for room in rooms(side) for names in held(room).values() for name in names}
-        found |= {(side, name): side.__name__ for names in held(side).values() for name in names}
-        found |= {(side, name): home for name, home in own.items()}
+        for package in (*rooms(side), side):
+            for name in (name for names in held(package).values() for name in names):
+                found.setdefault(id(getattr(package, name)), f"{package.__name__}.{name}")
     return found
 
 
@@ -47,7 +47,8 @@ def entry(package, module, name):
         return f".. autoclass:: {full}\n   :members:\n"
     if inspect.isroutine(thing):
         return f".. autofunction:: {full}\n"
-    return f".. py:data:: {full}\n\n{textwrap.indent(said(package, module, name), '   ')}\n"
+    text = textwrap.indent(said(package, module, name), "   ")
+    return f".. py:data:: {name}\n   :module: {package.__name__}\n\n{text}\n"
 
 
 def said(package, module, name):
@@ -67,10 +68,10 @@ def title(text, line="="):
     return f"{text}\n{line * len(text)}\n"
 
 
-def described(package, side):
+def described(package):
     """Module by module: what it says of itself, then its public names whose place is this package."""
     for module, names in held(package).items():
-        here = [name for name in names if homes()[side, name] == package.__name__]
+        here = [name for name in names if homes()[id(getattr(package, name))] == f"{package.__name__}.{name}"]
         if here:
             yield from (title(module, "-"), f".. automodule:: {package.__name__}.{module}\n")
             yield from (entry(package, module, name) for name in here)
@@ -78,41 +79,39 @@ def described(package, side):
 
 def side_page(side):
     """The page of a side: its rooms, its core names as links to where they are described, and the others."""
-    short = side.__name__.removeprefix("gegenflow.")
-    rooms_of = [(room.__name__.rpartition(".")[2], room.__doc__.splitlines()[0]) for room in rooms(side)]
-    names = {name for listed in held(side).values() for name in listed}
+    short = last(side.__name__)
+    own = [(last(room.__name__), room.__doc__.splitlines()[0]) for room in rooms(side)]
+    links = {name: homes()[id(getattr(side, name))] for names in held(side).values() for name in names}
     return [
         title(short),
         f".. py:module:: {side.__name__}\n",
-        f"{side.__doc__.split(chr(10) * 2)[0]}\n",
-        *(f"* :doc:`{short}/{name}`: {line}" for name, line in rooms_of),
-        "\n.. toctree::\n   :hidden:\n\n" + "".join(f"   {short}/{name}\n" for name, _ in rooms_of),
-        title(f"Names on {short}", "-"),
-        "Those of a room are described there.\n",
-        *(f"* :py:obj:`{name} <{homes()[side, name]}.{name}>`" for name in sorted(names)),
+        side.__doc__.split("\n\n")[0] + "\n",
+        *(f"* :doc:`{short}/{name}`: {line}" for name, line in own),
+        "\n.. toctree::\n   :hidden:\n\n" + "".join(f"   {short}/{name}\n" for name, _ in own),
+        title("Core names", "-"),
+        f"Of the package itself, ``from gegenflow import {short}``; each is described once, in its room.\n",
+        *(f"* :py:obj:`{name} <{home}>`" for name, home in sorted(links.items())),
         "",
-        *described(side, side),
+        *described(side),
     ]
 
 
-def room_page(room, side):
-    """The page of a room."""
-    name = room.__name__.rpartition(".")[2]
-    return [title(name), f".. automodule:: {room.__name__}\n", *described(room, side)]
+def last(name):
+    """The last part of a dotted name."""
+    return name.rpartition(".")[2]
 
 
 def write(folder):
     """All pages below api/; those of rooms that are gone are removed."""
     written = {}
     for side in SIDES:
-        short = side.__name__.removeprefix("gegenflow.")
+        short = last(side.__name__)
         written[folder / "api" / f"{short}.rst"] = side_page(side)
         for room in rooms(side):
-            written[folder / "api" / short / f"{room.__name__.rpartition('.')[2]}.rst"] = room_page(room, side)
+            parts = [title(last(room.__name__)), f".. automodule:: {room.__name__}\n", *described(room)]
+            written[folder / "api" / short / f"{last(room.__name__)}.rst"] = parts
     for path in set((folder / "api").rglob("*.rst")) - set(written):
         path.unlink()
     for path, parts in written.items():
-        text = "\n".join(parts)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        path.write_text("\n".join(parts))

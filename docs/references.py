@@ -1,7 +1,9 @@
 """Signatures as the sources write them, and links to the one place where a public name is described."""
 
 import ast
+import contextlib
 import inspect
+import pkgutil
 import textwrap
 
 from pages import homes
@@ -53,11 +55,22 @@ def elsewhere(app, env, node, contents):
     """A name of a side, or of the module that holds it, leads to its description."""
     if node.get("refdomain") != "py":
         return None
-    target = node["reftarget"].removeprefix("gegenflow.")
-    name = target.rpartition(".")[2]
-    here = node["reftarget"] if target != node["reftarget"] else node.get("py:module") or ""
-    for (side, known), home in homes().items():
-        place = env.get_domain("py").objects.get(f"{home}.{name}")
-        if known == name and here.startswith(side.__name__) and place:
-            return make_refnode(app.builder, node["refdoc"], place.docname, place.node_id, contents, f"{home}.{name}")
+    full = place_of(node["reftarget"], node.get("py:module") or "")
+    if full is None:
+        return None
+    place = env.get_domain("py").objects[full]
+    return make_refnode(app.builder, node["refdoc"], place.docname, place.node_id, contents, full)
+
+
+def place_of(target, module):
+    """Where a thing is described that is named in full, or by a last name that is the only such one on its side."""
+    with contextlib.suppress(ImportError, AttributeError, KeyError, ValueError):
+        return homes()[id(pkgutil.resolve_name(target))] if target.startswith("gegenflow.") else only(target, module)
     return None
+
+
+def only(name, module):
+    """The one public thing of the side of a module with this last name."""
+    side = ".".join(module.split(".")[:2])
+    (full,) = [full for full in homes().values() if full.startswith(f"{side}.") and full.endswith(f".{name}")]
+    return full

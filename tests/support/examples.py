@@ -7,7 +7,12 @@ EXAMPLES = Path(__file__).parents[2] / "worked_examples"
 
 
 def load_example(name):
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    return load_module(EXAMPLES / f"{name}.py")
+
+
+def load_module(path):
+    """A file that is in no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

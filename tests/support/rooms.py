@@ -1,6 +1,7 @@
 """The tables of modules of the site, made from the tree: ``python tests/support/rooms.py`` writes it."""
 
 import ast
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -9,8 +10,9 @@ START, END = "<!-- rooms: python tests/support/rooms.py -->\n", "<!-- end of roo
 
 
 def first_line(path):
-    """The first line of the docstring of a file."""
-    return ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
+    """The first line of the docstring of a file, its formulas as Markdown has them."""
+    line = ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]
+    return re.sub(r":math:`([^`]*)`", r"$\1$", line)
 
 
 def table(side):

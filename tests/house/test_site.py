@@ -1,0 +1,93 @@
+"""The site: it builds without a warning, describes every public name once, and every page shows what it should."""
+
+import collections
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.browser import CHROMIUM, Browser
+from support.examples import load_module
+
+from gegenflow import numerics, theory
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+pages = load_module(DOCS / "pages.py")
+in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open pages with")
+
+
+def public_names():
+    """The full name of every public thing that is no room, once for each thing, as the packages list them."""
+    found = {}
+    for side in (theory, numerics):
+        for package in (*pages.rooms(side), side):  # the rooms first: they are where a name lives
+            for name in package.__all__:
+                thing = getattr(package, name)
+                if not hasattr(thing, "__path__") and getattr(thing, "__spec__", None) is None:
+                    found.setdefault(id(thing), f"{package.__name__}.{name}")
+    return set(found.values())
+
+
+def described(folder):
+    """How often each name has an entry on the pages of the API."""
+    text = "\n".join(path.read_text() for path in (folder / "api").rglob("*.rst"))
+    entries = re.findall(r"^\.\. auto(?:class|function):: (\S+)$", text, re.MULTILINE)
+    data = re.findall(r"^\.\. py:data:: (\S+)\n   :module: (\S+)$", text, re.MULTILINE)
+    return collections.Counter([*entries, *(f"{module}.{name}" for name, module in data)])
+
+
+def test_every_public_name_has_one_place(tmp_path):
+    """On exactly one page, and the pages of what is gone are gone."""
+    stale = tmp_path / "api" / "theory" / "alchemy.rst"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("alchemy\n=======\n")
+    pages.write(tmp_path)
+    assert not stale.exists()
+    assert len(public_names()) > 250
+    assert described(tmp_path) == dict.fromkeys(public_names(), 1)
+
+
+def test_the_site_builds_and_every_page_of_it_is_sound(tmp_path):
+    """No warning of Sphinx, each public name in the inventory, then each page in a browser: no error, every formula."""
+    inventory = pytest.importorskip("sphinx.util.inventory", reason="the extra docs is not installed")
+    line = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(DOCS), str(tmp_path)]
+    told = subprocess.run(line, capture_output=True, text=True, cwd=ROOT)
+    assert (told.returncode, told.stderr) == (0, "")
+    held = inventory.InventoryFile.loads((tmp_path / "objects.inv").read_bytes(), uri="").data
+    assert public_names() <= {name for kind in ("class", "function", "data") for name in held[f"py:{kind}"]}
+    if CHROMIUM is None:
+        pytest.skip("built, but no Chromium here to open the pages with")
+    built = sorted(tmp_path.rglob("*.html"))
+    assert {"index.html", "laws.html", "conventions.html"} <= {path.name for path in built}
+    with Browser() as browser:
+        faults = {path.name: browser.faults(path) for path in built}
+    assert not {name: found for name, found in faults.items() if found}
+
+
+@in_a_browser
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (r'<span class="math">\(k^2 + 1\)</span>', None),
+        (r'<span class="math">\(\frac{k}\)</span>', r"formula: \frac{k}"),
+        (r'<span class="math">\(\gama_k\)</span>', r"formula: \gama"),
+        (r'<span class="math">k^2</span>', "not rendered: k^2"),
+        (r"<p>the rate :math:`k^2`</p>", "raw: :math:"),
+        (r"<p>the rate $\gamma_k$</p>", r"raw: $\gamma_k"),
+        ("<script>console.error('lost')</script>", "console: lost"),
+        ("<script>throw new Error('lost')</script>", "thrown: Error: lost"),
+        ("<script src='lost.js'></script>", "log: Failed to load"),
+    ],
+)
+def test_a_fault_of_a_page_is_seen(tmp_path, body, fault):
+    """A broken formula, one that nothing set, an error on the console: each on a page of its own."""
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    mathjax = Path(importlib.import_module("sphinx-mathjax-offline").__file__).parent / "static/mathjax/tex-chtml.js"
+    page = tmp_path / "page.html"
+    page.write_text(f"<script src='{mathjax.as_uri()}'></script><body>{body}</body>")
+    with Browser() as browser:
+        found = browser.faults(page)
+    assert [line[: len(fault or line)] for line in found] == [fault] * bool(fault)
