@@ -1,5 +1,7 @@
 """How purely the selected degree emerges from noise: the competition of the linear modes on the circle."""
 
+from __future__ import annotations
+
 from flint import arb
 
 from gegenflow.theory.exact.arguments import Real, check_beta
@@ -22,11 +24,16 @@ def competition_exponent(beta: Real, *, digits: int = 15) -> Certified:
     the period, a neighbour of k as the rates have one maximum, has then grown to :math:`a^{1-\gamma_2/\gamma_k}`.  The
     same in USA and SA.
 
+    :param beta: inverse temperature, > 0, above the first boundary and on none
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> [competition_exponent(beta, digits=6) for beta in (5, 7)]
     [[0.241956 +/- 4.0e-7], [0.121267 +/- 1.3e-7]]
 
     Raises ValueError for ``beta`` <= 0, symbolic or not finite, on a boundary between two degrees, and below the first,
     where degree 1 is selected and every density has its period.  Source: derived here.
+
+    See also :func:`.expansion`, :func:`.selected_degree`.
     """
     digits = check_digits(digits)
     kernel, degree = Kernel.exponential(check_beta(beta, least=0, symbols=False)), selected_degree(beta, 2)

@@ -42,7 +42,17 @@ PRECISION = 256
 
 @dataclass(frozen=True)
 class Expansion:
-    r"""The solution from :math:`1 + \varepsilon P_m` to an order in the amplitude, derived here: :func:`expansion`."""
+    r"""The solution from :math:`1 + \varepsilon P_m` to an order in the amplitude, derived here.
+
+    :param order: the last power of the amplitude, >= 1
+    :param degree: degree of the harmonic m at the start, >= 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param model: "usa" (unnormalised) or "sa" (softmax)
+    :param kernel: attention weight h(t)
+    :param noise: noise 1/kappa, >= 0
+
+    See also :func:`.expansion`.
+    """
 
     order: int
     degree: int
@@ -62,6 +72,9 @@ class Expansion:
 
     def coefficient(self, order: int, degree: int) -> Expr:
         r"""The coefficient :math:`a_{n,k}(t)` of :math:`\varepsilon^n P_k`, exact, in symbols for the growth rates.
+
+        :param order: the power n of the amplitude, 0 <= n <= the order of the expansion
+        :param degree: degree of the harmonic k, >= 0
 
         >>> g3, g6 = sp.symbols("gamma_3 gamma_6")
         >>> driven = g3 * (sp.exp(2 * g3 * time) - sp.exp(g6 * time)) / (2 * g3 - g6)
@@ -91,8 +104,13 @@ class Expansion:
         .. math:: b_k = \int f\,\hat P_k\,d\sigma = \frac1{\sqrt{D_k}} \sum_{n \ge 1} \varepsilon^n a_{n,k}(t), \qquad
                   \hat P_k = \sqrt{D_k}\,P_k \quad (\sqrt2 \cos k\theta \text{ in dim 2})
 
-        so the harmonics are orthonormal for :math:`\sigma`, while the start is :math:`\varepsilon P_m`. Each amplitude
-        has ``digits`` correct digits, or an error below 10**(-2 digits) of the largest; balls see to it.
+        so the harmonics are orthonormal for :math:`\sigma`, while the start is :math:`\varepsilon P_m`. Balls see to
+        the digits of each.
+
+        :param time: time of the flow, >= 0
+        :param amplitude: epsilon, any real number
+        :param digits: significant digits to certify, >= 1 (default 15), or an error below 10^(-2 digits) of the largest
+            amplitude
 
         >>> second = expansion(2, degree=1, dim=3, beta=2)
         >>> {k: mpmath.nstr(b, 10) for k, b in second.evaluate("0.5", "0.01").items()}
@@ -119,6 +137,10 @@ class Expansion:
 
         This ends the linear phase (n = 1), the quasi-linear phase (2), and so on: the first such time, sought in steps
         of a tenth and refined to 12 digits; infinite if it never comes.
+
+        :param order: the order n whose phase ends, 1 <= n < the order of the expansion
+        :param tolerance: share of the first order's term that the next one reaches, > 0
+        :param amplitude: epsilon, any real number
 
         >>> growing = expansion(3, degree=3, beta=5)
         >>> [round(growing.end(n, 0.1, 0.01), 4) for n in (1, 2)]
@@ -180,13 +202,21 @@ def expansion(
     model: str = "usa",
     noise: Real = 0,
 ) -> Expansion:
-    r"""The mean-field solution from :math:`1 + \varepsilon P_m`, m = ``degree``, order by order in the amplitude.
+    r"""The mean-field solution from :math:`1 + \varepsilon P_m`, order by order in the amplitude.
 
     .. math:: f = 1 + \sum_{n=1}^{\text{order}} \varepsilon^n \sum_k a_{n,k}(t)\,P_k + O(\varepsilon^{\text{order}+1}),
               \qquad a_{n,k} = \sum c\,t^p e^{\mu t}
 
-    where each :math:`\mu` is a sum of at most n growth rates and a power of t comes with a resonance. The kernel is
-    :math:`e^{\beta t}`, beta a symbol if None, or ``kernel``; ``noise`` = :math:`\nu = 1/\kappa`.
+    where each :math:`\mu` is a sum of at most n growth rates and a power of t comes with a resonance.
+
+    :param order: the last power of the amplitude, >= 1; above 4 it takes seconds
+    :param degree: degree of the harmonic m at the start, >= 1
+    :param dim: d of the sphere S^{d-1}, >= 2 (default 2)
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it), or a symbol; None (default)
+        leaves the symbol
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param noise: noise 1/kappa, >= 0, or a symbol (default 0)
 
     >>> expansion(3, degree=3, beta=5)
     Solution from 1 + eps P_3, dim 2, USA, h = exp(5*t)
@@ -204,6 +234,8 @@ def expansion(
     Raises ValueError for order < 1, degree < 1 or dim < 2, a symbol for one of them, beta beside a kernel that holds
     none, an unknown model, a negative noise, or SA with a kernel whose mean is not positive. Source: derived here; the
     phases that the orders are for are those of arXiv 2410.23228.
+
+    See also :func:`.growth_rate`, :func:`.competition_exponent`, :meth:`.Expansion.evaluate`.
     """
     weight = attention(beta, kernel)
     order, degree = _whole("order", order), _whole("degree", degree)

@@ -43,6 +43,12 @@ def boundary_share(beta: Real, degree: int, dim: int, tokens: int, *, amplitude:
     in higher dim it is one half where z is about the median of log F. Far from the boundary, where Chernoff's bound on
     the share or on its complement underflows, it is 0 or 1.
 
+    :param beta: inverse temperature, >= 0
+    :param degree: degree of the harmonics k, >= 1: the share is that of k+1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param tokens: number of tokens N, >= 2, with N a^2 > 1
+    :param amplitude: the amplitude a to reach, 0 < a < 1 (default 0.3)
+
     >>> round(boundary_share(float(critical_beta(3, 2)), 3, 2, 2000), 12)
     0.5
     >>> [round(boundary_share(6.5, 3, 2, 10**n), 3) for n in (4, 8, 16, 32)]       # log N decides, not N
@@ -50,6 +56,8 @@ def boundary_share(beta: Real, degree: int, dim: int, tokens: int, *, amplitude:
 
     Raises ValueError for dim < 2, degree < 1, beta negative or not finite, N a^2 <= 1, and more harmonics than the
     incomplete beta function can be worked out for. Source: derived here.
+
+    See also :func:`.boundary_width`, :func:`.selection_law`.
     """
     order, ratio_there, s, t, strength = _boundary(degree, dim, tokens, amplitude)
     exact = check_beta(beta, least=0, symbols=False)
@@ -80,11 +88,18 @@ def boundary_width(degree: int, dim: int, tokens: int, *, amplitude: Real = 0.3)
     of :func:`boundary_share`. It shrinks only like 1/log N. On the circle the first factor is 1 and the share close to
     :math:`1/(1 + e^{-(\beta - \beta_k)/\text{width}})`.
 
+    :param degree: degree of the harmonics k, >= 1, to that of k+1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param tokens: number of tokens N, >= 2, with N a^2 > 1
+    :param amplitude: the amplitude a to reach, 0 < a < 1 (default 0.3)
+
     >>> [round(boundary_width(3, 2, 10**n), 3) for n in (4, 8, 16, 32)]
     [1.601, 0.696, 0.326, 0.158]
 
     Raises ValueError for dim < 2, degree < 1, N a^2 <= 1, and too many harmonics, as :func:`boundary_share`.
     Source: derived here; DLMF 10.29.2.
+
+    See also :func:`.boundary_share`, :func:`.phases.critical_beta`.
     """
     order, c, s, t, strength = _boundary(degree, dim, tokens, amplitude)
 

@@ -1,5 +1,7 @@
 """How far N tokens are from the density that they were drawn from, as long as both are near uniform."""
 
+from __future__ import annotations
+
 from itertools import count
 
 import flint
@@ -21,6 +23,11 @@ def mean_field_distance(time: Real, beta: Real, *, model: str = "usa", digits: i
     :math:`\mathbb{E}|\mu_k|^2 = 1/N`, and each grows at its rate; so the constant of the mean-field limit is
     :math:`\pi^2/3` at first and grows like :math:`e^{2\gamma_{\max} t}`, C = :math:`\gamma_{\max}` for the distance.
 
+    :param time: time of the flow, >= 0
+    :param beta: inverse temperature, >= 0
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> mean_field_distance(0, 5, digits=10)          # pi^2/3
     [3.289868134 +/- 3.1e-10]
     >>> mean_field_distance("0.1", 5, digits=6)
@@ -28,6 +35,8 @@ def mean_field_distance(time: Real, beta: Real, *, model: str = "usa", digits: i
 
     Raises ValueError for a time or ``beta`` that is negative, symbolic or not finite, and an unknown model.  Source:
     derived here.
+
+    See also :func:`.growth_rate`.
     """
     moment = check_time(time, symbols=False)
     kernel = Kernel.exponential(check_beta(beta, least=0, symbols=False))

@@ -13,10 +13,7 @@ Source: derived here; arXiv 2410.23228 for the growth of the amplitudes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from math import inf, isnan
 
 import flint
 from flint import arb
@@ -25,23 +22,14 @@ from gegenflow.theory.exact.arguments import Real
 from gegenflow.theory.exact.certified import Certified
 from gegenflow.theory.exact.integers import check_count, check_dim, check_number
 from gegenflow.theory.exact.refusals import Refused
-from gegenflow.theory.exact.values import Frozen, record_html
-from gegenflow.theory.finite_tokens.emergence import (
-    Racer,
-    fastest,
-    first_time,
-    joint_survival,
-    racers,
-    token_strength,
-    unit_interval,
-)
+from gegenflow.theory.finite_tokens.emergence import fastest, joint_survival, racers, token_strength, unit_interval
+from gegenflow.theory.finite_tokens.laws import BETWEEN, SelectionLaw, check_probability
 from gegenflow.theory.finite_tokens.races import LATEST, PRECISION, entrants, line_up, run_race
 from gegenflow.theory.growth.rates import growth_rate, normaliser_ball
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel, attention
 from gegenflow.theory.kernels.kernel import Kernel
 
 FASTEST = 1e290
-BETWEEN = "it must lie strictly between 0 and 1"
 MOST_TOKENS = 10**1000
 DISTINCT = 10**12
 """Numbers of tokens that differ by less than one part in this many are not told apart."""
@@ -49,78 +37,6 @@ SECANTS = 30
 """Steps after which a search halves: where the chance has a plateau, secants creep."""
 RESOLVED = 1e-13
 """The least distance of a probability from 1 that the quadrature tells apart."""
-FAINTEST = 1e-30
-"""The least probability of which 128 bits give the quantile."""
-
-
-@dataclass(frozen=True)
-class SelectionLaw:
-    """Which degree is the first to reach ``amplitude``, and the time T >= 0 when it does: see :func:`selection_law`.
-
-    ``selection`` maps each degree of the race to the probability that it is first; ``already`` is the probability that
-    one of them has that amplitude at the start (T = 0, no degree is selected; small where N a^2 is large): together
-    they are 1. ``error`` bounds the error of each. ``mean`` is that of T, ``rates`` are the growth rates of the race.
-    The growing degrees up to ``max_degree`` race; one that hardly ever emerges is in none of these.
-    ``beta`` is None where a ``kernel`` without beta takes its place; a kernel with one holds its value.
-
-    Source: derived here.
-    """
-
-    dim: int
-    beta: Real
-    kernel: Kernel | None
-    model: str
-    tokens: int
-    amplitude: float
-    selection: Mapping[int, float]
-    already: float
-    mean: float
-    error: float
-    max_degree: int
-    rates: Mapping[int, Certified] = field(repr=False)
-
-    _repr_html_ = record_html
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "selection", Frozen(self.selection))
-        object.__setattr__(self, "rates", Frozen(self.rates))
-
-    def survival(self, time: float) -> float:
-        r"""Probability :math:`P(T > t) = \prod_k P(T_k > t)` that no degree has emerged by this time.
-
-        >>> law = selection_law(2, 5, 2000)
-        >>> 1 > law.survival(0.1) > law.survival(0.2) > 0 == law.survival(float("inf"))
-        True
-
-        Raises ValueError for a time that is no number.
-        """
-        when = _time(time)
-        with flint.ctx.workprec(PRECISION):
-            return 1.0 if when < 0 else 0.0 if when == inf else float(joint_survival(self._race(), when))
-
-    def quantile(self, probability: float) -> float:
-        """The time by which a degree has emerged with this probability; 0 where that is so at the start.
-
-        >>> law = selection_law(3, 6, 1000)
-        >>> round(1 - law.survival(law.quantile(0.9)), 12)
-        0.9
-
-        Raises ValueError unless 1e-30 <= probability < 1.
-        """
-        emerged = check_probability(probability)
-        if emerged < FAINTEST:
-            raise Refused("probability", probability, f"quantiles are worked out from {FAINTEST:g} on")
-        with flint.ctx.workprec(PRECISION):
-            race = self._race()
-            return first_time(lambda time: bool(1 - joint_survival(race, time) >= emerged), race)
-
-    @property
-    def median(self) -> float:
-        """The time by which a degree has emerged in half of all runs."""
-        return self.quantile(0.5)
-
-    def _race(self) -> list[Racer]:
-        return racers(self.rates, self.dim, arb(token_strength(self.tokens, self.amplitude)))
 
 
 def selection_law(
@@ -139,13 +55,20 @@ def selection_law(
               P(T_k > t) = P\bigl(\chi^2_{D_k} < N D_k a^2 e^{-2\gamma_k t}\bigr), \quad
               f_k = -\tfrac{d}{dt} P(T_k > t)
 
-    by Gauss-Legendre quadrature in balls. The growing degrees up to ``max_degree`` race, by default up to the last one
-    that grows at least a hundredth as fast as the fastest (:meth:`Kernel.tail` proves that none does beyond it; of a
-    ``kernel`` of which no bound is known, neither powers nor exponentials, that is assumed after eight slower ones in
-    a row). The law depends on it where :math:`N a^2` is so small that slow degrees are above the amplitude at the
-    start. ``error`` bounds what is left out of that race: the remainder of the quadrature, the ends of the time window,
-    and the chance that a degree which is not in ``selection`` has emerged before one that is. ``beta`` is put into a
-    kernel that holds one, and None beside any other.
+    by Gauss-Legendre quadrature in balls. The growing degrees up to ``max_degree`` race. The law depends on it where
+    :math:`N a^2` is so small that slow degrees are above the amplitude at the start. ``error`` bounds what is left out
+    of that race: the remainder of the quadrature, the ends of the time window, and the chance that a degree which is
+    not in ``selection`` has emerged before one that is.
+
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it); None beside a kernel without it
+    :param tokens: number of tokens N, >= 2, independent and uniform
+    :param amplitude: the amplitude a to reach, 0 < a < 1 (default 0.3)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param max_degree: the last degree that races, 1 to 1000, >= 1; None (default): the last that grows a hundredth as
+        fast as the fastest (:meth:`Kernel.tail` proves that none does beyond; of a kernel without such a bound it is
+        assumed after eight slower ones in a row)
 
     On the circle :math:`P(T_k > t) = 1 - \exp(-N a^2 e^{-2\gamma_k t})`; the fastest degree wins in 61 % of all runs:
 
@@ -163,6 +86,8 @@ def selection_law(
     Raises ValueError for dim < 2, tokens < 2, an amplitude outside (0, 1), max_degree outside 1 to 1000, or missing
     where degrees beyond may be as fast, a kernel of which no degree grows, degrees of too many harmonics for the
     quadrature, and as :func:`growth_rate`. Source: derived here.
+
+    See also :func:`.tokens_needed`, :func:`.boundary_share`, :meth:`.SelectionLaw.quantile`.
     """
     dim, strength = check_number("dim", check_dim(dim)), token_strength(tokens, amplitude)
     weight = attention(beta, kernel)
@@ -198,11 +123,18 @@ def tokens_needed(
 ) -> int:
     r"""Least number of tokens from which the fastest degree emerges first with this probability.
 
-    The probability increases with N, draw by draw: degree k precedes j where :math:`\ell(1/\gamma_k - 1/\gamma_j) <
-    G_k/\gamma_k - G_j/\gamma_j`, whose left side falls as N grows if k is the fastest, and all :math:`T_j` increase.
-    ``max_degree`` is the last degree that races, as for :func:`selection_law`.
-    An int >= 2, as it may be astronomically large; beyond 1e12 good to about ten digits. Some twenty laws are worked
-    out: a second in low dim, several in dim 64.
+    The probability increases with N, draw by draw: degree k precedes j where
+    :math:`\ell(1/\gamma_k - 1/\gamma_j) < G_k/\gamma_k - G_j/\gamma_j`, whose left side falls as N grows if k is the
+    fastest, and all :math:`T_j` increase. An int >= 2, as it may be astronomically large; beyond 1e12 good to about ten
+    digits. Some twenty laws are worked out: a second in low dim, several in dim 64.
+
+    :param probability: what is asked for, between 0 and 1 - 1e-13
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param beta: inverse temperature, >= 0 (of either sign in a kernel that holds it); None beside a kernel without it
+    :param amplitude: the amplitude a to reach, 0 < a < 1 (default 0.3)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param max_degree: the last degree that races, 1 to 1000, >= 1; None (default): as for :func:`selection_law`
 
     >>> tokens = tokens_needed(0.9, 2, 5)
     >>> selection_law(2, 5, tokens - 1).selection[3] < 0.9 <= selection_law(2, 5, tokens).selection[3]
@@ -215,6 +147,8 @@ def tokens_needed(
 
     Raises ValueError for a probability outside (0, 1) or within 1e-13 of 1, where more than 1e1000 tokens are needed,
     and as :func:`selection_law`. Source: derived here.
+
+    See also :func:`.selection_law`.
     """
     dim, wanted = check_number("dim", check_dim(dim)), check_probability(probability)
     if 1 - wanted < RESOLVED:
@@ -248,21 +182,6 @@ def tokens_needed(
         else:
             high, above, below = middle, here, below / 2
     return high
-
-
-def check_probability(probability: Real) -> float:
-    """The probability as a float, or a ValueError unless it lies strictly between 0 and 1."""
-    return unit_interval(probability, "probability", BETWEEN)
-
-
-def _time(time: float | str) -> float:
-    try:
-        when = float(time)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise Refused("time", time, "a number is needed") from error
-    if isnan(when):
-        raise Refused("time", time, "a number is needed")
-    return when
 
 
 def _between(low: int, high: int, share: float) -> int:

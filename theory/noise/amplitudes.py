@@ -25,7 +25,14 @@ from gegenflow.theory.symbols import beta, k, kappa
 class AmplitudeEquation:
     r"""Growth :math:`\lambda` and saturation g of one mode on the circle, :math:`\dot A = \lambda A - g |A|^2 A`.
 
-    ``slaved`` is B/A^2, the amplitude of the second harmonic. Source: derived in :func:`amplitude_equation`.
+    :param degree: degree of the mode k
+    :param growth_rate: lambda, per unit of the flow's time
+    :param saturation: g; the mode saturates where it is > 0
+    :param slaved: B/A^2, the amplitude of the second harmonic
+
+    Source: derived in :func:`amplitude_equation`.
+
+    See also :func:`.amplitude_equation`.
     """
 
     degree: Expr
@@ -50,7 +57,13 @@ def amplitude_equation(degree: Whole = k, beta: Real = beta, kappa: Real = kappa
     .. math:: \lambda = k^2 \Big(w_k - \frac1\kappa\Big), \qquad
               g = \frac{k^2 w_k\,(w_k - 2 w_{2k})}{2\,(1/\kappa - w_{2k})}, \qquad w_m = \frac{I_m(\beta)}{\beta}
 
-    so that :math:`|A|^2 = \lambda/g` saturates if g > 0 (supercritical). At the threshold this says
+    so that :math:`|A|^2 = \lambda/g` saturates if g > 0 (supercritical).
+
+    :param degree: degree of the mode, >= 1, or a symbol (default k)
+    :param beta: inverse temperature, >= 0, or a symbol (default beta)
+    :param kappa: inverse noise, > 0, or a symbol (default kappa)
+
+    At the threshold this says
     :math:`I_{2k}/I_k < 1/2`, the sign of the quartic coefficient of :func:`~gegenflow.theory.noise.landau_expansion`:
 
     >>> from gegenflow.theory.growth.rates import noise_threshold
@@ -63,6 +76,8 @@ def amplitude_equation(degree: Whole = k, beta: Real = beta, kappa: Real = kappa
     1
 
     Raises ValueError for degree < 1, a bad beta, or a kappa that is not > 0. Source: derived here.
+
+    See also :func:`.landau_expansion`, :func:`.supercritical_beta`, :func:`.branch`.
     """
     kappa, degree, kernel = check_kappa(kappa), check_degree(degree), Kernel.exponential(beta)
     w = {m: kernel.potential_multiplier(abs(m) * degree, 2) for m in (-2, -1, 1, 2)}
@@ -97,6 +112,9 @@ def supercritical_beta(degree: int, digits: int = 15) -> Certified:
     The quotient is the product of the ratios :math:`R_\nu`, :math:`\nu = k, \dots, 2k-1`, each of which increases from
     0 to 1 in beta, so the root is unique; the branch is supercritical below it and subcritical above.
 
+    :param degree: degree of the branch, >= 1
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> from gegenflow.theory.noise.landau import tricritical_beta
     >>> supercritical_beta(1, digits=12) == tricritical_beta(2, digits=12)
     True
@@ -104,6 +122,8 @@ def supercritical_beta(degree: int, digits: int = 15) -> Certified:
     [19.7856865187 +/- 3.6e-11]
 
     Raises ValueError for degree < 1, a symbolic degree, or digits < 1. Source: derived here.
+
+    See also :func:`.tricritical_beta`, :func:`.branch_fold`.
     """
     degree = check_number("degree", check_degree(degree))
     return certify(lambda: bessel_quotient_root(fmpq(degree), degree, fmpq(1, 2)), digits)

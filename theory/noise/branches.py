@@ -40,10 +40,18 @@ SMALLEST_AMPLITUDE = 1e-40
 class Branch:
     """Stationary states along a branch, as columns: floats of proved balls, by increasing amplitude a_1.
 
-    ``coupling`` is K = ``kappa``/2; ``free_energy`` is F - F(uniform) at that K; ``unstable`` counts
-    the negative eigenvalues of the second variation of F over the degrees up to kM of the equations (those that are
-    left out have multipliers below the precision), the rotation not counted.
+    :param beta: inverse temperature
+    :param degree: degree of the branch k
+    :param amplitude: the first amplitude a_1 of each state, between 0 and 1
+    :param kappa: inverse noise at each
+    :param coupling: K = kappa/2 at each
+    :param free_energy: F - F(uniform) at that K
+    :param unstable: negative eigenvalues of the second variation of F, the rotation not counted, over the degrees up to
+        kM of the equations (those that are left out have multipliers below the precision)
+
     Source: derived in :func:`branch`.
+
+    See also :func:`.branch`.
     """
 
     beta: Expr
@@ -75,11 +83,16 @@ class Branch:
         return self.table().to("html")
 
 
-def branch(beta: Real, degree: int = 1, amplitudes: Iterable[float] = AMPLITUDES) -> Branch:
+def branch(beta: Real, degree: int = 1, amplitudes: Iterable[float] | None = None) -> Branch:
     r"""The branch on the circle of even stationary densities of period :math:`2\pi/k` that leaves the uniform one.
 
-    It does so at kappa_k. ``amplitudes`` are increasing, between 1e-40 and 1. ``beta`` = 0 is the noisy Kuramoto model,
-    with a closed solution: a = I_1(kappa a)/I_0(kappa a), here at kappa a = 2.
+    It does so at kappa_k. ``beta`` = 0 is the noisy Kuramoto model, with a closed solution: a = I_1(kappa a)/I_0(kappa
+    a), here at kappa a = 2.
+
+    :param beta: inverse temperature, 0 <= beta <= 100
+    :param degree: degree of the branch k, >= 1; 1 (default) at beta = 0
+    :param amplitudes: those of the states, increasing strictly between 1e-40 and 1; None (default): 0.02, 0.04, ...,
+        0.96
 
     >>> kuramoto = branch(0, amplitudes=[0.69777465796400798])
     >>> round(kuramoto.kappa[0] * kuramoto.amplitude[0], 14), kuramoto.unstable
@@ -91,9 +104,11 @@ def branch(beta: Real, degree: int = 1, amplitudes: Iterable[float] = AMPLITUDES
     Raises ValueError for degree < 1, a bad beta or one above 100, degree > 1 at beta = 0, amplitudes that do not
     increase strictly between 1e-40 and 1, or one at which no state can be proved.
     Source: arXiv 2604.16288 for the model; equations and proof derived here.
+
+    See also :func:`.branch_fold`, :func:`.phase_transition`, :func:`.noise_threshold`.
     """
     exact, degree = check_branch(beta, degree)
-    amplitudes = check_amplitudes(amplitudes)
+    amplitudes = check_amplitudes(AMPLITUDES if amplitudes is None else amplitudes)
     x, rows = weak_state(exact, degree, min(0.05, *amplitudes)), []
     for amplitude in amplitudes:
         for here in continuation(x[0], amplitude):

@@ -39,12 +39,19 @@ def coupling_threshold(
 
     .. math:: K_\# = \frac{\beta^{d/2}}{2^{d/2}\,\Gamma(d/2)\, I_{d/2}(\beta)}
 
+    :param degree: degree of the harmonic, >= 1, or a symbol (default 1)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param beta: inverse temperature, >= 0, or a symbol (default beta)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> sp.simplify(coupling_threshold() * 2 ** (d / 2) * sp.gamma(d / 2) * sp.besseli(d / 2, beta) / beta ** (d / 2))
     1
     >>> coupling_threshold(1, 2, 3, digits=12)
     [0.379423104215 +/- 5.0e-13]
 
     Raises ValueError as :func:`~gegenflow.theory.growth.noise_threshold`. Source: arXiv 2606.05140.
+
+    See also :func:`.noise_threshold`, :func:`.phase_transition`.
     """
     if digits is None:
         return sp.sympify(noise_threshold(degree, dim, beta)) / 2
@@ -56,8 +63,17 @@ def coupling_threshold(
 class Landau:
     r"""Coefficients of :math:`F - F_0 = F_2\varepsilon^2 + F_3\varepsilon^3 + F_4\varepsilon^4 + \dots`.
 
-    They hold ``s`` = :math:`\kappa/\kappa_k = K/K_k` and the symbols ``r_j`` = :math:`w_j[W]/w_k[W]`.
+    They hold s = :math:`\kappa/\kappa_k = K/K_k` and the symbols r_j = :math:`w_j[W]/w_k[W]`.
+
+    :param degree: degree of the perturbation k
+    :param dim: d of the sphere S^{d-1}, or a symbol
+    :param quadratic: F_2
+    :param cubic: F_3
+    :param quartic: F_4
+
     Source: derived in :func:`landau_expansion`.
+
+    See also :func:`.landau_expansion`.
     """
 
     degree: int
@@ -87,6 +103,9 @@ def landau_expansion(degree: int = 1, dim: Whole = d) -> Landau:
     over j = 2, 4, ..., 2k without k. For degree 1 the quartic coefficient vanishes at the threshold s = 1 where
     :math:`w_2/w_1 = 1/d`: the transition is continuous below that ratio and discontinuous above.
 
+    :param degree: degree of the perturbation, >= 1 (default 1); above 5 it takes minutes where dim is a symbol
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+
     >>> one = landau_expansion()
     >>> one.quadratic, one.cubic, one.quartic
     (1/2 - s/2, 0, (d*r_2*s - 1)/(4*(d + 2)*(r_2*s - 1)))
@@ -99,9 +118,11 @@ def landau_expansion(degree: int = 1, dim: Whole = d) -> Landau:
     (0, 0)
 
     For degree 1 every perturbation of that degree is zonal; for higher degrees only dim 2 leaves no other.
-    Degrees above 5 take minutes where dim is a symbol.
+
     Raises ValueError for degree < 1, a symbolic degree, or dim < 2. Source: arXiv 2606.05140 for the criterion;
     the coefficients are derived here.
+
+    See also :func:`.amplitude_equation`, :func:`.tricritical_beta`.
     """
     degree, dim = check_degree(degree), check_dim(dim)
     if isinstance(degree, sp.Expr) and degree.free_symbols:
@@ -131,7 +152,12 @@ def tricritical_beta(dim: int, digits: int = 15) -> Certified:
     .. math:: \frac{w_2[W]}{w_1[W]} = \frac{I_{d/2+1}(\beta_*)}{I_{d/2}(\beta_*)} = \frac1d
 
     the zero of the quartic coefficient of :func:`landau_expansion`. The left side increases from 0 to 1 in beta (proof
-    in :mod:`gegenflow.theory.phases.diagram`), so there is exactly one. On the sphere in dim 3 it is also where degree
+    in :mod:`gegenflow.theory.phases.diagram`), so there is exactly one.
+
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param digits: significant digits to certify, >= 1 (default 15)
+
+    On the sphere in dim 3 it is also where degree
     2 begins to grow faster than degree 1 without noise, since :math:`L_1/L_2 = 1/3`:
 
     >>> from gegenflow.theory.phases.critical import critical_beta
@@ -141,6 +167,8 @@ def tricritical_beta(dim: int, digits: int = 15) -> Certified:
     [2.4469183112890461309 +/- 4.0e-21]
 
     Raises ValueError for dim < 2, a symbolic dim, or digits < 1. Source: arXiv 2606.05140; enclosure derived here.
+
+    See also :func:`.phase_transition`, :func:`.supercritical_beta`.
     """
     dim = check_number("dim", check_dim(dim))
     return certify(lambda: bessel_quotient_root(fmpq(dim, 2), 1, fmpq(1, dim)), digits)

@@ -37,7 +37,11 @@ MOST_DIGITS = 2000
 
 @dataclass(frozen=True)
 class BranchPoint:
-    """A distinguished state of a branch: its amplitude a_1, its ``kappa`` and its ``coupling`` K = kappa/2.
+    """A distinguished state of a branch.
+
+    :param amplitude: its first amplitude a_1, between 0 and 1
+    :param kappa: its inverse noise
+    :param coupling: K = kappa/2
 
     Source: derived in :func:`branch_fold` and :func:`phase_transition`.
     """
@@ -53,9 +57,14 @@ class BranchPoint:
 class Transition:
     r"""Where the uniform state ceases to be the one of least free energy.
 
-    ``threshold`` is the linear :math:`K_\#`, beyond which the uniform state is unstable. A continuous transition is
-    there, and ``coexistence`` and ``fold`` are None. In a discontinuous one a state of the unimodal branch has the free
-    energy of the uniform one already at ``coexistence``, and exists from ``fold`` on. Source: :func:`phase_transition`.
+    :param beta: inverse temperature
+    :param threshold: the linear coupling beyond which the uniform state is unstable; a continuous transition is there
+    :param coexistence: where a state of the unimodal branch has the free energy of the uniform one; None if continuous
+    :param fold: where that branch begins; None if continuous
+
+    Source: :func:`phase_transition`.
+
+    See also :func:`.phase_transition`.
     """
 
     beta: Expr
@@ -76,12 +85,18 @@ def branch_fold(beta: Real, degree: int = 1, digits: int = 15) -> BranchPoint:
 
     At a fold kappa falls before the ball of amplitudes and rises after it, proved through the sign of d kappa/d a_1.
 
+    :param beta: inverse temperature, 0 < beta <= 100, above :func:`.supercritical_beta`
+    :param degree: degree of the branch, >= 1 (default 1)
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> turn = branch_fold(4, digits=8)
     >>> turn.amplitude, turn.coupling
     ([0.54712795 +/- 6.1e-11], [0.19353450 +/- 2.1e-9])
 
     Raises ValueError for degree < 1, digits < 1, a bad beta or one above 100, or a beta at which the branch leaves the
     uniform state without a jump (:func:`~gegenflow.theory.noise.supercritical_beta`). Source: derived here.
+
+    See also :func:`.phase_transition`, :func:`.branch`, :func:`.supercritical_beta`.
     """
     exact, degree = check_branch(beta, degree)
     if not _is_subcritical(exact, degree):
@@ -99,6 +114,9 @@ def phase_transition(beta: Real, digits: int = 15) -> Transition:
     end of the ball returned a state of lower free energy than the uniform one is proved to exist: it bounds the true
     :math:`K_c` from above, and is :math:`K_c` itself unless another state does better.
 
+    :param beta: inverse temperature, 0 <= beta <= 100
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> jump = phase_transition(4, digits=8)
     >>> jump.coupling, jump.threshold
     ([0.19573755 +/- 4.2e-10], [0.20492926 +/- 2.9e-9])
@@ -107,6 +125,8 @@ def phase_transition(beta: Real, digits: int = 15) -> Transition:
 
     Raises ValueError for digits < 1, or a beta that is bad, above 100, or above the tricritical one by less than about
     1e-5. Source: arXiv 2606.05140, 2604.16288; the enclosure is derived here.
+
+    See also :func:`.tricritical_beta`, :func:`.coupling_threshold`, :func:`.branch`.
     """
     exact, _ = check_branch(beta, 1)
     threshold = coupling_threshold(1, 2, exact, digits=digits)
