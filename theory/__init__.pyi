@@ -29,6 +29,7 @@ from .phases import critical_table as critical_table
 from .phases import growth_table as growth_table
 from .phases import phase as phase
 from .phases import selected_degree as selected_degree
+from .phases import stability as stability
 from .sphere import gegenbauer as gegenbauer
 from .sphere import gegenbauer_function as gegenbauer_function
 from .sphere import harmonic_dimension as harmonic_dimension

@@ -215,6 +215,7 @@ THEORY = {
     "noise.phase_transition": {"beta": 1, "digits": 5},
     "noise.supercritical_beta": {"degree": 1, "digits": 5},
     "noise.tricritical_beta": {"dim": 2, "digits": 5},
+    "stability": {"kernel": "exp(beta*t)", "dim": 2, "beta": (0, 1), "kappa": (1, 9), "unresolved": 0.9},
     "phases.coexistence": {
         **{"kernel": "exp(beta*t)", "dim": 2, "across": (th.beta, 1, "1.1"), "along": (sp.Symbol("a"), []), "digits": 3}
     },

@@ -14,7 +14,7 @@ from hypothesis.strategies import fractions, integers, lists, sampled_from, tupl
 from scipy.special import eval_gegenbauer, gamma, ive
 
 from gegenflow import theory as th
-from gegenflow.theory.phases.isolation import _outward
+from gegenflow.theory.phases.isolation import float_towards
 from gegenflow.theory.phases.tables import boundary_rows
 
 v, m, noise = (sp.Symbol(name, real=True) for name in ("v", "m", "noise"))
@@ -291,10 +291,10 @@ def test_an_integral_that_does_not_exist_is_no_zero_by_parity():
 
 
 @given(number=fractions(-10, 10, max_denominator=10**6))
-def test_ends_of_unresolved_pieces_are_rounded_outward(number):
+def test_ends_of_unresolved_pieces_are_roundedfloat_towards(number):
     """A float on the right side, and no nearer one."""
     end = fmpq(number.numerator, number.denominator)
-    low, high = _outward(end, -inf), _outward(end, inf)
+    low, high = float_towards(end, -inf), float_towards(end, inf)
     assert Fraction(low) <= number <= Fraction(high)
     assert low == high == number or nextafter(low, inf) == high
 

@@ -72,6 +72,9 @@ RESULTS: dict[str, Callable[[], object]] = {
     "phases.coexistence": lambda: th.phases.coexistence(
         th.Kernel.heads([1, th.kappa], [1, 2]), 2, (th.beta, 1, 2), (th.kappa, [1]), digits=6
     ),
+    "phases.StabilityCell": lambda: th.stability(None, 2, beta=(0, 1), kappa=(1, 9), unresolved=0.9).cells[0],
+    "phases.StabilityDiagram": lambda: th.stability(None, 2, beta=(0, 1), kappa=(1, 9), unresolved=0.9),
+    "phases.stability": lambda: th.stability("1 + beta*t", 3, beta=(0, 1), kappa=(1, 9), model="sa", unresolved=0.9),
     "phases.selected_degree.kernel": lambda: th.selected_degree(None, 2, kernel="exp(5*t)"),
     "phases.selected_degree": lambda: th.selected_degree(5, 3),
     "phases.critical_beta": lambda: th.critical_beta(2, 3, 30),

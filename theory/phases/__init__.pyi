@@ -12,5 +12,8 @@ from .isolation import Boundaries as Boundaries
 from .isolation import Boundary as Boundary
 from .isolation import boundaries as boundaries
 from .isolation import coexistence as coexistence
+from .plane import StabilityCell as StabilityCell
+from .plane import StabilityDiagram as StabilityDiagram
+from .plane import stability as stability
 from .tables import critical_table as critical_table
 from .tables import growth_table as growth_table

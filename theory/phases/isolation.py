@@ -123,7 +123,7 @@ def boundaries(
 
     See also :func:`.coexistence`, :func:`.critical_table`, :func:`.selected_degree`.
     """
-    low, high = _interval("between", between)
+    low, high = check_interval("between", between)
     parameter = _symbol("parameter", parameter)
     kernel, options["noise"] = _put(parameter, parameter, as_kernel(kernel), check_noise(options.get("noise", 0)))
     scores = scores_of(kernel, dim, parameter, **options)
@@ -141,10 +141,10 @@ def boundaries(
                 edges.append(Boundary(certify(edge, digits), *pair))
                 degrees.append(pair[0])
             elif open_end and start == reached:
-                unresolved[-1] = (unresolved[-1][0], _outward(end, inf))
+                unresolved[-1] = (unresolved[-1][0], float_towards(end, inf))
             else:
                 degrees.append(leader_between(scores, reached, start))
-                unresolved.append((_outward(start, -inf), _outward(end, inf)))
+                unresolved.append((float_towards(start, -inf), float_towards(end, inf)))
             reached, open_end = end, pair is None
         degrees.append(leader_between(scores, reached, reach[1]))
     vanishes = None if zero is None else certify(zero, digits)
@@ -175,7 +175,7 @@ def _where_defined(scores: Scores, low: fmpq, high: fmpq) -> tuple[Scores, Calla
     return defined, zero, (low, far) if ends[0] == 1 else (near, high)
 
 
-def _interval(name: str, ends: tuple[Real, Real]) -> tuple[fmpq, fmpq]:
+def check_interval(name: str, ends: tuple[Real, Real]) -> tuple[fmpq, fmpq]:
     allowed = "two numbers, the ends of the interval, are needed"
     low, high = (check_rational(end, name, allowed) for end in check_items(ends, name, allowed, count=2))
     if not low < high:
@@ -191,7 +191,7 @@ def _symbol(name: str, parameter: sp.Symbol | str) -> sp.Symbol:
     return OWN.get(symbol.name, symbol)
 
 
-def _outward(end: fmpq, towards: float) -> float:
+def float_towards(end: fmpq, towards: float) -> float:
     """The nearest float on one side of a number, or at it."""
     exact = Fraction(int(end.p), int(end.q))
     near = float(exact)
@@ -243,7 +243,7 @@ def coexistence(
     given, values = check_items(along, "along", whole_line, count=2)
     symbol, values = _symbol("along", given), check_items(values, "along", whole_line)
     given, *ends = check_items(across, "across", "a symbol and the two ends of an interval are needed", count=3)
-    parameter, (low, high) = _symbol("across", given), _interval("across", tuple(ends))
+    parameter, (low, high) = _symbol("across", given), check_interval("across", tuple(ends))
     noise = check_noise(options.get("noise", 0))
 
     def cut(value: Real) -> Boundaries:
