@@ -1,11 +1,13 @@
 """The stability diagram: its cells against rates at 60 digits, exact thresholds, and the boundaries without noise."""
 
+import itertools
 from fractions import Fraction
 from math import log
 
 import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, sampled_from
+from matplotlib.figure import Figure
 
 from gegenflow import theory as th
 from gegenflow.theory.phases.plane import StabilityDiagram, stability
@@ -36,9 +38,10 @@ def test_every_corner_of_a_cell_has_its_degree(dim, kernel, model, low):
 
 
 def test_curves_of_linear_attention_lie_between_the_cells():
-    """On the circle the rates 1/2 - 1/kappa and beta/2 - 4/kappa cross 0 at 2 and 8/beta, each other at 6/(beta - 1)."""
+    """On the circle the rates 1/2 - 1/kappa and beta/2 - 4/kappa cross 0 at 2 and 8/beta, and meet at 6/(beta - 1)."""
     diagram = stability("1 + beta*t", 2, beta=(0, 8), kappa=(1, 32), unresolved=0.02)
-    assert diagram.degrees == (0, 1, 2) and diagram.unresolved <= 0.02
+    assert diagram.degrees == (0, 1, 2)
+    assert diagram.unresolved <= 0.02
 
     def leader(beta: Fraction, kappa: Fraction) -> int:
         rates = [Fraction(0), Fraction(1, 2) - 1 / kappa, beta / 2 - 4 / kappa]
@@ -54,7 +57,7 @@ def test_cells_do_not_overlap_and_leave_the_share_that_is_stated():
     for cell in diagram.cells:
         columns.setdefault(cell.beta, []).append(cell)
     for cells in columns.values():
-        assert all(one.kappa[1] < other.kappa[0] for one, other in zip(cells, cells[1:], strict=False))
+        assert all(one.kappa[1] < other.kappa[0] for one, other in itertools.pairwise(cells))
         assert [cell.degree for cell in cells] == sorted({cell.degree for cell in cells})
     covered = sum((c.beta[1] - c.beta[0]) * log(c.kappa[1] / c.kappa[0]) for c in diagram.cells)
     assert 1 - covered / (6 * log(80)) == pytest.approx(diagram.unresolved, abs=1e-12)
@@ -78,14 +81,17 @@ def test_a_point_between_cells_is_decided_by_itself():
     above, below = (Fraction(threshold.value) * (1 + side * Fraction(1, 10**15)) for side in (1, -1))
     assert not any(c.beta[0] <= 2 <= c.beta[1] and c.kappa[0] <= above <= c.kappa[1] for c in diagram.cells)
     assert (diagram.degree_at(2, below), diagram.degree_at(2, above)) == (0, 1)
-    assert diagram.degree_at(2, "0.2") == 0 and diagram.degree_at("2", threshold * 2) in (1, 2)
+    assert diagram.degree_at(2, "0.2") == 0
+    assert diagram.degree_at("2", threshold * 2) in (1, 2)
 
 
 def test_a_table_of_the_cells_has_their_numbers():
     diagram = stability(None, 2, beta=(0, 2), kappa=(1, 4), unresolved=0.5)
     table = diagram.to_table()
-    assert len(table) == len(diagram.cells) and table["degree"] == tuple(c.degree for c in diagram.cells)
-    assert table[0]["kappa_to"] == diagram.cells[0].kappa[1] and table.facts["kernel"] == "exp(beta*t)"
+    assert len(table) == len(diagram.cells)
+    assert table["degree"] == tuple(c.degree for c in diagram.cells)
+    assert table[0]["kappa_to"] == diagram.cells[0].kappa[1]
+    assert table.facts["kernel"] == "exp(beta*t)"
     assert "StabilityDiagram" in diagram._repr_html_()
 
 
@@ -115,3 +121,18 @@ def test_points_outside_are_refused():
     for point in ((3, 2), (1, 5), (1, "0.5"), ("x", 2)):
         with pytest.raises(th.Refused, match="the diagram goes from"):
             diagram.degree_at(*point)
+
+
+def test_the_picture_holds_each_cell_and_names_its_degrees():
+    """Every rectangle is drawn where it is, and the number of a degree stands in one of its cells."""
+    diagram = stability(None, 2, beta=(0, 3), kappa=(0.5, 9), unresolved=0.3)
+    figure = Figure()
+    ax = diagram.plot(figure.add_subplot())
+    boxes = [area.get_paths()[0].get_extents() for area in ax.collections]
+    drawn = {(box.x0, box.x1, box.y0, box.y1) for box in boxes}
+    assert drawn == {(*cell.beta, *cell.kappa) for cell in diagram.cells}
+    for text in ax.texts:
+        assert diagram.degree_at(*text.get_position()) == int(text.get_text())
+    assert {int(text.get_text()) for text in ax.texts} == set(diagram.degrees)
+    with pytest.raises(ValueError, match="axes"):
+        diagram.plot(ax="here")

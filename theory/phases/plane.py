@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
-from math import fsum, inf, log
+from math import fsum, inf, log, sqrt
+from typing import TYPE_CHECKING
 
 import flint
 import sympy as sp
@@ -25,6 +26,9 @@ from gegenflow.theory.phases.leaders import Scores, scores_of
 from gegenflow.theory.phases.thresholds import led
 from gegenflow.theory.symbols import beta as BETA
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 FIRST, MOST = 16, 4096
 """Intervals of beta at the start, and at most."""
 
@@ -33,18 +37,35 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class StabilityCell:
-    """A rectangle of beta and kappa all over which one degree leads, proved; 0 is the stable uniform state."""
+    """A rectangle of beta and kappa all over which one degree leads, proved. Source: derived in :func:`stability`.
+
+    :param degree: degree that leads; 0 is the uniform state, which is stable
+    :param beta: the ends of its interval of the inverse temperature
+    :param kappa: the ends of its interval of the inverse noise
+    """
 
     degree: int
     beta: Interval
     kappa: Interval
 
+    _repr_html_ = record_html
+
 
 @dataclass(frozen=True)
 class StabilityDiagram:
-    """Which degree leads where in the plane of beta and kappa: see :func:`stability`.
+    """Which degree leads where in the plane of beta and the inverse noise kappa. Source: derived in :func:`stability`.
 
-    ``unresolved`` is the share of the plane, measured in beta and log kappa, that lies in none of the ``cells``.
+    :param dim: d of the sphere S^{d-1}
+    :param model: "usa" (unnormalised) or "sa" (softmax)
+    :param kernel: attention weight h(t), a function of beta
+    :param beta: the ends of the interval of the inverse temperature, rounded inward to floats
+    :param kappa: the ends of the interval of the inverse noise, rounded inward to floats
+    :param max_degree: highest degree compared; None where a bound rules out those above
+    :param unresolved: share of the plane, measured in beta and log kappa, that lies in none of the cells
+    :param degrees: the degrees that have cells
+    :param cells: the cells, from low to high beta, each interval of beta from low to high kappa
+
+    See also :func:`.boundaries`, :func:`.noise_threshold`.
     """
 
     dim: int
@@ -62,6 +83,9 @@ class StabilityDiagram:
     def degree_at(self, beta: Real, kappa: Real) -> int:
         """The degree that leads at a point, proved: that of its cell, else what comparing all degrees there gives.
 
+        :param beta: inverse temperature, a number >= 0 within the diagram
+        :param kappa: inverse noise, a number > 0 within the diagram
+
         Raises Refused outside the diagram, and as :func:`~gegenflow.theory.phases.selected_degree`.
         """
         x, y = _within("beta", beta, self.beta), _within("kappa", kappa, self.kappa)
@@ -72,6 +96,31 @@ class StabilityDiagram:
         return selected_degree(
             x, self.dim, kernel=self.kernel, noise=1 / y, model=self.model, max_degree=self.max_degree
         )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The cells in the colours of their degrees, each with its number; white is what they leave.
+
+        ``ax``: axes of matplotlib, or None for the current ones, which are returned. Raises ValueError for others.
+        """
+        from matplotlib.patheffects import withStroke
+
+        from gegenflow.pictures import BETA as NAME
+        from gegenflow.pictures import axes_of, of_degree
+
+        ax = axes_of(ax)
+        for degree in self.degrees:
+            cells = [cell for cell in self.cells if cell.degree == degree]
+            for low, high in ((cell.beta, cell.kappa) for cell in cells):
+                ax.fill_between(low, *high, color=of_degree(degree)["color"], alpha=0.6, linewidth=0)
+            sizes = [(cell.beta[1] - cell.beta[0]) * log(cell.kappa[1] / cell.kappa[0]) for cell in cells]
+            centre = sum(size * sum(cell.beta) / 2 for size, cell in zip(sizes, cells, strict=True)) / sum(sizes)
+            near = min(cells, key=lambda cell, at=centre: abs(sum(cell.beta) / 2 - at))  # type: ignore[misc]
+            place = sum(near.beta) / 2, sqrt(near.kappa[0] * near.kappa[1])
+            ax.text(
+                *place, str(degree), ha="center", va="center", path_effects=[withStroke(linewidth=3, foreground="w")]
+            )
+        ax.set(xlabel=NAME, ylabel="κ = 1/noise", yscale="log", xlim=self.beta, ylim=self.kappa)
+        return ax
 
     def to_table(self) -> Table:
         """The cells, one a row: a degree, and the ends of its intervals of beta and of kappa."""
@@ -99,10 +148,14 @@ def stability(
     Cells are exact in kappa, as :mod:`gegenflow.theory.phases.thresholds` explains, and intervals in beta are halved
     until at most a share ``unresolved`` of the plane, in beta and log kappa, is left around the curves between degrees.
 
-    *Parameters*: ``kernel``, one that holds beta and no other parameter, None for :math:`e^{\beta t}`; ``dim`` d >= 2;
-    ``beta`` and ``kappa``, the ends of the two intervals, rational, kappa > 0; ``model`` "usa" or "sa"; ``max_degree``
-    as for :func:`~gegenflow.theory.phases.selected_degree`; ``unresolved`` > 0, default 0.05, which 4096 intervals of
-    beta may not reach.
+    :param kernel: attention weight h(t) that holds beta and no other parameter; None for :math:`e^{\beta t}`
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param beta: inverse temperature: the ends of its interval, two rational numbers (default 0 and 12)
+    :param kappa: the ends of the interval of the inverse noise, two rational numbers > 0 (default 0.01 and 100)
+    :param model: "usa" (unnormalised) or "sa" (softmax), by default the first
+    :param max_degree: highest degree to compare, >= 1; None (the default) where a bound rules out those above, as for
+        powers and exponentials
+    :param unresolved: share of the plane to be left at most, > 0 (default 0.05); 4096 intervals of beta are the most
 
     >>> found = stability(None, 3, beta=(0, 6), kappa=(1, 100), unresolved=0.1)
     >>> found.degrees, found.unresolved < 0.1, found.degree_at(5, 50)
@@ -111,6 +164,8 @@ def stability(
     Raises Refused for intervals that are none, a bad dim, model or share, a kernel with other parameters or without
     beta, degrees that no bound rules out, and for SA where the mean of the weight is not positive. Source: derived
     here; arXiv 2606.05140 for the thresholds.
+
+    See also :func:`.noise_threshold`, :func:`.boundaries`, :func:`.selected_degree`.
     """
     weight = attention(None, kernel)
     if weight.parameters != ("beta",):
