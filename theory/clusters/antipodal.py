@@ -27,11 +27,16 @@ def survival_beta(mass: Real = mass, *, digits: int | None = None) -> Expr | Cer
 
     for any dim and both models; below it the smaller one disperses (if it is more than one token).
 
+    :param mass: the smaller mass m, 0 < m <= 1/2, or a symbol (default m)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> survival_beta(), survival_beta("1/3", digits=10)
     (log((1 - m)/m)/2, [0.3465735903 +/- 2.1e-11])
 
     Raises ValueError for a mass outside (0, 1/2], digits < 1, or digits with a symbol.
     Source: derived here: the sign of the minority's rate in :func:`antipodal_clusters`.
+
+    See also :func:`.antipodal_clusters`.
     """
     share = _share(mass)
     beta = sp.log((1 - share) / share) / 2
@@ -42,7 +47,16 @@ def survival_beta(mass: Real = mass, *, digits: int | None = None) -> Expr | Cer
 class AntipodalClusters:
     """Rates of two antipodal clusters: of either to spread (d-1 directions a token), and of the pair to escape.
 
-    ``mass`` is that of the smaller one. Source: derived in :func:`antipodal_clusters`.
+    :param mass: mass of the smaller cluster
+    :param beta: inverse temperature
+    :param model: "usa" (unnormalised) or "sa" (softmax)
+    :param majority: rate at which the larger cluster spreads, per unit of the flow's time; it contracts where negative
+    :param minority: rate at which the smaller one spreads
+    :param escape: rate at which the pair leaves its line
+
+    Source: derived in :func:`antipodal_clusters`.
+
+    See also :func:`.antipodal_clusters`.
     """
 
     mass: Expr
@@ -66,6 +80,10 @@ def antipodal_clusters(mass: Real = mass, beta: Real = beta, *, model: str = "us
     :math:`Z_- = m e^\beta + (1-m)e^{-\beta}`. The escape has d-1 directions (both clusters towards the same side),
     the d-1 rotations have rate 0.
 
+    :param mass: the smaller mass m, 0 < m <= 1/2, or a symbol (default m)
+    :param beta: inverse temperature, > 0, or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> pair = antipodal_clusters("1/4", 1)
     >>> pair.minority, pair.escape
     (-E/4 + 3*exp(-1)/4, exp(-1))
@@ -74,6 +92,8 @@ def antipodal_clusters(mass: Real = mass, beta: Real = beta, *, model: str = "us
 
     Raises ValueError for a mass outside (0, 1/2], beta not > 0 or not finite, an unknown model.
     Source: derived here; the survival of both is also in :func:`survival_beta`.
+
+    See also :func:`.survival_beta`, :func:`.antipodal_spectrum`.
     """
     m, b = _share(mass), inverse_temperature(beta)
     near, far = sp.exp(b), sp.exp(-b)

@@ -59,6 +59,10 @@ def inverse_temperature(beta: Real) -> Expr:
 def cluster_energy(clusters: int, beta: Real = beta, *, digits: int | None = None) -> Expr | Certified:
     r"""Energy :math:`E = \frac{1}{2\beta k} \sum_j e^{\beta\cos\phi_j}` of k equal clusters, equally spaced.
 
+    :param clusters: their number k, >= 1
+    :param beta: inverse temperature, > 0, or a symbol (default beta)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> (cluster_energy(2) - sp.cosh(beta) / (2 * beta)).rewrite(sp.exp).simplify()
     0
     >>> [float(cluster_energy(k, 5, digits=6)) for k in (1, 2, 3)]               # fewer clusters, more energy
@@ -66,6 +70,8 @@ def cluster_energy(clusters: int, beta: Real = beta, *, digits: int | None = Non
 
     Raises ValueError for clusters < 1, beta not > 0 or not finite, digits < 1, or digits with a symbol.
     Source: arXiv 2410.23228 (the energy, here with the factor 1/2 of the flow as a gradient).
+
+    See also :func:`.intra_rate`, :func:`.cluster_spectrum`.
     """
     k = check_clusters(clusters)
     return _evaluate(lambda b, cos, exp: _normaliser(k, b, cos, exp) / (2 * b), k, beta, digits)
@@ -77,6 +83,11 @@ def intra_rate(clusters: int, beta: Real = beta, *, model: str = "usa", digits: 
     .. math:: \lambda_{\rm intra} = -\frac1k \sum_{j=0}^{k-1} e^{\beta\cos\phi_j}(\cos\phi_j - \beta\sin^2\phi_j)
               = -\frac{2}{\beta} \sum_{p\ge1} (pk)^2 I_{pk}(\beta), \qquad \phi_j = 2\pi j/k
 
+    :param clusters: their number k, >= 1
+    :param beta: inverse temperature, > 0, or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     its multiplicity is N - k for N tokens; SA divides by Z. As an independent value, the Bessel form:
 
     >>> intra_rate(2), intra_rate(4, 7, digits=8)
@@ -86,6 +97,8 @@ def intra_rate(clusters: int, beta: Real = beta, *, model: str = "usa", digits: 
 
     Raises ValueError for clusters < 1, beta not > 0 or not finite, an unknown model, digits < 1, or digits with
     a symbol. Source: derived here.
+
+    See also :func:`.mode_rate`.
     """
     k = check_clusters(clusters)
     check_model(model)
@@ -105,7 +118,13 @@ def mode_rate(
     .. math:: \lambda_m = \frac1k \sum_{j=1}^{k-1} e^{\beta\cos\phi_j}(\beta\sin^2\phi_j - \cos\phi_j)
               (1 - \cos m\phi_j), \qquad \phi_j = 2\pi j/k
 
-    periodic in ``mode`` and equal for m and k-m; mode 0 is the rotation, at rate 0. SA divides by Z.
+    periodic in m and equal for m and k-m; mode 0 is the rotation, at rate 0. SA divides by Z.
+
+    :param mode: m, any integer
+    :param clusters: their number k, >= 1
+    :param beta: inverse temperature, > 0, or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
 
     >>> [mode_rate(m, 4) for m in range(4)]
     [0, beta/2 + exp(-beta)/2, beta, beta/2 + exp(-beta)/2]
@@ -114,6 +133,8 @@ def mode_rate(
 
     Raises ValueError for clusters < 1, a mode that is no integer, beta not > 0 or not finite, an unknown model,
     digits < 1, or digits with a symbol. Source: derived here.
+
+    See also :func:`.intra_rate`, :func:`.escape_mode`, :func:`.escape_rate`.
     """
     k = check_clusters(clusters)
     m = check_count(mode, "mode", "the mode of the displacement must be an integer") % k

@@ -41,10 +41,19 @@ Pairs = tuple[tuple[Expr, Expr], ...]
 class ClusterSpectrum:
     """Energy and linearised spectrum of equal clusters; eigenvalues come with their multiplicities.
 
-    ``inter`` are the d-1 directions of each cluster as a whole, rotations included, ``intra`` the d-1 directions of a
-    token within each cluster; ``unstable`` counts the growing directions of ``inter``, ``holds`` says whether all of
-    ``intra`` contract. Source: derived in the closed forms below and in
-    :func:`~gegenflow.theory.clusters.cluster_spectrum`.
+    :param dim: d of the sphere S^{d-1}
+    :param clusters: their number
+    :param beta: inverse temperature
+    :param model: "usa" (unnormalised) or "sa" (softmax)
+    :param energy: the interaction energy
+    :param inter: (eigenvalue, multiplicity) over the d-1 directions of each cluster as a whole, rotations included
+    :param intra: (eigenvalue, multiplicity) over the d-1 directions of a token within each cluster
+    :param unstable: number of growing directions of ``inter``
+    :param holds: whether all of ``intra`` contract
+
+    Source: derived in the closed forms below and in :func:`~gegenflow.theory.clusters.cluster_spectrum`.
+
+    See also :func:`.simplex_spectrum`, :func:`.cluster_spectrum`.
     """
 
     dim: Expr
@@ -73,10 +82,16 @@ def antipodal_spectrum(dim: Whole = d, beta: Real = beta, *, model: str = "usa")
 
     multiplicities in brackets; SA divides by Z.
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param beta: inverse temperature, > 0, or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> antipodal_spectrum().inter
     ((exp(-beta), d - 1), (0, d - 1))
 
     Raises ValueError for dim < 2, beta not > 0 or not finite, an unknown model. Source: derived here.
+
+    See also :func:`.antipodal_clusters`, :func:`.cluster_spectrum`.
     """
     dim, b = check_dim(dim), inverse_temperature(beta)
     inter = ((sp.exp(-b), dim - 1), (sp.Integer(0), dim - 1))
@@ -95,12 +110,18 @@ def simplex_spectrum(dim: Whole = d, beta: Real = beta, *, model: str = "usa") -
     multiplicities in brackets (the irreducible parts of the displacements under the permutations of the vertices);
     SA divides by Z.
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param beta: inverse temperature, > 0, or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> sum(multiplicity for _, multiplicity in simplex_spectrum().inter).factor()      # d-1 for each of d+1 clusters
     (d - 1)*(d + 1)
     >>> simplex_spectrum(2).inter[0]                                                    # three clusters on the circle
     ((3*beta/4 + 1/2)*exp(-beta/2), 2)
 
     Raises ValueError for dim < 2, beta not > 0 or not finite, an unknown model. Source: derived here.
+
+    See also :func:`.simplex`, :func:`.cluster_spectrum`.
     """
     dim, b = sp.sympify(check_dim(dim)), inverse_temperature(beta)
     far = sp.exp(-b / dim)
@@ -125,12 +146,18 @@ def cross_polytope_spectrum(dim: Whole = d, beta: Real = beta, *, model: str = "
     multiplicities in brackets (the irreducible parts of the displacements under signed permutations); SA divides by Z.
     The first mode grows fastest below :math:`\beta - e^{-\beta} = d - 2`, the second above.
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param beta: inverse temperature, > 0, or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> sum(multiplicity for _, multiplicity in cross_polytope_spectrum().inter).factor()
     2*d*(d - 1)
     >>> cross_polytope_spectrum(2).inter[:2]                                     # four clusters on the circle
     ((beta/2 + exp(-beta)/2, 2), (beta, 1))
 
     Raises ValueError for dim < 2, beta not > 0 or not finite, an unknown model. Source: derived here.
+
+    See also :func:`.cross_polytope`, :func:`.cluster_spectrum`.
     """
     dim, b = sp.sympify(check_dim(dim)), inverse_temperature(beta)
     inter = (

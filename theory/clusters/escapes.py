@@ -27,12 +27,17 @@ def escape_mode(clusters: int, beta: Real) -> int:
     Two rates :math:`\lambda_m` with different m <= k/2 agree at no algebraic beta > 0: their difference is a sum
     of exponentials of distinct algebraic numbers whose coefficients do not all vanish (Lindemann-Weierstrass).
 
+    :param clusters: their number k, >= 2
+    :param beta: inverse temperature, a number > 0
+
     >>> [escape_mode(4, b) for b in ("0.567", "0.568")]            # beta/2 + exp(-beta)/2 against beta
     [1, 2]
     >>> [escape_mode(k, 30) for k in range(2, 10)]                 # neighbours move against each other
     [1, 1, 2, 2, 3, 3, 4, 4]
 
     Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol. Source: derived here.
+
+    See also :func:`.mode_rate`, :func:`.escape_rate`.
     """
     k, exact = check_clusters(clusters, 2), _number(beta)
     for precision in (2**n for n in range(6, LAST_DOUBLING)):
@@ -47,11 +52,18 @@ def escape_mode(clusters: int, beta: Real) -> int:
 def escape_rate(clusters: int, beta: Real, *, model: str = "usa", digits: int | None = None) -> Expr | Certified:
     r"""Rate :math:`\max_m \lambda_m` > 0 at which k equal clusters leave their arrangement.
 
+    :param clusters: their number k, >= 2
+    :param beta: inverse temperature, a number > 0
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> escape_rate(4, 7), escape_rate(5, 20, digits=6)
     (7, [6216.56 +/- 9.3e-4])
 
     Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol, an unknown model, digits < 1.
     Source: derived here.
+
+    See also :func:`.escape_mode`, :func:`.escape_asymptote`, :func:`.lifetime`.
     """
     return mode_rate(escape_mode(clusters, beta), clusters, beta, model=model, digits=digits)
 
@@ -67,6 +79,10 @@ def escape_asymptote(clusters: int, beta: Real = beta, *, model: str = "usa") ->
     :math:`e^{-\beta(\cos\phi_1 - \cos\phi_2)}`, where even k has :math:`\phi_3` in place of :math:`\phi_2`.
     SA: times :math:`k e^{-\beta}`, with a further error of order :math:`e^{-\beta(1-\cos\phi_1)}`.
 
+    :param clusters: their number k, >= 2
+    :param beta: inverse temperature, > 0, or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> [escape_asymptote(k) for k in (2, 3, 4)]
     [exp(-beta), (3*beta/4 + 1/2)*exp(-beta/2), beta]
     >>> errors = [abs(float(escape_asymptote(5, b) / escape_rate(5, b) - 1)) for b in (10, 20)]
@@ -74,6 +90,8 @@ def escape_asymptote(clusters: int, beta: Real = beta, *, model: str = "usa") ->
     True
 
     Raises ValueError for clusters < 2, beta not > 0 or not finite, an unknown model. Source: derived here.
+
+    See also :func:`.escape_rate`.
     """
     k, b = check_clusters(clusters, 2), inverse_temperature(beta)
     nearest, neighbours = sp.cos(2 * sp.pi / k), 1 if k == 2 else 2
@@ -87,9 +105,15 @@ def lifetime(
 ) -> Certified:
     r"""Time :math:`T = \log(1/\epsilon)\,/\max_m\lambda_m` until a displacement eps of the clusters is of order one.
 
-    eps = ``perturbation`` in (0, 1) is the amplitude of the fastest mode, in radians, by default 1/e, which gives the
-    time of one e-folding. The law is the linear one until neighbours are about to meet. Forces that grow as
-    :math:`e^{\beta\epsilon}` end it at most about log(1 + beta) e-foldings early.
+    The law is the linear one until neighbours are about to meet. Forces that grow as :math:`e^{\beta\epsilon}` end it
+    at most about log(1 + beta) e-foldings early.
+
+    :param clusters: their number k, >= 2
+    :param beta: inverse temperature, a number > 0
+    :param perturbation: eps, the amplitude of the fastest mode in radians, 0 < eps < 1 (default 1/e: the time of one
+        e-folding)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> lifetime(2, 10, perturbation="1e-3", digits=9), (sp.exp(10) * sp.log(1000)).evalf(9)
     ([152153.435 +/- 3.8e-4], 152153.435)
@@ -98,6 +122,8 @@ def lifetime(
 
     Raises ValueError for clusters < 2, beta not > 0, not finite or a symbol, a perturbation outside (0, 1), an
     unknown model, digits < 1. Source: derived here.
+
+    See also :func:`.escape_rate`, :func:`.pairing_time`.
     """
     allowed = "the initial displacement must lie in (0, 1)"
     start = check_real(perturbation, "perturbation", allowed, above=0, below=1, symbols=False)

@@ -29,11 +29,16 @@ SEPARATING_BITS = 256
 
 
 def cluster_spectrum(vertices: Vertices, beta: Real, *, model: str = "usa", digits: int = 15) -> ClusterSpectrum:
-    r"""Certified energy and spectrum of equal clusters in the directions ``vertices``, shape=[clusters, dim].
+    r"""Certified energy and spectrum of equal clusters in exact directions.
 
-    Coordinates are exact: integers, fractions, roots and other sympy numbers; rows of any length but 0. Eigenvalues
-    that no ball separates (they differ by less than 1e-30 of the largest) count as one, with their multiplicity; those
-    of the rotations are exactly 0.
+    Eigenvalues that no ball separates (they differ by less than 1e-30 of the largest) count as one, with their
+    multiplicity; those of the rotations are exactly 0.
+
+    :param vertices: directions of the clusters, shape (clusters, dim), dim >= 2: integers, fractions, roots and other
+        sympy numbers; rows of any length but 0
+    :param beta: inverse temperature, a number > 0
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> from gegenflow.theory.clusters.vertices import platonic
     >>> solid = cluster_spectrum(platonic("cube"), 4, digits=6)
@@ -48,6 +53,8 @@ def cluster_spectrum(vertices: Vertices, beta: Real, *, model: str = "usa", digi
     Raises ValueError for coordinates that are no numbers or cannot be enclosed, rows that are zero or of unequal
     length, clusters that are not stationary, beta not > 0, not finite or a symbol, an unknown model, digits < 1.
     Source: derived here; discs of Gershgorin about approximate eigenvectors.
+
+    See also :func:`.platonic`, :func:`.simplex_spectrum`, :func:`.cross_polytope_spectrum`.
     """
     rows = _exact_rows(vertices)
     dim = len(rows[0]) if rows else 0

@@ -40,8 +40,14 @@ def energy_slope(
 
     .. math:: \frac{dE}{ds} = \tfrac12 \sum_{ij} w_i w_j\, h(c_{ij})\, A_{ij}, \qquad c_{ij} = \langle x_i, M x_j\rangle
 
-    with :math:`h(t) = e^{\beta t}` (or ``kernel``), equal weights and M = I unless given; ``tokens`` and ``velocities``
-    have shape=[n, dim]. Numbers stay as exact as they come, symbols stay free.
+    Numbers stay as exact as they come, symbols stay free.
+
+    :param tokens: unit vectors x, shape (n, dim), of numbers or symbols
+    :param velocities: tangent vectors xi, shape (n, dim)
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param weights: masses w, shape (n,); None (default): 1/n each
+    :param matrix: M, shape (dim, dim); None (default): the identity
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
 
     >>> energy_slope([[1, 0], [0, 1]], [[0, 1], [0, 0]], 1)
     1/4
@@ -50,6 +56,8 @@ def energy_slope(
 
     Raises ValueError for shapes that do not match or beta not finite. Unit tokens and tangent velocities are the
     caller's part. Source: arXiv 2504.14697, in this form derived here.
+
+    See also :func:`.energy_curvature`.
     """
     h, pairs = _pairs(tokens, velocities, beta, weights, matrix, kernel)
     return sp.Add(*(w * h.subs(t, c) * first for w, c, first, _ in pairs)) / 2
@@ -69,13 +77,22 @@ def energy_curvature(
     .. math:: \frac{d^2E}{ds^2} = \tfrac12 \sum_{ij} w_i w_j \Big( h(c_{ij})\big[ 2\langle\xi_i, M\xi_j\rangle
               - (|\xi_i|^2 + |\xi_j|^2)\,c_{ij} \big] + h'(c_{ij})\, A_{ij}^2 \Big)
 
-    the middle term is the acceleration :math:`-|\xi|^2 x` of a geodesic. Arguments as for :func:`energy_slope`.
+    the middle term is the acceleration :math:`-|\xi|^2 x` of a geodesic.
+
+    :param tokens: unit vectors x, shape (n, dim), of numbers or symbols
+    :param velocities: tangent vectors xi, shape (n, dim)
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param weights: masses w, shape (n,); None (default): 1/n each
+    :param matrix: M, shape (dim, dim); None (default): the identity
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
 
     >>> s = sp.Symbol("s")
     >>> energy_curvature([[1, 0], [1, 0]], [[0, s], [0, -s]], 3)                 # a pair that splits loses energy
     -s**2*exp(3)
 
     Raises ValueError as :func:`energy_slope` does. Source: arXiv 2504.14697, in this form derived here.
+
+    See also :func:`.energy_slope`.
     """
     h, pairs = _pairs(tokens, velocities, beta, weights, matrix, kernel)
     rise = sp.diff(h, t)

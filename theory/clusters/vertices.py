@@ -23,10 +23,14 @@ SOLIDS = ("tetrahedron", "octahedron", "cube", "icosahedron", "dodecahedron")
 def simplex(dim: int) -> Vertices:
     r"""The d+1 vertices of a regular simplex, as directions of equal length.
 
+    :param dim: d of the sphere S^{d-1}, >= 2
+
     >>> [[sum(x * y for x, y in zip(v, w)).expand() for w in simplex(2)] for v in simplex(2)]
     [[2, -1, -1], [-1, 2, -1], [-1, -1, 2]]
 
     Raises ValueError for dim < 2 or a symbolic dim. Source: derived here; the overlaps above prove it.
+
+    See also :func:`.simplex_spectrum`.
     """
     dim = check_number("dim", check_dim(dim))
     root = sp.sqrt(dim + 1)
@@ -37,10 +41,14 @@ def simplex(dim: int) -> Vertices:
 def cross_polytope(dim: int) -> Vertices:
     r"""The 2d vertices :math:`\pm e_i`.
 
+    :param dim: d of the sphere S^{d-1}, >= 2
+
     >>> cross_polytope(2)
     [[1, 0], [0, 1], [-1, 0], [0, -1]]
 
     Raises ValueError for dim < 2 or a symbolic dim. Source: its definition.
+
+    See also :func:`.cross_polytope_spectrum`.
     """
     dim = check_number("dim", check_dim(dim))
     return [[sign * int(i == j) for j in range(dim)] for sign in (1, -1) for i in range(dim)]
@@ -49,6 +57,8 @@ def cross_polytope(dim: int) -> Vertices:
 def platonic(solid: str) -> Vertices:
     r"""Vertices of a platonic solid as directions of equal length, coordinates in :math:`\mathbb Q(\sqrt5)`.
 
+    :param solid: its name, one of "tetrahedron", "octahedron", "cube", "icosahedron", "dodecahedron"
+
     >>> [len(platonic(name)) for name in SOLIDS]
     [4, 6, 8, 12, 20]
     >>> overlaps = [sorted(map(float, sp.Matrix(platonic(name)) * sp.Matrix(platonic(name)[0]))) for name in SOLIDS]
@@ -56,6 +66,8 @@ def platonic(solid: str) -> Vertices:
     [3, 4, 3, 5, 3]
 
     Raises ValueError for a name that is not in SOLIDS. Source: the classical coordinates, with the golden ratio.
+
+    See also :func:`.cluster_spectrum`.
     """
     golden = (1 + sp.sqrt(5)) / 2
     cube = [[sp.Integer(x) for x in corner] for corner in product((1, -1), repeat=3)]

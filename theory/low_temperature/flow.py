@@ -48,6 +48,9 @@ def smoothing_series(terms: int = 3, dim: Whole = d) -> tuple[Expr, ...]:
     order :math:`\nu = k + d/2 - 1` depend on k by :math:`4\nu^2 = (d-2)^2 + 4L_k` only. Up to c_2 they are the same
     in every dim.
 
+    :param terms: number of coefficients, >= 1 (default 3)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+
     >>> smoothing_series(3)
     (1, -L/2, L*(L - 2)/8)
     >>> ratio = (sp.besseli(6, 200) / sp.besseli(1, 200)).evalf(15)               # degree 5 in dim 4
@@ -56,6 +59,8 @@ def smoothing_series(terms: int = 3, dim: Whole = d) -> tuple[Expr, ...]:
     True
 
     Raises ValueError for dim < 2 or terms < 1. Source: DLMF 10.40.1.
+
+    See also :func:`.velocity_series`.
     """
     dim, terms = check_dim(dim), check_terms(terms)
     above, below = (_hankel((dim - 2) ** 2 + 4 * eigenvalue, terms) for eigenvalue in (L, sp.Integer(0)))
@@ -79,14 +84,19 @@ def _quotient(above: list[Expr], below: list[Expr]) -> list[Expr]:
 
 
 def velocity_series(density: Expr, dim: Whole = d, *, model: str = "sa", sign: int = 1, terms: int = 1) -> Expr:
-    r"""The velocity of tokens of a zonal density at large beta, for B = I and V = ``sign`` I, as a factor of P_x e.
+    r"""The velocity of tokens of a zonal density at large beta, for B = I and V = I or -I, as a factor of P_x e.
 
     .. math:: v = \pm\frac1\beta \nabla \log\mu \pm \frac{1}{2\beta^2} \nabla \frac{\Delta\mu}{\mu} + \dots
               \ \text{(SA)}, \qquad
               \frac{v}{w_0} = \pm\frac1\beta \nabla\mu \pm \frac1{2\beta^2} \nabla\Delta\mu + \dots \ \text{(USA)}
 
-    ``density`` > 0 is an expression in the overlap t = <x, e> with the axis e, ``terms`` the number of powers of
-    :math:`1/\beta`. Tokens attract each other (V = +I): the flow is up the density.
+    Tokens attract each other (V = +I): the flow is up the density.
+
+    :param density: mu, an expression > 0 in the overlap t = <x, e> with the axis e
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "sa"
+    :param sign: 1 (default) for V = I, -1 for V = -I, one of the two
+    :param terms: number of powers of 1/beta, >= 1 (default 1)
 
     >>> velocity_series(sp.exp(3 * t), terms=2).expand()
     3/beta - 3*d/(2*beta**2) - 9*t/beta**2 + 3/(2*beta**2)
@@ -95,6 +105,8 @@ def velocity_series(density: Expr, dim: Whole = d, *, model: str = "sa", sign: i
 
     Raises ValueError for dim < 2, terms < 1, an unknown model, or a sign other than 1 and -1.
     Source: arXiv 2605.10931 for the first term of SA; derived here.
+
+    See also :func:`.diffusion`, :func:`.smoothing_series`.
     """
     smooth = [_apply(c, check_expression(density, "density"), dim) for c in smoothing_series(terms, dim)]
     slopes = [sp.diff(part, t) for part in smooth]
@@ -124,6 +136,10 @@ def diffusion_time(dim: Whole = d, beta: Real = beta, *, model: str = "sa") -> E
               T = \frac{\beta}{w_0} \simeq \frac{2^{(3-d)/2}\sqrt\pi}{\Gamma(d/2)}\,\beta^{(d+1)/2}\,e^{-\beta}
               \ \text{(USA)}
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param beta: inverse temperature, >= 0, or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "sa"
+
     >>> diffusion_time(), diffusion_time(3, model="usa").simplify()
     (beta, beta**2/sinh(beta))
     >>> law = 2 ** sp.Rational(-1, 2) * sp.sqrt(sp.pi) / sp.gamma(2) * 300 ** sp.Rational(5, 2) * sp.exp(-300)
@@ -132,6 +148,8 @@ def diffusion_time(dim: Whole = d, beta: Real = beta, *, model: str = "sa") -> E
 
     Raises ValueError for dim < 2, beta < 0 or not finite, or an unknown model. Source: arXiv 2605.10931 for SA; the
     power of beta and the constant of USA are derived here from DLMF 10.40.1.
+
+    See also :func:`.diffusion`.
     """
     kernel, dim = Kernel.exponential(beta), check_dim(dim)
     scale = sp.diff(kernel.weight, t).subs(t, 0)
@@ -144,8 +162,14 @@ def diffusion(density: Expr, dim: Whole = d, *, model: str = "sa", sign: int = 1
     .. math:: \partial_s \mu = \mp\Delta\mu \ \text{(SA)}, \qquad
               \partial_s \mu = \mp\tfrac12\,\Delta(\mu^2) \ \text{(USA)}, \qquad V = \pm I
 
-    the continuity equation of the first term of :func:`velocity_series`; near the uniform density both are the limit
-    of the growth rates, :math:`\gamma_k T \to \pm L_k`:
+    the continuity equation of the first term of :func:`velocity_series`.
+
+    :param density: mu, an expression > 0 in the overlap t = <x, e> with the axis e
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "sa"
+    :param sign: 1 (default) for V = I, -1 for V = -I, one of the two
+
+    Near the uniform density both are the limit of the growth rates, :math:`\gamma_k T \to \pm L_k`:
 
     >>> from gegenflow.theory.sphere import zonal_divergence
     >>> mu = sp.Function("mu")(t)
@@ -157,6 +181,8 @@ def diffusion(density: Expr, dim: Whole = d, *, model: str = "sa", sign: int = 1
 
     Raises ValueError for dim < 2, an unknown model, or a sign other than 1 and -1. Source: arXiv 2605.10931 for the
     equations; the factor 1/2 of USA, :math:`\mathrm{div}(\mu\nabla\mu) = \frac12\Delta(\mu^2)`, is derived here.
+
+    See also :func:`.diffusion_time`, :func:`.velocity_series`, :func:`.drift_speed`.
     """
     density = check_expression(density, "density")
     spread = density if check_model(model) == "sa" else density**2 / 2
@@ -173,12 +199,18 @@ def drift_speed(density: Expr, dim: Whole = d, *, model: str = "sa") -> Expr:
     the norm of a gradient field in :math:`L^2(\mu)`: for SA the root of the Fisher information. An integral, for
     ``evalf``; for V = I and V = -I alike.
 
+    :param density: mu, an expression > 0 in the overlap t = <x, e> with the axis e
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "sa"
+
     >>> drift_speed(1 + t / 2, 2).evalf(10), sp.sqrt(1 - sp.sqrt(3) / 2).evalf(10)  # exact on the circle
     (0.3660254038, 0.3660254038)
     >>> drift_speed(1 + t / 2, 5, model="usa").doit()
     sqrt(5)/5
 
     Raises ValueError for dim < 2 or an unknown model. Source: derived here.
+
+    See also :func:`.diffusion`, :class:`.ProjectionLaw`.
     """
     density = check_expression(density, "density")
     slope, check = sp.diff(density, t), check_model(model)

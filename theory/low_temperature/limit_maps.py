@@ -43,13 +43,20 @@ FIRST_PRECISION, LAST_PRECISION = 128, 2**16
 
 @dataclass(frozen=True)
 class LimitMap:
-    r"""Where the flow :math:`\dot z = Az` sends almost every direction; see :func:`limit_map`.
+    r"""Where the flow :math:`\dot z = Az` sends almost every direction.
 
-    ``kind`` is "points" (:math:`\pm u`), "sphere" (each direction keeps its own limit on a sphere of ``rank``
-    dimensions), "circle" (a great circle, run through once in :math:`2\pi/|\operatorname{Im}\lambda|` units of
-    :math:`\tau`) or "torus" (several frequencies, 0 among them or not). ``eigenvalues`` are those of largest real
-    part, ``index`` m the size of their largest Jordan block, ``gap`` c the distance to the next real part, infinite if
-    there is none, ``projection`` the matrix :math:`\Pi`, of ``rank``. Source: arXiv 2605.10931, derived here.
+    :param kind: "points" (:math:`\pm u`), "sphere" (each direction keeps its own limit on a sphere of ``rank``
+        dimensions), "circle" (a great circle, run through once in :math:`2\pi/|\operatorname{Im}\lambda|` units of
+        :math:`\tau`) or "torus" (several frequencies, 0 among them or not)
+    :param eigenvalues: those of largest real part
+    :param index: m, the size of their largest Jordan block, >= 1
+    :param gap: c, the distance to the next real part, infinite if there is none
+    :param rank: that of the projection
+    :param projection: the matrix :math:`\Pi`, shape (dim, dim)
+
+    Source: arXiv 2605.10931, derived here.
+
+    See also :func:`.limit_map`.
     """
 
     kind: str
@@ -70,16 +77,18 @@ class LimitMap:
 
 
 def limit_map(values: Any, form: Any = None) -> LimitMap:
-    r"""The limit of SA at zero temperature for values V and scores :math:`\langle x, By\rangle`, B = ``form``.
+    r"""The limit of SA at zero temperature for values V and scores :math:`\langle x, By\rangle`.
 
     .. math:: x(t) \to \frac{\Pi x}{|\Pi x|} \ \text{(points, sphere)}, \qquad
               \Big|x(\tau) - \frac{e^{\tau A}\,\Pi x}{|e^{\tau A}\,\Pi x|}\Big| \to 0 \ \text{(circle, torus)}, \qquad
               A = V B^T
 
     like :math:`e^{-c\tau}` for ``index`` 1 and :math:`1/\tau` above; :math:`dt = |B^Tx|\,d\tau`, so that the rate of
-    approach to a point u is :math:`c/|B^Tu|` in the time t of SA. ``values`` and ``form`` are shape=[dim, dim] of
-    rational numbers, decimals as text; ``form`` is the identity unless given, and invertible. A simple real eigenvalue
-    has :math:`\Pi = u w^T/\langle w, u\rangle`: the sign of the pairing with the left eigenvector w chooses the point.
+    approach to a point u is :math:`c/|B^Tu|` in the time t of SA. A simple real eigenvalue has
+    :math:`\Pi = u w^T/\langle w, u\rangle`: the sign of the pairing with the left eigenvector w chooses the point.
+
+    :param values: V, shape (dim, dim), of rational numbers, decimals as text
+    :param form: B, shape (dim, dim), as ``values``, invertible; None (default): the identity
 
     >>> limit_map([[2, 1], [1, 1]])
     LimitMap(kind='points', eigenvalues=(sqrt(5)/2 + 3/2,), index=1, gap=sqrt(5), rank=1, projection=Matrix([
@@ -97,6 +106,8 @@ def limit_map(values: Any, form: Any = None) -> LimitMap:
 
     Raises ValueError for matrices that are not square, of different size or not rational, and a form that is singular.
     Source: arXiv 2605.10931 for a dominant eigenspace; the other cases are derived here.
+
+    See also :class:`.ProjectionLaw`, :func:`.spectral_selection.stability`.
     """
     matrix = _matrix("values", values)
     if form is not None:

@@ -21,10 +21,14 @@ class ProjectionLaw:
 
     .. math:: W_2(\mu_t, \Pi_\#\mu_0) \lesssim a\,\sqrt{\frac{\log(\beta+1)}{\beta}}\,e^{Ct} + b\,e^{-ct}
 
-    with c = ``gap`` of :func:`~gegenflow.theory.low_temperature.limit_map` where ``index`` is 1 and B = I (else the
-    rate in the time of SA), and C = ``growth``, a = ``rise``, b = ``fall``, which depend on the density, numbers > 0 or
-    symbols. It is a bound: where the limit map is the identity, smooth densities at first only rise by
+    It is a bound: where the limit map is the identity, smooth densities at first only rise by
     :func:`~gegenflow.theory.low_temperature.drift_speed` :math:`t/\beta`.
+
+    :param gap: c, that of :func:`~gegenflow.theory.low_temperature.limit_map` where its index is 1 and B = I, else the
+        rate in the time of SA; > 0
+    :param growth: C, which depends on the density as the next two; > 0 or a positive symbol
+    :param rise: a, > 0 or a positive symbol (default 1)
+    :param fall: b, > 0 or a positive symbol (default 1)
 
     >>> c, C = sp.symbols("c C", positive=True)
     >>> law = ProjectionLaw(c, C)
@@ -34,6 +38,8 @@ class ProjectionLaw:
     True
 
     Raises ValueError for a parameter that is not > 0. Source: arXiv 2605.10931; the constants of its proof are unknown.
+
+    See also :func:`.limit_map`, :func:`.drift_speed`.
     """
 
     gap: Expr
@@ -49,12 +55,12 @@ class ProjectionLaw:
         return rf"$W_2 \lesssim {latex(self.distance(sp.Symbol('t')))}$"
 
     def distance(self, time: Expr, beta: Expr = beta) -> Expr:
-        """The law at a time, in radians."""
+        """The law, in radians, at a ``time`` (any real number or a symbol) and ``beta`` > 0."""
         rise = self.rise * _smoothing(beta) * sp.exp(self.growth * time)
         return rise + self.fall * sp.exp(-self.gap * time)
 
     def best_time(self, beta: Expr = beta) -> Expr:
-        r"""The time of the least distance; a negative one means t = 0.
+        r"""The time of the least distance at ``beta`` > 0; a negative one means t = 0.
 
         .. math:: t_* = \frac{1}{C+c} \log\Big(\frac{bc}{aC} \sqrt{\frac{\beta}{\log(\beta+1)}}\Big)
                   \simeq \frac{\log\beta}{2(C+c)}
@@ -63,7 +69,7 @@ class ProjectionLaw:
         return sp.log(ratio) / (self.growth + self.gap)
 
     def best_distance(self, beta: Expr = beta) -> Expr:
-        r"""The least distance, at :meth:`best_time`.
+        r"""The least distance at ``beta`` > 0, at :meth:`best_time`.
 
         .. math:: \Big(a\sqrt{\tfrac{\log(\beta+1)}\beta}\Big)^{1-q} b^q
                   \Big[\Big(\frac cC\Big)^q + \Big(\frac Cc\Big)^{1-q}\Big], \qquad q = \frac{C}{C+c}

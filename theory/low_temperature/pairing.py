@@ -39,12 +39,15 @@ def pairing_rate(weights: Sequence[Real] | None = None, *, model: str = "sa") ->
 
     .. math:: c = \frac{w_i}{w_j} + \frac{w_j}{w_i} \ \text{(SA)}, \qquad c = w_i + w_j \ \text{(USA)}
 
-    ``weights`` of the two, 1/N each unless given.
+    :param weights: the two weights, > 0 or symbols; None (default): 1/N each
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "sa"
 
     >>> pairing_rate(), pairing_rate(model="usa"), pairing_rate(["0.1", "0.3"])
     (2, 2/N, 10/3)
 
     Raises ValueError unless there are two weights > 0 (or symbols), or for an unknown model. Source: derived here.
+
+    See also :func:`.pairing_overlap`, :func:`.pairing_time`.
     """
     allowed = "the pair has two weights > 0"
     given = (1 / N, 1 / N) if weights is None else check_items(weights, "weights", allowed, count=2)
@@ -58,6 +61,11 @@ def pairing_overlap(time: Real, start: Real = 0, *, weights: Sequence[Real] | No
 
     .. math:: g(s) = \tanh(c\,s + \operatorname{artanh} g_0)
 
+    :param time: s on that clock, any real number or a symbol
+    :param start: the overlap g_0 at time 0, -1 < g_0 < 1, or a symbol (default 0)
+    :param weights: the two weights, > 0 or symbols; None (default): 1/N each
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "sa"
+
     >>> s = sp.Symbol("s", positive=True)
     >>> pairing_overlap(s), pairing_overlap(s, model="usa")
     (tanh(2*s), tanh(2*s/N))
@@ -67,6 +75,8 @@ def pairing_overlap(time: Real, start: Real = 0, *, weights: Sequence[Real] | No
 
     Raises ValueError for ``start`` outside (-1, 1), bad weights, or an unknown model. Source: arXiv 2605.10931 for
     tanh 2s from orthogonal tokens; derived here.
+
+    See also :func:`.pairing_time`.
     """
     first = check_real(start, "start", "the overlap of the pair must lie in (-1, 1)", above=-1, below=1)
     elapsed = check_real(time, "time", "the time must be a finite number")
@@ -82,7 +92,7 @@ def pairing_time(
     model: str = "sa",
     digits: int = 15,
 ) -> Certified:
-    r"""Time in which the closest pair comes from the overlap ``start`` to ``overlap``.
+    r"""Time in which the closest pair comes from one overlap to another.
 
     .. math:: T = \frac{e^{\beta}}{c} \int_{g_0}^{g} \frac{e^{-\beta u}\,du}{1-u^2}
                 = \frac{1}{2c} \Big[ e^{2\beta}\big(E_1(\beta(1+g_0)) - E_1(\beta(1+g))\big)
@@ -90,6 +100,13 @@ def pairing_time(
 
     (SA; USA without the factor :math:`e^\beta`), of order :math:`e^{\beta(1-g_0)}/(c\,\beta(1-g_0^2))`: the logarithm
     grows linearly with beta, with the slope :math:`1 - g_0`.
+
+    :param overlap: the overlap g that is reached, g_0 < g < 1
+    :param beta: inverse temperature, a number > 0
+    :param start: the overlap g_0 at time 0, -1 < g_0 (default 0)
+    :param weights: the two weights, numbers > 0; None (default): equal ones, for "sa" alone
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "sa"
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> pairing_time("0.9", 20, digits=10)
     [12191756.24 +/- 0.0027]
@@ -99,6 +116,8 @@ def pairing_time(
 
     Raises ValueError unless -1 < start < overlap < 1, for beta not > 0, not finite or a symbol, symbolic or bad
     weights, an unknown model, digits < 1. Source: DLMF 6.2.1 and 6.2.5 for E_1 and Ei; derived here.
+
+    See also :func:`.pairing_overlap`, :func:`.lifetime`.
     """
     first = check_real(start, "start", OVERLAP, above=-1, symbols=False)
     last = check_real(overlap, "overlap", f"{OVERLAP}, with start {start}", above=first, below=1, symbols=False)

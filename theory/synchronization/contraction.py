@@ -34,7 +34,14 @@ def dirac_rate(
     in every dim, for beta of either sign. With :math:`x_i = e + \varepsilon u_i + O(\varepsilon^2)`, u tangent at e,
     :math:`P_{x_i}x_j = \varepsilon(u_j - u_i) + O(\varepsilon^2)` while :math:`h = h(1) + O(\varepsilon^2)`, so
     :math:`\dot u_i = h(1)\,(\bar u - u_i)`: the mean :math:`\bar u` rests (rotations), all else contracts at h(1), and
-    1 - overlap and E* - E at twice that. A kernel with h(1) < 0 repels, at the rate abs(r). A token at the angle s:
+    1 - overlap and E* - E at twice that. A kernel with h(1) < 0 repels, at the rate abs(r).
+
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
+    A token at the angle s:
 
     >>> s, h = sp.Symbol("s"), sp.Function("h")
     >>> -sp.diff(-h(sp.cos(s)) * sp.sin(s), s).subs(s, 0).doit()
@@ -44,6 +51,8 @@ def dirac_rate(
 
     Raises ValueError for beta not finite, an unknown model, SA with h(1) = 0, digits < 1, or digits with a symbol.
     Source: derived here; arXiv 2504.14697 for the question.
+
+    See also :func:`.lojasiewicz_constant`, :func:`.synchronization.hitting_time`.
     """
     weight = sp.exp(check_beta(beta) * t) if kernel is None else attention(beta, kernel).weight
     rate = weight.subs(t, 1).doit()
@@ -62,12 +71,11 @@ def lojasiewicz_constant(
     .. math:: C = 2q\,\frac{u\,e^{\beta g}}{e^u - 1}, \quad u = \beta(1-g), \quad q = g + \frac{1-g}{n}
               \qquad (\beta \ge 0), \qquad C = 2q\,e^\beta \quad (\beta < 0)
 
-    for n = ``tokens`` equal tokens, :math:`g > -1/(n-1)`; for all measures with n infinite, q = g > 0. SA: C over
-    :math:`\max h`. A symbol of unknown sign gives both cases. With :math:`g \ge 0` the flow (either model) stays in
-    this set. For beta >= 0 and USA the constant is the best one if n <= dim: equiangular tokens attain it. n = 2,
-    :math:`g = \cos 2\alpha`, gives the best one for all measures, in any dim, whose support lies within the angle
-    :math:`\alpha < \pi/2` of the direction of their mean (there :math:`R a_x \ge q = \cos^2\alpha`): two equal clusters
-    attain it.
+    for n equal tokens, :math:`g > -1/(n-1)`; for all measures with n infinite, q = g > 0. SA: C over :math:`\max h`. A
+    symbol of unknown sign gives both cases. With :math:`g \ge 0` the flow (either model) stays in this set. For beta >=
+    0 and USA the constant is the best one if n <= dim: equiangular tokens attain it. n = 2, :math:`g = \cos 2\alpha`,
+    gives the best one for all measures, in any dim, whose support lies within the angle :math:`\alpha < \pi/2` of the
+    direction of their mean (there :math:`R a_x \ge q = \cos^2\alpha`): two equal clusters attain it.
 
     Proof. Let :math:`e = m/R`, :math:`a_x = \langle x,e\rangle`, :math:`s = \langle x,y\rangle`, and q bound
     :math:`\langle x,m\rangle = R a_x` from below (a token's own weight is 1/n). By Cauchy-Schwarz with the field
@@ -80,6 +88,12 @@ def lojasiewicz_constant(
     :math:`\langle x_i,x_j\rangle = g \ge 0` is smallest, each term
     :math:`\langle x_j,x_k\rangle - g\langle x_i,x_k\rangle \ge g(1 - \langle x_i,x_k\rangle)` of its velocity is >= 0.
 
+    :param overlap: the smallest overlap g, 0 < g < 1, for n tokens -1/(n-1) < g < 1
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param tokens: their number n, >= 2, or a symbol; infinite by default: all measures
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> lojasiewicz_constant("0.5", 1, digits=8), lojasiewicz_constant("0.5", 1, tokens=2, digits=8)
     ([1.2707470 +/- 4.2e-8], [1.9061206 +/- 3.9e-8])
     >>> sp.limit(lojasiewicz_constant(t), t, 1), sp.limit(lojasiewicz_constant(t, model="sa"), t, 1)    # sharp there
@@ -87,6 +101,8 @@ def lojasiewicz_constant(
 
     Raises ValueError for an overlap that leaves q <= 0 or is not < 1, tokens < 2, beta not finite, an unknown model,
     digits < 1, or digits with a symbol. Source: derived here; arXiv 2504.14697 for the idea.
+
+    See also :func:`.dirac_rate`, :func:`.kuramoto_lojasiewicz`.
     """
     b, model = check_beta(beta), check_model(model)
     if tokens == sp.oo:
@@ -118,10 +134,15 @@ def kuramoto_lojasiewicz(resultant: Real, cone: Real) -> Expr:
     :math:`\int(1-a)(1+a) \ge (1+c)(1-R)`, while :math:`E^*-E = (1-R)(1+R)/2`. Equality holds where a takes the values
     c and 1 alone, which every such pair R, c allows. On the whole sphere c = -1, and C = 0.
 
+    :param resultant: R, the length of the mean, 0 < R <= 1
+    :param cone: c, the smallest overlap with the direction of the mean, -1 <= c <= R
+
     >>> kuramoto_lojasiewicz("1/3", -1), kuramoto_lojasiewicz("0.5", "0.5")
     (0, 1/2)
 
     Raises ValueError for R outside (0, 1] or c outside [-1, R]. Source: derived here; arXiv 2504.14697 for the idea.
+
+    See also :func:`.lojasiewicz_constant`.
     """
     length = check_real(resultant, "resultant", "the resultant must lie in (0, 1]", above=0, most=1)
     allowed = "the smallest overlap with the mean's direction must lie in [-1, resultant]"

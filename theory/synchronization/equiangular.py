@@ -53,12 +53,19 @@ FARTHEST = 2**40
 def equiangular_velocity(overlap: Real, tokens: Whole, beta: Real = beta, *, model: str = "usa") -> Expr:
     r"""Velocity :math:`\dot g` of the common overlap of n equiangular tokens, the formula at the head of this module.
 
+    :param overlap: the common overlap g, -1/(n-1) < g < 1, or a symbol
+    :param tokens: their number n, >= 2, or a symbol
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> g = sp.Symbol("g")
     >>> [sp.factor(equiangular_velocity(g, 2, 0, model=model)) for model in ("usa", "sa")]
     [-(g - 1)*(g + 1), -(g - 1)*(g + 1)]
 
     Raises ValueError for tokens < 2, an overlap outside (-1/(n-1), 1), beta not finite, an unknown model.
     Source: arXiv 2312.10794.
+
+    See also :func:`.synchronization.hitting_time`, :func:`.normalized_velocity`.
     """
     n, b = check_tokens(tokens), check_beta(beta)
     g = check_overlap(overlap, n)
@@ -88,13 +95,20 @@ def clock(gap: Any, tokens: Any, beta: Any, model: str, functions: Functions) ->
 def hitting_time(
     overlap: Real, tokens: Whole, beta: Real = beta, *, start: Real = 0, model: str = "usa", digits: int | None = None
 ) -> Expr | Certified:
-    r"""Time at which n equiangular tokens, at overlap ``start`` at time 0, reach ``overlap``.
+    r"""Time at which n equiangular tokens, at one overlap at time 0, reach another.
 
     .. math:: t = \tfrac12\Big\{ e^{-\beta}\big[{\rm Ei}(\beta(1-g_0)) - {\rm Ei}(\beta(1-g))\big]
               + e^{\beta/(n-1)}\big[E_1\big(\beta(g_0+\tfrac1{n-1})\big) - E_1\big(\beta(g+\tfrac1{n-1})\big)\big]\Big\}
 
     for USA (:math:`E_1(x) = -{\rm Ei}(-x)`, which also serves negative beta), and at beta = 0, the Kuramoto limit,
     :math:`\frac12\log\frac{(1-g_0)(1+(n-1)g)}{(1-g)(1+(n-1)g_0)}`; SA by the identity at the head of this module.
+
+    :param overlap: the overlap g that is reached, g_0 <= g < 1, or a symbol
+    :param tokens: their number n, >= 2, or a symbol
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param start: the overlap g_0 at time 0, > -1/(n-1) (default 0)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
 
     >>> [float(hitting_time("0.999", 32, b, model="sa", digits=8)) for b in (1, 9)]
     [5.2702839, 178.73093]
@@ -108,6 +122,8 @@ def hitting_time(
     Raises ValueError for tokens < 2, overlaps outside (-1/(n-1), 1), a target below the start (overlaps only grow),
     beta not finite, an unknown model, digits < 1, or digits with a symbol.
     Source: arXiv 2312.10794 for the equation; the closed time is derived here (DLMF 6.2).
+
+    See also :func:`.overlap_after`, :func:`.synchronization.equiangular_velocity`, :func:`.decay_law`.
     """
     n, b, model = check_tokens(tokens), check_beta(beta), check_model(model)
     g, g0 = check_overlap(overlap, n), check_overlap(start, n, "start")
@@ -131,11 +147,20 @@ def overlap_after(
 ) -> Certified:
     r"""Overlap of n equiangular tokens after a time, the inverse of :func:`hitting_time`, to certified digits.
 
+    :param time: time of the flow, a number >= 0
+    :param tokens: their number n, >= 2
+    :param beta: inverse temperature, -1000 <= beta <= 1000
+    :param start: the overlap at time 0, > -1/(n-1) and < 1 (default 0)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> overlap_after(2, 2, 0, digits=12), certify(lambda: arb(2).tanh(), 12)          # two tokens: g' = 1 - g^2
     ([0.964027580076 +/- 1.9e-13], [0.964027580076 +/- 1.9e-13])
 
     Raises ValueError as :func:`hitting_time` does, for a time < 0 or a symbol, and for abs(beta) > 1000.
     Source: derived here, by bisection of the exact time in balls.
+
+    See also :func:`.synchronization.hitting_time`.
     """
     n, b, model = check_tokens(tokens), check_beta(beta), check_model(model)
     g0, elapsed = check_overlap(start, n, "start"), check_time(time)

@@ -23,6 +23,9 @@ def pair_angle(time: Real, angle: Real) -> Expr:
 
     .. math:: \tan\frac{\delta(t)}2 = e^{-t} \tan\frac{\delta_0}2, \qquad \dot\delta = -\sin\delta
 
+    :param time: time of the flow, >= 0, or a symbol
+    :param angle: the angle delta_0 at time 0 in radians, 0 <= delta_0 < pi, or a symbol
+
     >>> s, start = sp.symbols("s start", positive=True)
     >>> angle = pair_angle(s, start)
     >>> sp.simplify(sp.diff(angle, s) + sp.expand_trig(sp.sin(angle)).simplify()), pair_angle(0, "1/2")
@@ -30,6 +33,8 @@ def pair_angle(time: Real, angle: Real) -> Expr:
 
     Raises ValueError for an angle outside [0, pi) or a time < 0. Source: arXiv 2504.14697 for beta = 0 as the Kuramoto
     model; the solution is derived here.
+
+    See also :func:`.synchronization.hitting_time`, :func:`.poisson_resultant`.
     """
     elapsed = check_time(time)
     opening = check_real(angle, "angle", "the angle must lie in [0, pi)", least=0, below=sp.pi)
@@ -44,6 +49,9 @@ def poisson_resultant(time: Real, resultant: Real) -> Expr:
 
     (density against the uniform probability measure). Near R = 0 it grows at 1/2, the rate of degree 1.
 
+    :param time: time of the flow, >= 0, or a symbol
+    :param resultant: R_0, that at time 0, 0 < R_0 <= 1, or a symbol
+
     >>> s, start = sp.symbols("s start", positive=True)
     >>> r = poisson_resultant(s, start)
     >>> sp.simplify(sp.diff(r, s) - r * (1 - r**2) / 2), sp.simplify(r.subs(s, 0) - start)
@@ -51,6 +59,8 @@ def poisson_resultant(time: Real, resultant: Real) -> Expr:
 
     Raises ValueError for a resultant outside (0, 1] or a time < 0. Source: derived here, on the invariant densities of
     Ott and Antonsen (Chaos 18, 037113, 2008).
+
+    See also :func:`.pair_angle`, :func:`.kuramoto_lojasiewicz`.
     """
     elapsed = check_time(time)
     length = check_real(resultant, "resultant", "the resultant must lie in (0, 1]", above=0, most=1)

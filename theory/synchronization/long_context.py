@@ -23,10 +23,14 @@ SCALE = "the factor c of beta = c log(n) must be a finite real number"
 def context_threshold(overlap: Real) -> Expr:
     r"""The factor c of :math:`\beta = c \log n` at which attention begins to tell tokens apart: :math:`1/(1-\rho)`.
 
+    :param overlap: rho, 0 < rho < 1, or a symbol
+
     >>> context_threshold("0.6")
     5/2
 
     Raises ValueError for an overlap outside (0, 1). Source: arXiv 2510.05554.
+
+    See also :func:`.context_overlap`.
     """
     return 1 / (1 - _long_overlap(overlap))
 
@@ -37,14 +41,20 @@ def context_overlap(overlap: Real, tokens: Whole, scale: Real, *, digits: int = 
     .. math:: \rho' = 1 - \frac{(1-\rho)\,u^2}{u^2 + (2u+n)\,\sigma}, \qquad u = n^{c(1-\rho)} - 1, \quad
               \sigma = 1 + (n-1)\rho
 
-    for every n: an output is proportional to :math:`u\,x_i + \sum_j x_j`. ``scale`` is c; any beta is
-    :math:`c = \beta/\log n`. Certified digits.
+    for every n: an output is proportional to :math:`u\,x_i + \sum_j x_j`. Any beta is :math:`c = \beta/\log n`.
+
+    :param overlap: rho, -1/(n-1) < rho < 1
+    :param tokens: their number n, >= 2
+    :param scale: c, any real number
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> [float(context_overlap("0.5", 10**6, c, digits=6)) for c in (1, 2, 3)]
     [0.999999, 0.8, 0.5005]
 
     Raises ValueError for tokens < 2, an overlap outside (-1/(n-1), 1), a scale that is not finite, digits < 1, or
     a symbol. Source: arXiv 2510.05554 for the question; the exact formula is derived here.
+
+    See also :func:`.context_overlap_limit`, :func:`.context_threshold`.
     """
     n = check_tokens(tokens)
     rho = check_overlap(overlap, n)
@@ -66,11 +76,16 @@ def context_overlap_limit(overlap: Real, scale: Real) -> Expr:
     with differences :math:`-\frac{1-\rho}{\rho}n^{-2a}` (c > 0), O(1/n), :math:`2\rho(1-\rho)n^{-a}` to leading order,
     :math:`a = |c(1-\rho)-1|`.
 
+    :param overlap: rho, 0 < rho < 1
+    :param scale: c, any real number
+
     >>> [context_overlap_limit("1/2", c) for c in (1, 2, 3)]
     [1, 4/5, 1/2]
 
     Raises ValueError for an overlap outside (0, 1) or a scale that is not a finite number.
     Source: arXiv 2510.05554; the corrections are derived here.
+
+    See also :func:`.context_overlap`.
     """
     rho = _long_overlap(overlap)
     c = check_real(scale, "scale", SCALE)

@@ -69,12 +69,20 @@ def normalized_velocity(
     with the attention weights :math:`p = e^\beta/Z` (itself), :math:`q = e^{\beta g}/Z` (each other),
     :math:`Z = e^\beta + (n-1)e^{\beta g}`.
 
+    :param scheme: "post", "pre" or "peri"
+    :param overlap: the common overlap g, -1/(n-1) < g < 1, or a symbol
+    :param radius: the common radius r, > 0, or a symbol
+    :param tokens: their number n, >= 2, or a symbol
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+
     >>> g, r = sp.symbols("g r", positive=True)
     >>> [sp.factor(v) for v in normalized_velocity("pre", g, r, 2, 0)]
     [-(g - 1)*(g + 1)/r, (g + 1)/2]
 
     Raises ValueError for an unknown scheme, tokens < 2, an overlap outside (-1/(n-1), 1), a radius not > 0 or beta not
     finite. Source: arXiv 2510.22026 for the schemes; the reduction is derived here.
+
+    See also :func:`.decay_law`, :func:`.radius_at`.
     """
     scheme, n, b, r = check_scheme(scheme), check_tokens(tokens), check_beta(beta), check_radius(radius)
     g = check_overlap(overlap, n)
@@ -93,9 +101,16 @@ def normalized_velocity(
 def radius_at(
     overlap: Real, tokens: Whole, beta: Real = beta, *, start: Real = 0, radius: Real = 1, digits: int | None = None
 ) -> Expr | Certified:
-    r"""Radius at which n equiangular tokens, ``start`` and ``radius`` at time 0, reach an overlap (Pre and Peri).
+    r"""Radius at which n equiangular tokens reach an overlap (Pre and Peri).
 
     .. math:: r = r_0\, e^{T(g)} \sqrt{\frac{1+(n-1)g_0}{1+(n-1)g}}
+
+    :param overlap: the overlap g that is reached, g_0 <= g < 1, or a symbol
+    :param tokens: their number n, >= 2, or a symbol
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param start: the overlap g_0 at time 0, > -1/(n-1) (default 0)
+    :param radius: the radius r_0 at time 0, > 0 (default 1)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
 
     >>> radius_at("3/5", 7, 0)                              # at beta = 0 A is the same for all: |x_i - x_j| rests
     sqrt(10)/2
@@ -106,6 +121,8 @@ def radius_at(
 
     Raises ValueError as :func:`~gegenflow.theory.synchronization.hitting_time` does, and for a radius not > 0.
     Source: derived here, for the schemes of arXiv 2510.22026.
+
+    See also :func:`.normalized_velocity`, :func:`.synchronization.hitting_time`.
     """
     n, r, elapsed = (
         check_tokens(tokens),
@@ -128,9 +145,15 @@ def radius_at(
 
 @dataclass(frozen=True)
 class DecayLaw:
-    """Late-time law 1 - overlap ~ ``constant`` * ``decay``, with ``decay`` an expression in the symbol ``time``.
+    """Late-time law 1 - overlap ~ constant * decay.
+
+    :param scheme: "post", "pre" or "peri"
+    :param decay: how it falls, an expression in the symbol ``time``
+    :param constant: its factor, certified where digits were asked for
 
     Source: derived in :func:`decay_law`.
+
+    See also :func:`.decay_law`.
     """
 
     scheme: str
@@ -152,7 +175,7 @@ def decay_law(
     radius: Real = 1,
     digits: int | None = None,
 ) -> DecayLaw:
-    r"""How 1 - g falls at late times for n equiangular tokens, of overlap ``start`` and ``radius`` at time 0.
+    r"""How 1 - g falls at late times for n equiangular tokens.
 
     .. math:: 1-g \sim C\,e^{-2t} \;\text{(Post)}, \qquad
               1-g \sim C\,r_0^2\,\frac{1+(n-1)g_0}{n}\; t^{-2} \;\text{(Pre, Peri)}, \qquad
@@ -160,6 +183,13 @@ def decay_law(
 
     C is closed, by :math:`{\rm Ei}(x) = \gamma + \log|x| + O(x)` in T; Pre and Peri follow from the first integral and
     :math:`\dot r \to 1`. Their next terms are of relative order 1/t.
+
+    :param scheme: "post", "pre" or "peri"
+    :param tokens: their number n, >= 2, or a symbol
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param start: the overlap g_0 at time 0, > -1/(n-1) and < 1 (default 0)
+    :param radius: the radius r_0 at time 0, > 0 (default 1)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
 
     >>> decay_law("post", 2, 0), decay_law("pre", 2, 0, start="1/2").constant          # two tokens: g = tanh t
     (DecayLaw(scheme='post', decay=exp(-2*time), constant=2), 1/2)
@@ -169,6 +199,8 @@ def decay_law(
     Raises ValueError for an unknown scheme, tokens < 2, a start outside (-1/(n-1), 1), a radius not > 0, beta not
     finite, digits < 1, or digits with a symbol.
     Source: arXiv 2510.22026 for the exponents; the constants are derived here.
+
+    See also :func:`.normalized_velocity`, :func:`.dirac_rate`.
     """
     scheme, n, b, r = check_scheme(scheme), check_tokens(tokens), check_beta(beta), check_radius(radius)
     g0 = check_overlap(start, n, "start")
