@@ -21,14 +21,6 @@ from gegenflow import theory as th
 DIMS, DEGREES, DIGITS = (2, 3, 4, 8, 64, 512), (1, 2, 3, 4, 5), 12
 PLACES = ((1, 2), (5, 2), (20, 2), (100, 2), (5, 64), (100, 64), (1, 512), (5, 512))
 
-TABLE = r"""\begin{table}
-  \centering
-  \footnotesize\setlength{\tabcolsep}{4pt}
-  \caption{%s}
-  \label{%s}
-%s
-\end{table}
-"""
 BOUNDARIES = (
     r"Critical inverse temperatures $\beta_k(d)$ at which the harmonics of degree $k+1$ overtake those of degree $k$ "
     r"in growth rate, for tokens that start uniformly on $S^{d-1}$: the roots of "
@@ -40,18 +32,19 @@ EXPANSIONS = (
     r"$\beta_k \sim \frac14(L_k + L_{k+1}) + O(k^{-2})$) and for $d \to \infty$ (three terms, "
     r"$\beta_k \sim \frac{k(k+1)}{2k+1}\,d + O(1)$), and a proved bound on that of the mean of the two rational bounds."
 )
-EXPANSION_HEADINGS = (r"$k \to \infty$", r"$d \to \infty$", "bounds")
 
 
 def boundaries():
     """One row for each dimension, one column for each degree."""
-    rows = ((dim, th.critical_table([dim], DEGREES, DIGITS)) for dim in DIMS)
-    return th.Table(tuple({"dim": dim} | {f"beta_{row['degree']}": row["beta"] for row in line} for dim, line in rows))
+    return th.critical_table(DIMS, DEGREES, DIGITS).wide("beta")
 
 
 def expansions():
     """Relative errors of both expansions and of the mean of the bounds, at each of the PLACES."""
-    series = {"large degree": th.phases.critical_beta_series(4), "large dim": th.phases.critical_beta_series(3, "dim")}
+    series = {
+        r"$k \to \infty$": th.phases.critical_beta_series(4),
+        r"$d \to \infty$": th.phases.critical_beta_series(3, "dim"),
+    }
     rows = []
     for degree, dim in PLACES:
         exact = sp.Rational(th.critical_beta(degree, dim, 40).value)
@@ -64,22 +57,11 @@ def expansions():
     return th.Table(tuple(rows))
 
 
-def environment(table, headings, caption, label):
-    """A complete table environment, with headings in LaTeX instead of the names of the columns."""
-    begin, _, *body = table.to("latex").splitlines()
-    lines = [begin, " & ".join(headings) + r" \\", *body]
-    return TABLE % (caption, label, "\n".join("  " + line for line in lines))
-
-
 def main(file=None):
     """Write the LaTeX to the file or print it; returns the two tables."""
     tables = boundaries(), expansions()
-    latex = "\n".join(
-        [
-            environment(tables[0], ["$d$", *(rf"$\beta_{{{k}}}$" for k in DEGREES)], BOUNDARIES, "tab:boundaries"),
-            environment(tables[1], ["$k$", "$d$", *EXPANSION_HEADINGS], EXPANSIONS, "tab:expansions"),
-        ]
-    )
+    told = tables[0].to("latex", caption=BOUNDARIES, label="tab:boundaries")
+    latex = f"{told}\n\n{tables[1].to('latex', caption=EXPANSIONS, label='tab:expansions')}\n"
     if file is None:
         print(latex, end="")
     else:

@@ -161,13 +161,60 @@ def test_every_table_format_holds_the_same_rows(call, facts, line):
     assert [dict(zip(head, cells, strict=True)) for cells in body] == rows
     head, *body = (re.split(r"  +", line) for line in read("text").splitlines())
     assert [dict(zip(head, cells, strict=True)) for cells in body] == rows
-    begin, head, rule, *body, end = read("latex", "% ").splitlines()
-    assert (begin, rule, end) == (rf"\begin{{tabular}}{{{'r' * len(rows[0])}}}", r"\hline", r"\end{tabular}")
+    packages, begin, top, head, rule, *body, bottom, end = read("latex", "% ").splitlines()
+    assert (packages, begin[:15], end) == (r"% \usepackage{booktabs}", r"\begin{tabular}", r"\end{tabular}")
+    assert (top, rule, bottom) == (r"\toprule", r"\midrule", r"\bottomrule")
+    assert len(head.split(" & ")) == len(rows[0])
     plain = [re.sub(r" \\cdot 10\^\{(-?\d+)\}", r"e\1", line.removesuffix(r" \\")).replace("$", "") for line in body]
-    assert head.removesuffix(r" \\").split(" & ") == [*rows[0]]
     for line, row in zip(plain, rows, strict=True):
-        for cell, wanted in zip(line.split(" & "), row.values(), strict=True):
-            assert cell == wanted.replace("e+", "e")
+        for cell, wanted in zip(re.sub(r"\\phantom\{[-0]+\}", "", line).split(" & "), row.values(), strict=True):
+            assert cell.lower() == wanted.replace("e+", "e")
+
+
+SAME = [
+    "critical --dim 2 --degree 1:2 --digits 6",
+    "growth --dim 2 3 --degree 1 --beta 1 --layout wide --digits 6",
+    "phase --dim 2 --beta 5",
+    "phase --dim 2 --beta 5 6",
+    "laws",
+]
+
+
+@pytest.mark.parametrize("line", SAME)
+def test_a_file_takes_its_format_from_its_name(call, tmp_path, line):
+    """What --format of that kind prints; the terminal has its own."""
+    text = call(line)[1]
+    for suffix, form in {"csv": "csv", "md": "markdown", "tex": "latex", "json": "json", "TXT": "text"}.items():
+        path = tmp_path / f"table.{suffix}"
+        assert call(f"{line} --out {path}")[1] == text
+        assert path.read_text() == call(f"{line} --format {form}")[1]
+        call(f"{line} --format markdown --out {path}")
+        assert path.read_text() == call(f"{line} --format {form}")[1]
+
+
+def test_columns_are_chosen_and_ordered(call, facts):
+    """In every format, the layout before the choice; an unknown one is refused with the nearest."""
+    line = "critical --dim 2 3 --degree 1:2 --digits 5"
+    assert call(f"{line} --columns beta dim --format csv")[1].startswith("beta,dim,version,")
+    assert [*facts(f"{line} --columns beta")["rows"][0]] == ["beta"]
+    assert call(f"{line} --layout wide --columns beta_2 dim")[1].split()[:2] == ["beta_2", "dim"]
+    status, out, err = call(f"{line} --columns eror")
+    assert (status, out) == (2, "")
+    assert err.startswith("gegenflow: --columns eror: did you mean error?")
+    assert call("phase --dim 2 --beta 5 --columns rate degree")[1].split()[:2] == ["rate", "degree"]
+    assert call("laws --columns statement --format csv")[1].startswith("statement,version")
+
+
+def test_a_caption_that_nothing_shows_is_refused(call, tmp_path):
+    """It goes with LaTeX and Markdown, of the terminal or of the file; a label with LaTeX."""
+    line = "critical --dim 2 --degree 1"
+    for option in ("--caption", "--label"):
+        status, out, err = call(f"{line} {option} x --out {tmp_path}/table.csv")
+        assert (status, out, err.split(":")[1]) == (2, "", f" {option} x")
+    for more in ("--format latex", f"--out {tmp_path}/table.tex"):
+        assert call(f"{line} --caption x --label y {more}")[0] == 0
+    assert r"\caption{x}" in (tmp_path / "table.tex").read_text()
+    assert call(f"{line} --caption x --format markdown")[1].endswith("Table: x\n")
 
 
 def test_growth_takes_many_temperatures(facts):
@@ -274,8 +321,8 @@ def test_phase_at_several_beta_is_a_table(facts, call, tmp_path):
     for row in facts("phase --dim 3 --beta 2 3 --kernel 1+beta*t")["rows"]:
         assert (row["lower"][:6], row["upper"]) == ("1.6666", "")  # gamma_2 = 2 beta/5 passes gamma_1 = 2/3
     assert call("phase --dim 3 --kernel relu(t) --format markdown")[1].endswith("|\n")
-    told = call(f"phase --dim 2 --beta 5 --out {path}")[1]
-    assert told == path.read_text()
+    told = call(f"phase --dim 2 --beta 5 --out {path.with_suffix('')}")[1]
+    assert told == path.with_suffix("").read_text()
 
 
 def test_phase_prints_the_law_of_finitely_many_tokens(facts, call):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis.strategies import recursive, sampled_from, tuples
 
 from gegenflow import theory as th
-from gegenflow.theory.kernels.formulas import FUNCTIONS, read_weight
+from gegenflow.theory.exact.formulas import FUNCTIONS, read_weight
 
 t, beta = th.t, th.beta
 m = sp.Symbol("m", real=True)

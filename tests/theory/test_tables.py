@@ -42,19 +42,28 @@ def from_html(written: str) -> list[list[str]]:
     return [[cell.text or "" for cell in line] for line in root]
 
 
+HEADINGS = {"$d$": "dim", "$k$": "degree", r"$\beta_{k}$": "beta", r"$\beta$": "beta", r"$\gamma_{k}$": "rate"}
+
+
 def from_latex(written: str) -> list[list[str]]:
-    first, *body, last = written.splitlines()
-    head, rule, *lines = (line.removesuffix(r" \\") for line in body)
-    assert re.fullmatch(r"\\begin\{tabular\}\{r+\}", first)
-    assert (rule, last) == (r"\hline", r"\end{tabular}")
-    assert first.count("r") - "tabular".count("r") == len(head.split(" & "))
+    first, *body = (line for line in written.splitlines() if not line.startswith("%"))
+    top, head, rule, *lines, bottom, last = body
+    if "longtable" in first:
+        head, *lines = [line for line in body if line.endswith(r"\\")]
+    else:
+        assert (top, rule, bottom, last) == (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}")
+    assert re.fullmatch(r"\\begin\{\w+\}\{[rl]+\}", first)
+    assert len(first.split("{")[2]) - 1 == len(head.split(" & "))
 
     def plain(cell: str) -> str:
-        cell = cell.strip("$").replace(r"\_", "_")
+        cell = re.sub(r"\\phantom\{[-0]+\}", "", cell.strip("$"))
         power = re.search(r" \\cdot 10\^\{(-?\d+)\}$", cell)
-        return f"{cell[: power.start()]}e{int(power[1]):+d}" if power else cell
+        return (
+            f"{cell[: power.start()]}e{int(power[1]):+d}" if power else cell.replace("USA", "usa").replace("SA", "sa")
+        )
 
-    return [[plain(cell) for cell in line.split(" & ")] for line in (head, *lines)]
+    cells = [line.removesuffix(r" \\").split(" & ") for line in (head, *lines)]
+    return [[HEADINGS.get(cell, cell) for cell in cells[0]], *([plain(cell) for cell in row] for row in cells[1:])]
 
 
 READERS = {
@@ -124,7 +133,7 @@ def test_notebooks_and_print_show_the_same_table():
 @pytest.mark.parametrize("form", ["xml", "", "CSV", None])
 def test_an_unknown_format_is_named_with_the_known_ones(form):
     """ValueError that lists what there is."""
-    with pytest.raises(ValueError, match=f"^format {form}: choose from text, csv"):
+    with pytest.raises(ValueError, match=rf"^format {form}: (did you mean csv\? C|c)hoose from text, csv"):
         th.critical_table([2], [1], 3).to(form)
 
 
@@ -165,6 +174,10 @@ def test_a_table_is_the_sequence_of_its_rows():
     assert table != table[1:]
     with pytest.raises(KeyError, match="column rate: choose from dim, degree, beta, error"):
         table["rate"]
+    with pytest.raises(ValueError, match="columns degre: did you mean degree"):
+        table.select(["dim", "degre"])
+    assert table.select(["error", "dim"]).columns == ("error", "dim")
+    assert table.select("beta")["beta"] == table["beta"]
     with pytest.raises(ValueError, match="row 1 has the columns"):
         th.Table(({"a": 1}, {"b": 2}))
     assert repr(table).splitlines()[6] == "... 6 more lines"
@@ -192,6 +205,46 @@ def test_facts_are_told_beside_the_rows(form):
         ElementTree.fromstring(told)
     with pytest.raises(ValueError, match="rows"):
         th.Table(plain.rows, {"rows": 1})
+
+
+def test_the_wide_layout_holds_every_number_once():
+    """Each where its row and column say, against the long rows; what is constant and the largest error are facts."""
+    table = th.critical_table([2, 3, 8], range(1, 5), 9)
+    wide = table.wide("beta")
+    assert wide.columns == ("dim", "beta_1", "beta_2", "beta_3", "beta_4")
+    for row in table:
+        (line,) = [line for line in wide if line["dim"] == row["dim"]]
+        assert line[f"beta_{row['degree']}"] == row["beta"]
+    assert wide.facts == {**table.facts} | {"largest_error": max(table["error"], key=float)}
+    rates = th.growth_table([2], [1, 2], "5", digits=6)
+    both = th.Table((*rates, *th.growth_table([2], [2], "1/3", digits=6)), rates.facts).wide("rate", down="beta")
+    assert (both.facts["dim"], both["beta"], both["rate_1"][1]) == (2, ("5", "1/3"), "")
+    assert both["rate_2"] == (rates[1]["rate"], th.growth_rate(2, 2, "1/3", digits=6).value)
+    with pytest.raises(ValueError, match="down: the column dim varies"):
+        table.wide("beta", down="error")
+    with pytest.raises(ValueError, match="across: rate_1 is both"):
+        th.Table((*rates, *th.growth_table([2], [1], "5", digits=7))).wide("rate")
+    with pytest.raises(ValueError, match="columns rate"):
+        table.wide("rate")
+    assert th.Table(()).wide("beta") == th.Table(())
+
+
+def test_captions_and_labels_stand_in_the_formats_that_have_them():
+    """In the others they are refused, so that none is lost without a word."""
+    table = th.critical_table([2], [1], 6)
+    told = table.to("latex", caption=r"All of $\beta$", label="tab:all")
+    lines = told.splitlines()
+    assert [line for line in lines if line.startswith((r"\cap", r"\lab"))] == [
+        r"\caption{All of $\beta$}",
+        r"\label{tab:all}",
+    ]
+    assert lines[-1] == r"\end{table}"
+    assert table.to("markdown", caption="All").endswith("|\n\nTable: All")
+    for form in ("text", "csv", "json", "html"):
+        with pytest.raises(ValueError, match=r"^caption All"):
+            table.to(form, caption="All")
+    with pytest.raises(ValueError, match=r"^label x"):
+        table.to("markdown", label="x")
 
 
 def test_a_data_frame_holds_the_decimals():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 MOST_SHOWN = 120
 """Characters of a value that a sentence shows."""
 
@@ -35,3 +38,14 @@ def refusal(name: str, value: object, allowed: str) -> Refused:
     dims None: a sequence is needed
     """
     return Refused(name, "None" if value is None else value, allowed)
+
+
+def choose(word: str, words: Iterable[str]) -> str:
+    """What is allowed in the place of a word: the nearest one, where one is near, and all.
+
+    >>> choose("bta", ["beta", "dim"]), choose("x", ["beta", "dim"])
+    ('did you mean beta? Choose from beta, dim', 'choose from beta, dim')
+    """
+    known = list(words)
+    near = get_close_matches(word.lower(), known, 1)
+    return f"{f'did you mean {near[0]}? Choose' if near else 'choose'} from {', '.join(known)}"

@@ -5,20 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from html import escape
 from typing import Any, TypeAlias, overload
 
-from gegenflow.theory.exact.refusals import Refused, refusal
-from gegenflow.theory.exact.rounding import latex_number
+from gegenflow.theory.exact.refusals import Refused, choose, refusal
+from gegenflow.theory.exact.typesetting import typeset
 from gegenflow.theory.exact.values import Frozen, brief
 
 Cell: TypeAlias = str | int | float
 Row: TypeAlias = Mapping[str, Any]
 
 FORMATS = ("text", "csv", "markdown", "latex", "json", "html")
+CAPTIONED = ("latex", "markdown")
+"""Formats that have room for a caption."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Table:
         if not isinstance(key, str):
             return self.rows[key]
         if key not in self.columns:
-            raise KeyError(f"column {key}: choose from {', '.join(self.columns)}")
+            raise KeyError(f"column {key}: {choose(key, self.columns)}")
         return tuple(row[key] for row in self.rows)
 
     def to_pandas(self) -> Any:
@@ -93,25 +95,99 @@ class Table:
         frame.attrs.update(self.facts)
         return frame
 
-    def to(self, form: str) -> str:
-        """The table in one of :data:`FORMATS`; JSON is an object with a list ``rows``.
+    def select(self, columns: str | Sequence[str]) -> Table:
+        """The table of these columns, in this order; ``columns`` is a name or several.
 
-        >>> print(Table(({"dim": 2, "degree": 1, "beta": "1.044", "error": "4.6e-4"},)).to("csv"))
-        dim,degree,beta,error
-        2,1,1.044,4.6e-4
+        >>> print(Table(({"dim": 2, "degree": 1, "beta": "1.044"},)).select(["beta", "dim"]))
+        beta   dim
+        1.044  2
 
-        Raises ValueError for an unknown format.
+        Raises Refused, with the nearest name, for one that it has not.
+        """
+        names = _names(columns)
+        for name in names:
+            if name not in self.columns:
+                raise Refused("columns", name, choose(name, self.columns))
+        return Table(tuple({name: row[name] for name in names} for row in self), self.facts)
+
+    def wide(self, value: str, across: str | Sequence[str] = "degree", down: str | Sequence[str] = "dim") -> Table:
+        """The layout of papers: a row for each ``down``, a column for each ``across``, ``value`` in the cells.
+
+        Each is the name of a column, or several. The new columns are called after value and across, as beta_1; a cell
+        that no row has is empty. The largest error is a fact, and so is every other column, the same in all rows.
+
+        >>> table = Table(({"dim": 2, "degree": 1, "beta": "1.04446", "error": "3.2e-6"},
+        ...                {"dim": 2, "degree": 2, "beta": "3.16543", "error": "4.5e-6"},
+        ...                {"dim": 3, "degree": 1, "beta": "1.81615", "error": "4.6e-6"}))
+        >>> print(table.wide("beta"))
+        dim  beta_1   beta_2
+        2    1.04446  3.16543
+        3    1.81615
+        >>> table.wide("beta").facts["largest_error"]
+        '4.6e-6'
+
+        Raises Refused for a name that is no column, another column that varies, and two values for one cell.
+        """
+        if not self.rows:
+            return self
+        down, across, facts = _names(down), _names(across), dict(self.facts)
+        self.select([*down, *across, value])
+        for name in self.columns:
+            if name == "error" and value != name:
+                facts["largest_error"] = max(self[name], key=_size)
+            elif name not in (*down, *across, value):
+                if len(set(self[name])) > 1:
+                    raise Refused("down", None, f"the column {name} varies, too, and must be among {', '.join(down)}")
+                facts[name] = self[name][0]
+        lines: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in self:
+            line = lines.setdefault(tuple(row[name] for name in down), {})
+            head = "_".join(map(str, (value, *(row[name] for name in across))))
+            if line.setdefault(head, row[value]) != row[value]:
+                raise Refused("across", None, f"{head} is both {line[head]} and {row[value]} in one row")
+        heads = dict.fromkeys(head for line in lines.values() for head in line)
+        rows = (
+            dict(zip(down, place, strict=True)) | {head: line.get(head, "") for head in heads}
+            for place, line in lines.items()
+        )
+        return Table(tuple(rows), facts)
+
+    def to(self, form: str, *, caption: str = "", label: str = "") -> str:
+        r"""The table in one of :data:`FORMATS`; JSON is an object with a list ``rows``.
+
+        LaTeX and Markdown take a ``caption``, LaTeX also a ``label``, both as they are: a table environment holds them.
+
+        >>> table = Table(({"dim": 2, "degree": 1, "beta": "1.044", "error": "4.6e-4"},), {"digits": 4})
+        >>> print(table.to("csv"))
+        dim,degree,beta,error,digits
+        2,1,1.044,4.6e-4,4
+        >>> print(table.to("latex"))
+        % digits: 4
+        % \usepackage{booktabs}
+        \begin{tabular}{rrll}
+        \toprule
+        $d$ & $k$ & $\beta_{k}$ & error \\
+        \midrule
+        $2$ & $1$ & $1.044$ & $4.6 \cdot 10^{-4}$ \\
+        \bottomrule
+        \end{tabular}
+
+        Raises Refused for an unknown format, and for a caption or a label of a format that has none.
         """
         writers = {
             "text": self._text,
             "csv": self._csv,
-            "markdown": self._markdown,
-            "latex": self._latex,
+            "markdown": lambda: self._markdown(caption),
+            "latex": lambda: self._latex(caption, label),
             "json": lambda: json.dumps({**self.facts, "rows": [dict(row) for row in self.rows]}, indent=2),
             "html": self._html,
         }
         if form not in writers:
-            raise refusal("format", form, f"choose from {', '.join(FORMATS)}")
+            raise refusal("format", form, choose(str(form), FORMATS))
+        if caption and form not in CAPTIONED:
+            raise Refused("caption", caption, f"a table has one in {' and '.join(CAPTIONED)}")
+        if label and form != "latex":
+            raise Refused("label", label, "a table has one in latex")
         return writers[form]()
 
     def _cells(self) -> list[list[str]]:
@@ -137,17 +213,13 @@ class Table:
         )
         return text.getvalue().rstrip("\n")
 
-    def _markdown(self) -> str:
+    def _markdown(self, caption: str = "") -> str:
         lines = [self.columns, ["---"] * len(self.columns), *self._cells()]
         rows = ("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
-        return "\n".join([*self._comments("<!-- ", " -->"), *rows])
+        return "\n".join([*self._comments("<!-- ", " -->"), *rows, *[f"\nTable: {caption}"] * bool(caption)])
 
-    def _latex(self) -> str:
-        body = [" & ".join(_latex_cell(cell) for cell in line) + r" \\" for line in [self.columns, *self._cells()]]
-        body.insert(1, r"\hline")
-        return "\n".join(
-            [*self._comments("% "), rf"\begin{{tabular}}{{{'r' * len(self.columns)}}}", *body, r"\end{tabular}"]
-        )
+    def _latex(self, caption: str = "", label: str = "") -> str:
+        return typeset(self.columns, [tuple(row.values()) for row in self], self._comments("% "), caption, label)
 
     def _html(self) -> str:
         def line(cells: Iterable[str], tag: str) -> str:
@@ -171,7 +243,12 @@ class Table:
         return self._latex()
 
 
-def _latex_cell(cell: str) -> str:
-    if re.fullmatch(r"-?[\d.]+(e[+-]\d+)?", cell):
-        return f"${latex_number(cell)}$"
-    return re.sub(r"([_&%#$])", r"\\\1", cell)
+def _names(names: str | Sequence[str]) -> Sequence[str]:
+    return [names] if isinstance(names, str) else names
+
+
+def _size(error: Any) -> Decimal:
+    try:
+        return Decimal(error)
+    except InvalidOperation:
+        return Decimal("Infinity")

@@ -22,10 +22,10 @@ from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_parameter
 from gegenflow.theory.exact.enclosures import Values
+from gegenflow.theory.exact.formulas import read_weight
 from gegenflow.theory.exact.integers import check_count, check_degree, check_dim, check_items
 from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
-from gegenflow.theory.kernels.formulas import read_weight
 from gegenflow.theory.kernels.functions import overlap_function
 from gegenflow.theory.kernels.integrals import zonal_integral
 from gegenflow.theory.kernels.multipliers import Multiplier
@@ -69,7 +69,7 @@ class Kernel:
     [1.75, -1.25]
 
     Raises Refused for a text that is no formula in t, parameters and the functions of
-    :data:`~gegenflow.theory.kernels.formulas.FUNCTIONS`. Source: derived here.
+    :data:`~gegenflow.theory.exact.formulas.FUNCTIONS`. Source: derived here.
 
     See also :func:`.funk_hecke`, :func:`.growth_rate`, :func:`.boundaries`.
     """

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr
+from gegenflow.theory.exact.formulas import read_weight
 from gegenflow.theory.exact.refusals import Refused, refusal
-from gegenflow.theory.kernels.formulas import read_weight
 from gegenflow.theory.kernels.weights import in_half_powers
 from gegenflow.theory.symbols import t
 

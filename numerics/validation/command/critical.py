@@ -24,7 +24,7 @@ from gegenflow.numerics.validation.command.parser import (
     add_digits,
     add_list,
     add_model,
-    add_table_file,
+    add_table,
     subcommand,
 )
 
@@ -45,14 +45,19 @@ def add(commands: Commands) -> None:
     sub.add_argument("--between", type=BETA, nargs=2, metavar=("LOW", "HIGH"), help=help)
     add_degree_limit(sub)
     add_digits(sub)
-    add_table_file(sub)
+    add_table(sub, layouts=True)
 
 
 def run(options: Namespace) -> int:
     """Print a row for each boundary."""
     plain = options.kernel is None and options.noise is None
-    rows = _known(options) if plain else _found(options)
-    return show_table(rows, options, provenance(options) | ({} if plain else _searched(options)))
+    across = "degree" if plain else ("degree", "next")
+    return show_table(
+        _known(options) if plain else _found(options),
+        options,
+        provenance(options) | ({} if plain else _searched(options)),
+        lambda table: table.wide("beta", across),
+    )
 
 
 def _searched(options: Namespace) -> dict[str, str | int]:

@@ -23,13 +23,13 @@ from gegenflow.numerics.validation.command.parser import (
     add_digits,
     add_list,
     add_model,
-    add_table_file,
+    add_table,
     subcommand,
 )
 
 if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands
-    from gegenflow.theory.exact.tables import Row
+    from gegenflow.theory.exact.tables import Row, Table
 
 
 def add(commands: Commands) -> None:
@@ -41,12 +41,18 @@ def add(commands: Commands) -> None:
     add_model(sub)
     add_interaction(sub)
     add_digits(sub)
-    add_table_file(sub)
+    add_table(sub, layouts=True)
 
 
 def run(options: Namespace) -> int:
     """Print a row for each dim, beta and degree."""
-    return show_table(_rows(options), options, provenance(options))
+    return show_table(_rows(options), options, provenance(options), lambda table: table.wide("rate", down=_down(table)))
+
+
+def _down(table: Table) -> list[str]:
+    """What varies down a wide table: the dimension, beta or both."""
+    varying = [name for name in ("dim", "beta") if name in table.columns and len({*table[name]}) > 1]
+    return varying or ["beta" if "beta" in table.columns else "dim"]
 
 
 def _rows(options: Namespace) -> Iterator[Row]:

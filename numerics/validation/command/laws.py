@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import gegenflow
 from gegenflow import theory as th
-from gegenflow.numerics.validation.command.output import TABLES, show, show_json
-from gegenflow.numerics.validation.command.parser import subcommand
+from gegenflow.numerics.validation.command.output import TABLES, as_json, check_caption, show_and_keep
+from gegenflow.numerics.validation.command.parser import add_table, subcommand
 from gegenflow.numerics.validation.law import laws
 
 if TYPE_CHECKING:
@@ -17,20 +18,20 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """The options of the subcommand."""
-    subcommand(commands, "laws", run, "list the laws that simulations can put on trial", TABLES)
+    add_table(subcommand(commands, "laws", run, "list the laws that simulations can put on trial", TABLES))
 
 
 def run(options: Namespace) -> int:
     """Print every law with its source, parameters and rivals."""
+    check_caption(options)
     every = [one.to_dict() for one in laws()]
-    if options.format == "json":
-        show_json({"version": gegenflow.__version__, "laws": every})
-        return 0
-    rows = []
-    for one in every:
-        parameters = " ".join(f"{name}={value}" for name, value in one["parameters"].items() if value is not None)
-        facts = {"law": one["name"], "cost": one["cost"], "quick": "yes" if one["quick"] else "no"}
-        statement = {} if options.format == "text" else {"statement": f"${one['statement']}$"}
-        rows.append(facts | statement | {"parameters": parameters, "source": one["source"]})
-    show(th.Table(tuple(rows), {"version": gegenflow.__version__}).to(options.format))
-    return 0
+    table = th.Table(tuple(map(_row, every)), {"version": gegenflow.__version__})
+    own = {"json": as_json({"version": gegenflow.__version__, "laws": every})}
+    own["text"] = str(table.select([name for name in table.columns if name != "statement"]))
+    return show_and_keep(table, options, own)
+
+
+def _row(law: Mapping[str, Any]) -> dict[str, str]:
+    parameters = " ".join(f"{name}={value}" for name, value in law["parameters"].items() if value is not None)
+    row = {"law": law["name"], "cost": law["cost"], "quick": "yes" if law["quick"] else "no"}
+    return row | {"statement": f"${law['statement']}$", "parameters": parameters, "source": law["source"]}

@@ -15,11 +15,16 @@ from typing import Any
 import gegenflow
 from gegenflow import theory as th
 from gegenflow.numerics.tokens.files import write_atomically
+from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.command.options import line
+from gegenflow.numerics.validation.command.parser import SUFFIXES
+from gegenflow.theory.exact.tables import CAPTIONED
 
 TABLES = ("text", "json", "csv", "markdown", "latex")
 
 EXPONENTIAL = "exp(beta*t)"
+
+Layout = Callable[[th.Table], th.Table]
 
 PATIENCE = 1.0  # seconds of silence on a terminal
 
@@ -75,24 +80,74 @@ def show_json(facts: Mapping[str, Any]) -> None:
     show(as_json(facts))
 
 
-def show_table(rows: Iterator[Mapping[str, Any]], options: Namespace, facts: Mapping[str, Any]) -> int:
+def show_table(
+    rows: Iterator[Mapping[str, Any]], options: Namespace, facts: Mapping[str, Any], wide: Layout | None = None
+) -> int:
     """Print the rows and what they hold, and write them; on an interrupt those computed so far. The exit status."""
-    done, status = [], 0
+    check_caption(options)
+    done, status, several = [], 0, wide and options.layout == "wide"
     try:
         with telling("working out the rows; Ctrl-C prints those that are there"):
             for row in rows:
-                done.append(row)
+                done.append(row if several else dict(chosen(th.Table((row,)), options)[0]))
     except KeyboardInterrupt:
         sys.stderr.write(line(f"interrupted after {len(done)} rows"))
         status = 1
     if done or options.format == "json":
-        text = th.Table(tuple(done), facts).to(options.format)
-        show(text)
-        return max(status, keep(options.out, lambda path: write_text(path, text)))
+        table = th.Table(tuple(done), facts)
+        return max(status, show_and_keep(wide(table) if wide and several else table, options))
     if not status:
         unwritten = f" and {options.out} is not written" if options.out else ""
         sys.stderr.write(line(f"no row to print{unwritten}: there is no such boundary"))
     return status
+
+
+def chosen(table: th.Table, options: Namespace) -> th.Table:
+    """The columns that were asked for, of a table that has rows."""
+    return table.select(options.columns) if options.columns and len(table) else table
+
+
+def show_and_keep(
+    table: th.Table, options: Namespace, own: Mapping[str, str] | None = None, *, shown: bool = False
+) -> int:
+    """Print a table in its format and write it in that of its file; the exit status.
+
+    Some formats may have a text of their own (``own``); with --columns it is a table in every format. ``shown`` where
+    it was printed already.
+    """
+    texts = {} if options.columns or own is None else own
+    table = chosen(table, options)
+
+    def told(form: str) -> str:
+        return texts[form] if form in texts else formatted(table, options, form)
+
+    if not shown:
+        show(told(options.format))
+    return keep(options.out, lambda path: write_text(path, told(file_format(options))))
+
+
+def file_format(options: Namespace) -> str:
+    """The format of the file: that of the end of its name, or else that of the terminal.
+
+    >>> [file_format(Namespace(out=Path(name), format="csv")) for name in ("table.tex", "table")]
+    ['latex', 'csv']
+    """
+    return SUFFIXES.get(options.out.suffix.lower(), options.format) if options.out else options.format
+
+
+def formatted(table: th.Table, options: Namespace, form: str) -> str:
+    """A table in a format, with caption and label where that has them."""
+    caption = options.caption if form in CAPTIONED else None
+    return table.to(form, caption=caption or "", label=(options.label or "") if form == "latex" else "")
+
+
+def check_caption(options: Namespace) -> None:
+    """Refuse a caption or a label that no format would show."""
+    forms = {options.format, file_format(options)}
+    if options.caption is not None and not forms & {*CAPTIONED}:
+        raise Refused("caption", options.caption, "it goes with --format latex or markdown, or such a file")
+    if options.label is not None and "latex" not in forms:
+        raise Refused("label", options.label, "it goes with --format latex, or such a file")
 
 
 def keep(path: Path | None, write: Callable[[Path], object], option: str = "--out") -> int:

@@ -26,6 +26,9 @@ MODEL = Choice("usa", "sa")
 
 BOTH = ("text", "json")
 
+SUFFIXES = {".csv": "csv", ".md": "markdown", ".tex": "latex", ".json": "json", ".txt": "text"}
+"""The format of a table by the end of its file's name."""
+
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -106,9 +109,16 @@ def add_digits(sub: Parser) -> None:
     sub.add_argument("--digits", type=DIGITS, default=15, help=f"significant digits, all proved, {DIGITS} (default 15)")
 
 
-def add_table_file(sub: Parser) -> None:
-    """The file of a table."""
-    sub.add_argument("--out", type=target(), help="write the table into this file, too, in the same format")
+def add_table(sub: Parser, *, layouts: bool = False) -> None:
+    """How a table is laid out, and its file."""
+    if layouts:
+        add_choice(sub, "--layout", "a row for each number, or degrees across as in papers", "long", "wide")
+    text = "the columns to print, in this order"
+    sub.add_argument("--columns", nargs="+", action="extend", metavar="NAME", help=text)
+    sub.add_argument("--caption", help="caption of a LaTeX or Markdown table, as it is")
+    sub.add_argument("--label", help="label of a LaTeX table, for \\ref")
+    text = f"write the table into this file, too, as its name ends ({', '.join(SUFFIXES)}) or else in the same format"
+    sub.add_argument("--out", type=target(), help=text)
 
 
 def add_seed(sub: Parser, what: str) -> None:

@@ -21,21 +21,19 @@ from gegenflow.numerics.validation.command.interaction import add_interaction, k
 from gegenflow.numerics.validation.command.output import (
     TABLES,
     as_json,
-    keep,
+    check_caption,
     provenance,
-    show,
+    show_and_keep,
     show_table,
     telling,
-    write_text,
 )
 from gegenflow.numerics.validation.command.parser import (
-    BOTH,
     add_betas,
     add_degree_limit,
     add_digits,
     add_dim,
     add_model,
-    add_table_file,
+    add_table,
     subcommand,
 )
 
@@ -61,22 +59,22 @@ def add(commands: Commands) -> None:
     text = f"with --tokens: level of A_k that counts as emerged, {AMPLITUDE} (default 0.3)"
     sub.add_argument("--amplitude", type=AMPLITUDE, help=text)
     add_digits(sub)
-    add_table_file(sub)
+    add_table(sub)
 
 
 def run(options: Namespace) -> int:
     """Print the selected degree, its rate and its interval of beta, and the chances of all degrees; or a table."""
     _check(options)
     kernel, betas = kernel_of(options), flat(options.beta) if options.beta else [None]
-    if len(betas) > 1 or options.format not in BOTH:
-        limit = {} if options.max_degree is None else {"max_degree": options.max_degree}
-        rows = (_row(_facts(options, kernel, beta)) for beta in betas)
-        return show_table(rows, options, provenance(options) | limit)
+    limit = {} if options.max_degree is None else {"max_degree": options.max_degree}
+    held = provenance(options) | limit
+    if len(betas) > 1:
+        return show_table((_row(_facts(options, kernel, beta)) for beta in betas), options, held)
+    check_caption(options)
     with telling("comparing the degrees"):
         facts = _facts(options, kernel, betas[0])
-    text = as_json(facts) if options.format == "json" else "\n".join(_lines(facts))
-    show(text)
-    return keep(options.out, lambda path: write_text(path, text))
+    told = {"json": as_json(facts), "text": "\n".join(_lines(facts))}
+    return show_and_keep(th.Table((_row(facts),), held), options, told)
 
 
 def _facts(options: Namespace, kernel: Kernel | None, beta: str | None) -> dict[str, Any]:

@@ -15,8 +15,25 @@ from gegenflow.numerics.tokens.files import write_atomically
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.command.arguments import DIM, Choice, Exact, Real, Whole, flat, source, target
 from gegenflow.numerics.validation.command.options import sentence
-from gegenflow.numerics.validation.command.output import TABLES, keep, show, show_json
-from gegenflow.numerics.validation.command.parser import add_betas, add_list, add_model, add_seed, subcommand
+from gegenflow.numerics.validation.command.output import (
+    TABLES,
+    as_json,
+    check_caption,
+    chosen,
+    file_format,
+    keep,
+    show,
+    show_and_keep,
+)
+from gegenflow.numerics.validation.command.parser import (
+    BOTH,
+    add_betas,
+    add_list,
+    add_model,
+    add_seed,
+    add_table,
+    subcommand,
+)
 from gegenflow.numerics.validation.command.simulate import told_of
 from gegenflow.numerics.validation.parameters import PARAMETERS, Parameter
 from gegenflow.numerics.validation.report import Report
@@ -65,6 +82,7 @@ def add(commands: Commands) -> None:
             kind = kind_of(one)
             sub.add_argument(f"--{name}", type=kind, help=one.text if kind is str else f"{one.text}, {kind}")
     add_seed(sub, "seed")
+    add_table(sub)
     text = "draw the checks into this file (png, pdf, svg)"
     sub.add_argument("--figure", type=target(".png", ".pdf", ".svg"), help=text)
 
@@ -82,28 +100,32 @@ def kind_of(one: Parameter) -> Any:
 
 def run(options: Namespace) -> int:
     """Print every check and the verdict at each beta, and draw them."""
-    betas, reports = flat(options.beta) if options.beta else [None], list[Report]()
-    if len(betas) > 1 and (options.figure or options.format not in ("text", "json")):
-        name = "figure" if options.figure else "format"
+    betas, reports, texts = flat(options.beta) if options.beta else [None], list[Report](), list[str]()
+    check_caption(options)
+    chosen(th.Table(tuple(Report((nm.validation.Check("", 1.0, 1.0, 1.0),), {}, "", 0.0).to_rows())), options)
+    if len(betas) > 1 and (options.figure or options.columns or not {options.format, file_format(options)} <= {*BOTH}):
+        name = next((name for name in ("figure", "columns") if getattr(options, name)), "format")
         raise Refused(name, getattr(options, name), "it shows the checks at one beta")
+    at_once = options.format == "text" and not options.columns
     for beta in betas:
         with listening():
             report = _of_tokens(options, beta) if options.start else _of_laws(options, beta)
         reports.append(report)
-        if options.format == "text":
-            at = "" if beta is None else f", beta {beta}"
-            show(f"gegenflow {gegenflow.__version__}  theory against simulation{at}\n{report}")
+        at = "" if beta is None else f", beta {beta}"
+        texts.append(f"gegenflow {gegenflow.__version__}  theory against simulation{at}\n{report}")
+        if at_once:
+            show(texts[-1])
         if report.status == "interrupted":
             break
     passed = all(report.passed for report in reports)
     facts = {"version": gegenflow.__version__, "kernel": options.kernel or "exp(beta*t)", "noise": options.noise or "0"}
-    if options.format == "json":
-        told = [report.to_dict() for report in reports]
-        show_json(facts | {"passed": passed} | (told[0] if len(betas) == 1 else {"reports": told}))
-    elif options.format != "text":
-        show(th.Table(tuple(report.to_rows()), facts | {"status": report.status}).to(options.format))
+    told = [report.to_dict() for report in reports]
+    whole = facts | {"passed": passed} | (told[0] if len(betas) == 1 else {"reports": told})
+    table = th.Table(tuple(report.to_rows()), facts | {"status": report.status})
+    own = {"text": "\n".join(texts), "json": as_json(whole)}
+    kept = show_and_keep(table, options, own, shown=at_once)
     picture = options.figure if report.checks else None
-    return max(int(not passed), keep(picture, lambda path: _draw(report, path), "--figure"))
+    return max(int(not passed), kept, keep(picture, lambda path: _draw(report, path), "--figure"))
 
 
 def _of_laws(options: Namespace, beta: str | None) -> Report:

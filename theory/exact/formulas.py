@@ -63,8 +63,8 @@ def read_weight(text: str, name: str = "kernel") -> sp.Expr:
 
     >>> read_weight("0.1*t + exp(beta*(t - 1))")
     t/10 + exp(beta*(t - 1))
-    >>> read_weight("where(t > 0, t**2, 0)").subs(t, -1)
-    0
+    >>> read_weight("where(t > 0, t**2, 0)")
+    Piecewise((t**2, t > 0), (0, True))
     >>> read_weight("t^3")
     Traceback (most recent call last):
     gegenflow.theory.exact.refusals.Refused: kernel t^3: at character 2, a power is written **
@@ -184,6 +184,8 @@ def _digits(number: sp.Rational) -> int:
 def _call(node: ast.Call, name: str, arguments: list[ast.expr], text: str, depth: int) -> sp.Expr:
     if name == "where":
         return _choice(node, arguments, text, depth)
+    if name == "Piecewise":
+        return _printed_choice(node, arguments, text, depth)
     if name not in FUNCTIONS:
         raise _Unreadable(f"{name} is no known function; {ALLOWED}", node.col_offset)
     if len(arguments) != 1 and (name not in ("Max", "Min") or not arguments):
@@ -207,6 +209,14 @@ def _choice(node: ast.Call, arguments: list[ast.expr], text: str, depth: int) ->
             choice = _read(yes, text, depth + 1), _read(no, text, depth + 1)
             return sp.Piecewise((choice[0], condition), (choice[1], True))
     raise _Unreadable("where takes a comparison and two values: where(t > 0, a, b)", node.col_offset)
+
+
+def _printed_choice(node: ast.Call, arguments: list[ast.expr], text: str, depth: int) -> sp.Expr:
+    """A choice as sympy prints it."""
+    match arguments:
+        case [ast.Tuple(elts=[yes, condition]), ast.Tuple(elts=[no, ast.Constant(value=True)])]:
+            return _choice(node, [condition, yes, no], text, depth)
+    raise _Unreadable("a choice is written where(t > 0, a, b)", node.col_offset)
 
 
 def _summands(weight: sp.Basic) -> int:
