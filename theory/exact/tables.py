@@ -96,7 +96,9 @@ class Table:
         return frame
 
     def select(self, columns: str | Sequence[str]) -> Table:
-        """The table of these columns, in this order; ``columns`` is a name or several.
+        """The table of these columns, a name or several, in this order.
+
+        :param columns: one of :attr:`columns`, or several
 
         >>> print(Table(({"dim": 2, "degree": 1, "beta": "1.044"},)).select(["beta", "dim"]))
         beta   dim
@@ -113,8 +115,12 @@ class Table:
     def wide(self, value: str, across: str | Sequence[str] = "degree", down: str | Sequence[str] = "dim") -> Table:
         """The layout of papers: a row for each ``down``, a column for each ``across``, ``value`` in the cells.
 
-        Each is the name of a column, or several. The new columns are called after value and across, as beta_1; a cell
-        that no row has is empty. The largest error is a fact, and so is every other column, the same in all rows.
+        The new columns are called after both, as beta_1; a cell that no row has is empty. The largest error is a fact,
+        and so is every other column, which must be the same in all rows.
+
+        :param value: the column whose values fill the table
+        :param across: the column whose values stand across it, or several
+        :param down: the column whose values stand down it, or several
 
         >>> table = Table(({"dim": 2, "degree": 1, "beta": "1.04446", "error": "3.2e-6"},
         ...                {"dim": 2, "degree": 2, "beta": "3.16543", "error": "4.5e-6"},
@@ -155,7 +161,9 @@ class Table:
     def to(self, form: str, *, caption: str = "", label: str = "") -> str:
         r"""The table in one of :data:`FORMATS`; JSON is an object with a list ``rows``.
 
-        LaTeX and Markdown take a ``caption``, LaTeX also a ``label``, both as they are: a table environment holds them.
+        :param form: one of :data:`FORMATS`
+        :param caption: of LaTeX, as it is, in a table environment, and of Markdown; none by default
+        :param label: of LaTeX, as it is; none by default
 
         >>> table = Table(({"dim": 2, "degree": 1, "beta": "1.044", "error": "4.6e-4"},), {"digits": 4})
         >>> print(table.to("csv"))

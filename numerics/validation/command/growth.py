@@ -52,7 +52,7 @@ def run(options: Namespace) -> int:
 def _down(table: Table) -> list[str]:
     """What varies down a wide table: the dimension, beta or both."""
     varying = [name for name in ("dim", "beta") if name in table.columns and len({*table[name]}) > 1]
-    return varying or ["beta" if "beta" in table.columns else "dim"]
+    return varying or [name for name in ("beta", "dim") if name in table.columns][:1]
 
 
 def _rows(options: Namespace) -> Iterator[Row]:

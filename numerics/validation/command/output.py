@@ -138,7 +138,8 @@ def file_format(options: Namespace) -> str:
 def formatted(table: th.Table, options: Namespace, form: str) -> str:
     """A table in a format, with caption and label where that has them."""
     caption = options.caption if form in CAPTIONED else None
-    return table.to(form, caption=caption or "", label=(options.label or "") if form == "latex" else "")
+    label = options.label if form == "latex" else None
+    return str(table.to(form, caption=caption or "", label=label or ""))
 
 
 def check_caption(options: Namespace) -> None:
