@@ -26,7 +26,7 @@ LONGEST = 70
 """Characters of one parameter, with its annotation and default, in a signature; beyond, an alias is due."""
 NOT_YET = {
     "theory.exact",
-    *("theory.causal", "theory.multihead", "theory.spectral_selection", "theory.random_layers"),
+    *("theory.spectral_selection", "theory.random_layers"),
     *("numerics.flows", "numerics.fields", "numerics.integrators", "numerics.densities"),
     *("numerics.observables", "numerics.systems", "numerics.runs", "numerics.validation"),
 }

@@ -373,6 +373,8 @@ SETTING = {"beta": 1, "decay": 1, "codewords": 10, "time": 1}
         (lambda: capture_time(1, 2, 1, own=1), "own"),
         (lambda: holding_time(1, 1, -1), "beta"),
         (lambda: first_token_rates(1), "tokens"),
+        (lambda: first_token_rates(3, "nan"), "beta"),
+        (lambda: first_token_rates(3, 1, own=1), "own"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, name):

@@ -37,10 +37,14 @@ SOURCE = "the source must lie in 0 < source <= position"
 
 
 def graphon(position: Real, source: Real, decay: Real = 0) -> Expr:
-    r"""Weight of a token at ``source`` in what a token at ``position`` sees, in the limit of many tokens.
+    r"""Weight of a token at s' in what a token at s sees, in the limit of many tokens.
 
     .. math:: k_\lambda(s, s') = \frac{\lambda\, e^{-\lambda(s - s')}}{1 - e^{-\lambda s}} \quad (s' < s), \qquad
               k_0(s, s') = \frac1s, \qquad \int_0^s k_\lambda(s, s')\, ds' = 1
+
+    :param position: s, that of the one that sees, 0 < s <= 1, or a symbol
+    :param source: s', that of the one that is seen, 0 < s' <= s, or a symbol
+    :param decay: lambda, >= 0, or a symbol (default 0)
 
     >>> graphon("1/2", "1/4"), graphon(1, "1/2", 2)
     (2, 2*exp(-1)/(1 - exp(-2)))
@@ -50,6 +54,8 @@ def graphon(position: Real, source: Real, decay: Real = 0) -> Expr:
 
     Raises ValueError for positions outside (0, 1], a source beyond the position (it is not seen), or a decay < 0.
     Source: arXiv 2605.09213.
+
+    See also :func:`.correlation`.
     """
     s = check_real(position, "position", POSITION, above=0, most=1)
     seen = check_real(source, "source", SOURCE, above=0, most=s)
@@ -62,11 +68,18 @@ def drive_rate(degree: Whole, beta: Real = beta, dim: Whole = 2, *, digits: int 
 
     :math:`\gamma_k` is its growth rate under USA, which is :math:`\beta` times slower.
 
+    :param degree: degree of the harmonic, >= 1, or a symbol (default k)
+    :param beta: inverse temperature, >= 0, or a symbol (default beta)
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default 2)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> drive_rate(3), drive_rate(1, 1, digits=10)
     (9*besseli(3, beta), [0.5651591040 +/- 7.6e-12])
 
     Raises ValueError as :func:`~gegenflow.theory.growth.growth_rate` does. Source: arXiv 2605.09213 in dim 2; derived
     here.
+
+    See also :func:`.growth_rate`, :func:`.correlation`.
     """
     warmth = check_beta(beta, least=0)
     exact = warmth * cast(Expr, growth_rate(degree, dim, warmth))
@@ -82,8 +95,14 @@ def correlation(
               = k_\lambda(s, s_0)\sqrt{\frac{at}{Y}}\, I_1\big(2\sqrt{atY}\big)
               = k_\lambda(s, s_0)\, at\; {}_0F_1(;2; atY), \qquad Y = \log\frac{e^{\lambda s}-1}{e^{\lambda s_0}-1}
 
-    with a = ``rate``, of either sign: :func:`drive_rate`, or the growth rate of the degree in the time of USA. In dim 2
-    :math:`P_n` is :math:`\cos n(\theta - \theta_0)`. ``decay`` = 0 is :math:`Y = \log(s/s_0)`.
+    In dim 2 :math:`P_n` is :math:`\cos n(\theta - \theta_0)`. Without a decay :math:`Y = \log(s/s_0)`.
+
+    :param source: s_0, the position of the earlier token, 0 < s_0 <= s
+    :param rate: a, any real number: :func:`drive_rate`, or the growth rate of the degree in the time of USA
+    :param time: time since the start, >= 0
+    :param decay: lambda, >= 0 (default 0)
+    :param position: s, that of the later token, 0 < s <= 1 (default 1)
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> correlation("1/4", 1, "1/10", digits=10)
     [0.1070934858 +/- 3.1e-11]
@@ -92,6 +111,8 @@ def correlation(
 
     Raises ValueError for 0 < source <= position <= 1 not met, a decay or time < 0, a symbol, or digits < 1.
     Source: arXiv 2605.09213 for the circle; closed form and other dims derived here.
+
+    See also :func:`.graphon`, :func:`.drive_rate`, :func:`.retrieval_profile`.
     """
     s = check_real(position, "position", POSITION, above=0, most=1, symbols=False)
     seen = check_real(source, "source", SOURCE, above=0, most=s, symbols=False)
@@ -119,14 +140,23 @@ def retrieval_profile(source: Real, beta: Real, decay: Real, codewords: int, tim
     .. math:: S_t(s_0) = \sum_{n\ge1} e^{-\pi^2n^2/2M^2}\, g_{a_n}(t, 1; s_0) = k_\lambda(1, s_0)\, t\, \Phi(tY),
               \qquad a_n = n^2 I_n(\beta)
 
-    with M = ``codewords`` at the angles :math:`2\pi m/M` and :math:`\Phi` of :mod:`gegenflow.theory.causal.modes`; the
+    with M codewords at the angles :math:`2\pi m/M` and :math:`\Phi` of :mod:`gegenflow.theory.causal.modes`; the
     leading order in 1/N, and in the time of the drive :math:`w'` (USA: :math:`\beta` times as long).
+
+    :param source: s_0, the position of the earlier token, 0 < s_0 <= 1
+    :param beta: inverse temperature, > 0
+    :param decay: lambda, >= 0
+    :param codewords: their number M, >= 2
+    :param time: time since the start, >= 0
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> [retrieval_profile(s, 1, 1, 10, 1, digits=8) for s in ("0.02", "0.255", "1")]        # high, low, high: a U
     [[1.7989399 +/- 2.2e-8], [1.2997124 +/- 2.9e-9], [1.7933938 +/- 5.0e-8]]
 
     Raises ValueError for a source outside (0, 1], beta <= 0, a decay or time < 0, fewer than 2 codewords, a symbol, or
     digits < 1. Source: arXiv 2605.09213; the form in :math:`\Phi` is derived here.
+
+    See also :func:`.correlation`, :func:`.retrieval_minimum`, :func:`.retrieval_shape`.
     """
     given = setting(beta, codewords, decay, time)
     seen = check_real(source, "source", "the source must lie in 0 < source <= 1", above=0, most=1, symbols=False)

@@ -26,11 +26,18 @@ def recency_time(*, beta: Real, decay: Real, codewords: int, digits: int = 15) -
     .. math:: S_t'(1^-) > 0 \iff t < t_1 = \frac{2A_1}{A_2}\,(1 - e^{-\lambda}) \qquad
               \Big(\text{one mode: } at < 2(1 - e^{-\lambda})\Big)
 
+    :param beta: inverse temperature, > 0
+    :param decay: lambda, >= 0
+    :param codewords: their number M, >= 2
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> recency_time(beta=1, decay=8, codewords=10, digits=12)
     [3.95923222994 +/- 2.9e-12]
 
     Raises ValueError for beta <= 0, a decay < 0, fewer than 2 codewords, a symbol, or digits < 1. Source: arXiv
     2605.09213 for the bound of one mode; the sharp one of a profile is derived here.
+
+    See also :func:`.smallness_time`, :func:`.fold_time`, :func:`.retrieval_shape`.
     """
     given = setting(beta, codewords, decay)
     return certify(arb, digits) if given.decay == 0 else certify_at("beta", beta, lambda: first_time(given), digits)
@@ -41,10 +48,16 @@ def smallness_time(*, beta: Real, decay: Real, digits: int = 15) -> Certified:
 
     .. math:: t\,\sup_n a_n \le \min\{3 - \sqrt3,\ 2(1 - e^{-\lambda})\}, \qquad a_n = n^2 I_n(\beta)
 
+    :param beta: inverse temperature, > 0
+    :param decay: lambda, >= 0
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> smallness_time(beta=1, decay=8, digits=10) < recency_time(beta=1, decay=8, codewords=10, digits=10)
     True
 
     Raises ValueError as :func:`recency_time` does. Source: reported of arXiv 2605.09213.
+
+    See also :func:`.recency_time`.
     """
     given = setting(beta, 2, decay)
 
@@ -64,11 +77,17 @@ def critical_decay(*, beta: Real, codewords: int, digits: int = 15) -> Certified
     :math:`t_2`: in between the profile is an N. At :math:`\lambda < \lambda_*`, or at :math:`\kappa \ge 3/2`, where
     there is no such decay (None), the last turn leaves through s = 1 at :math:`t_1`; turns far from it may stay.
 
+    :param beta: inverse temperature, > 0
+    :param codewords: their number M, >= 2
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> critical_decay(beta=1, codewords=10, digits=10), critical_decay(beta=100, codewords=4)
     ([1.495596932 +/- 2.3e-10], None)
 
     Raises ValueError as :func:`recency_time` does, and where :math:`\kappa` is 3/2 as far as can be told.
     Source: derived here.
+
+    See also :func:`.fold_time`, :func:`.recency_time`.
     """
     given = setting(beta, codewords)
 
@@ -89,11 +108,18 @@ def critical_decay(*, beta: Real, codewords: int, digits: int = 15) -> Certified
 def small_time_minimum(
     *, beta: Real, decay: Real, codewords: int, time: Real, order: int = 2, digits: int = 15
 ) -> Certified:
-    r"""The lost middle at small times, to first or second ``order``.
+    r"""The lost middle at small times, to first or second order.
 
     .. math:: s_{\min} = \frac1\lambda\Big[\rho t + \tfrac12(\rho t)^2
               + t^2\Big(\frac{A_3}{6A_1} - \rho^2\Big)\log\frac{e^\lambda-1}{\rho t}\Big] + O(t^3\log^2 t), \qquad
               \rho = \frac{A_2}{2A_1}
+
+    :param beta: inverse temperature, > 0
+    :param decay: lambda, > 0
+    :param codewords: their number M, >= 2
+    :param time: time since the start, > 0
+    :param order: of the expansion, one of 1 and 2 (default 2)
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> [float(small_time_minimum(beta=1, decay=1, codewords=10, time="0.1", order=k, digits=6)) for k in (1, 2)]
     [0.0252489, 0.0247906]
@@ -103,6 +129,8 @@ def small_time_minimum(
 
     Raises ValueError as :func:`recency_time` does, for a decay or time of 0, or an order other than 1 and 2.
     Source: derived here.
+
+    See also :func:`.retrieval_minimum`.
     """
     given = setting(beta, codewords, decay, time)
     terms = check_count(order, "order", "the order is 1 or 2", least=1, most=2)

@@ -45,11 +45,18 @@ def fold_time(*, beta: Real, decay: Real, codewords: int, digits: int = 15) -> C
     It is the root of the least value over Y of G, which increases in time; G is convex about the fold and positive
     elsewhere, proved piece by piece.
 
+    :param beta: inverse temperature, > 0
+    :param decay: lambda, >= 0
+    :param codewords: their number M, >= 2
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> fold_time(beta=1, decay=8, codewords=10, digits=12), fold_time(beta=1, decay=1, codewords=10)
     ([11.0778109234 +/- 2.3e-11], None)
 
     Raises ValueError as :func:`recency_time` does, and where the fold is at s = 1, as for :func:`critical_decay`, as
     far as can be told. Source: derived here.
+
+    See also :func:`.recency_time`, :func:`.critical_decay`.
     """
     given = setting(beta, codewords, decay)
     fold = None if given.decay == 0 else _fold(given)

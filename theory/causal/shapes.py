@@ -175,6 +175,12 @@ def retrieval_extrema(
 
     .. math:: 1 - e^{-\lambda s} = \frac{t\,\Phi'(tY)}{\Phi(tY)}, \qquad Y = \log\frac{e^\lambda-1}{e^{\lambda s}-1}
 
+    :param beta: inverse temperature, > 0
+    :param decay: lambda, >= 0
+    :param codewords: their number M, >= 2
+    :param time: time since the start, > 0
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> retrieval_extrema(beta=1, decay=8, codewords=10, time=6, digits=8)          # the fold is at time 11.08
     ([0.10277468 +/- 4.2e-9], [0.81031023 +/- 4.0e-9])
 
@@ -186,6 +192,8 @@ def retrieval_extrema(
 
     Raises ValueError for beta <= 0, a decay < 0, fewer than 2 codewords, a time <= 0 or so close to a critical one that
     the number of turns is not known, a symbol, or digits < 1. Source: derived here.
+
+    See also :func:`.retrieval_minimum`, :func:`.retrieval_shape`.
     """
     given = _setting(beta, decay, codewords, time)
     return tuple(certify_at("time", time, partial(_position, given, piece), digits) for piece in _turns(given))
@@ -202,7 +210,14 @@ def retrieval_minimum(
 ) -> Certified | None:
     """The position that is retrieved worst, the lost middle; None where the profile falls all the way to s = 1.
 
-    Of several minima, or with ``which`` "maximum" of several maxima inside, it is the deepest, or the highest.
+    Of several minima, or of several maxima inside, it is the deepest, or the highest.
+
+    :param beta: inverse temperature, > 0
+    :param decay: lambda, >= 0
+    :param codewords: their number M, >= 2
+    :param time: time since the start, > 0
+    :param digits: significant digits to certify, >= 1 (default 15)
+    :param which: "minimum" (default) or "maximum"
 
     >>> retrieval_minimum(beta=1, decay=1, codewords=10, time=1, digits=20)
     [0.25498710769089060865 +/- 4.9e-21]
@@ -210,6 +225,8 @@ def retrieval_minimum(
     [None, None]
 
     Raises ValueError as :func:`retrieval_extrema` does, and for an unknown ``which``. Source: derived here.
+
+    See also :func:`.retrieval_extrema`, :func:`.small_time_minimum`.
     """
     if which not in ("minimum", "maximum"):
         raise refusal("which", which, "it is 'minimum' or 'maximum'")
@@ -228,11 +245,18 @@ def retrieval_shape(*, beta: Real, decay: Real, codewords: int, time: Real) -> s
     and a "W" rise at the end, :math:`t < t_1` (:func:`~gegenflow.theory.causal.recency_time`); after :math:`t_2`
     (:func:`~gegenflow.theory.causal.fold_time`), or :math:`t_1` where there is none, the profile is "decreasing".
 
+    :param beta: inverse temperature, > 0
+    :param decay: lambda, >= 0
+    :param codewords: their number M, >= 2
+    :param time: time since the start, > 0
+
     >>> [retrieval_shape(beta=1, decay=8, codewords=10, time=t) for t in (1, 6, 12)]
     ['U', 'N', 'decreasing']
 
     Raises ValueError as :func:`retrieval_extrema` does. Source: arXiv 2605.09213 for the U at small times; derived
     here.
+
+    See also :func:`.retrieval_extrema`, :func:`.recency_time`, :func:`.fold_time`.
     """
     count = len(_turns(_setting(beta, decay, codewords, time)))
     return SHAPES[count] if count < len(SHAPES) else f"{count} turns"

@@ -24,11 +24,18 @@ def balance_beta(tokens: Whole, scale: Real = 1, overlap: Real = 0, *, digits: i
 
     Below it attention turns a token more than it lengthens it.
 
+    :param tokens: their number n, >= 2, or a symbol
+    :param scale: m, > 0, or a symbol (default 1)
+    :param overlap: g, -1/(n-1) < g < 1, or a symbol (default 0)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> balance_beta(10), balance_beta(10, 2, digits=6)
     (log(3), [0.549306 +/- 1.5e-7])
 
-    ``tokens`` n >= 2, ``scale`` m > 0, ``overlap`` g in (-1/(n-1), 1). Raises ValueError for others and where even
-    beta = 0 is above it, as for many tokens of a large overlap. Source: derived here.
+    Raises ValueError for others and where even beta = 0 is above it, as for many tokens of a large overlap. Source:
+    derived here.
+
+    See also :func:`.critical_beta_softmax`, :func:`.opposing_beta`.
     """
     n, m = check_tokens(tokens), _scale(scale)
     g = check_overlap(overlap, n)
@@ -43,11 +50,18 @@ def opposing_beta(scale: Real, other: Real, overlap: Real, *, digits: int | None
 
     .. math:: m e^{\beta m g} = \mu e^{-\beta\mu g} \iff \beta = \frac{\log(\mu/m)}{(m+\mu)\,g}
 
+    :param scale: m, > 0, or a symbol
+    :param other: -mu, < 0, or a symbol, with mu >= m
+    :param overlap: g, 0 < g < 1, or a symbol
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> opposing_beta(1, -3, "0.5"), opposing_beta(1, -3, "0.5", digits=6)
     (log(3)/2, [0.549306 +/- 1.5e-7])
 
-    ``scale`` m > 0, ``other`` :math:`-\mu` < 0, ``overlap`` in (0, 1). Raises ValueError for others, and for
-    :math:`\mu < m`, where the first head is stronger at every beta. Source: derived here.
+    Raises ValueError for others, and for :math:`\mu < m`, where the first head is stronger at every beta. Source:
+    derived here.
+
+    See also :func:`.balance_beta`.
     """
     m, against = _scale(scale), check_real(other, "other", "it must be the scale of a head below 0", below=0)
     g = check_real(overlap, "overlap", "a number between 0 and 1 is needed", above=0, below=1)
@@ -64,12 +78,18 @@ def critical_beta_softmax(tokens: Whole, scale: Real, overlap: Real, digits: int
 
     W Lambert's function: with x = beta m (1 - g) the maximum of x/(e^x + n - 1) has :math:`(x-1)e^{x-1} = (n-1)/e`.
 
+    :param tokens: their number n, >= 2
+    :param scale: m, > 0
+    :param overlap: g, -1/(n-1) < g < 1
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> critical_beta_softmax(2, 1, 0, digits=12)                          # 1 + W(1/e)
     [1.27846454276 +/- 1.1e-12]
 
-    ``tokens`` n >= 2, ``scale`` m > 0, ``overlap`` g in (-1/(n-1), 1), numbers. Raises ValueError for others.
-    Source: derived here (ours; not known to be the threshold of arXiv 2605.04279, which belongs to its sufficient
-    condition per head).
+    Raises ValueError for others. Source: derived here (ours; not known to be the threshold of arXiv 2605.04279, which
+    belongs to its sufficient condition per head).
+
+    See also :func:`.balance_beta`.
     """
     n, m = check_tokens(tokens), _scale(scale)
     g = check_overlap(overlap, n)

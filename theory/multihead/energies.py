@@ -37,16 +37,26 @@ from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import record_html
 
 Matrix: TypeAlias = sp.ImmutableMatrix
+Rows: TypeAlias = Sequence[Sequence[Real]]
+Matrices: TypeAlias = Sequence[Rows]
+"""Square matrices of one size, one for each head."""
 MOST_HEIGHT = 60
 BITS = 512
 
 
 @dataclass(frozen=True)
 class EnergyRates:
-    """How fast the energies change: in all, of each head, the radial shadow of each, and a bound from below on each.
+    """How fast the energies of several heads change.
 
-    ``rates`` add up to ``total`` >= 0; a rate is that without a projection less its shadow; ``bounds`` are those of
-    Cauchy and Schwarz, where they are >= 0 the energy of the head grows for sure. Source: derived here.
+    :param total: rate of the whole energy, >= 0, per unit of the flow's time
+    :param rates: that of each head; they add up to the total
+    :param shadows: the radial shadow of each, what the projection takes away
+    :param bounds: a bound from below on each by Cauchy and Schwarz; where it is >= 0 the energy of the head grows for
+        sure
+
+    Source: derived here.
+
+    See also :func:`.energy_rates`.
     """
 
     total: Certified
@@ -57,10 +67,13 @@ class EnergyRates:
     _repr_html_ = record_html
 
 
-def energy_rates(
-    tokens: Sequence[Sequence[Real]], forms: Sequence[Sequence[Sequence[Real]]], beta: Real, *, digits: int = 15
-) -> EnergyRates:
+def energy_rates(tokens: Rows, forms: Matrices, beta: Real, *, digits: int = 15) -> EnergyRates:
     r"""The rates :math:`\dot E_h` of the energies of heads, certified, by the identity at the head of this module.
+
+    :param tokens: exact unit vectors, shape (n, dim)
+    :param forms: the symmetric M_h, shape (heads, dim, dim), exact
+    :param beta: inverse temperature, > 0
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     Two orthogonal heads, of which the first loses energy:
 
@@ -69,9 +82,10 @@ def energy_rates(
     >>> found.rates, found.total
     (([-85.9538 +/- 3.9e-5], [23757.0 +/- 0.046]), [23671.1 +/- 0.0081])
 
-    ``tokens`` are n exact unit vectors, ``forms`` the symmetric :math:`M_h`, ``beta`` > 0. Raises ValueError for rows
-    that are not of length one, exactly, for forms that are not symmetric or of another size, beta <= 0 or a symbol.
-    Source: arXiv 2605.04279, its per-head identity, with the radial shadow derived here.
+    Raises ValueError for rows that are not of length one, exactly, for forms that are not symmetric or of another size,
+    beta <= 0 or a symbol. Source: arXiv 2605.04279, its per-head identity, with the radial shadow derived here.
+
+    See also :func:`.counterexample`, :func:`.gradient_multiples`.
     """
     rows, heads, b = check_unit_rows(tokens), check_forms(forms), check_beta(beta, symbols=False)
     if any(form.rows != rows.cols for form in heads):
@@ -125,12 +139,18 @@ def _mean(values: Iterable[Expr]) -> Expr:
 
 
 def counterexample(
-    forms: Sequence[Sequence[Sequence[Real]]], beta: Real, *, head: int = 0, height: int = 12, digits: int = 15
+    forms: Matrices, beta: Real, *, head: int = 0, height: int = 12, digits: int = 15
 ) -> tuple[tuple[tuple[Expr, ...], ...], Certified] | None:
     r"""Two rational tokens of the plane where the energy of a head falls fastest, and its certified rate, or None.
 
-    Among the points :math:`\big(\frac{p^2-q^2}{p^2+q^2}, \frac{2pq}{p^2+q^2}\big)` with :math:`0 \le |q| \le p \le`
+    Among the points :math:`\big(\frac{p^2-q^2}{p^2+q^2}, \frac{2pq}{p^2+q^2}\big)`, :math:`0 \le |q| \le p \le`
     ``height``.
+
+    :param forms: the symmetric M_h, shape (heads, 2, 2), exact
+    :param beta: inverse temperature, > 0
+    :param head: index of the head, >= 0 (default 0)
+    :param height: how many points are tried, 1 <= height <= 60 (default 12)
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> tokens, rate = counterexample([[[1, 0], [0, 0]], [[0, 0], [0, 3]]], 2, height=6, digits=5)
     >>> rate < -85, all(sum(x**2 for x in token) == 1 for token in tokens)
@@ -138,8 +158,9 @@ def counterexample(
     >>> counterexample([[[1, 0], [0, 1]]], 2, height=6) is None            # of one head it is the total energy
     True
 
-    ``forms`` are 2 x 2, ``head`` an index from 0, ``height`` from 1 to 60. Raises ValueError for others.
-    Source: derived here.
+    Raises ValueError for others. Source: derived here.
+
+    See also :func:`.energy_rates`.
     """
     heads, b = check_forms(forms), check_beta(beta, symbols=False)
     head = check_count(head, "head", f"an index from 0 to {len(heads) - 1} is needed", least=0, most=len(heads) - 1)
@@ -155,12 +176,13 @@ def counterexample(
     return tuple(tuple(sp.Rational(x.numerator, x.denominator) for x in token) for token in best), rate
 
 
-def gradient_multiples(
-    query_keys: Sequence[Sequence[Sequence[Real]]], values: Sequence[Sequence[Sequence[Real]]]
-) -> tuple[Expr, ...] | None:
+def gradient_multiples(query_keys: Matrices, values: Matrices) -> tuple[Expr, ...] | None:
     r"""The :math:`c_h` with :math:`V_h = c_hB_h`, :math:`B_h` symmetric; None where that is no gradient flow.
 
     Then :math:`\sum_h c_h E_h` grows, by :math:`\frac1n\sum_i|\dot x_i|^2`, for every beta and every start.
+
+    :param query_keys: the B_h, shape (heads, dim, dim), exact
+    :param values: the V_h, of the same shape, exact
 
     >>> gradient_multiples([[[1, 0], [0, 2]], [[1, 0], [0, 1]]], [[[1, 0], [0, 2]], [[-3, 0], [0, -3]]])
     (1, -3)
@@ -168,6 +190,8 @@ def gradient_multiples(
     True
 
     Raises ValueError for matrices that are not square, of different sizes or not as many. Source: derived here.
+
+    See also :func:`.energy_rates`.
     """
     forms, given = (check_matrices(name, part) for name, part in (("query_keys", query_keys), ("values", values)))
     if [form.shape for form in forms] != [value.shape for value in given]:
@@ -184,7 +208,7 @@ def gradient_multiples(
     return tuple(found)
 
 
-def check_forms(forms: Sequence[Sequence[Sequence[Real]]], name: str = "forms") -> tuple[Matrix, ...]:
+def check_forms(forms: Matrices, name: str = "forms") -> tuple[Matrix, ...]:
     """Symmetric matrices of one size, exact.
 
     >>> check_forms([[[1, "0.5"], ["0.5", 0]]])[0][0, 1]
@@ -196,7 +220,7 @@ def check_forms(forms: Sequence[Sequence[Sequence[Real]]], name: str = "forms") 
     return found
 
 
-def check_matrices(name: str, given: Sequence[Sequence[Sequence[Real]]]) -> tuple[Matrix, ...]:
+def check_matrices(name: str, given: Matrices) -> tuple[Matrix, ...]:
     """Square matrices of one size, exact, at least one.
 
     >>> check_matrices("values", [[["0.5"]]])
@@ -209,14 +233,14 @@ def check_matrices(name: str, given: Sequence[Sequence[Sequence[Real]]]) -> tupl
     return found
 
 
-def _matrix(name: str, rows: Sequence[Sequence[Real]], allowed: str) -> Matrix:
+def _matrix(name: str, rows: Rows, allowed: str) -> Matrix:
     if isinstance(rows, sp.MatrixBase):
         rows = rows.tolist()
     lines = check_rows(rows, name, allowed)
     return Matrix([[check_real(entry, name, "numbers are needed", symbols=False) for entry in line] for line in lines])
 
 
-def check_unit_rows(rows: Sequence[Sequence[Real]], name: str = "tokens") -> Matrix:
+def check_unit_rows(rows: Rows, name: str = "tokens") -> Matrix:
     """Rows of length one, exact.
 
     >>> check_unit_rows([["0.6", "0.8"]])

@@ -68,12 +68,20 @@ def equiangular_velocity(
 ) -> Expr:
     r"""Velocity :math:`\dot g` of the common overlap of n equiangular tokens, the formula at the head of this module.
 
+    :param overlap: g, -1/(n-1) < g < 1, or a symbol
+    :param tokens: their number n, >= 2, or a symbol
+    :param beta: inverse temperature, >= 0, or a symbol (default beta)
+    :param scales: the m_h, of either sign or symbols, one or more (default one head of scale 1)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> g = sp.Symbol("g")
     >>> [sp.factor(equiangular_velocity(g, 2, 0, [1, 2], model=model)) for model in ("usa", "sa")]
     [-3*(g - 1)*(g + 1), -3*(g - 1)*(g + 1)]
 
-    ``scales`` are the m_h, of either sign. Raises ValueError for tokens < 2, an overlap outside (-1/(n-1), 1), beta < 0
-    or not finite, no scales, an unknown model. Source: arXiv 2605.04279; SA derived here.
+    Raises ValueError for tokens < 2, an overlap outside (-1/(n-1), 1), beta < 0 or not finite, no scales, an unknown
+    model. Source: arXiv 2605.04279; SA derived here.
+
+    See also :func:`.multihead.hitting_time`.
     """
     n, b, model = check_tokens(tokens), check_beta(beta, least=0), check_model(model)
     g = check_overlap(overlap, n)
@@ -90,10 +98,18 @@ def hitting_time(
     start: Real = 0,
     digits: int = 15,
 ) -> Certified:
-    r"""Time at which n equiangular tokens, at overlap ``start`` at time 0, reach ``overlap``, certified.
+    r"""Time at which n equiangular tokens, at one overlap at time 0, reach another, certified.
 
     .. math:: t = \int \frac{ds}{S(g(s))} \;\text{(USA)}, \qquad
               1 - g = \frac{n}{n-1}\,\frac{1}{1+e^{2s}}, \qquad s = \tfrac12\log\frac{1+(n-1)g}{(n-1)(1-g)},
+
+    :param overlap: the overlap g that is reached, -1/(n-1) < g < 1
+    :param tokens: their number n, >= 2
+    :param beta: inverse temperature, >= 0
+    :param scales: the m_h, numbers of either sign, one or more
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+    :param start: the overlap g_0 at time 0, -1/(n-1) < g_0 < 1 (default 0)
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     SA with the sum of its own pulls in the place of S. One head m is one of beta m, m times as fast:
 
@@ -101,9 +117,10 @@ def hitting_time(
     >>> hitting_time("0.9", 4, 3, [2], digits=12), float(alone("0.9", 4, 6, digits=12) / 2)
     ([0.143005863503 +/- 3.5e-13], 0.143005863503)
 
-    ``tokens`` n >= 2, ``beta`` >= 0 a number, ``scales`` the m_h, ``start`` and ``overlap`` in (-1/(n-1), 1). Raises
-    ValueError for others, for symbols, and for an overlap that is never reached: the pull at the start decides whether
-    overlaps grow or fall. Source: arXiv 2605.04279 for the equation; derived here, integrated in balls.
+    Raises ValueError for others, for symbols, and for an overlap that is never reached: the pull at the start decides
+    whether overlaps grow or fall. Source: arXiv 2605.04279 for the equation; derived here, integrated in balls.
+
+    See also :func:`.multihead.equiangular_velocity`, :func:`.relu_time`, :func:`.synchronization.hitting_time`.
     """
     n, b, model = check_tokens(tokens), check_beta(beta, least=0, symbols=False), check_model(model)
     g, g0, heads = check_overlap(overlap, n), check_overlap(start, n, "start"), check_scales(scales)
@@ -145,10 +162,16 @@ def hitting_time(
 def contraction_rate(beta: Real = beta, scales: Sequence[Real] = (1,), *, model: str = "usa") -> Expr:
     r"""The rate at which 1 - g decays near 0: :math:`2\sum_h m_h e^{\beta m_h}` (USA), :math:`2\sum_h m_h` (SA).
 
+    :param beta: inverse temperature, >= 0, or a symbol (default beta)
+    :param scales: the m_h, of either sign or symbols, one or more (default one head of scale 1)
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> contraction_rate(1, [1, -1]), contraction_rate(1, [1, -1], model="sa")
     (-2*exp(-1) + 2*E, 0)
 
     Negative where overlaps near one fall. Raises ValueError as :func:`equiangular_velocity`. Source: derived here.
+
+    See also :func:`.super_additivity`.
     """
     b, heads = check_beta(beta, least=0), check_scales(scales)
     pulls = heads if check_model(model) == "sa" else [m * sp.exp(b * m) for m in heads]
@@ -159,9 +182,13 @@ def contraction_rate(beta: Real = beta, scales: Sequence[Real] = (1,), *, model:
 class SuperAdditivity:
     """Whether unequal heads gather faster than as many of their mean: by how much, and whether all like them do.
 
-    ``excess`` is the difference of the two contraction rates; ``convex`` says whether x e^{beta x} is convex from the
-    least scale on, beta m >= -2, so that by Jensen no choice of scales beyond it has a negative excess.
-    From :func:`super_additivity`. Source: derived here.
+    :param excess: the difference of the two contraction rates
+    :param convex: whether x e^{beta x} is convex from the least scale on, beta m >= -2, so that by Jensen no choice of
+        scales beyond it has a negative excess
+
+    Source: derived here.
+
+    See also :func:`.super_additivity`.
     """
 
     excess: Certified
@@ -178,6 +205,10 @@ def super_additivity(beta: Real, scales: Sequence[Real], *, digits: int = 15) ->
 
     (:math:`(xe^{\beta x})'' = \beta(2 + \beta x)e^{\beta x}`; below -2/beta two close scales have a negative excess.)
 
+    :param beta: inverse temperature, >= 0
+    :param scales: the m_h, numbers of either sign, one or more
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> super_additivity(2, [-3, "-1.2"], digits=4)
     SuperAdditivity(excess=[-0.1066 +/- 3.3e-5], convex=False)
     >>> super_additivity(2, [1, -1], digits=4).convex
@@ -185,6 +216,8 @@ def super_additivity(beta: Real, scales: Sequence[Real], *, digits: int = 15) ->
 
     Raises ValueError for beta < 0 or a symbol, no scales. Source: arXiv 2605.04279 for the claim, which holds under the
     condition derived here alone.
+
+    See also :func:`.multihead.contraction_rate`.
     """
     b, heads = check_beta(beta, least=0, symbols=False), check_scales(scales)
     mean = sp.Add(*heads) / len(heads)

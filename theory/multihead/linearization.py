@@ -26,7 +26,7 @@ from gegenflow.theory.exact.integers import check_degree, check_dim, check_numbe
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.kernels.kernel import Kernel
-from gegenflow.theory.multihead.energies import Matrix, check_matrices, check_unit_rows
+from gegenflow.theory.multihead.energies import Matrices, Matrix, check_matrices, check_unit_rows
 from gegenflow.theory.multihead.equiangular import check_scales
 from gegenflow.theory.multihead.harmonics import first_order, zonal_mean
 from gegenflow.theory.sphere import gegenbauer, laplacian_eigenvalue
@@ -37,7 +37,13 @@ from gegenflow.theory.symbols import t
 class ClusterLinearization:
     """How tokens about a cluster move: matrices on tangent vectors, of displacements of mean 0 and of a common one.
 
-    From :func:`linearize_cluster`. Source: derived here.
+    :param relative: what moves displacements of mean 0, shape (dim, dim)
+    :param common: what moves a common displacement, shape (dim, dim)
+    :param direction: where the cluster is, a unit vector, shape (dim, 1)
+
+    Source: derived here.
+
+    See also :func:`.linearize_cluster`.
     """
 
     relative: Matrix
@@ -47,7 +53,7 @@ class ClusterLinearization:
     _repr_html_ = record_html
 
     def eigenvalues(self, which: str = "relative") -> tuple[Expr, ...]:
-        """Rates of the displacements of mean 0 ("relative"), or of the common one ("common"), dim - 1 of them."""
+        """Rates, dim - 1 of them, of ``which`` displacements: "relative" (of mean 0, the default) or "common"."""
         if which not in ("relative", "common"):
             raise Refused("which", which, "choose relative or common")
         basis = sp.Matrix.hstack(*self.direction.T.nullspace())
@@ -57,8 +63,8 @@ class ClusterLinearization:
 
 def linearize_cluster(
     direction: Sequence[Real],
-    query_keys: Sequence[Sequence[Sequence[Real]]],
-    values: Sequence[Sequence[Sequence[Real]]],
+    query_keys: Matrices,
+    values: Matrices,
     beta: Real,
     *,
     model: str = "usa",
@@ -67,12 +73,19 @@ def linearize_cluster(
 
     One head with B = V = I: displacements of mean 0 decay at e^beta, a common one stays.
 
+    :param direction: where the cluster is, an exact unit vector, shape (dim,)
+    :param query_keys: the B_h, shape (heads, dim, dim), exact
+    :param values: the V_h, of the same shape, exact
+    :param beta: inverse temperature, any real number
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
+
     >>> found = linearize_cluster([1, 0], [[[1, 0], [0, 1]]], [[[1, 0], [0, 1]]], 2)
     >>> found.eigenvalues(), found.eigenvalues("common")
     ((-exp(2),), (0,))
 
-    ``direction`` an exact unit vector, the matrices exact, ``beta`` a number. Raises ValueError where the cluster is
-    not at rest, as its output is not along it. Source: derived here.
+    Raises ValueError where the cluster is not at rest, as its output is not along it. Source: derived here.
+
+    See also :func:`.splitting`, :func:`.linearize`, :func:`.dirac_rate`.
     """
     x = check_unit_rows([direction], "direction").T
     forms, pulls = check_matrices("query_keys", query_keys), check_matrices("values", values)
@@ -97,9 +110,15 @@ def linearize_cluster(
 class Splitting:
     r"""First-order rates of the harmonics of one degree, those of :math:`\Pi_k(x^\top S x\,f) + \Omega x\cdot\nabla f`.
 
-    To a common ``rate`` come the eigenvalues of a ``form`` S, symmetric and traceless, and of a ``turn``
-    :math:`\Omega`, antisymmetric, both shape=[dim, dim]; alone a turn changes no rate, it moves the pattern.
-    From :func:`splitting`. Source: derived here.
+    Alone a turn changes no rate, it moves the pattern. Source: derived here.
+
+    :param degree: degree of the harmonics k
+    :param dim: d of the sphere S^{d-1}
+    :param rate: what all of them have in common, per unit of the flow's time
+    :param form: S, symmetric and traceless, shape (dim, dim)
+    :param turn: :math:`\Omega`, antisymmetric, shape (dim, dim)
+
+    See also :func:`.splitting`.
     """
 
     degree: int
@@ -120,8 +139,8 @@ def splitting(
     dim: Whole,
     beta: Real,
     scales: Sequence[Real],
-    forms: Sequence[Sequence[Sequence[Real]]],
-    values: Sequence[Sequence[Sequence[Real]]],
+    forms: Matrices,
+    values: Matrices,
     *,
     gains: Sequence[Real] | None = None,
     model: str = "usa",
@@ -129,9 +148,18 @@ def splitting(
     r"""Growth rates of degree k about the uniform density to first order in F and G, :math:`B_h = m_hI + F_h`.
 
     With :math:`f = P_k(\langle x,e\rangle)`, :math:`A = ee^\top - I/d`, :math:`z = \beta m`, and w the multipliers of
-    :math:`e^{zt}`, the part linear in G = A (and likewise in F) of
-    :math:`\langle\nabla f, v[f] + f\,v[1]\rangle` over :math:`\langle f, x^\top A x f\rangle` is a number, by
-    the symmetry of the sphere the same for every symmetric traceless A and every harmonic of degree k.
+    :math:`e^{zt}`, the part linear in G = A (and likewise in F) of :math:`\langle\nabla f, v[f] + f\,v[1]\rangle` over
+    :math:`\langle f, x^\top A x f\rangle` is a number, by the symmetry of the sphere the same for every symmetric
+    traceless A and every harmonic of degree k.
+
+    :param degree: degree of the harmonics k, >= 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param beta: inverse temperature, any real number but 0
+    :param scales: m_h of each head, numbers but not 0
+    :param forms: F_h, shape (heads, dim, dim)
+    :param values: G_h, shape (heads, dim, dim)
+    :param gains: g_h of each head; None (default): 1 each
+    :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
 
     A value larger in the first direction lets harmonics of degree 1 along it win:
 
@@ -140,8 +168,10 @@ def splitting(
     >>> rates[0] > rates[1] == rates[2], split.form.trace()
     (True, 0)
 
-    ``scales`` m_h not 0, ``gains`` g_h, 1 by default, ``forms`` F_h and ``values`` G_h, dim x dim. The uniform density
-    itself moves to first order; these are rates at the start. Raises ValueError for others. Source: derived here.
+    The uniform density itself moves to first order; these are rates at the start. Raises ValueError for others. Source:
+    derived here.
+
+    See also :func:`.growth_rate`, :func:`.linearize_cluster`.
     """
     k, size = check_number("degree", check_degree(degree)), check_number("dim", check_dim(dim))
     b, heads = check_beta(beta, symbols=False), check_scales(scales)

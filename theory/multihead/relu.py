@@ -21,19 +21,26 @@ BETWEEN = "ReLU moves equiangular tokens of an overlap between 0 and 1"
 def relu_time(
     overlap: Real, tokens: Whole, start: Real, *, linear: bool = False, digits: int | None = None
 ) -> Expr | Certified:
-    r"""Time at which n equiangular tokens under ReLU attention go from overlap ``start`` to ``overlap``.
+    r"""Time in which n equiangular tokens under ReLU attention go from one overlap to another.
 
     .. math:: t = \frac n2 \log\frac g{g_0} - \frac12\log\frac{1-g}{1-g_0}
                   - \frac{n-1}2\log\frac{1+(n-1)g}{1+(n-1)g_0}
 
-    with ``linear`` its first term alone, the time of the equation linearised at g = 0, which is far too long as soon as
-    (n - 1) g is not small:
+    :param overlap: the overlap g that is reached, g_0 <= g < 1, or a symbol
+    :param tokens: their number n, >= 2, or a symbol
+    :param start: the overlap g_0 at time 0, 0 < g_0 < 1, or a symbol
+    :param linear: whether to take the first term alone (default False)
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
+    Its first term alone, the time of the equation linearised at g = 0, is far too long as soon as (n - 1) g is not
+    small:
 
     >>> [relu_time("0.5", 32, "1/8", linear=linear, digits=4).value for linear in (True, False)]
     ['22.18', '3.562']
 
-    ``tokens`` n >= 2, 0 < ``start`` <= ``overlap`` < 1, numbers or symbols. Raises ValueError for others.
-    Source: derived here, in partial fractions.
+    Raises ValueError for others. Source: derived here, in partial fractions.
+
+    See also :func:`.multihead.hitting_time`.
     """
     n = check_tokens(tokens)
     g, g0 = (check_real(x, name, BETWEEN, above=0, below=1) for name, x in (("overlap", overlap), ("start", start)))
