@@ -8,7 +8,9 @@ import gegenflow
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import gallery  # noqa: E402
 import pages  # noqa: E402
+import papers  # noqa: E402
 import references  # noqa: E402
 
 project = "gegenflow"
@@ -35,13 +37,21 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_title = f"gegenflow {version}"
 html_copy_source = False
 html_show_copyright = False
 
 
+def write(app):
+    """The pages that the sources make."""
+    for maker in (pages, gallery, papers):
+        maker.write(HERE)
+
+
 def setup(app):
     """Pages made from the sources, signatures as they are written there, and links to where a name is described."""
-    app.connect("builder-inited", lambda app: pages.write(HERE))
+    app.connect("builder-inited", write)
     app.connect("autodoc-process-signature", references.signature)
     app.connect("missing-reference", references.elsewhere)

@@ -1,7 +1,7 @@
 """The site: it builds without a warning, describes every public name once, and every page shows what it should."""
 
 import collections
-import importlib
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from gegenflow import numerics, theory
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-pages = load_module(DOCS / "pages.py")
+pages, papers = load_module(DOCS / "pages.py"), load_module(DOCS / "papers.py")
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open pages with")
 
 
@@ -48,6 +48,32 @@ def test_every_public_name_has_one_place(tmp_path):
     assert not stale.exists()
     assert len(public_names()) > 250
     assert described(tmp_path) == dict.fromkeys(public_names(), 1)
+
+
+def test_the_law_of_the_page_on_laws_holds():
+    """The one that shows how to write one, in a process of its own, as it would be listed among the others."""
+    (code,) = re.findall(r"^```python\n(.*?)^```", (DOCS / "extending.md").read_text(), re.MULTILINE | re.DOTALL)
+    code += "\nfor model in ('usa', 'sa'):\n    (check,) = contraction(np.random.default_rng(0), beta=2, model=model)\n"
+    told = subprocess.run(
+        [sys.executable, "-c", code + "    assert check.passed, check\n"], capture_output=True, text=True
+    )
+    assert told.returncode == 0, told.stderr
+
+
+def test_each_paper_with_authors_is_named_in_the_sources():
+    """No stale entry, and what the pages say of a paper is found in them."""
+    held = papers.places(ROOT)
+    assert set(papers.AUTHORS) <= set(held)
+    assert "noise" in held["2604.16288"]["theory"]
+
+
+def test_the_citation_names_this_version():
+    """CITATION.cff and the page beside it."""
+    version = importlib.metadata.version("gegenflow").split("+")[0]
+    cff = dict(re.findall(r"^([\w-]+): (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE))
+    assert (cff["cff-version"], cff["version"], cff["license"]) == ("1.2.0", version, "MIT")
+    assert f"version = {{{version}}}" in (DOCS / "citation.md").read_text()
+    assert f"## {version}" in (DOCS / "changelog.md").read_text()
 
 
 def test_the_site_builds_and_every_page_of_it_is_sound(tmp_path):

@@ -38,7 +38,7 @@ STAIRS = {
 MOST_FILES, MOST_LINES = 16, 300
 AT_THE_ROOT = {
     *("pyproject.toml", "README.md", "theory", "numerics", "tests", "worked_examples", "LICENSE", ".gitignore", ".ci"),
-    *("src", "docs"),
+    *("src", "docs", "CITATION.cff", "CONTRIBUTING.md", ".github", ".pre-commit-config.yaml"),
 }
 BANNED = {
     "theory": {"numba", "scipy", "matplotlib", "tqdm", "numerics", "gegenflow.numerics"},
