@@ -25,8 +25,6 @@ FEW = 3
 LONGEST = 70
 """Characters of one parameter, with its annotation and default, in a signature; beyond, an alias is due."""
 NOT_YET = {
-    "theory.exact",
-    *("theory.spectral_selection", "theory.random_layers"),
     *("numerics.flows", "numerics.fields", "numerics.integrators", "numerics.densities"),
     *("numerics.observables", "numerics.systems", "numerics.runs", "numerics.validation"),
 }

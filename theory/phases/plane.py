@@ -39,8 +39,8 @@ Interval = tuple[float, float]
 class StabilityCell:
     """A rectangle of beta and kappa all over which one degree leads, proved. Source: derived in :func:`stability`.
 
-    :param degree: degree that leads; 0 is the uniform state, which is stable
-    :param beta: the ends of its interval of the inverse temperature
+    :param degree: degree of the harmonic that leads; 0 is the uniform state, which is stable
+    :param beta: inverse temperature, the ends of its interval
     :param kappa: the ends of its interval of the inverse noise
     """
 
@@ -58,7 +58,7 @@ class StabilityDiagram:
     :param dim: d of the sphere S^{d-1}
     :param model: "usa" (unnormalised) or "sa" (softmax)
     :param kernel: attention weight h(t), a function of beta
-    :param beta: the ends of the interval of the inverse temperature, rounded inward to floats
+    :param beta: inverse temperature, the ends of the interval, rounded inward to floats
     :param kappa: the ends of the interval of the inverse noise, rounded inward to floats
     :param max_degree: highest degree compared; None where a bound rules out those above
     :param unresolved: share of the plane, measured in beta and log kappa, that lies in none of the cells

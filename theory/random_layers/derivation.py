@@ -28,8 +28,15 @@ HOW = "symbolically"
 class OverlapDerivation:
     """Checked steps from the layers to a law of the overlap; prints as text, renders in a notebook.
 
-    ``result`` is where it ends, ``check()`` verifies every step, ``latex()`` is for a paper. From
-    :func:`derive_overlap` and :func:`derive_contraction`. Source: derived here.
+    ``result`` is where it ends, ``check()`` verifies every step, ``latex()`` is for a paper.
+
+    :param title: which law
+    :param dim: d of the sphere S^{d-1}, or a symbol
+    :param steps: the equalities, in their order
+
+    Source: derived here.
+
+    See also :func:`.derive_overlap`, :func:`.derive_contraction`.
     """
 
     title: str
@@ -62,14 +69,17 @@ class OverlapDerivation:
 def derive_overlap(dim: Whole = d) -> OverlapDerivation:
     r"""Derive drift and variance of the overlap, and the Lyapunov exponent, from the layers, in any dimension.
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+
     >>> derivation = derive_overlap()
     >>> derivation.result
     -K_1*(d - 1)/2 + S_1*(d - 3)/2
     >>> derivation.check()
     True
 
-    ``K_1`` and ``S_1`` are K(1) and K'(1); ``dim`` may stay a symbol. Raises Refused for dim < 2.
-    Source: derived here.
+    ``K_1`` and ``S_1`` are K(1) and K'(1). Raises Refused for dim < 2. Source: derived here.
+
+    See also :func:`.overlap_drift`, :func:`.lyapunov_exponent`.
     """
     dim = sp.sympify(check_dim(dim))
     overlap = _after_a_layer()
@@ -172,13 +182,17 @@ def derive_contraction(dim: Whole = d) -> OverlapDerivation:
 
     Degree by degree in the Hermite coefficients of the activation, :math:`K(r) = \sum_k c_k^2 r^k`.
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+
     >>> proof = derive_contraction()
     >>> proof.result
     d - k*(d - 1) - 3
     >>> proof.check()
     True
 
-    ``dim`` may stay a symbol, as the degree k >= 1 does. Raises Refused for dim < 2. Source: derived here.
+    The degree k >= 1 stays a symbol. Raises Refused for dim < 2. Source: derived here.
+
+    See also :func:`.random_layers.contraction_rate`.
     """
     dim = sp.sympify(check_dim(dim))
 

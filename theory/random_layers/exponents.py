@@ -40,15 +40,23 @@ def lyapunov_exponent(
 ) -> Expr | Certified:
     r"""Lyapunov exponent of the distance of two tokens, :math:`\frac12[(d-3)K'(1) - (d-1)K(1)]`, and attention's share.
 
+    :param activation: s, by its name, its formula or as an expression in one variable, as for
+        :func:`.activation_kernel`
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol without digits
+    :param model: "usa" (unnormalised) or "sa" (softmax) attention; None (default): no attention
+    :param beta: inverse temperature, >= 0, needed for "usa"; None (default) for the others
+    :param digits: significant digits to certify, >= 1 (default 15); None: the exact expression, where K has a closed
+        form
+
     >>> lyapunov_exponent("tanh", 64, digits=10), lyapunov_exponent("relu", 64, digits=None)
     ([1.744012077 +/- 1.5e-10], -1/2)
     >>> lyapunov_exponent("relu", 64, model="usa", beta=2, digits=None)
     -exp(2) - 1/2
 
-    Parameters: ``activation`` as for :func:`activation_kernel`; ``dim`` d >= 2; ``model`` None (no attention), "sa"
-    (adds -1 at every beta) or "usa" (adds :math:`-e^\beta`; ``beta`` >= 0 is needed); ``digits`` None gives the exact
-    expression of an activation with a closed form, d may then be a symbol. Raises Refused for others and for an
-    activation that jumps, whose K'(1) is infinite. Source: derived here; arXiv 2604.26898 for the system.
+    Attention adds -1 (SA, at every beta) or :math:`-e^\beta` (USA). Raises Refused for others and for an activation
+    that jumps, whose K'(1) is infinite. Source: derived here; arXiv 2604.26898 for the system.
+
+    See also :func:`.random_layers.contraction_rate`, :func:`.critical_dim`.
     """
     kernel, d, shift = activation_kernel(activation), _dim(dim, digits), _attention_rate(model, beta, digits)
     return _told(kernel, ((d - 3) * S1 - (d - 1) * K1) / 2 - shift, digits)
@@ -60,11 +68,19 @@ def contraction_rate(activation: ActivationLike, dim: Whole, digits: int | None 
     In Hermite coefficients it is :math:`\sum_k c_k^2\,[(d-3)-(d-1)k]`: only the mean of s contracts, and it must
     outweigh the rest; an odd activation never does. :func:`derive_contraction` proves that the rate is sharp.
 
+    :param activation: s, by its name, its formula or as an expression in one variable, as for
+        :func:`.activation_kernel`
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol without digits
+    :param digits: significant digits to certify, >= 1 (default 15); None: the exact expression, where K has a closed
+        form
+
     >>> contraction_rate("cos", 64), contraction_rate("linear", sp.Symbol("d"), digits=None)
     ([7.39078756066999 +/- 3.2e-15], -2)
 
-    Negative where the mean of 1 - r grows at first from close tokens. Parameters and errors as
-    :func:`lyapunov_exponent`. Source: derived here.
+    Negative where the mean of 1 - r grows at first from close tokens. Errors as :func:`lyapunov_exponent`. Source:
+    derived here.
+
+    See also :func:`.lyapunov_exponent`, :func:`.critical_dim`, :func:`.derive_contraction`.
     """
     kernel, d = activation_kernel(activation), _dim(dim, digits)
     return _told(kernel, (d - 3) * K1 - (d - 1) * S1, digits)
@@ -86,14 +102,23 @@ def critical_dim(
     Tokens meet almost surely (negative Lyapunov exponent) if and only if d < :math:`d_{\rm a.s.}`, and 1 - r contracts
     in the mean if and only if d > :math:`d_{\rm mean}`; A is attention's share, 1 (SA) or :math:`e^\beta` (USA).
 
+    :param activation: s, by its name, its formula or as an expression in one variable, as for
+        :func:`.activation_kernel`
+    :param criterion: "almost surely" (default) or "mean", without attention
+    :param model: "usa" (unnormalised) or "sa" (softmax) attention; None (default): no attention
+    :param beta: inverse temperature, >= 0, needed for "usa"; None (default) for the others
+    :param digits: significant digits to certify, >= 1 (default 15); None: the exact expression, where K has a closed
+        form
+
     >>> critical_dim("tanh", digits=10), critical_dim("cos", "mean", digits=None)
     ([14.24813639 +/- 4.9e-10], 2 + exp(2))
     >>> critical_dim("relu"), critical_dim("tanh", "mean")             # they meet in every dim; contract in none
     (oo, oo)
 
     Infinite, a sympy ``oo``, where :math:`K'(1) \le K(1)` (almost surely: in every dim) or :math:`K(1) \le K'(1)`
-    (mean: in none). Parameters: ``criterion`` "almost surely" or "mean"; ``model`` and ``beta`` for the first; others
-    as for :func:`lyapunov_exponent`. Raises Refused for others. Source: derived here.
+    (mean: in none). Raises Refused for others. Source: derived here.
+
+    See also :func:`.lyapunov_exponent`, :func:`.random_layers.contraction_rate`.
     """
     if criterion not in get_args(Criterion):
         raise refusal("criterion", criterion, "it is 'almost surely' or 'mean'")

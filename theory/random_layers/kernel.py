@@ -42,8 +42,14 @@ BETWEEN = "the overlap of two tokens must be a number in -1 <= overlap <= 1"
 class ActivationKernel:
     r"""K(r), its slope and its Hermite coefficients, for one activation; from :func:`activation_kernel`.
 
-    ``activation`` is s as an expression in t, ``formula`` K as an expression in the overlap t, None where no closed
-    form is known here, and ``slope_formula`` its derivative. Source: derived here.
+    ``formula`` is K as an expression in the overlap t, None where no closed form is known here, ``slope_formula`` its
+    derivative.
+
+    :param activation: s as an expression in t
+
+    Source: derived here.
+
+    See also :func:`.activation_kernel`.
     """
 
     activation: Expr
@@ -59,7 +65,10 @@ class ActivationKernel:
         return slope_form(self.activation)
 
     def at(self, overlap: Real, digits: int = 15) -> Certified:
-        r"""K(r), certified, for -1 <= ``overlap`` <= 1.
+        r"""K(r), certified.
+
+        :param overlap: r, -1 <= r <= 1
+        :param digits: significant digits to certify, >= 1 (default 15)
 
         >>> activation_kernel("relu").at("1/2"), activation_kernel("tanh").at(1, digits=20)
         ([0.304498890522115 +/- 3.3e-16], [0.39429449039784117442 +/- 3.6e-21])
@@ -70,7 +79,10 @@ class ActivationKernel:
         return certify_at("overlap", overlap, lambda: self.ball(r), digits)
 
     def slope(self, overlap: Real, digits: int = 15) -> Certified:
-        r"""K'(r), certified, for -1 <= ``overlap`` <= 1; :math:`K'(1) = E\,s'(Z)^2`.
+        r"""K'(r), certified; :math:`K'(1) = E\,s'(Z)^2`.
+
+        :param overlap: r, -1 <= r <= 1
+        :param digits: significant digits to certify, >= 1 (default 15)
 
         >>> activation_kernel("gelu").slope(1), activation_kernel("tanh").slope(1)
         ([0.455850865649287 +/- 1.3e-16], [0.464402902448268 +/- 2.5e-16])
@@ -85,10 +97,13 @@ class ActivationKernel:
     def hermite(self, degree: int, digits: int = 15) -> Certified:
         r"""The Hermite coefficient :math:`c_k = E\,s(Z)\,\mathrm{He}_k(Z)/\sqrt{k!}`, certified.
 
+        :param degree: degree of the polynomial k, >= 0
+        :param digits: significant digits to certify, >= 1 (default 15)
+
         >>> activation_kernel("relu").hermite(1), activation_kernel("gelu").hermite(3)
         ([0.500000000000000 +/- 0], [0 +/- 0])
 
-        ``degree`` k >= 0. Raises Refused for another one.
+        Raises Refused for another degree.
         """
         k = int(check_degree(degree, least=0))
         polynomial = sp.hermite_prob_poly(k, t) / sp.sqrt(sp.factorial(k))
@@ -110,15 +125,15 @@ class ActivationKernel:
         return self.formula
 
     def has_slope(self, overlap: Expr) -> bool:
-        """Whether K' is finite there: everywhere but at 1 and -1, there too if the activation is continuous."""
+        """Whether K' is finite at an ``overlap``: not at 1 and -1 where the activation jumps."""
         return overlap not in (1, -1) or not self.activation.has(sp.Heaviside, sp.sign)
 
     def ball(self, overlap: Expr) -> arb:
-        """K(r) at the current precision."""
+        """K(r) at r = ``overlap``, at the current precision."""
         return _value(self.activation, self.formula, overlap)
 
     def slope_ball(self, overlap: Expr) -> arb:
-        """K'(r) at the current precision."""
+        """K'(r) at r = ``overlap``, at the current precision."""
         known = self.slope_formula
         return _value(self.activation if known is not None else sp.diff(self.activation, t), known, overlap)
 
@@ -140,6 +155,8 @@ def activation_kernel(activation: ActivationLike) -> ActivationKernel:
     1+tanh, sigmoid, silu. Closed forms are known for sums of :math:`t^n e^{at}`, cosines and sines, for sums of
     :math:`t^n` and :math:`t_+^n`, for erf(a t) and GELU; anything else must be analytic around the real line.
 
+    :param activation: s, by its name, its formula or as an expression in one variable
+
     >>> activation_kernel("erf").formula, activation_kernel("cos").formula
     (2*asin(2*t/3)/pi, exp(-1)*cosh(t))
     >>> activation_kernel("x**3 - 3*x").formula, activation_kernel("tanh").formula               # He_3: only r^3
@@ -147,6 +164,8 @@ def activation_kernel(activation: ActivationLike) -> ActivationKernel:
 
     Raises Refused for any other text (nothing in it is run), for two variables, and for an activation of which neither
     a closed form nor a convergent series is known here. Source: derived here.
+
+    See also :func:`.overlap_drift`, :func:`.lyapunov_exponent`.
     """
     expression = read_activation(activation)
     if closed_form(expression) is None:

@@ -42,15 +42,22 @@ def variance_of(r: Expr, here: Expr = K, one: Expr = K1) -> Expr:
 def overlap_drift(activation: ActivationLike, dim: Whole, overlap: Real, digits: int | None = 15) -> Expr | Certified:
     r"""Drift of the overlap of two tokens per unit of time, :math:`(d-2+r^2)K(r) - (d-1)K(1)r`.
 
+    :param activation: s, by its name, its formula or as an expression in one variable, as for
+        :func:`.activation_kernel`
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol without digits
+    :param overlap: r, -1 <= r <= 1, or a symbol without digits
+    :param digits: significant digits to certify, >= 1 (default 15); None: the exact expression, where K has a closed
+        form
+
     >>> overlap_drift("tanh", 8, "1/2"), overlap_drift("linear", 8, "1/2", digits=None)
     ([-0.215503133870894 +/- 4.3e-16], -3/8)
     >>> r = sp.Symbol("r")
     >>> sp.factor(overlap_drift("linear", sp.Symbol("d"), r, digits=None))
     r*(r - 1)*(r + 1)
 
-    Parameters: ``activation`` a name, a formula or an expression in one variable, see :func:`activation_kernel`;
-    ``dim`` d >= 2; ``overlap`` r in [-1, 1]; ``digits`` None gives the exact expression where K has a closed
-    form, d and r may then be symbols. Raises Refused for others. Source: derived here.
+    Raises Refused for others. Source: derived here.
+
+    See also :func:`.overlap_variance`, :func:`.derive_overlap`.
     """
     return _of_overlap(activation, dim, overlap, digits, drift_of)
 
@@ -60,10 +67,19 @@ def overlap_variance(
 ) -> Expr | Certified:
     r"""Variance of the overlap of two tokens per unit of time, :math:`2(1-r^2)(K(1) - rK(r))`, in every ``dim``.
 
+    :param activation: s, by its name, its formula or as an expression in one variable, as for
+        :func:`.activation_kernel`
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol without digits
+    :param overlap: r, -1 <= r <= 1, or a symbol without digits
+    :param digits: significant digits to certify, >= 1 (default 15); None: the exact expression, where K has a closed
+        form
+
     >>> overlap_variance("relu", 3, 0), overlap_variance("cos", 3, 0, digits=None)
     ([1.00000000000000 +/- 0], 2*exp(-1)*cosh(1))
 
-    Parameters and errors as :func:`overlap_drift`. Source: derived here.
+    Errors as :func:`overlap_drift`. Source: derived here.
+
+    See also :func:`.overlap_drift`.
     """
     return _of_overlap(activation, dim, overlap, digits, lambda r, _, here, one: variance_of(r, here, one))
 
@@ -87,11 +103,22 @@ def energy_rate(
     \frac2n e^{\beta r}(1-r)(1+(n-1)r)` for USA (SA: divided by its normaliser; None: no attention). Attention alone
     raises the energy; the noise lowers it where the bracket is negative. At ``beta`` = 0 the formula is its limit.
 
+    :param activation: s, by its name, its formula or as an expression in one variable, as for
+        :func:`.activation_kernel`
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol without digits
+    :param overlap: r, -1/(n-1) <= r <= 1, or a symbol without digits
+    :param beta: inverse temperature, >= 0, or a symbol without digits
+    :param tokens: their number n, >= 2 (default 2)
+    :param model: "usa" (unnormalised) or "sa" (softmax) attention, default "usa"; None: no attention
+    :param digits: significant digits to certify, >= 1 (default 15); None: the exact expression, where K has a closed
+        form
+
     >>> energy_rate("linear", 3, "1/2", 0, digits=None), energy_rate("linear", 3, "1/2", 0, model=None, digits=None)
     (3/32, -3/32)
 
-    Parameters: ``tokens`` n >= 2, ``beta`` >= 0, others as :func:`overlap_drift`. Raises Refused for others.
-    Source: derived here.
+    Raises Refused for others. Source: derived here.
+
+    See also :func:`.overlap_drift`, :func:`.energy_rates`.
     """
     n, b = check_tokens(tokens), check_beta(beta, least=0, symbols=digits is None)
 

@@ -59,12 +59,17 @@ class RandomForm:
 def form_drift(overlap: Real, dim: Whole, bias: Real) -> Expr:
     r"""Drift of the overlap under a random quadratic form: :math:`\gamma^2(1-z)(n-2-z) - 2z(1-z^2)`, exact.
 
+    :param overlap: z, -1 <= z <= 1, or a symbol
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol
+    :param bias: gamma, any real number or a symbol
+
     >>> z, n, gamma = sp.symbols("z n gamma")
     >>> sp.expand(form_drift(z, n, gamma) - (gamma**2 * (1 - z) * (n - 2 - z) - 2 * z * (1 - z**2)))
     0
 
-    ``overlap`` z in [-1, 1], ``dim`` n >= 2, ``bias`` gamma, real; each may be a symbol. Raises Refused for others.
-    Source: arXiv 2608.16664; here the case K = gamma^2 + 2 r of the drift of any activation.
+    Raises Refused for others. Source: arXiv 2608.16664; here the case K = gamma^2 + 2 r of the drift of any activation.
+
+    See also :func:`.form_variance`, :func:`.overlap_drift`.
     """
     z, n, square = _parts(overlap, dim, bias)
     return drift_of(z, n, square + 2 * z, square + 2)
@@ -73,10 +78,16 @@ def form_drift(overlap: Real, dim: Whole, bias: Real) -> Expr:
 def form_variance(overlap: Real, dim: Whole, bias: Real) -> Expr:
     r"""Variance of the overlap per unit of time, :math:`2(1-z)^2(1+z)(2(1+z)+\gamma^2)`, exact, in every ``dim``.
 
+    :param overlap: z, -1 <= z <= 1, or a symbol
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol
+    :param bias: gamma, any real number or a symbol
+
     >>> form_variance(0, 3, 1), form_variance(0, 8, 1)
     (6, 6)
 
-    Parameters and errors as :func:`form_drift`. Source: arXiv 2608.16664; derived here as there.
+    Errors as :func:`form_drift`. Source: arXiv 2608.16664; derived here as there.
+
+    See also :func:`.form_drift`.
     """
     z, _, square = _parts(overlap, dim, bias)
     return variance_of(z, square + 2 * z, square + 2)
@@ -88,10 +99,15 @@ def form_rate(dim: Whole, bias: Real) -> Expr:
     It is a bound: near consensus the moments :math:`E(1-z)^q` decay fastest at :math:`q = (a+4)/(4(\gamma^2+4))`,
     :math:`a = \gamma^2(n-1)`, at the rate :math:`(a+4)^2/(8(\gamma^2+4)) \ge \lambda`, with equality at a = 4 alone.
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol
+    :param bias: gamma, any real number or a symbol
+
     >>> form_rate(3, 1), form_rate(5, 1)
     (4/5, 8/5)
 
-    Parameters and errors as :func:`form_drift`. Source: arXiv 2608.16664 for the bound; the comparison is derived here.
+    Errors as :func:`form_drift`. Source: arXiv 2608.16664 for the bound; the comparison is derived here.
+
+    See also :func:`.antipodal_lifetime`.
     """
     _, n, square = _parts(0, dim, bias)
     return 2 * square * (n - 1) / (square + 4)
@@ -102,10 +118,15 @@ def aligned_probability(start: Real, digits: int = 15) -> Certified:
 
     At :math:`\gamma = 0` h vanishes, and the scale function is arcsine.
 
+    :param start: z_0, the overlap at time 0, -1 <= z_0 <= 1
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> aligned_probability("1/2"), aligned_probability("-1")
     ([0.666666666666667 +/- 3.4e-16], [0 +/- 0])
 
-    ``start`` in [-1, 1]. Raises Refused for others. Source: arXiv 2608.16664; derived here.
+    Raises Refused for others. Source: arXiv 2608.16664; derived here.
+
+    See also :func:`.antipodal_probability`.
     """
     z = check_real(start, "start", BETWEEN, least=-1, most=1, symbols=False)
     if z == -1:
@@ -114,7 +135,7 @@ def aligned_probability(start: Real, digits: int = 15) -> Certified:
 
 
 def antipodal_lifetime(dim: Whole, bias: Real, level: Real = 0, digits: int = 15) -> Certified:
-    r"""Mean time in which two opposite tokens part until their overlap is ``level``, under a form with bias.
+    r"""Mean time in which two opposite tokens part until they have a given overlap, under a form with bias.
 
     .. math:: T = \int_{-1}^{\ell} s'(x) \int_{-1}^{x} m(z)\,dz\,dx
 
@@ -123,11 +144,17 @@ def antipodal_lifetime(dim: Whole, bias: Real, level: Real = 0, digits: int = 15
     to the level has the probability :math:`\gamma`. (The time :math:`\frac25\log\frac1\gamma` of arXiv 2608.16664,
     up to which the antipodal state persists, is a bound from below.)
 
+    :param dim: d of the sphere S^{d-1}, >= 2; hundreds take many seconds
+    :param bias: gamma, > 0
+    :param level: the overlap that is reached, -1 < level < 1 (default 0)
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> antipodal_lifetime(3, 2, digits=10)
     [0.08075120868 +/- 3.7e-12]
 
-    ``dim`` n >= 2, ``bias`` gamma > 0, ``level`` in (-1, 1), numbers; dims of hundreds take
-    many seconds. Raises Refused for others. Source: derived here.
+    Raises Refused for others. Source: derived here.
+
+    See also :func:`.form_rate`, :func:`.random_layers.consensus_time`.
     """
     n = check_number("dim", check_dim(dim))
     gamma = check_real(bias, "bias", "the bias must be a number > 0", above=0, symbols=False)

@@ -81,11 +81,17 @@ def scale_density(overlap: Real, dim: Whole, beta: Real, digits: int = 15) -> Ce
     .. math:: s'(r) = \frac{1}{\sqrt{1-r^2}}
               \exp\Big({-(d-2)\int_0^r \frac{\operatorname{sech}\beta(1-x)}{1-x^2}\,dx}\Big)
 
+    :param overlap: r, -1 < r < 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param beta: inverse temperature, 0 <= beta <= 10,000
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> scale_density("0.6", 2, 3), float(scale_density("-1/2", 5, 0))        # 1/0.8; (3/4)^(-1/2) 3^(3/2)
     ([1.25000000000000 +/- 0], 6.0)
 
-    ``overlap`` in (-1, 1), ``dim`` d >= 2, ``beta`` >= 0 up to 10,000, numbers. Raises Refused for others.
-    Source: arXiv 2601.21942 for the system; derived here.
+    Raises Refused for others. Source: arXiv 2601.21942 for the system; derived here.
+
+    See also :func:`.antipodal_probability`.
     """
     r, d, b = _pair(overlap, dim, beta)
 
@@ -112,14 +118,20 @@ def antipodal_probability(start: Real, dim: Whole, beta: Real, digits: int = 15)
 
     s' is the :func:`scale_density`; it is integrable at 1, and at -1 below that dim alone.
 
+    :param start: r_0, the overlap at time 0, -1 < r_0 < 1
+    :param dim: d of the sphere S^{d-1}, >= 2; 1000 takes seconds
+    :param beta: inverse temperature, 0 <= beta <= 10,000
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> antipodal_probability("1/2", 2, 7), antipodal_probability(0, 3, 1, 10), antipodal_probability("-0.9", 9, 1)
     ([0.333333333333333 +/- 3.4e-16], [0.2224225631 +/- 3.8e-11], [0 +/- 0])
 
     As beta grows h vanishes but next to 1, the overlap becomes a logistic diffusion (arXiv 2604.01978), and P tends to
     that of dim 2 in every dim, from below and like :math:`\beta^{-1/2}`.
 
-    ``start`` :math:`r_0` in (-1, 1), ``dim`` d >= 2, ``beta`` in [0, 10,000], numbers (dim 1000 takes
-    seconds). Raises Refused for others. Source: arXiv 2601.21942 for the system; the law is derived here.
+    Raises Refused for others. Source: arXiv 2601.21942 for the system; the law is derived here.
+
+    See also :func:`.critical_beta_antipodal`, :func:`.random_layers.consensus_time`.
     """
     r, d, b = _pair(start, dim, beta, "start")
     if d == 2:
@@ -139,11 +151,15 @@ def antipodal_probability(start: Real, dim: Whole, beta: Real, digits: int = 15)
 def critical_beta_antipodal(dim: Whole, digits: int | None = None) -> Expr | Certified:
     r"""The beta above which two tokens under random values can end opposite, :math:`\frac12 {\rm arcosh}(d-2)`.
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
+
     >>> critical_beta_antipodal(4), critical_beta_antipodal(4, digits=12), critical_beta_antipodal(3)
     (acosh(2)/2, [0.658478948462 +/- 4.1e-13], 0)
 
-    In dim 2 they can at every beta, and the answer is 0, as in dim 3. ``dim`` >= 2. Raises Refused for others.
-    Source: derived here.
+    In dim 2 they can at every beta, and the answer is 0, as in dim 3. Raises Refused for others. Source: derived here.
+
+    See also :func:`.antipodal_probability`.
     """
     d = sp.sympify(check_dim(dim))
     value = sp.Integer(0) if d in (2, 3) else sp.acosh(d - 2) / 2
@@ -154,18 +170,25 @@ def critical_beta_antipodal(dim: Whole, digits: int | None = None) -> Expr | Cer
 
 
 def consensus_time(start: Real, level: Real, dim: Whole, beta: Real, digits: int = 15) -> Certified:
-    r"""Mean time until two tokens under random values come within 1 - ``level`` of their end, together or opposite.
+    r"""Mean time until two tokens under random values come near their end, together or opposite.
 
     .. math:: E\inf\{t : |r_t| = \ell\}
 
     The ends themselves are natural boundaries, reached in infinite time only: near them artanh r drifts at a constant
     speed. In dim 2 at beta = 0 the time is :math:`\log\frac{1-r_0^2}{1-\ell^2}`; else a double integral of s' and m.
 
+    :param start: r_0, the overlap at time 0, -level < r_0 < level
+    :param level: the size of the overlap that is reached, 0 < level < 1
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param beta: inverse temperature, 0 <= beta <= 10,000
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> consensus_time(0, "0.9", 3, 1, digits=10), consensus_time(0, "0.9", 2, 0, digits=10)          # -log 0.19
     ([1.207323882 +/- 2.5e-10], [1.660731207 +/- 1.8e-10])
 
-    ``start`` in (-level, level), ``level`` in (0, 1), others as :func:`antipodal_probability`. Raises Refused for
-    others. Source: derived here.
+    Raises Refused for others. Source: derived here.
+
+    See also :func:`.antipodal_probability`, :func:`.meeting_time`.
     """
     r, d, b = _pair(start, dim, beta, "start")
     end = check_real(level, "level", "a number between 0 and 1 is needed", above=0, below=1, symbols=False)

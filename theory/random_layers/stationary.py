@@ -151,12 +151,18 @@ def stationary_density(activation: ActivationLike, dim: Whole, overlap: Real, di
 
     with the drift b and the variance a of :func:`overlap_drift` and :func:`overlap_variance`; the law is reversible.
 
+    :param activation: s as for :func:`.activation_kernel`, analytic around the real line
+    :param dim: d of the sphere S^{d-1}, >= 3
+    :param overlap: r, -1 < r < 1
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> stationary_density("tanh", 64, 0, digits=10)
     [0.7074925810 +/- 3.3e-12]
 
-    Parameters: ``activation`` as for :func:`activation_kernel`, analytic around the real line; ``dim`` d >= 3;
-    ``overlap`` in (-1, 1). Raises Refused for others, and where the Lyapunov exponent is not positive: then the tokens
-    meet and the integral of the density diverges. Source: derived here.
+    Raises Refused for others, and where the Lyapunov exponent is not positive: then the tokens meet and the integral of
+    the density diverges. Source: derived here.
+
+    See also :func:`.lyapunov_exponent`, :func:`.meeting_time`.
     """
     kernel, d, r = _checked(activation, dim, overlap, "overlap")
     exponent = lyapunov_exponent(activation, d)
@@ -189,18 +195,25 @@ def _rising(law: Overlaps, n: arb, last: arb, exponent: arb) -> arb:
 
 
 def meeting_time(activation: ActivationLike, dim: Whole, start: Real, level: Real, digits: int = 15) -> Certified:
-    r"""Mean time until the overlap of two tokens under random layers first reaches a level, ``start`` < ``level``.
+    r"""Mean time until the overlap of two tokens under random layers first reaches a level.
 
     .. math:: T = \int_{r_0}^{\ell} s'(x) \int_{-1}^{x} m(z)\,dz\,dx
 
     For an odd activation, which treats x and -x alike, the time until it reaches ``level`` or -``level``. It is finite
     also where tokens never meet: it then tells how rare close encounters are.
 
+    :param activation: s as for :func:`.activation_kernel`, analytic around the real line
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param start: r_0, the overlap at time 0, -1 < r_0 < level, for an odd activation > -level
+    :param level: the overlap that is reached, start < level < 1
+    :param digits: significant digits to certify, >= 1 (default 15)
+
     >>> meeting_time("cos", 3, 0, "0.9"), meeting_time("tanh", 64, 0, "0.9", digits=8)
     ([2.33835027355447 +/- 2.3e-15], [10.775068 +/- 3.4e-7])
 
-    Parameters: ``activation`` as for :func:`stationary_density`, ``dim`` d >= 2, ``start`` in (-1, level), for an odd
-    activation in (-level, level), ``level`` < 1. Raises Refused for others. Source: derived here.
+    Raises Refused for others. Source: derived here.
+
+    See also :func:`.stationary_density`, :func:`.lyapunov_exponent`.
     """
     kernel, d, r = _checked(activation, dim, start, "start")
     end = check_real(level, "level", INSIDE, above=-1, below=1, symbols=False)

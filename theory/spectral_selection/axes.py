@@ -24,10 +24,14 @@ ONE_TOKEN = "two eigenvalues are equal, or agree to more digits than asked for: 
 
 @dataclass(frozen=True)
 class PureMode:
-    r"""An axis on which all tokens rest with any signs, :math:`x_i = s_i u`; see :func:`pure_modes`.
+    r"""An axis on which all tokens rest with any signs, :math:`x_i = s_i u`.
 
-    ``eigenvalue`` :math:`\lambda` and ``direction`` u with :math:`Vu = \lambda u`, :math:`|u| = 1`, shape=[dim].
+    :param eigenvalue: lambda of V, certified
+    :param direction: its unit eigenvector u, shape (dim,)
+
     Source: arXiv 2604.26085.
+
+    See also :func:`.pure_modes`.
     """
 
     eigenvalue: Certified
@@ -39,8 +43,11 @@ class PureMode:
 def pure_modes(values: Any, *, digits: int = 15) -> tuple[PureMode, ...]:
     r"""The pure modes of a symmetric V, from the largest eigenvalue down, each proved to be simple.
 
-    Their eigenvalues go where :func:`~gegenflow.theory.spectral_selection.criterion.stability` takes them; ``values``
-    shape=[dim, dim], rational numbers or texts of them. The sign of a direction is that of its largest coordinate.
+    Their eigenvalues go where :func:`~gegenflow.theory.spectral_selection.criterion.stability` takes them. The sign of
+    a direction is that of its largest coordinate.
+
+    :param values: V, symmetric, shape (dim, dim), dim >= 2, rational numbers or texts of them
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> for mode in pure_modes([[2, 1], [1, 1]], digits=6):
     ...     print(mode.eigenvalue, *mode.direction)
@@ -49,6 +56,8 @@ def pure_modes(values: Any, *, digits: int = 15) -> tuple[PureMode, ...]:
 
     Raises ValueError for a matrix that is not square, symmetric and rational, for equal eigenvalues, digits < 1.
     Source: its definition; a single token at rest, in the boxes of this room.
+
+    See also :func:`.spectral_selection.stability`, :func:`.equilibrium`.
     """
     matrix, digits = check_symmetric(values), check_digits(digits)
     system = System(matrix, sp.Integer(0))

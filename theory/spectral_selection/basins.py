@@ -40,11 +40,16 @@ ALLOWED = "the overlap with the eigenvector must lie in 0 < overlap < 1"
 def consensus_rate(mode: int, eigenvalues: Sequence[Real]) -> Expr:
     r"""The rate :math:`g = \lambda_p - \max_{k \ne p}|\lambda_k|` at which tokens in a cone about :math:`e_p` meet.
 
+    :param mode: p, index of a simple eigenvalue, positive and the largest in size, >= 0
+    :param eigenvalues: those of V, shape (dim,), dim >= 2, exact numbers (texts too)
+
     >>> consensus_rate(0, [2, "0.5", -1]), consensus_rate(1, [sp.Rational(1, 3), 1])
     (1, 2/3)
 
     Raises ValueError for fewer than two eigenvalues, a mode that is no index of them or whose eigenvalue is repeated,
     or is not larger than the others in size. Source: derived here.
+
+    See also :func:`.spectral_selection.consensus_time`.
     """
     own, others = own_and_others(mode, eigenvalues)
     rivals = largest([abs(other) for other in others])
@@ -58,13 +63,18 @@ def consensus_rate(mode: int, eigenvalues: Sequence[Real]) -> Expr:
 def consensus_time(
     overlap: Real, mode: int, eigenvalues: Sequence[Real], *, start: Real, digits: int | None = None
 ) -> Expr | Certified:
-    r"""A time after which all overlaps with :math:`e_p` are at least ``overlap``, if all were at least ``start``.
+    r"""A time after which all overlaps with :math:`e_p` have risen from one bound to another.
 
     .. math:: t = \frac1g\log\frac{\tan\alpha_0}{\tan\alpha_1}, \qquad \cos\alpha_0 = \text{start},\quad
               \cos\alpha_1 = \text{overlap}
 
-    at every number of tokens and every beta >= 0; ``start`` and ``overlap`` lie in (0, 1), ``mode`` and ``eigenvalues``
-    are those of :func:`consensus_rate`. In units of the time of SA.
+    at every number of tokens and every beta >= 0. In units of the time of SA.
+
+    :param overlap: what all overlaps reach, start <= overlap < 1
+    :param mode: p, index of a simple eigenvalue, positive and the largest in size, >= 0
+    :param eigenvalues: those of V, shape (dim,), dim >= 2, exact numbers (texts too)
+    :param start: what all overlaps have at time 0, 0 < start < 1
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
 
     >>> consensus_time("0.999", 0, [2, 1], start="0.1", digits=10)
     [5.404113536 +/- 4.7e-10]
@@ -73,6 +83,8 @@ def consensus_time(
 
     Raises ValueError for overlaps outside (0, 1), an overlap below the start, a mode that :func:`consensus_rate`
     refuses, digits < 1. Source: derived here.
+
+    See also :func:`.consensus_rate`.
     """
     last, first = (
         check_real(value, name, ALLOWED, above=0, below=1, symbols=False)

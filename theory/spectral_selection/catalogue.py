@@ -45,8 +45,12 @@ def equilibria(tokens: int, eigenvalues: Sequence[Real], beta: Real, *, digits: 
     r"""All equilibria of two or three tokens in dim 2, the stable ones first, one for each class under the symmetries.
 
     The symmetries are the permutations of tokens and the reflections of both axes; ``copies`` says how many equilibria
-    a class has. A search takes a tenth of a second for two tokens, seconds to a minute for three. ``tokens`` is
-    2 or 3, ``eigenvalues`` are the two of V, different, rational and not 0, ``beta`` > 0.
+    a class has. A search takes a tenth of a second for two tokens, seconds to a minute for three.
+
+    :param tokens: their number, one of 2 and 3
+    :param eigenvalues: the two of V, different, rational and not 0
+    :param beta: inverse temperature, > 0
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> for one in equilibria(2, ["1", "0.5"], 1, digits=6):
     ...     print(one.unstable, one.copies, f"{one.leading_eigenvalue:.6f}")
@@ -59,6 +63,8 @@ def equilibria(tokens: int, eigenvalues: Sequence[Real], beta: Real, *, digits: 
 
     Raises ValueError for another number of tokens, eigenvalues that are equal, 0 or not rational, beta not > 0, where
     equilibria are degenerate (the verdict of one changes at this beta), and for digits < 1. Source: derived here.
+
+    See also :func:`.equilibrium`, :func:`.phase_diagram`.
     """
     count = check_count(tokens, "tokens", "it must be 2 or 3", least=2, most=3)
     items = check_items(eigenvalues, "eigenvalues", PAIR)

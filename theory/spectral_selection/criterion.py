@@ -46,11 +46,16 @@ UNDECIDED = "the mode is too close to the edge of stability, or the numbers are 
 
 @dataclass(frozen=True)
 class Stability:
-    r"""The verdict on a pure mode; see :func:`stability`.
+    r"""The verdict on a pure mode.
 
-    ``leading_eigenvalue`` is the largest of the linearised flow, ``stable`` whether it is negative; where it is exactly
-    0 the linear flow does not decide. ``condition`` is the one that decides, with its numbers: of those that fail the
-    one that misses by most, else the one that holds with least to spare. Source: arXiv 2604.26085.
+    :param stable: whether the leading eigenvalue is negative; where it is exactly 0 the linear flow does not decide
+    :param leading_eigenvalue: the largest of the linearised flow, in units of 1/time of SA
+    :param condition: the one that decides, with its numbers: of those that fail the one that misses by most, else the
+        one that holds with least to spare
+
+    Source: arXiv 2604.26085.
+
+    See also :func:`.spectral_selection.stability`.
     """
 
     stable: bool
@@ -76,10 +81,13 @@ class Condition:
 def stability(
     signs: Sequence[int], mode: int, eigenvalues: Sequence[Real], beta: Real, *, digits: int = 15
 ) -> Stability:
-    r"""Whether the pure mode :math:`x_i = s_i e_p` is linearly stable, p = ``mode``, by the criterion of this module.
+    r"""Whether the pure mode :math:`x_i = s_i e_p` is linearly stable, by the criterion of this module.
 
-    ``signs`` shape=[n], each 1 or -1; ``mode``, from 0, the index of a simple eigenvalue; ``eigenvalues`` of V,
-    shape=[dim], dim >= 2, exact (texts too); ``beta`` >= 0. The eigenvalue is in units of 1/time of SA.
+    :param signs: sign of each token, shape (n,), each 1 or -1
+    :param mode: p, index of a simple eigenvalue, >= 0
+    :param eigenvalues: those of V, shape (dim,), dim >= 2, exact numbers (texts too)
+    :param beta: inverse temperature, >= 0
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> stability([1, 1, -1], 0, [1, "0.5"], 1, digits=6).leading_eigenvalue
     [-0.166333 +/- 3.3e-7]
@@ -93,6 +101,8 @@ def stability(
     Raises ValueError for signs other than 1 and -1, fewer than two eigenvalues, a mode that is no index of them or
     whose eigenvalue is repeated, beta < 0, numbers that are no exact numbers, a verdict that depends on more digits
     than a number given has, and digits < 1. Source: arXiv 2604.26085, with the amendments derived here.
+
+    See also :func:`.spectral_selection.critical_beta`, :func:`.phase_diagram`, :func:`.block_eigenvalues`.
     """
     s, (own, others), inverse = check_signs(signs), own_and_others(mode, eigenvalues), check_beta_of_modes(beta)
     counts, digits = (s.count(1), s.count(-1)), check_digits(digits)

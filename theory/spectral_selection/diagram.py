@@ -34,8 +34,13 @@ def critical_beta(
 ) -> Certified | None:
     r"""The beta above which the pure mode is stable, :math:`\beta_c` at the head of this module; None if at no beta.
 
-    It is 0 where every beta > 0 will do; arguments are those of
-    :func:`~gegenflow.theory.spectral_selection.criterion.stability`, which has the opposite verdicts on its two sides.
+    It is 0 where every beta > 0 will do; :func:`~gegenflow.theory.spectral_selection.criterion.stability` has the
+    opposite verdicts on its two sides.
+
+    :param signs: sign of each token, shape (n,), each 1 or -1
+    :param mode: p, index of a simple eigenvalue, >= 0
+    :param eigenvalues: those of V, shape (dim,), dim >= 2, exact numbers (texts too)
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> critical_beta([1, -1], 0, [1, "0.6"], digits=8), critical_beta([1, -1, -1], 0, [-1, "-0.5"], digits=8)
     ([0.69314718 +/- 5.6e-10], [0.34657359 +/- 2.8e-10])
@@ -44,6 +49,8 @@ def critical_beta(
 
     Raises ValueError for signs other than 1 and -1, fewer than two eigenvalues, a mode that is no index of them or
     whose eigenvalue is repeated, eigenvalues known too coarsely, digits < 1. Source: derived here.
+
+    See also :func:`.spectral_selection.stability`, :func:`.phase_diagram`.
     """
     s, (own, others), digits = check_signs(signs), own_and_others(mode, eigenvalues), check_digits(digits)
     return _critical((s.count(1), s.count(-1)), own, others, digits)
@@ -52,8 +59,12 @@ def critical_beta(
 def phase_diagram(tokens: int, eigenvalues: Sequence[Real], *, digits: int = 15) -> Table:
     r"""Every pure mode of n tokens that some beta makes stable: its index, the smaller group, :math:`\beta_c`.
 
-    ``tokens`` n >= 1, ``eigenvalues`` shape=[dim]. A row stands for all signs with as many tokens in the smaller group,
-    ``patterns`` of them. The row is stable at all beta above ``beta``, from 0 on where it has one group.
+    A row stands for all signs with as many tokens in the smaller group, ``patterns`` of them. The row is stable at all
+    beta above ``beta``, from 0 on where it has one group.
+
+    :param tokens: their number n, >= 1
+    :param eigenvalues: those of V, all different, shape (dim,), dim >= 2, exact numbers (texts too)
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> print(phase_diagram(4, ["1", "0.5", "-1.5"], digits=6))
     mode  smaller  patterns  beta      error
@@ -64,6 +75,8 @@ def phase_diagram(tokens: int, eigenvalues: Sequence[Real], *, digits: int = 15)
     2     2        6         0.536479  3.1e-7
 
     Raises ValueError for tokens < 1, fewer than two eigenvalues, a repeated one, digits < 1. Source: derived here.
+
+    See also :func:`.spectral_selection.critical_beta`, :func:`.equilibria`.
     """
     n = check_count(tokens, "tokens", "the number of tokens must be an integer >= 1", least=1)
     exact, rows = check_eigenvalues(eigenvalues), []

@@ -45,11 +45,16 @@ BITS, LAST_BITS = 64, 4096
 
 @dataclass(frozen=True)
 class Equilibrium:
-    r"""Tokens at rest; see :func:`equilibrium`.
+    r"""Tokens at rest.
 
-    ``tokens`` shape=[n, dim] are certified coordinates, those that are exactly 0 up to a bound; ``leading_eigenvalue``
-    is the largest of SA linearised, ``unstable`` how many are positive; ``copies`` how many equilibria are images of it
-    under the symmetries that its finder counts. Source: arXiv 2604.26085.
+    :param tokens: certified coordinates, shape (n, dim), those that are exactly 0 up to a bound
+    :param leading_eigenvalue: the largest of SA linearised, in units of 1/time
+    :param unstable: how many eigenvalues are positive
+    :param copies: how many equilibria are images of it under the symmetries that its finder counts (default 1)
+
+    Source: arXiv 2604.26085.
+
+    See also :func:`.equilibrium`, :func:`.equilibria`.
     """
 
     tokens: tuple[tuple[Certified, ...], ...]
@@ -66,11 +71,14 @@ class Equilibrium:
 
 
 def equilibrium(tokens: Sequence[Sequence[Real]], values: Any, beta: Real, *, digits: int = 15) -> Equilibrium:
-    r"""The equilibrium that Newton's method finds from ``tokens``, proved to exist and to be isolated.
+    r"""The equilibrium that Newton's method finds from given tokens, proved to exist and to be isolated.
 
-    ``tokens`` shape=[n, dim], approximate, of any length but 0; ``values`` V shape=[dim, dim], symmetric, rational
-    numbers or texts of them; ``beta`` > 0. Coordinates are certified to ``digits`` digits, or absolutely to as many
-    decimals where they vanish or nearly do.
+    Coordinates that vanish or nearly do are certified absolutely, to as many decimals.
+
+    :param tokens: approximate ones, shape (n, dim), rows of any length but 0
+    :param values: V, symmetric, shape (dim, dim), rational numbers or texts of them
+    :param beta: inverse temperature, > 0
+    :param digits: significant digits to certify, >= 1 (default 15)
 
     >>> triangle = equilibrium([[0, 1], [0.9, -0.5], [-0.9, -0.5]], [[-1, 0], [0, "-0.5"]], "0.2", digits=6)
     >>> triangle.tokens[1], triangle.leading_eigenvalue, triangle.stable
@@ -81,6 +89,8 @@ def equilibrium(tokens: Sequence[Sequence[Real]], values: Any, beta: Real, *, di
 
     Raises ValueError for tokens that are no rows of length dim or zero, a matrix that is not square, symmetric and
     rational, beta not > 0, digits < 1, and where there is no isolated equilibrium nearby. Source: derived here.
+
+    See also :func:`.equilibria`, :func:`.pure_modes`.
     """
     matrix, inverse, digits = check_symmetric(values), check_beta_of_modes(beta), check_digits(digits)
     if inverse == 0:

@@ -44,10 +44,13 @@ from gegenflow.theory.symbols import beta
 def block(
     signs: Sequence[int], mode: int, eigenvalues: Sequence[Real], beta: Real = beta, *, direction: int
 ) -> sp.ImmutableMatrix:
-    r"""The block :math:`L_k`, k = ``direction``, of the flow linearised about a pure mode, shape=[n, n], exact.
+    r"""The block :math:`L_k` of the flow linearised about a pure mode, shape (n, n), exact.
 
-    ``signs`` shape=[n], each 1 or -1; ``eigenvalues`` of V, shape=[dim], numbers or symbols; ``mode`` and ``direction``
-    are two different indices of them.
+    :param signs: sign of each token, shape (n,), each 1 or -1
+    :param mode: p, index of the eigenvalue of the mode, >= 0
+    :param eigenvalues: those of V, shape (dim,), dim >= 2, numbers or symbols
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param direction: k, index of the eigenvalue along which tokens move, >= 0, not that of the mode
 
     >>> low, high = sp.symbols("low high")
     >>> block([1, 1], 0, [high, low], direction=1)                       # consensus: all attend to all alike
@@ -60,6 +63,8 @@ def block(
 
     Raises ValueError for signs other than 1 and -1, fewer than two eigenvalues, an index out of range, a direction
     equal to the mode, beta not finite. Source: arXiv 2604.26085.
+
+    See also :func:`.block_eigenvalues`.
     """
     s, own, other = _pair(signs, mode, eigenvalues, direction)
     inverse = check_beta(beta)
@@ -83,7 +88,14 @@ def block_eigenvalues(
 ) -> tuple[Expr, ...] | tuple[Certified, ...]:
     r"""The n eigenvalues of :func:`block`: within the two groups, then the two of the groups as wholes; all are real.
 
-    With ``digits``, to certified digits, from the largest down.
+    With ``digits`` they come from the largest down.
+
+    :param signs: sign of each token, shape (n,), each 1 or -1
+    :param mode: p, index of the eigenvalue of the mode, >= 0
+    :param eigenvalues: those of V, shape (dim,), dim >= 2, numbers or symbols
+    :param beta: inverse temperature, any real number or a symbol (default beta)
+    :param direction: k, index of the eigenvalue along which tokens move, >= 0, not that of the mode
+    :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
 
     >>> low, high = sp.symbols("low high", positive=True)
     >>> [sp.simplify(x) for x in block_eigenvalues([1, 1, 1], 0, [high, low], direction=1)]
@@ -92,6 +104,8 @@ def block_eigenvalues(
     ([-0.166333 +/- 3.3e-7], [-0.419077 +/- 3.4e-7], [-0.873242 +/- 1.3e-7])
 
     Raises ValueError as :func:`block` does, for digits < 1, or digits with a symbol. Source: derived here.
+
+    See also :func:`.block`, :func:`.spectral_selection.stability`.
     """
     s, own, other = _pair(signs, mode, eigenvalues, direction)
     inverse, counts = check_beta(beta), (s.count(1), s.count(-1))
