@@ -143,11 +143,17 @@ def attention_field(
               \dot x_i = Z_i^{-1} P_{x_i} \sum_j w_j h(s_{ij}) V x_j \quad\text{(SA)}, \qquad
               s_{ij} = \langle x_i, B x_j\rangle
 
-    with :math:`P_x y = y - \langle x, y\rangle x`, :math:`Z_i = \sum_j w_j h(s_{ij})`, the self term included,
-    ``tokens`` shape=[n, dim], ``weights`` :math:`w_j` shape=[n], 1/n by default, and the weight h, the model and the
-    matrices B and V of a :class:`Flow`, or these as keywords.  ``method`` "dense" is the reference, "auto" the fastest
-    that is exact to 1e-9 of what a token sums up; see :func:`gegenflow.numerics.simulate`.  With a query_key and no
-    values the sums are those of the tiles.  "tiles" keep tokens of float32 in float32; all else is float64.
+    with :math:`P_x y = y - \langle x, y\rangle x`, :math:`Z_i = \sum_j w_j h(s_{ij})`, the self term included.  With a
+    query_key and no values the sums are those of the tiles.  "tiles" keep tokens of float32 in float32; all else is
+    float64.
+
+    :param tokens: tokens on the sphere, shape (n, dim), in their order under a causal mask
+    :param flow: the :class:`Flow` with the weight h, the model and the matrices B and V, without noise, random layers
+        and layer norm; None (default): the one whose parts are given as keywords
+    :param weights: weights of the tokens, shape (n,), > 0 with sum 1; None (default): 1/n each
+    :param method: "dense" (default), the reference; "auto", the fastest that is exact to 1e-9 of what a token sums up;
+        or one of "cells" and "circle" (dim 2), "sphere" (dim 3) and "tiles" (any dim), see :func:`.simulate`
+    :param short: parts of a :class:`Flow` in place of it: beta, kernel, model, query_key, value, heads, causal, scaled
 
     Two orthogonal tokens turn towards each other at speed 1/2 (USA) or :math:`1/(1 + e^\beta)` (SA):
 
@@ -166,6 +172,8 @@ def attention_field(
     Raises ValueError for bad tokens or weights, as :class:`Flow` does, for a flow with noise,
     random layers or a layer norm other than "post", for SA where :math:`Z_i \le 0`, and as :func:`check_method` does.
     Source: arXiv 2410.23228, its USA and SA models; 2312.10794 for the matrices.
+
+    See also :class:`.Flow`, :func:`.simulate`, :func:`.zero_temperature_field`.
     """
     flow = flow_of(flow, short)
     check_parts(flow, "attention_field", "query_key", "value", "heads", "causal")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import TypedDict
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.flows.equation import equation
@@ -43,21 +44,29 @@ class Flow(Value):
               P_{x_i} A_i / Z_i \ \text{(SA)}, \qquad A_i = \sum_j w_j h(s_{ij}) V x_j, \quad
               Z_i = \sum_j w_j h(s_{ij}), \quad s_{ij} = \langle x_i, B x_j\rangle
 
-    Parameters: ``beta`` >= -150 (USA: <= 700) for the weight :math:`h = e^{\beta t}`, below zero if the farthest tokens
-    pull the most, or ``kernel``, any other weight: a function that maps an array of overlaps to finite h(t) of the same
-    shape; beside a kernel with beta among its ``parameters``, ``beta`` is put in its place.  ``scaled`` makes the
-    weight :math:`e^{\beta(t - 1)}`, for any beta: USA moves as slowly as :math:`e^{-\beta}`, and so do energies shrink,
-    of SA too.  ``query_key`` B and ``value`` V, shape=[dim, dim], the identity by default: queries Q and keys K,
-    shape=[m, dim], have B = ``Q.T @ K``, and tokens repel where V = -I.  ``noise`` :math:`\nu = 1/\kappa \ge 0`, under
-    which degree k decays at :math:`\nu k(k+d-2)`, in the time of the flow.  ``model`` "usa" or "sa".  ``layer_norm``
-    "pre" or "peri" lets tokens keep a length r while attention A (of SA divided by Z) sees their directions:
+    With a layer norm "pre" or "peri" tokens keep a length r while attention A (of SA divided by Z) sees their
+    directions:
 
     .. math:: \dot x = P_x A \ \text{("post", the default)}, \qquad \dot x = P_x A/s,\quad
               \dot r = \langle x, A\rangle\, r/s, \qquad s = r \ \text{("pre")}, \quad s = r|A| \ \text{("peri")}
 
-    ``heads``, several :class:`Head` in place of one weight and its matrices, add their outputs, each in SA divided by a
-    normaliser of its own. ``causal``, a :class:`Causal` mask, lets tokens, in the order in which they come, average
-    over those before them alone; ``random_layers``, a :class:`RandomLayers`, push them at random, all by one field.
+    :param beta: inverse temperature of the weight :math:`h = e^{\beta t}`, >= -150, in USA <= 700; below zero the
+        farthest tokens pull the most; None (default) beside a kernel, heads, or random layers without attention
+    :param kernel: attention weight h(t) of any other kind, a function that maps an array of overlaps to finite numbers
+        of the same shape; where beta is among its ``parameters``, ``beta`` is put in its place; None (default): by beta
+    :param query_key: B of the scores, shape (dim, dim), ``Q.T @ K`` of queries and keys, shape (m, dim);
+        None (default): the identity
+    :param value: V of what is summed up, shape (dim, dim), -I lets tokens repel; None (default): the identity
+    :param noise: noise 1/kappa, >= 0, default 0: degree k decays at :math:`\nu k(k+d-2)`, in the time of the flow
+    :param model: "usa" (unnormalised) or "sa" (softmax), default "usa"
+    :param layer_norm: "post" (default), "pre" or "peri", see above
+    :param heads: several :class:`Head` in place of one weight and its matrices, which add their outputs, each in SA
+        divided by a normaliser of its own; default (): one head
+    :param causal: a :class:`Causal` mask, under which tokens, in the order in which they come, average over those
+        before them alone; None (default): all see all
+    :param random_layers: :class:`RandomLayers` that push tokens at random, all by one field; None (default): none do
+    :param scaled: take the weight :math:`e^{\beta(t - 1)}`, for any beta >= -150: USA moves as slowly as
+        :math:`e^{-\beta}`, and so do energies shrink, of SA too; default False
 
     >>> Flow(beta=5, noise=0.1), Flow(beta=5) == Flow(beta=5.0), Flow(beta=5).attention
     (Flow(beta=5.0, noise=0.1), True, 5.0)
@@ -69,6 +78,8 @@ class Flow(Value):
     it, for a scaled flow without beta, and for heads beside a weight or a matrix.  Source: arXiv 2410.23228 for the
     models, 2312.10794 for the matrices, 2604.16288 for the noise, 2510.22026 for the layer norms, 2410.06833 for the
     scaled weight.
+
+    See also :class:`.Head`, :class:`.Causal`, :class:`.RandomLayers`, :func:`.simulate`, :func:`.attention_field`.
     """
 
     beta: float | None
@@ -179,11 +190,11 @@ class Flow(Value):
             raise Refused("random_layers", None, "a mask and matrices need a weight of attention")
 
     def _scaled(self, scaled: object) -> bool:
-        if not isinstance(scaled, bool):
+        if not isinstance(scaled, bool | np.bool):
             raise Refused("scaled", repr(scaled), "it must be True or False")
         if scaled and self.beta is None:
             raise Refused("scaled", None, "it divides the weight by e^beta, which only goes with beta")
-        return scaled
+        return bool(scaled)
 
     def __repr__(self) -> str:
         return short_repr(self, DEFAULTS)

@@ -28,14 +28,23 @@ MOST_OF_LAYERS = 10**6
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Head(Value):
-    r"""One head of attention: its weight, either ``beta`` or ``kernel``, and its matrices, see :class:`Flow`.
+    r"""One head of attention: its weight, by beta or a kernel, and its matrices.
 
     .. math:: A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j
+
+    :param beta: inverse temperature of the weight :math:`h = e^{\beta t}`, >= -150, in USA <= 700; None (default)
+        beside a kernel
+    :param kernel: attention weight h(t) of any other kind, a function that maps an array of overlaps to finite numbers
+        of the same shape; None (default): by beta
+    :param query_key: B of the scores, shape (dim, dim); None (default): the identity
+    :param value: V of what is summed up, shape (dim, dim); None (default): the identity
 
     >>> Head(beta=2, value=[[1, 0], [0, -1]])
     Head(beta=2.0, value=<2 x 2>)
 
     Raises ValueError as :class:`Flow` does.  Source: arXiv 2605.04279.
+
+    See also :class:`.Flow`, :class:`.HeadEnergy`, :class:`.AttentionEntropy`.
     """
 
     beta: float | None
@@ -70,15 +79,20 @@ class Causal(Value):
               P_{x_i} \frac{\sum_j m_{ij} w_j h_{ij} V x_j}{\sum_j m_{ij} w_j h_{ij}} \ \text{(SA)}, \qquad
               m_{ij} = e^{-\lambda (i - j)/n}
 
-    over j < i, and j = i with ``own``; ``decay`` is :math:`\lambda \ge 0`, as in ALiBi.  A token that sees none stays
-    in its place.  The drive :math:`w', w = e^{\beta\cos}` of arXiv 2605.09213 is USA with ``own`` False, but
-    :math:`\beta` times as fast: its time t is :math:`\beta t` here.
+    over j < i, and j = i with ``own``.  A token that sees none stays in its place.  The drive
+    :math:`w', w = e^{\beta\cos}` of arXiv 2605.09213 is USA with ``own`` False, but :math:`\beta` times as fast: its
+    time t is :math:`\beta t` here.
+
+    :param decay: :math:`\lambda`, as in ALiBi, in units of one over the length of the sequence, >= 0, default 0
+    :param own: whether a token sees itself, default True
 
     >>> Causal(decay=-1)
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: decay -1: it must be finite, >= 0
 
     Source: arXiv 2605.09213.
+
+    See also :class:`.Flow`, :func:`.source_correlations`, :func:`.strong_centres`.
     """
 
     decay: float = 0.0
@@ -98,16 +112,18 @@ class RandomLayers(Value):
     .. math:: x_i \leftarrow \frac{x_i + v_i/L + L^{-1/2}\,\xi(x_i) + L^{-1/2}\,V a_i}{|\cdots|}, \qquad
               \xi(x) = m^{-1/2} \sum_{k \le m} u_k\, s(\langle w_k, x\rangle)
 
-    with the velocity v of attention, of a flow that has a weight. ``activation`` is s, one of "relu", "leaky_relu"
-    (slope 0.01 below zero), "linear", "erf", "gelu", "cos", "sin", "exp", "step", "tanh", "1+tanh", "sigmoid", "silu",
-    or a function of an array, or None for no such network; ``width`` is m and ``layers`` is L, both whole, from 1
-    to a million, None, the default, for infinitely many: pushes :math:`\xi` are then a Gaussian field of covariance
-    :math:`K(\langle x, y\rangle) I_d`, :math:`K(r) = E\,s(g_1)s(g_2)` at the correlation r, and tokens a diffusion,
+    with the velocity v of attention, of a flow that has a weight.  In the limit of infinite width, pushes :math:`\xi`
+    are a Gaussian field of covariance :math:`K(\langle x, y\rangle) I_d`, :math:`K(r) = E\,s(g_1)s(g_2)` at the
+    correlation r, and in that of infinitely many layers tokens are a diffusion,
 
     .. math:: dx = v\,dt + P_x\,d\xi(x) - \tfrac{d-1}{2} K(1)\,x\,dt
 
-    ``values`` adds what tokens attend to, :math:`a_i = \sum_j w_j h_{ij} x_j` (over Z in SA), times a fresh matrix V of
-    independent standard normal entries; the mean :math:`v` is then left out.
+    :param activation: s, one of "relu", "leaky_relu" (slope 0.01 below zero), "linear", "erf", "gelu", "cos", "sin",
+        "exp", "step", "tanh", "1+tanh", "sigmoid", "silu", or a function of an array; None (default): no such network
+    :param width: m, neurons of a layer, >= 1 and <= 10**6; None (default): infinitely many
+    :param layers: L, layers in a unit of time, >= 1 and <= 10**6; None (default): infinitely many
+    :param values: add what tokens attend to, :math:`a_i = \sum_j w_j h_{ij} x_j` (over Z in SA), times a fresh matrix V
+        of independent standard normal entries; the mean :math:`v` is then left out; default False
 
     >>> RandomLayers("tanh", width=0)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -115,6 +131,8 @@ class RandomLayers(Value):
 
     Raises ValueError for an activation that is none, and for a width without one. Source: arXiv 2604.26898 for the
     system, 2601.21942 for the values; the scaling is derived here.
+
+    See also :class:`.Flow`, :func:`.pair_distances`.
     """
 
     activation: Activation | None = None

@@ -35,6 +35,8 @@ Memory = Mapping[str, NDArray[Any]]
 class Status:
     """Whether a computation did all it was asked, and if not what happened and what to do; true where it is ok.
 
+    ``ok`` is True where it did, ``message`` the sentence that says so or says why not.
+
     >>> print(Status(True, "reached t = 2"))
     reached t = 2
     >>> bool(Status(False, "interrupted at t = 1"))
@@ -103,10 +105,19 @@ class Stepper(Protocol[State_co]):
 
 @dataclass(frozen=True, eq=False)
 class Integration(Value, Generic[State, Saved]):
-    """How a computation ended: the ``state`` at time ``reached``, and ``saved`` what was observed at the times ``t``.
+    """How a computation ended: what :func:`.integrate` returns.
 
-    ``steps``, ``rejected`` ones and ``evaluations`` of the velocity are those of this computation; ``events`` are the
-    crossings found; ``memory`` is what going on takes beside the state; ``interrupted`` by the keyboard, or not.
+    :param t: times of what is saved, shape (times,), those of ``save_at`` up to ``reached``
+    :param saved: what was observed at each of them, a list
+    :param state: the last state, of the shape of the start
+    :param reached: time of the last state
+    :param steps: accepted steps, >= 0
+    :param evaluations: how often the velocity was taken, >= 0
+    :param rejected: steps that were too long and repeated, >= 0
+    :param status: whether all went well, a :class:`.Status`
+    :param events: the crossings found, each an :class:`.Event`; default ()
+    :param memory: what going on takes beside the state, arrays by name; default {}
+    :param interrupted: whether the keyboard ended it, default False
     """
 
     t: Array

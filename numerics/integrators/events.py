@@ -22,16 +22,20 @@ FINEST = 1e-15  # of a step: closer a crossing is not located
 
 @dataclass(frozen=True)
 class Crossing:
-    """The crossing of a ``level`` by an observable, for ``stop_when`` and ``record_when``.
+    """The crossing of a level by an observable, for ``stop_when`` and ``record_when``.
 
-    ``observable`` is what the solver observes with, such as :class:`gegenflow.numerics.Energy`, and gives one number,
-    or an array of which ``index`` takes one, such as the degree of a :class:`gegenflow.numerics.HarmonicPower`;
-    ``rising`` True looks for crossings from below alone, False for those from above, None for both.
+    :param observable: what the solver observes with, such as :class:`.Energy`: gives one number, or an array
+    :param level: any finite number, in the units of the observable
+    :param index: which entry of the array counts, such as the degree of a :class:`.HarmonicPower`; None (default):
+        the observable gives one number
+    :param rising: True for crossings from below alone, False for those from above, None (default) for both
 
     >>> Crossing(len, 0.5, rising=True).level
     0.5
 
     Raises ValueError for a level that is not finite and an observable that is none.
+
+    See also :func:`.simulate`, :func:`.solve_density`, :class:`.Event`.
     """
 
     observable: Callable[..., Any]
@@ -45,7 +49,7 @@ class Crossing:
         ):
             raise Refused("observable", self.observable, "it must be an observable such as Energy()")
         check_number("level", self.level)
-        if self.rising not in (True, False, None):
+        if not (self.rising is None or isinstance(self.rising, bool | np.bool)):
             raise Refused("rising", self.rising, "it must be True, False or None")
 
     @property
@@ -71,7 +75,17 @@ class Watch(Generic[State]):
 
 @dataclass(frozen=True, eq=False)
 class Event(Value, Generic[State]):
-    """A crossing found: ``which`` of the watches, when, with what value, in which direction, and the state there."""
+    """A crossing found, one of the ``events`` of a run.
+
+    :param which: number of the crossing, >= 0, in the order of ``stop_when`` and then ``record_when``
+    :param name: what was watched
+    :param time: when it was crossed, in the time of the flow
+    :param value: what the observable gives there, on the far side of the level or on it
+    :param rising: True where it came from below
+    :param state: where the solver was: the tokens of a run, the coefficients of a density, or the state integrated
+
+    See also :class:`.Crossing`.
+    """
 
     which: int
     name: str

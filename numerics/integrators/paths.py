@@ -14,7 +14,7 @@ from gegenflow.numerics.integrators.driver import Integration, Origin, drive
 from gegenflow.numerics.integrators.events import Crossing, check_observable, crossings, watches
 from gegenflow.numerics.integrators.interrupts import Interrupted, listening, take_interrupt
 from gegenflow.numerics.integrators.runge_kutta import Velocity
-from gegenflow.numerics.tokens.arguments import check_steps, check_times
+from gegenflow.numerics.tokens.arguments import check_array, check_steps, check_times
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -40,20 +40,30 @@ def integrate(
 
     .. math:: \dot y = v(y/|y|), \qquad y \leftarrow y/|y| \text{ after every accepted step}
 
-    Main arguments: ``start`` holds unit tokens, shape=[n, dim], or angles, shape=[n], any real numbers, which no rule
-    puts back; ``velocity(state, out)`` writes the velocity at ``state`` into ``out``, both of the shape of ``start``,
-    or is a :class:`gegenflow.numerics.Flow` with a weight, a model and matrices, for tokens of ``weights`` shape=[n],
-    1/n by default. The root mean square over tokens of the error of a step stays below ``rtol`` + ``atol``, which
-    should sit 10 to 1000 times below the global error wanted; ``order`` of the steps 8 or 5, the cheaper one for rtol
-    above 1e-6 or so.
+    The root mean square over tokens of the error of a step stays below ``rtol`` + ``atol``, which should sit 10 to 1000
+    times below the global error wanted.  What is saved comes from an interpolant and changes no step, crossings are
+    located inside the step.  Main arguments:
 
-    ``observe`` receives each time of ``save_at`` (sorted, within [t_start, t_end], default 101 equispaced) and the
-    state there in an array of its own, from an interpolant, so saving changes no step; ``saved`` of the result is the
-    list of what it returned, by default the states.  ``stop_when`` ends the run, and ``record_when`` makes an event,
-    where a :class:`Crossing` happens, whose observable maps a state to a number; it is located inside the step.
+    :param velocity: a function of ``state`` and ``out``, both of the shape of ``start``, that writes the velocity into
+        ``out``; or a :class:`Flow` with a weight, a model and matrices
+    :param start: tokens on the sphere, shape (n, dim), or angles, any real numbers, shape (n,), which no rule puts back
+    :param t_end: time to end at, >= t_start
+    :param t_start: time to start at, any finite number, default 0
+    :param weights: weights of the tokens of a flow, shape (n,), > 0 with sum 1; None (default): 1/n each
+    :param order: of the steps, one of 8 (default) and 5, the cheaper one for rtol above 1e-6 or so
+    :param save_at: times to save at, shape (times,), not decreasing, within [t_start, t_end]; None (default): 101
+        equispaced ones
+    :param observe: a function of the time and the state, an array of its own, that gives what is saved;
+        None (default): the state
 
-    Other arguments: ``first_step`` is the step tried first, in (0, t_end - t_start]; ``progress`` shows a bar on a
-    terminal or in a notebook.
+    Other arguments:
+
+    :param stop_when: a :class:`Crossing`, or several, whose observable maps a state to a number: the first ends it
+    :param record_when: a :class:`Crossing`, or several, each of which becomes an event
+    :param rtol: relative tolerance of a step, >= 1e-13 and < 1, default 1e-8
+    :param atol: absolute tolerance of a step, >= 0, default 1e-10
+    :param first_step: the step tried first, > 0 and <= t_end - t_start; None (default): chosen
+    :param progress: show a bar on a terminal or in a notebook, default False
 
     A velocity that is not finite or raises FloatingPointError, and a time that 10,000 steps leave where it is (the step
     size became too small) end the integration, and so does, after the first step, whatever else a velocity or an
@@ -74,6 +84,8 @@ def integrate(
 
     Raises ValueError for bad tokens or angles, times, tolerances, order, first step or crossings.  Source: Hairer,
     Norsett, Wanner, Solving ODEs I, II.4 to II.6 and II.10.
+
+    See also :func:`.simulate`, which also observes, merges and pushes tokens at random, and :class:`.Integration`.
     """
     state = _check_start(start)
     times = check_times(save_at, t_end, t_start)
@@ -124,10 +136,7 @@ def _velocity(velocity: Velocity | Flow, state: Array, weights: ArrayLike | None
 def _check_start(start: ArrayLike) -> Array:
     if np.ndim(start) != 1:
         return check_tokens(start, "start")
-    angles = np.array(start, dtype=np.float64)
+    angles = check_array("start", start, "(n,)", None)
     if not angles.size:
-        raise ValueError("start is empty: it must hold tokens, shape=[n, dim], or angles, shape=[n]")
-    if not np.isfinite(angles).all():
-        first = int(np.flatnonzero(~np.isfinite(angles))[0])
-        raise ValueError(f"start: angle {first} is {angles[first]}: every angle must be finite")
+        raise Refused("start", None, "it is empty, it must hold tokens, shape=[n, dim], or angles, shape=[n]")
     return angles

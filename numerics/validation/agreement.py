@@ -56,7 +56,7 @@ def validate(
     Raises ValueError for bad input, and a parameter that none of the laws has.
     """
     check_rng(rng)
-    if not isinstance(everything, bool):
+    if not isinstance(everything, bool | np.bool):
         raise Refused("everything", repr(everything), "it must be True or False")
     lists = {"dim": _several("dims", dims, check_dim), "model": _several("models", models, _model)}
     lists = {name: values for name, values in lists.items() if values}

@@ -100,6 +100,7 @@ def test_numbers_of_any_kind_are_floats():
     assert np.array_equal(nm.attention_field(tokens, flow := nm.Flow(beta=np.float32(5.1))), exact)
     assert flow == nm.Flow(beta=float(np.float32(5.1)))
     assert nm.Flow(beta=1, query_key=[[0.0, -0.0], [1, 2]]) == nm.Flow(beta=1, query_key=[[0, 0], [1, 2]])
+    assert nm.Flow(beta=1, scaled=np.True_).scaled is True
 
 
 SHORT = {

@@ -374,7 +374,13 @@ def test_bad_arguments_are_refused(arguments, message):
 
 @pytest.mark.parametrize(
     ("start", "message"),
-    [([0.0, np.inf], "angle 1 is inf"), ([], "start is empty"), ([[2.0, 0.0]], "row 0 has norm 2")],
+    [
+        ([0.0, np.inf], "start: entry 1 is inf, not finite"),
+        ([], "start: it is empty"),
+        (["a", "b"], "start: it must be an array of real numbers"),
+        (np.ma.masked_equal([0.0, 1.0], 1.0), "start: 1 of its entries is masked"),
+        ([[2.0, 0.0]], "row 0 has norm 2"),
+    ],
 )
 def test_bad_starts_are_refused(start, message):
     """Every refusal names the row."""
