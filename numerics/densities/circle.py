@@ -28,14 +28,16 @@ class CircleDensity(Value):
 
     .. math:: f(\theta) = 1 + \sqrt2 \sum_{k=1}^{K} (a_k\cos k\theta + b_k\sin k\theta)
 
-    ``coefficients`` shape=[2 K] are :math:`a_1, b_1, a_2, b_2, \dots`, those in an orthonormal basis, so that their
-    squares add up to :math:`\int (f-1)^2 d\sigma`.
+    ``coefficients``, any finite numbers, shape=[2 K], K >= 0, are :math:`a_1, b_1, a_2, b_2, \dots`, those in an
+    orthonormal basis, so that their squares add up to :math:`\int (f-1)^2 d\sigma`.
 
     >>> density = CircleDensity(np.array([0.1, 0.0, 0.0, 0.2]))
     >>> density.max_degree, bool(np.isclose(density.values([np.pi / 4])[0], 1 + 0.1 + 0.2 * 2**0.5))
     (2, True)
 
     Raises ValueError for coefficients of an odd number or not finite.  Source: derived here (Fourier series).
+
+    See also :func:`.circle_density`, :func:`.quantiles`, :func:`.solve_density`.
     """
 
     coefficients: Array
@@ -66,13 +68,13 @@ class CircleDensity(Value):
         return reduce(gcd, self.degrees[self.coefficients != 0].tolist(), 0)
 
     def resized(self, max_degree: int) -> CircleDensity:
-        """The same up to a degree: zeros appended, or the highest degrees dropped."""
+        """The same up to a degree ``max_degree`` >= 0: zeros appended, or the highest degrees dropped."""
         max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[: 2 * max_degree]
         return CircleDensity(np.pad(kept, (0, 2 * max_degree - len(kept))))
 
     def values(self, angles: ArrayLike) -> Array:
-        """The density at angles, shape=[...]."""
+        """The density at ``angles`` in radians, any finite numbers, shape=[...]."""
         angle = real_array("angles", angles)
         result = np.ones(angle.shape)
         for k, (a, b) in enumerate(self.coefficients.reshape(-1, 2), 1):
@@ -84,9 +86,12 @@ class CircleDensity(Value):
         return _spectrum(self.coefficients)
 
     def samples(self, finer: int = 1) -> tuple[Array, Array]:
-        """Values at equispaced angles from 0 on, four a degree or more, and their weights, both shape=[n]."""
+        """Values at equispaced angles from 0 on, four a degree or more, and their weights, both shape=[n].
+
+        ``finer`` >= 1, whole, 1 by default, asks for that many times as many, up to 2^20.
+        """
         least = next_fast_len(max(LEAST_SAMPLES, 4 * self.max_degree), real=True)
-        points = max(least, min(finer * least, MOST_SAMPLES))
+        points = max(least, min(check_whole("finer", finer, 1) * least, MOST_SAMPLES))
         return irfft(self.spectrum(), points, norm="forward"), np.full(points, 1 / points)
 
     def multipliers(self, flow: Flow) -> tuple[Array, Array]:
@@ -95,7 +100,8 @@ class CircleDensity(Value):
         .. math:: h(\cos\varphi) = \sum_k w_k e^{ik\varphi}, \qquad
                   h(\cos\varphi)\sin\varphi = 2\sum_{k\ge1} k\lambda_k\sin k\varphi
 
-        in units of :math:`e^\beta` for the exponential kernel; :math:`\lambda_0`, which moves nothing, is put to zero.
+        of the ``flow``, in units of :math:`e^\beta` for the exponential kernel; :math:`\lambda_0`, which moves nothing,
+        is put to zero.
 
         >>> value, potential = CircleDensity(np.zeros(4)).multipliers(Flow(beta=2))
         >>> bool(np.allclose(value[1:], 2.0 * potential[1:], rtol=1e-12))  # W = h / beta
@@ -112,12 +118,12 @@ class CircleDensity(Value):
         return value, potential
 
     def velocity(self, flow: Flow, points: int) -> Callable[[Array], Array]:
-        r"""The velocity of attention at equispaced angles from 0 on, so many, as a function of coefficients.
+        r"""The velocity of attention at equispaced angles from 0 on, as a function of coefficients.
 
         .. math:: v(\theta) = \int h(\cos(\varphi - \theta)) \sin(\varphi - \theta) f(\varphi)\,d\sigma(\varphi)
 
-        for USA, divided by :math:`\int h(\cos(\varphi-\theta)) f\,d\sigma` for SA, of all heads.  The function raises
-        FloatingPointError where the divisor is not positive.
+        for USA, divided by :math:`\int h(\cos(\varphi-\theta)) f\,d\sigma` for SA, of all heads of the ``flow``, at
+        ``points`` >= 2 K + 1 angles.  The function raises FloatingPointError where the divisor is not positive.
 
         >>> density = CircleDensity(np.array([0.0, 0.5]))  # 1 + sin / sqrt 2: v = cos / sqrt 8
         >>> density.velocity(Flow(beta=0), 4)(density.coefficients).round(12) + 0.0
@@ -125,6 +131,7 @@ class CircleDensity(Value):
 
         Source: arXiv 2410.23228.
         """
+        points = check_whole("points", points, 2 * self.max_degree + 1, why=", to hold the highest degree")
         if flow.heads:
             parts = [(gain, self.velocity(one, points)) for gain, one in isotropic(flow, "solve_density")]
             return lambda coefficients: sum((gain * one(coefficients) for gain, one in parts), np.zeros(points))
@@ -148,9 +155,9 @@ class CircleDensity(Value):
 
         .. math:: \dot f = -\partial_\theta (f v)
 
-        with the :meth:`velocity` v; f v is formed at so many angles that no product is aliased (SA: that the quotient
-        hardly is).  Degrees that the period of the density excludes stay zero.  The function raises FloatingPointError
-        where the divisor of SA is not positive.
+        with the :meth:`velocity` v of the ``flow``; f v is formed at so many angles that no product is aliased (SA:
+        that the quotient hardly is).  Degrees that the period of the density excludes stay zero.  The function raises
+        FloatingPointError where the divisor of SA is not positive.
 
         The first degree of Kuramoto's model (``beta`` = 0) grows at the rate 1/2:
 

@@ -36,8 +36,11 @@ def circle_density(density: Callable[[Array], Array] | ArrayLike, *, normalize: 
 
     A function is sampled at twice as many angles until its spectrum has fallen to rounding and the series agrees with
     it at 10,007 angles between; coefficients below rounding are zero.  Features narrower than 0.0006 may fall between
-    those.  Values, shape=[n], are interpolated by degrees up to n/2, of which an even n tells the cosine alone.
-    ``normalize`` divides by the mean, which otherwise must be one.
+    those.  Values are interpolated by degrees up to n/2, of which an even n tells the cosine alone.
+
+    :param density: a function that takes angles in radians, shape (n,), to values >= 0 of the same shape; or values
+        >= 0 at equispaced angles, shape (n,), n >= 3
+    :param normalize: divide by the mean over the circle; False (default): it must be one
 
     >>> circle_density(lambda angle: 1 + 0.5 * np.sin(angle)).coefficients.round(12) + 0.0
     array([0.        , 0.35355339])
@@ -50,6 +53,9 @@ def circle_density(density: Callable[[Array], Array] | ArrayLike, *, normalize: 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
     shape, or too few for their series to stay positive, and for a function that 65,536 degrees do not resolve.
     Source: derived here.
+
+    See also :func:`.white_noise`, :func:`.quantiles`, :func:`.solve_density`, :func:`.sphere_density`,
+    :func:`.zonal_density`.
     """
     if callable(density):
         return _of_function(density, normalize)
@@ -68,8 +74,11 @@ def white_noise(n: int, amplitude: float, *, rng: int | np.random.Generator | No
     .. math:: f(2\pi j/n) = 1 + a\,(\xi_j - \bar\xi), \qquad \xi_j \sim N(0, 1), \quad j = 0, \dots, n - 1
 
     of mean one, for :func:`circle_density` and :func:`solve_density`: how the papers start.  Every coefficient of a
-    degree below n/2 is then normal and independent, of variance :math:`a^2/n`.  ``n`` >= 3; ``amplitude`` a >= 0;
-    ``rng`` goes through ``numpy.random.default_rng``.
+    degree below n/2 is then normal and independent, of variance :math:`a^2/n`.
+
+    :param n: number of angles, >= 3
+    :param amplitude: a, standard deviation of the noise, >= 0
+    :param rng: seed >= 0 or numpy Generator; None (default): seeded by the system
 
     >>> values = white_noise(1000, 0.01, rng=0)
     >>> bool(np.isclose(values.mean(), 1)), bool(abs(values.std() - 0.01) < 0.001)
@@ -79,6 +88,8 @@ def white_noise(n: int, amplitude: float, *, rng: int | np.random.Generator | No
 
     Raises ValueError for noise so large that the density is negative.  Source: arXiv 2410.23228; the law of the
     coefficients is derived here.
+
+    See also :func:`.circle_density`, :func:`.uniform`.
     """
     n, amplitude = check_whole("n", n, 3), check_number("amplitude", amplitude, least=0.0)
     noise = check_rng(rng).standard_normal(n)

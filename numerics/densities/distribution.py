@@ -93,12 +93,17 @@ def quantiles(density: CircleDensity, n: int) -> Array:
     To rounding, which is :math:`10^{-15}/f`; where the density has a gap, at its beginning.  The angles of n/2 are
     among those of n.
 
+    :param density: a :class:`CircleDensity` that is nowhere negative beyond rounding
+    :param n: number of angles, >= 1
+
     >>> angles = quantiles(CircleDensity(np.array([0.0, 0.5])), 4)  # 1 + sin(theta)/sqrt 2
     >>> np.round(angles / (2 * np.pi) + (1 - np.cos(angles)) / (2 * np.pi * np.sqrt(2)), 14)
     array([0.  , 0.25, 0.5 , 0.75])
 
     Raises ValueError for ``n`` < 1 and, with the least value and its angle, for a density that is negative beyond
     1e-12 of its largest value.  Source: derived here.
+
+    See also :func:`.density_at_quantiles`, :func:`.solve_quantiles`, :func:`.circle_density`.
     """
     n = check_whole("n", n, 1)
     return distribution(density).inverse(np.arange(n) / n)
@@ -109,13 +114,13 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
 
     .. math:: f(X(u)) = \frac{2\pi}{X'(u)}, \qquad X(u) - 2\pi u = \sum_k c_k e^{2\pi i k u}
 
-    ``angles`` shape=[n] at the labels u = i/n, increasing, over less than a turn; X' by Fourier series.  The second
-    number is the largest of the tail of that series, :math:`4 \sum_{k > 3n/8} |c_k|`, of :math:`2/n` times what the
-    terms beyond n/4 add to :math:`X'` anywhere, and of :math:`(32\pi/n) \sum_{k > 3n/8} k |c_k|`, which lets the terms
-    left out add four times what the last quarter does: at least the error of the map between its labels; n f/4 pi times
-    it is that of the density, relative.  Near a vacuum the map is so steep that its labels do not tell how small the
-    density is, only that it is below the mean over the gap beside: where those beyond n/4 make up a quarter of
-    :math:`X'`, it is refused.
+    ``angles`` in radians, shape=[n], n >= 8, at the labels u = i/n, increasing, over less than a turn; X' by Fourier
+    series. The second number is the largest of the tail of that series, :math:`4 \sum_{k > 3n/8} |c_k|`, of :math:`2/n`
+    times what the terms beyond n/4 add to :math:`X'` anywhere, and of :math:`(32\pi/n) \sum_{k > 3n/8} k |c_k|`, which
+    lets the terms left out add four times what the last quarter does: at least the error of the map between its labels;
+    n f/4 pi times it is that of the density, relative. Near a vacuum the map is so steep that its labels do not tell
+    how small the density is, only that it is below the mean over the gap beside: where those beyond n/4 make up a
+    quarter of :math:`X'`, it is refused.
 
     >>> angles = quantiles(CircleDensity(np.array([0.0, 0.3])), 128)
     >>> density, tail = density_at_quantiles(angles)
@@ -124,6 +129,8 @@ def density_at_quantiles(angles: ArrayLike) -> tuple[Array, float]:
 
     Raises ValueError for fewer than 8 angles, angles that do not increase over less than a turn, and a map so steep
     that its series is not increasing or not resolved.  Source: derived here.
+
+    See also :func:`.quantiles`.
     """
     positions = real_array("angles", angles)
     if positions.ndim != 1 or len(positions) < LEAST_LABELS:

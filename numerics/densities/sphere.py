@@ -43,8 +43,9 @@ class SphereDensity(Value):
     .. math:: f = 1 + \sqrt{4\pi} \sum_{l=1}^{K} \Big(a_{l0} Y_{l0}
               + \sqrt2 \sum_{m=1}^{l} (a_{lm} \operatorname{Re} Y_{lm} + b_{lm} \operatorname{Im} Y_{lm})\Big)
 
-    ``coefficients`` shape=[(K + 1)^2 - 1] go by degree, :math:`a_{l0}, a_{l1}, b_{l1}, \dots, a_{ll}, b_{ll}`; they are
-    those in an orthonormal basis, so that their squares add up to :math:`\int (f-1)^2 d\sigma`.
+    ``coefficients``, any finite numbers, shape=[(K + 1)^2 - 1], go by degree,
+    :math:`a_{l0}, a_{l1}, b_{l1}, \dots, a_{ll}, b_{ll}`; they are those in an orthonormal basis, so that their squares
+    add up to :math:`\int (f-1)^2 d\sigma`.
 
     >>> density = SphereDensity(np.array([0.1, 0.0, 0.2]))  # 1 + sqrt(3) (0.1 z - 0.2 y)
     >>> density.max_degree, bool(np.allclose(density.values([[0, 0.6, 0.8]]), 1 + 3**0.5 * (0.08 - 0.12), atol=1e-12))
@@ -52,6 +53,8 @@ class SphereDensity(Value):
 
     Raises ValueError for a number of coefficients that fills no degree, and for those that are not finite.
     Source: derived here (addition theorem).
+
+    See also :func:`.sphere_density`, :func:`.solve_density`.
     """
 
     coefficients: Array
@@ -78,13 +81,13 @@ class SphereDensity(Value):
         return harmonic_layout(self.max_degree).degree
 
     def resized(self, max_degree: int) -> SphereDensity:
-        """The same up to a degree: zeros appended, or the highest degrees dropped."""
+        """The same up to a degree ``max_degree`` >= 0: zeros appended, or the highest degrees dropped."""
         max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[: (max_degree + 1) ** 2 - 1]
         return SphereDensity(np.pad(kept, (0, (max_degree + 1) ** 2 - 1 - len(kept))))
 
     def values(self, points: ArrayLike) -> Array:
-        """The density at unit points, shape=[n, 3], to 2.5e-13 of its norm; shape=[n]."""
+        """The density at ``points`` of the sphere, shape=[n, 3], to 2.5e-13 of its norm; shape=[n]."""
         rows = check_tokens(points, "points")
         if rows.shape[1] != 3:
             raise Refused("points", None, f"they have shape {rows.shape}, expected (n, 3)")
@@ -96,9 +99,12 @@ class SphereDensity(Value):
         return result
 
     def samples(self, finer: int = 1) -> tuple[Array, Array]:
-        """Values on a Gauss-Legendre grid, four a degree or more each way round, and weights of sum one, shape=[n]."""
+        """Values on a Gauss-Legendre grid, four a degree or more each way round, and weights of sum one, shape=[n].
+
+        ``finer`` >= 1, whole, 1 by default, asks for that many times as many rings, up to 512.
+        """
         least = max(LEAST_RINGS, 2 * self.max_degree)
-        grid = SphereGrid(max(least, min(finer * least, MOST_RINGS)), self.max_degree)
+        grid = SphereGrid(max(least, min(check_whole("finer", finer, 1) * least, MOST_RINGS)), self.max_degree)
         values = grid.values(self.coefficients, 1.0)
         return values.ravel(), np.repeat(grid.weights, values.shape[1])
 
@@ -108,7 +114,8 @@ class SphereDensity(Value):
         .. math:: w_l = \tfrac12 \int_{-1}^{1} h(t) P_l(t)\,dt, \qquad
                   \lambda_l = \tfrac12 \int_{-1}^{1} W(t) P_l(t)\,dt
 
-        in units of :math:`e^\beta` for the exponential kernel; :math:`\lambda_0`, which moves nothing, is put to zero.
+        of the ``flow``, in units of :math:`e^\beta` for the exponential kernel; :math:`\lambda_0`, which moves nothing,
+        is put to zero.
 
         >>> value, potential = SphereDensity(np.zeros(8)).multipliers(Flow(beta=2))
         >>> bool(np.allclose(value[1:], 2.0 * potential[1:], rtol=1e-12))  # W = h / beta
@@ -130,9 +137,10 @@ class SphereDensity(Value):
 
         .. math:: \dot a_i = \int \nabla\phi_i \cdot v f\,d\sigma, \qquad v = \nabla(W*f), \quad W' = h
 
-        for USA, v divided by :math:`h*f` for SA, where the function raises FloatingPointError if that is not positive.
-        The grid integrates USA exactly (SA: as far as it resolves the quotient).  A density that is even, of a period
-        about the third axis, or its own mirror image in the second or third direction stays so to the last bit.
+        for a ``flow`` of USA, v divided by :math:`h*f` for SA, where the function raises FloatingPointError if that is
+        not positive.  The grid integrates USA exactly (SA: as far as it resolves the quotient).  A density that is
+        even, of a period about the third axis, or its own mirror image in the second or third direction stays so to
+        the last bit.
 
         The first degree at ``beta`` = 0 grows at the rate 2/3:
 
@@ -174,10 +182,12 @@ def sphere_density(density: Callable[[Array], Array], *, normalize: bool = False
 
     .. math:: a_i = \int f \phi_i\,d\sigma
 
-    The function takes unit points, shape=[n, 3], to values, shape=[n].  The degree of a Gauss-Legendre grid doubles
-    until the upper half of the coefficients has fallen to rounding and the series agrees with it at 32,768 points
-    between; coefficients below rounding are zero.  Features narrower than 0.02 may fall between those.  ``normalize``
-    divides by the mean, which otherwise must be one.
+    The degree of a Gauss-Legendre grid doubles until the upper half of the coefficients has fallen to rounding and the
+    series agrees with it at 32,768 points between; coefficients below rounding are zero.  Features narrower than 0.02
+    may fall between those.
+
+    :param density: a function that takes points of the sphere, shape (n, 3), to values >= 0, shape (n,)
+    :param normalize: divide by the mean over the sphere; False (default): it must be one
 
     >>> sphere_density(lambda points: 1 + 0.3 * points[:, 2]).coefficients.round(12)  # the mean of z^2 is 1/3
     array([0.17320508, 0.        , 0.        ])
@@ -187,6 +197,8 @@ def sphere_density(density: Callable[[Array], Array], *, normalize: bool = False
 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
     shape, and for a function that 512 degrees do not resolve.  Source: derived here.
+
+    See also :func:`.circle_density`, :func:`.zonal_density`, :func:`.solve_density`.
     """
     if not callable(density):
         raise Refused("density", None, "it must be a function of points, shape (n, 3)")

@@ -69,13 +69,19 @@ def wasserstein_distance(
               = \min_\alpha \int_0^1 (F(u) - G(u - \alpha))^2\,du \quad\text{in dim 2}
 
     over the couplings of the two; F and G are their quantile functions, :math:`F(u + 1) = F(u) + 2\pi`, and the
-    integral is convex in the shift :math:`\alpha`.  A measure is an array of tokens, shape=[n, dim], with weights,
-    shape=[n]; a :class:`CircleDensity`; or a run, which stands for its last state.
+    integral is convex in the shift :math:`\alpha`.
 
     In dim 2 it costs a few dozen sweeps over sorted tokens and is right to 1e-14 radians between tokens and to ten
     digits with densities, eight where both have zeros.  Where both measures fall apart into distant clusters the
     rounding of the masses, times :math:`\pi^2`, adds to the square of the distance.  Other dims call POT, a program of
     O(n^3) and for up to 25 million pairs of tokens; :func:`sliced_wasserstein_distance` takes more.
+
+    :param first: tokens on the sphere, shape (n, dim); a :class:`CircleDensity`; or a run, which stands for its last
+        state
+    :param second: another of these, in the same dim
+    :param first_weights: weights of the tokens of the first, shape (n,), > 0 with sum 1; None (default): 1/n each, or
+        those of the run
+    :param second_weights: likewise of the second; None (default): 1/n each, or those of the run
 
     >>> wasserstein_distance([[1.0, 0.0]], [[0.0, -1.0]]) / np.pi
     0.5
@@ -86,6 +92,8 @@ def wasserstein_distance(
     Raises ValueError for bad tokens or weights, a negative density, dims that differ, weights of a density or of a run,
     too many pairs, and where POT is needed and not installed.  Source: Delon, Salomon, Sobolevski, SIAM J. Appl. Math.
     70 (2010) for the shift; its derivative and the quadrature derived here.
+
+    See also :func:`.sliced_wasserstein_distance`, :class:`.DiracDistance`.
     """
     dim, (one, other) = _measures(first, second, first_weights, second_weights)
     if dim == 2:
@@ -108,7 +116,15 @@ def sliced_wasserstein_distance(
 
     the mean square distance of their projections on a uniformly random great circle, the plane of which is spanned by
     the columns of U.  It is another distance than :math:`W_2`, equal to it in dim 2 only; its cost is that of sorting.
-    The ``error`` is the standard error over the ``slices``, drawn through ``numpy.random.default_rng(rng)``.
+    The result has the distance as ``value``, its standard ``error`` over the great circles, and ``slices``.
+
+    :param first: tokens on the sphere, shape (n, dim), or a run of tokens, which stands for its last state
+    :param second: another of these, in the same dim
+    :param first_weights: weights of the tokens of the first, shape (n,), > 0 with sum 1; None (default): 1/n each, or
+        those of the run
+    :param second_weights: likewise of the second; None (default): 1/n each, or those of the run
+    :param slices: number of great circles, >= 2, default 200
+    :param rng: seed >= 0 or numpy Generator; None (default): seeded by the system
 
     >>> poles = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
     >>> sliced_wasserstein_distance(poles[:1], poles[1:], rng=0).value / np.pi  # great circles keep antipodes apart
@@ -116,6 +132,8 @@ def sliced_wasserstein_distance(
 
     Raises ValueError for bad tokens or weights, a density, dims that differ and ``slices`` < 2.
     Source: Bonet, Berg, Courty, Septier, Drumetz, Pham, arXiv 2206.08780.
+
+    See also :func:`.wasserstein_distance`.
     """
     dim, (one, other) = _measures(first, second, first_weights, second_weights)
     if isinstance(one, CircleDensity) or isinstance(other, CircleDensity):

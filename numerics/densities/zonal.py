@@ -31,6 +31,7 @@ from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.tokens.values import Value, sealed
 
 LEAST_SAMPLES, MOST_SAMPLES = 64, 512  # the rule of more takes longer than the tenth of a second
+ROUNDING = 1e-12  # overlaps of unit vectors may be this far beyond one
 CHECKED = 4001  # overlaps, even in the angle and with both poles, between the nodes that a series is made from
 
 
@@ -40,8 +41,8 @@ class ZonalDensity(Value):
 
     .. math:: f(t) = 1 + \sum_{k=1}^{K} a_k \sqrt{D_k} P_k(t), \qquad t = \langle x, e\rangle, \quad P_k(1) = 1
 
-    with respect to the uniform probability measure, :math:`D_k` harmonics of degree k.  ``coefficients`` shape=[K] are
-    :math:`a_1, \dots, a_K`, those in an orthonormal basis, so that their squares add up to
+    with respect to the uniform probability measure, :math:`D_k` harmonics of degree k.  ``coefficients``, any finite
+    numbers, shape=[K], are :math:`a_1, \dots, a_K`, those in an orthonormal basis, so that their squares add up to
     :math:`\int (f-1)^2 d\sigma`; ``dim`` is d >= 2 (in dim 2 the density is even in the angle).  Near the poles of a
     high dim, where hardly any mass is, values carry the rounding of :math:`a_k` times :math:`\sqrt{D_k}`.
 
@@ -51,6 +52,8 @@ class ZonalDensity(Value):
 
     Raises ValueError for coefficients of another shape or not finite, and for ``dim`` < 2.  Source: derived here
     (addition theorem).
+
+    See also :func:`.zonal_density`, :func:`.solve_density`.
     """
 
     coefficients: Array
@@ -74,22 +77,27 @@ class ZonalDensity(Value):
         return np.arange(1, self.max_degree + 1)
 
     def resized(self, max_degree: int) -> ZonalDensity:
-        """The same up to a degree: zeros appended, or the highest degrees dropped."""
+        """The same up to a degree ``max_degree`` >= 0: zeros appended, or the highest degrees dropped."""
         max_degree = check_whole("max_degree", max_degree, 0)
         kept = self.coefficients[:max_degree]
         return ZonalDensity(np.pad(kept, (0, max_degree - len(kept))), self.dim)
 
     def values(self, overlaps: ArrayLike) -> Array:
-        """The density at overlaps t in [-1, 1] with the axis, shape=[...]."""
+        """The density at ``overlaps`` t with the axis, in [-1, 1], shape=[...]."""
         overlap = real_array("overlaps", overlaps)
+        if (outside := overlap[~(np.abs(overlap) <= 1 + ROUNDING)]).size:
+            raise Refused("overlaps", None, f"there is {outside[0]:.9g}, they lie in [-1, 1]")
         polynomials = zonal_polynomials(self.dim, self.max_degree, overlap.ravel())
         result: Array = 1 + self.coefficients @ polynomials[1:]
         return result.reshape(overlap.shape)
 
     def samples(self, finer: int = 1) -> tuple[Array, Array]:
-        """Values at Gauss nodes, two a degree or more, and their weights of sum one, both shape=[n]."""
+        """Values at Gauss nodes, two a degree or more, and their weights of sum one, both shape=[n].
+
+        ``finer`` >= 1, whole, 1 by default, asks for that many times as many, up to 512.
+        """
         least = max(LEAST_SAMPLES, 2 * self.max_degree + 2)
-        overlaps, weights = gauss_rule(self.dim, max(least, min(finer * least, MOST_SAMPLES)))
+        overlaps, weights = gauss_rule(self.dim, max(least, min(check_whole("finer", finer, 1) * least, MOST_SAMPLES)))
         return self.values(overlaps), weights
 
     def multipliers(self, flow: Flow) -> tuple[Array, Array]:
@@ -98,8 +106,8 @@ class ZonalDensity(Value):
         .. math:: w_k = c_d \int_{-1}^{1} h(t) P_k(t) (1-t^2)^{(d-3)/2}\,dt, \qquad
                   \lambda_k = w_{k-1}^{(d+2)} / d
 
-        in units of :math:`e^\beta` for the exponential kernel: those of W are those of its derivative two dimensions
-        up.  :math:`\lambda_0`, which moves nothing, is put to zero.
+        of the ``flow``, in units of :math:`e^\beta` for the exponential kernel: those of W are those of its derivative
+        two dimensions up.  :math:`\lambda_0`, which moves nothing, is put to zero.
 
         >>> value, potential = ZonalDensity(np.zeros(4), dim=5).multipliers(Flow(beta=2))
         >>> bool(np.allclose(value[1:], 2.0 * potential[1:], rtol=1e-12))  # W = h / beta
@@ -118,8 +126,8 @@ class ZonalDensity(Value):
         .. math:: \dot a_k = \int \nabla\phi_k \cdot v f\,d\sigma
                   = \sqrt{L_k} \int \psi_{k-1} f \sum_j \lambda_j \sqrt{L_j}\, a_j \psi_{j-1}\, d\sigma_{d+2}
 
-        for USA, :math:`v = \nabla(W*f)`, :math:`L_k = k(k+d-2)`, with :math:`\phi_k` and :math:`\psi_k` orthonormal in
-        dim d and d + 2 and :math:`\lambda_k` of W.  SA divides by :math:`h*f`, and the function raises
+        for a ``flow`` of USA, :math:`v = \nabla(W*f)`, :math:`L_k = k(k+d-2)`, with :math:`\phi_k` and :math:`\psi_k`
+        orthonormal in dim d and d + 2 and :math:`\lambda_k` of W.  SA divides by :math:`h*f`, and the function raises
         FloatingPointError where that is not positive.  The Gauss rule is exact for USA (SA: as far as it resolves the
         quotient); a density that is even stays even.
 
@@ -168,11 +176,13 @@ def zonal_density(density: Callable[[Array], Array], dim: int, *, normalize: boo
 
     .. math:: a_k = c_d \int_{-1}^{1} f(t) \sqrt{D_k} P_k(t) (1-t^2)^{(d-3)/2}\,dt
 
-    The function takes overlaps, shape=[n], to values of the same shape.  The number of Gauss nodes doubles until the
-    upper half of the coefficients has fallen to rounding and the series agrees with it at 4,001 overlaps between;
-    coefficients below rounding are zero.  Features narrower than 0.0008 in the angle may fall between those, as may
-    those so near a pole of a high dim that no series knows them.  ``normalize`` divides by the mean, which otherwise
-    must be one.
+    The number of Gauss nodes doubles until the upper half of the coefficients has fallen to rounding and the series
+    agrees with it at 4,001 overlaps between; coefficients below rounding are zero.  Features narrower than 0.0008 in
+    the angle may fall between those, as may those so near a pole of a high dim that no series knows them.
+
+    :param density: a function that takes overlaps, shape (n,), to values >= 0 of the same shape
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param normalize: divide by the mean over the sphere; False (default): it must be one
 
     >>> zonal_density(lambda t: 1 + 0.5 * t, dim=4).coefficients.round(12)  # the mean of t^2 is 1/4
     array([0.25])
@@ -182,6 +192,8 @@ def zonal_density(density: Callable[[Array], Array], dim: int, *, normalize: boo
 
     Raises ValueError for values that are negative or not of mean one (each beyond rounding), not finite or of another
     shape, for ``dim`` < 2, and for a function that 1024 degrees do not resolve.  Source: derived here.
+
+    See also :func:`.circle_density`, :func:`.sphere_density`, :func:`.solve_density`.
     """
     dim = check_dim(dim)
     if not callable(density):

@@ -8,12 +8,13 @@ from scipy.integrate import quad
 
 from gegenflow.numerics.densities.circle import CircleDensity
 from gegenflow.numerics.densities.circle_starts import circle_density, white_noise
-from gegenflow.numerics.densities.sphere import sphere_density
-from gegenflow.numerics.densities.zonal import zonal_density
+from gegenflow.numerics.densities.sphere import SphereDensity, sphere_density
+from gegenflow.numerics.densities.zonal import ZonalDensity, zonal_density
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.energy import Dissipation
 from gegenflow.numerics.tokens.geometry import lattice
+from gegenflow.numerics.tokens.refusals import Refused
 
 
 def smooth(rng, degrees=4, size=0.3):
@@ -193,3 +194,26 @@ def test_dissipation_of_a_low_degree_is_not_aliased(beta, size):
     ):
         found = Dissipation().of_density(density, Flow(beta=beta, model="sa"))
         assert found == pytest.approx(exact, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("points", [0, 8, 9.5])
+def test_angles_that_do_not_hold_the_highest_degree_are_refused(points):
+    """Of 8 angles the velocity of degree 4 would lose its sine; 9 are enough, and those of 63 pass through theirs."""
+    density = CircleDensity(np.array([0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.1, 0.2]))
+    flow = Flow(beta=2)
+    with pytest.raises(Refused, match=f"points {points:g}"):
+        density.velocity(flow, points)
+    few, many = (density.velocity(flow, count)(density.coefficients) for count in (9, 63))
+    np.testing.assert_allclose(many[::7], few, atol=1e-14)
+
+
+@pytest.mark.parametrize("finer", [0, -1, 1.5, "2"])
+def test_a_grid_is_finer_by_a_whole_number(finer):
+    for density in (
+        CircleDensity(np.array([0.1, 0.0])),
+        ZonalDensity(np.array([0.1]), 4),
+        SphereDensity(np.zeros(3)),
+    ):
+        with pytest.raises(Refused, match=f"finer {finer}"):
+            density.samples(finer)
+        assert len(density.samples(2)[0]) > len(density.samples()[0])

@@ -14,6 +14,7 @@ from gegenflow.numerics.densities.zonal import ZonalDensity, zonal_density
 from gegenflow.numerics.densities.zonal_harmonics import expansion, funk_hecke, gauss_rule, zonal_polynomials
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import harmonic_dimension, quadrature
+from gegenflow.numerics.tokens.refusals import Refused
 
 models = sampled_from(["usa", "sa"])
 seeds = integers(0, 10_000)
@@ -318,3 +319,12 @@ def test_one_harmonic_of_any_degree_is_that_harmonic(degree, dim, size):
     assert density.max_degree == degree
     assert density.coefficients[-1] == pytest.approx(size / sqrt(harmonic_dimension(degree, dim)), rel=1e-10)
     assert np.abs(density.coefficients[:-1]).max(initial=0) < 1e-11
+
+
+@pytest.mark.parametrize("overlap", [1.5, -1.0001, np.nan])
+def test_overlaps_beyond_the_poles_are_refused(overlap):
+    """Polynomials have values there, densities have not; what rounding adds to an overlap of one passes."""
+    density = ZonalDensity(np.array([0.1]), 4)
+    with pytest.raises(Refused, match="overlaps"):
+        density.values([0.5, overlap])
+    assert density.values([1 + 1e-15])[0] == pytest.approx(1 + 0.1 * 2, rel=1e-14)
