@@ -281,6 +281,7 @@ def test_the_wheel_holds_every_module(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, cwd="/")
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git knows what is tracked, and this is no checkout of it")
 def test_the_root_holds_only_what_the_plan_names():
     """Tracked names at the root."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
