@@ -4,6 +4,7 @@ import doctest
 import re
 
 import pytest
+from support.names import NAMES
 from support.pages import FLAGS, PAGES, README, ROOT, agrees, consoles, examples, fenced, printed
 
 EXAMPLES = [page for page in [README, *PAGES] if ">>> " in page.read_text()]
@@ -59,3 +60,10 @@ def test_the_readme_gives_two_commands_from_nothing():
     assert len(lines) == 2
     assert sum("gegenflow validate" in line for line in lines) == 1
     assert sum("pytest" in line for line in lines) == 1
+
+
+def test_the_guide_names_every_public_name():
+    """As a word in code on one of its pages."""
+    guide = "".join(page.read_text() for page in PAGES if page.parent.name == "guide")
+    words = {word for code in re.findall(r"```.*?```|`[^`\n]+`", guide, re.DOTALL) for word in re.findall(r"\w+", code)}
+    assert {full.rpartition(".")[2] for full in NAMES} <= words
