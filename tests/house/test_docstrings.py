@@ -18,6 +18,7 @@ import re
 from collections import Counter
 
 import pytest
+from support.docstrings import listed
 from support.names import NAMES
 
 FEW = 3
@@ -41,7 +42,6 @@ STANDARD = {
 NUMERIC = re.compile(r"^(int|float|Real|Whole|Expr)( \| None)?$")
 RANGE = re.compile(r"[<>]|\bany\b|\breal\b|\bbetween\b|\bshare\b|\[0, 1\]|\bone of\b")
 DEFAULT = re.compile(r"\bNone\b|\bdefault\b|\bwithout\b")
-LISTED = re.compile(r"^ *:param \**(\w+): *(.*(?:\n {4,}\S.*)*)", re.MULTILINE)
 SEE = re.compile(r":(?:func|class|meth|attr|data):`\.([\w.]+)`")
 
 
@@ -97,11 +97,6 @@ def parameters(thing):
 
 def written(annotation):
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-
-
-def listed(text):
-    """The list of parameters, name to what is said, each in one line."""
-    return {name: " ".join(words.split()) for name, words in LISTED.findall(text)}
 
 
 def faults(thing, text):

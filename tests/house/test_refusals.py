@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from flint import arb
+from support.docstrings import listed, outside
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
@@ -246,7 +247,13 @@ THEORY = {
     "random_layers.overlap_variance": {"activation": "tanh", "dim": 3, "overlap": "1/2", "digits": 5},
     "random_layers.stationary_density": {"activation": "erf", "dim": 30, "overlap": "1/2", "digits": 5},
     "spectral_selection.block": {"signs": [1, -1], "mode": 0, "eigenvalues": [1, 2], "direction": 1},
-    "spectral_selection.block_eigenvalues": {"signs": [1, -1], "mode": 0, "eigenvalues": [1, 2], "direction": 1},
+    "spectral_selection.block_eigenvalues": {
+        "signs": [1, -1],
+        "mode": 0,
+        "eigenvalues": [1, 2],
+        "beta": 1,
+        "direction": 1,
+    },
     "spectral_selection.consensus_rate": {"mode": 1, "eigenvalues": [1, 2]},
     "spectral_selection.consensus_time": {"overlap": "0.9", "mode": 1, "eigenvalues": [1, 2], "start": "0.5"},
     "spectral_selection.critical_beta": {"signs": [1, -1], "mode": 0, "eigenvalues": [2, 1], "digits": 5},
@@ -357,6 +364,16 @@ def test_the_least_number_that_a_refusal_states_is_the_least(side, name):
             least = int(stated[1])
             assert (parameter, told(parameter, least - 1)) == (parameter, allowed)
             assert (parameter, told(parameter, least)) != (parameter, allowed)
+
+
+@pytest.mark.parametrize("name", THEORY)
+def test_numbers_next_to_a_range_that_a_docstring_states_are_refused(name):
+    """The ranges stand in the list of parameters: an integer just outside of each is no value of that parameter."""
+    for parameter, words in listed(inspect.getdoc(place("theory", name))).items():
+        for value in outside(words):
+            with within(SECONDS), pytest.raises(th.Refused) as refused:
+                place("theory", name)(**{**THEORY[name], parameter: value})
+            assert refused.value.name == parameter, (parameter, value)
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_expression, check_model
+from gegenflow.theory.exact.arguments import Expr, Real, Whole, check_expression, check_model, passes
 from gegenflow.theory.exact.integers import check_dim, check_terms
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.kernels.kernel import Kernel
@@ -103,12 +103,12 @@ def velocity_series(density: Expr, dim: Whole = d, *, model: str = "sa", sign: i
     >>> velocity_series(1 + t / 2, 3, model="usa", sign=-1)
     -1/(2*beta)
 
-    Raises ValueError for dim < 2, terms < 1, an unknown model, or a sign other than 1 and -1.
-    Source: arXiv 2605.10931 for the first term of SA; derived here.
+    Raises Refused for a density known not to be > 0, dim < 2, terms < 1, an unknown model, or a sign other than 1 and
+    -1. Source: arXiv 2605.10931 for the first term of SA; derived here.
 
     See also :func:`.diffusion`, :func:`.smoothing_series`.
     """
-    smooth = [_apply(c, check_expression(density, "density"), dim) for c in smoothing_series(terms, dim)]
+    smooth = [_apply(c, check_density(density), dim) for c in smoothing_series(terms, dim)]
     slopes = [sp.diff(part, t) for part in smooth]
     series = _quotient(slopes, smooth) if check_model(model) == "sa" else slopes
     return check_sign(sign) * sum(sp.simplify(c) / beta ** (n + 1) for n, c in enumerate(series))
@@ -120,6 +120,21 @@ def _apply(polynomial: Expr, density: Expr, dim: Expr) -> Expr:
     for coefficient in sp.Poly(polynomial, L).all_coeffs():
         result = coefficient * density - zonal_laplacian(result, dim)
     return result
+
+
+def check_density(density: Expr) -> Expr:
+    """The density as an expression, or a refusal where it is known not to be > 0.
+
+    >>> check_density(1 + t / 2)
+    t/2 + 1
+    >>> check_density(-1 - t**2)
+    Traceback (most recent call last):
+    gegenflow.theory.exact.refusals.Refused: density -t**2 - 1: it must be > 0
+    """
+    given = check_expression(density, "density")
+    if not passes(given):
+        raise Refused("density", density, "it must be > 0")
+    return given
 
 
 def check_sign(sign: int) -> int:
@@ -179,12 +194,13 @@ def diffusion(density: Expr, dim: Whole = d, *, model: str = "sa", sign: int = 1
     >>> [diffusion(1 + t, 3, model=model, sign=-1).expand() for model in ("sa", "usa")]
     [-2*t, -3*t**2 - 2*t + 1]
 
-    Raises ValueError for dim < 2, an unknown model, or a sign other than 1 and -1. Source: arXiv 2605.10931 for the
-    equations; the factor 1/2 of USA, :math:`\mathrm{div}(\mu\nabla\mu) = \frac12\Delta(\mu^2)`, is derived here.
+    Raises Refused for a density known not to be > 0, dim < 2, an unknown model, or a sign other than 1 and -1. Source:
+    arXiv 2605.10931 for the equations; the factor 1/2 of USA,
+    :math:`\mathrm{div}(\mu\nabla\mu) = \frac12\Delta(\mu^2)`, is derived here.
 
     See also :func:`.diffusion_time`, :func:`.velocity_series`, :func:`.drift_speed`.
     """
-    density = check_expression(density, "density")
+    density = check_density(density)
     spread = density if check_model(model) == "sa" else density**2 / 2
     return -check_sign(sign) * zonal_laplacian(spread, check_dim(dim))
 
@@ -208,11 +224,11 @@ def drift_speed(density: Expr, dim: Whole = d, *, model: str = "sa") -> Expr:
     >>> drift_speed(1 + t / 2, 5, model="usa").doit()
     sqrt(5)/5
 
-    Raises ValueError for dim < 2 or an unknown model. Source: derived here.
+    Raises Refused for a density known not to be > 0, dim < 2 or an unknown model. Source: derived here.
 
     See also :func:`.diffusion`, :class:`.ProjectionLaw`.
     """
-    density = check_expression(density, "density")
+    density = check_density(density)
     slope, check = sp.diff(density, t), check_model(model)
     energy = slope**2 / density if check == "sa" else slope**2 * density
     return sp.sqrt(sp.Integral((1 - t**2) * energy * zonal_weight(check_dim(dim)), (t, -1, 1)))

@@ -29,10 +29,10 @@ import flint
 import sympy as sp
 from flint import arb
 
-from gegenflow.theory.exact.arguments import Expr, Real, check_beta, check_real
+from gegenflow.theory.exact.arguments import Expr, Real, check_real
 from gegenflow.theory.exact.certified import Certified, certify_at
 from gegenflow.theory.exact.enclosures import enclose
-from gegenflow.theory.exact.integers import check_count, check_items, check_rows
+from gegenflow.theory.exact.integers import check_count, check_digits, check_items, check_rows
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.values import record_html
 
@@ -87,11 +87,9 @@ def energy_rates(tokens: Rows, forms: Matrices, beta: Real, *, digits: int = 15)
 
     See also :func:`.counterexample`, :func:`.gradient_multiples`.
     """
-    rows, heads, b = check_unit_rows(tokens), check_forms(forms), check_beta(beta, symbols=False)
+    rows, heads, b = check_unit_rows(tokens), check_forms(forms), _above_zero(beta)
     if any(form.rows != rows.cols for form in heads):
         raise Refused("forms", None, f"tokens of dim {rows.cols} need forms of that size")
-    if not b > 0:
-        raise Refused("beta", beta, "a number > 0 is needed")
 
     pulls = _pulls(rows, heads, b)
     whole = sum(pulls, sp.zeros(*rows.shape))
@@ -110,6 +108,10 @@ def energy_rates(tokens: Rows, forms: Matrices, beta: Real, *, digits: int = 15)
         return tuple(map(told, expressions))
 
     return EnergyRates(told(sp.Add(*rates)), each(rates), each(shadows), each(bounds))
+
+
+def _above_zero(beta: Real) -> Expr:
+    return check_real(beta, "beta", "a number > 0 is needed", above=0, symbols=False)
 
 
 def may_vanish(expression: Expr) -> bool:
@@ -162,7 +164,7 @@ def counterexample(
 
     See also :func:`.energy_rates`.
     """
-    heads, b = check_forms(forms), check_beta(beta, symbols=False)
+    heads, b, digits = check_forms(forms), _above_zero(beta), check_digits(digits)
     head = check_count(head, "head", f"an index from 0 to {len(heads) - 1} is needed", least=0, most=len(heads) - 1)
     height = check_count(height, "height", "a whole number from 1 to 60 is needed", least=1, most=MOST_HEIGHT)
     if any(form.rows != 2 for form in heads):

@@ -21,7 +21,7 @@ from flint import arb, fmpq
 from gegenflow.theory.exact.arguments import Expr, Real, check_noise, check_rational, check_real
 from gegenflow.theory.exact.balls import ends as ends_of
 from gegenflow.theory.exact.certified import Certified, certify
-from gegenflow.theory.exact.integers import check_items
+from gegenflow.theory.exact.integers import check_digits, check_dim, check_items, check_number
 from gegenflow.theory.exact.refusals import Refused, refusal
 from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.growth.rates import POSITIVE_MEAN
@@ -176,6 +176,7 @@ def _where_defined(scores: Scores, low: fmpq, high: fmpq) -> tuple[Scores, Calla
 
 
 def check_interval(name: str, ends: tuple[Real, Real]) -> tuple[fmpq, fmpq]:
+    """The ends of an interval, two rational numbers in their order, or a refusal."""
     allowed = "two numbers, the ends of the interval, are needed"
     low, high = (check_rational(end, name, allowed) for end in check_items(ends, name, allowed, count=2))
     if not low < high:
@@ -239,6 +240,7 @@ def coexistence(
 
     See also :func:`.boundaries`.
     """
+    dim, digits = check_number("dim", check_dim(dim)), check_digits(digits)
     whole_line = "a symbol and the values that it takes are needed"
     given, values = check_items(along, "along", whole_line, count=2)
     symbol, values = _symbol("along", given), check_items(values, "along", whole_line)
