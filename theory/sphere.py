@@ -99,17 +99,25 @@ def gegenbauer(degree: int, dim: Whole = d, overlap: Expr = t) -> Expr:
 
 @dataclass(frozen=True)
 class GegenbauerFunction:
-    r"""The zonal harmonic of a degree as a function of the overlap: see :func:`gegenbauer_function`."""
+    r"""The zonal harmonic of a degree as a function of the overlap.
+
+    :param degree: degree of the harmonic, >= 0
+    :param dim: d of the sphere S^{d-1}, >= 2
+
+    See also :func:`.gegenbauer_function`.
+    """
 
     degree: int
     dim: int
 
     def __call__(self, overlap: ArrayLike) -> Floats:
-        """Its values at an array of overlaps in [-1, 1], in an array of that shape; 0 below the range of float64."""
+        """Its values at an array ``overlap`` in [-1, 1], in an array of its shape; 0 below the range of float64."""
         return float_values(self._ball, overlap, "overlap", -1, 1)
 
     def log(self, overlap: ArrayLike) -> tuple[Floats, Floats]:
-        r"""The signs of its values and :math:`\log|P_k|`, of any size; -inf at a zero."""
+        r"""The signs of its values at an array ``overlap`` in [-1, 1] and :math:`\log|P_k|`, of any size; -inf at a
+        zero.
+        """
         return log_values(self._ball, overlap, "overlap", -1, 1)
 
     def _ball(self, overlap: arb) -> arb:
@@ -158,6 +166,9 @@ def zonal_weight(dim: Whole = d, overlap: Expr = t) -> Expr:
 
     .. math:: \omega(t) = \frac{\Gamma(d/2)}{\sqrt\pi\,\Gamma((d-1)/2)}\,(1-t^2)^{(d-3)/2}, \qquad -1 < t < 1
 
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param overlap: its argument, -1 < t < 1, or an expression (default the symbol t)
+
     >>> [sp.integrate(zonal_weight(n), (t, -1, 1)) for n in (2, 3, 5)]
     [1, 1, 1]
     >>> sp.integrate(t**2 * zonal_weight(5), (t, -1, 1))       # |x|^2 = 1 shared by five coordinates
@@ -173,7 +184,11 @@ def zonal_weight(dim: Whole = d, overlap: Expr = t) -> Expr:
 def zonal_divergence(flux: Expr, dim: Whole = d, *, evaluate: bool = True) -> Expr:
     r"""Divergence of the zonal vector field :math:`g(t)\,\nabla t`: :math:`(1-t^2)\,g'(t) - (d-1)\,t\,g(t)`.
 
-    The flux through the parallels balances: the divergence integrates to zero. ``evaluate`` = False leaves g' as it is.
+    The flux through the parallels balances: the divergence integrates to zero.
+
+    :param flux: g, an expression in t
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param evaluate: whether g' is worked out (default True)
 
     >>> sp.integrate(zonal_divergence(t**3 + t**2, 5) * zonal_weight(5), (t, -1, 1))
     0
@@ -185,6 +200,9 @@ def zonal_divergence(flux: Expr, dim: Whole = d, *, evaluate: bool = True) -> Ex
 
 def zonal_laplacian(function: Expr, dim: Whole = d) -> Expr:
     r"""Laplace-Beltrami operator on a zonal function: :math:`(1-t^2)\,f''(t) - (d-1)\,t\,f'(t)`.
+
+    :param function: f, an expression in t
+    :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
 
     >>> sp.expand(zonal_laplacian(gegenbauer(3, 6), 6) / gegenbauer(3, 6)).simplify() == -laplacian_eigenvalue(3, 6)
     True

@@ -242,6 +242,18 @@ def test_the_docstring_of_a_side_names_its_rooms(side):
         assert name in dir(module)
 
 
+def test_the_docstring_of_the_theory_groups_its_core_names():
+    """help() shows each under the room, or the module beside the rooms, that holds it."""
+    module = importlib.import_module("gegenflow.theory")
+    held = {}
+    for node in ast.parse(Path(module.__file__).with_suffix(".pyi").read_text()).body:
+        if node.module:
+            held.setdefault(node.module, []).append(node.names[0].name)
+    shown = module.__doc__.partition("The core names, by the place")[2]
+    told = dict(re.findall(r"^(\w+) +(.*)$", shown, re.MULTILINE))
+    assert {room: names.split(", ") for room, names in told.items()} == held
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_an_unknown_name_is_an_attribute_error(side):
     """As for any module, with the name in the message."""
