@@ -115,9 +115,7 @@ class GegenbauerFunction:
         return float_values(self._ball, overlap, "overlap", -1, 1)
 
     def log(self, overlap: ArrayLike) -> tuple[Floats, Floats]:
-        r"""The signs of its values at an array ``overlap`` in [-1, 1] and :math:`\log|P_k|`, of any size; -inf at a
-        zero.
-        """
+        r"""The signs of its values at an array ``overlap`` and :math:`\log|P_k|`, of any size; -inf at a zero."""
         return log_values(self._ball, overlap, "overlap", -1, 1)
 
     def _ball(self, overlap: arb) -> arb:

@@ -42,6 +42,7 @@ STANDARD = {
 NUMERIC = re.compile(r"^(int|float|Real|Whole|Expr)( \| None)?$")
 RANGE = re.compile(r"[<>]|\bany\b|\breal\b|\bbetween\b|\bshare\b|\[0, 1\]|\bone of\b")
 DEFAULT = re.compile(r"\bNone\b|\bdefault\b|\bwithout\b")
+STATED = re.compile(r"\bdefault (\"[\w ]+\"|-?\w[\w.-]*)(?=\)|;|,|$)")
 SEE = re.compile(r":(?:func|class|meth|attr|data):`\.([\w.]+)`")
 
 
@@ -99,6 +100,16 @@ def written(annotation):
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
+def is_default(stated, parameter):
+    """Whether a default that a line states, a number, a text in quotes or a name, is that of the parameter."""
+    if parameter.default is parameter.empty:
+        return parameter.kind is parameter.VAR_KEYWORD  # options that have their own
+    try:
+        return float(stated) == float(parameter.default)
+    except (TypeError, ValueError):
+        return stated.strip('"') == str(parameter.default)
+
+
 def faults(thing, text):
     """What a docstring leaves out."""
     told, given = listed(text), parameters(thing)
@@ -113,6 +124,8 @@ def faults(thing, text):
         ranged = NUMERIC.match(written(parameter.annotation)) and not inspect.isclass(thing)
         if name in told and ranged and not RANGE.search(words):
             yield f"{name} has no range"
+        if not all(is_default(value, parameter) for value in STATED.findall(words)):
+            yield f"{name} has another default than that"
         if name in told and name in STANDARD and not words.startswith(STANDARD[name]):
             yield f"{name} is told in other words than elsewhere: {STANDARD[name][0]} ..."
     yield from (f"{name} is no parameter" for name in told.keys() - {p.name for p in given})
@@ -166,5 +179,8 @@ def test_a_docstring_that_says_nothing_is_seen():
     assert list(faults(call, told + ":param digits: significant digits to certify, >= 1\n:param width: > 0")) == [
         "digits is None by default, and that is not told"
     ]
+    other = told + digits + ":param width: > 0 (default 2.5)"
+    assert list(faults(call, other)) == ["width has another default than that"]
+    assert not list(faults(call, other.replace("2.5", "1")))
     odd = told.replace("inverse temperature", "a number") + digits + ":param width: > 0\n:param height: > 0"
     assert [fault.split()[0] for fault in faults(call, odd)] == ["beta", "height"]

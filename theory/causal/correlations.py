@@ -68,7 +68,7 @@ def drive_rate(degree: Whole, beta: Real = beta, dim: Whole = 2, *, digits: int 
 
     :math:`\gamma_k` is its growth rate under USA, which is :math:`\beta` times slower.
 
-    :param degree: degree of the harmonic, >= 1, or a symbol (default k)
+    :param degree: degree of the harmonic, >= 1, or a symbol
     :param beta: inverse temperature, >= 0, or a symbol (default beta)
     :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default 2)
     :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression

@@ -55,7 +55,7 @@ def growth_rate(
     :param noise: noise 1/kappa, >= 0, or a symbol (default 0)
     :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
     :param elementary: whether the Bessel functions of odd dims are written in sinh and cosh, whose terms cancel in
-        floats
+        floats (default False)
 
     >>> growth_rate()
     2**(d/2)*k*(d + k - 2)*besseli(d/2 + k - 1, beta)*gamma(d/2)/(2*beta**(d/2))
@@ -153,7 +153,7 @@ def noise_threshold(
     :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
     :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
     :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
-    :param elementary: whether the Bessel functions of odd dims are written in sinh and cosh
+    :param elementary: whether the Bessel functions of odd dims are written in sinh and cosh (default False)
 
     >>> noise_threshold(3, 2), noise_threshold(1, 2, 3, digits=12)
     (beta/besseli(3, beta), [0.758846208431 +/- 2.2e-15])

@@ -68,6 +68,7 @@ def funk_hecke(
     :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
     :param digits: significant digits to certify, >= 1; None (default) leaves the exact expression
     :param elementary: whether Bessel functions of half-integer orders, those of odd dims, are written in sinh and cosh
+        (default False)
 
     >>> funk_hecke()
     2**(d/2 - 1)*beta**(1 - d/2)*besseli(d/2 + k - 1, beta)*gamma(d/2)
