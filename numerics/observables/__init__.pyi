@@ -5,6 +5,8 @@ from .harmonics import harmonic_power as harmonic_power
 from .heads import AttentionEntropy as AttentionEntropy
 from .heads import HeadEnergy as HeadEnergy
 from .pairs import PairShare as PairShare
+from .spreads import EffectiveRank as EffectiveRank
+from .spreads import OverlapHistogram as OverlapHistogram
 from .tokens import Clusters as Clusters
 from .tokens import Entropy as Entropy
 from .tokens import HarmonicAmplitude as HarmonicAmplitude

@@ -5,7 +5,10 @@ from .loading import load as load
 from .meanfield import solve_density as solve_density
 from .particles import simulate as simulate
 from .pictures.densities import plot_density as plot_density
+from .pictures.films import animate as animate
 from .pictures.paths import plot_trajectories as plot_trajectories
+from .pictures.power import plot_overlaps as plot_overlaps
 from .pictures.power import plot_power as plot_power
+from .pictures.spheres import plot_sphere as plot_sphere
 from .run import DensityRun as DensityRun
 from .run import Run as Run

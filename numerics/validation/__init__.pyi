@@ -16,4 +16,7 @@ from .own_tokens import validate_tokens as validate_tokens
 from .parameters import Parameter as Parameter
 from .pictures.checks import plot_checks as plot_checks
 from .pictures.checks import plot_sweep as plot_sweep
+from .pictures.phases import plot_phase_diagram as plot_phase_diagram
+from .pictures.rates import plot_rates as plot_rates
+from .pictures.rates import plot_selection as plot_selection
 from .report import Report as Report

@@ -6,11 +6,13 @@ Okabe and Ito; whoever sees no colour at all goes by line styles and markers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.axes import Axes as Axes
     from matplotlib.legend import Legend
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
@@ -20,8 +22,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MUTED = "0.55"
 """The grey of what only accompanies: rivals, the uniform state."""
 MOST_ENTRIES = 10
-TIME, ANGLE, BETA, DEGREE = "time", "angle (rad)", "β", "degree k"
-"""Labels of axes."""
+TIME, ANGLE, BETA = "time", "angle (rad)", "β"
+GREEK = {"beta": BETA, "kappa": "κ"}
+PALE = 0.35
+"""How opaque the regions of degrees are, under lines that stay black."""
 PLACES = ("upper right", "upper left", "lower left", "lower right", "center right", "center left", "upper center")
 MARKED = 8
 """About as many markers a curve."""
@@ -53,7 +57,11 @@ def of_degree(degree: int, points: int = 0) -> dict[str, Any]:
     """
     place = degree - 1
     color = COLORS[place % len(COLORS)] if degree else MUTED
-    style = {"color": color, "linestyle": LINES[place % len(LINES)], "marker": MARKERS[place % len(MARKERS)]}
+    style: dict[str, Any] = {
+        "color": color,
+        "linestyle": LINES[place % len(LINES)],
+        "marker": MARKERS[place % len(MARKERS)],
+    }
     if points:
         step = max(1, points // MARKED)
         style |= {"markevery": (place % MARKED * step // MARKED, step), "markersize": 4}
@@ -77,15 +85,52 @@ def legend(ax: Axes, **kwargs: Any) -> Legend | None:
         handles, labels = [*handles, Line2D([], [], linestyle="none")], [*labels, f"… {rest} more"]
     if "loc" in kwargs:
         return ax.legend(handles, labels, **kwargs)
-    ax.figure.draw_without_rendering()
-    drawn = [artist for artist in (*ax.lines, *ax.patches) if artist.get_transform().contains_branch(ax.transData)]
+    whole: Any = ax.figure.figure
+    whole.draw_without_rendering()
+    drawn: list[Any] = [
+        artist for artist in (*ax.lines, *ax.patches) if artist.get_transform().contains_branch(ax.transData)
+    ]
     paths = [artist.get_path().transformed(artist.get_transform()) for artist in drawn]
     for place in PLACES:
-        made = ax.legend(handles, labels, loc=place, **kwargs)
+        made: Legend = ax.legend(handles, labels, **{"loc": place} | kwargs)
         box = Bbox.padded(made.get_window_extent(), 4)
         if not any(path.intersects_bbox(box) for path in paths):
             return made
-    return ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, **kwargs)
+    beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
+    made = ax.legend(handles, labels, **beside | kwargs)
+    return made
+
+
+def columns(ax: Axes, cuts: Mapping[float, Iterable[tuple[float, float, int]]]) -> None:
+    """Regions of degrees in a plane: at each place along x, pieces (low, high, degree) of y, as wide as there is room.
+
+    Degrees are written once, where they are tallest; between two pieces that touch there is a black line.
+    """
+    places = sorted(cuts)
+    middles = [(left + right) / 2 for left, right in pairwise(places)]
+    first, last = (2 * places[0] - middles[0], 2 * places[-1] - middles[-1]) if middles else (0.0, 1.0)
+    tallest: dict[int, tuple[float, float, float]] = {}
+    for place, left, right in zip(places, [first, *middles], [*middles, last], strict=True):
+        top = None
+        for low, high, degree in cuts[place]:
+            color = of_degree(degree)["color"]
+            ax.fill_between([left, right], low, high, color=color, alpha=PALE, linewidth=0)
+            if low == top:
+                ax.plot([left, right], [low, low], color="black", linestyle="-", marker="", linewidth=1.2)
+            top = high
+            tallest[degree] = max(tallest.get(degree, (0.0, 0.0, 0.0)), (high - low, place, (low + high) / 2))
+    whole = max(height for height, _, _ in tallest.values())
+    for degree, (height, x, y) in tallest.items():
+        if height > whole / 20:
+            number(ax, x, y, degree)
+
+
+def number(ax: Axes, x: float, y: float, degree: int) -> None:
+    """The degree of a region, in it, with a white outline."""
+    from matplotlib.patheffects import withStroke
+
+    outline = [withStroke(linewidth=3, foreground="w")]
+    ax.text(x, y, str(degree), ha="center", va="center", path_effects=outline)
 
 
 def style() -> AbstractContextManager[None]:
@@ -97,6 +142,6 @@ def style() -> AbstractContextManager[None]:
         {name: of_degree(k)[name] for name in ("color", "linestyle")} for k in range(1, len(COLORS) * len(LINES) + 1)
     ]
     cycle = cycler(**{name: [kind[name] for kind in kinds] for name in kinds[0]})
-    sizes = {"font.size": 10, "axes.titlesize": 10.5, "legend.fontsize": 8, "lines.linewidth": 1.4}
+    sizes: Any = {"font.size": 10, "axes.titlesize": 10.5, "legend.fontsize": 8, "lines.linewidth": 1.4}
     spines = {"axes.spines.top": False, "axes.spines.right": False, "legend.framealpha": 0.9}
     return mpl.rc_context({"axes.prop_cycle": cycle, "savefig.dpi": 110, "lines.markersize": 4} | sizes | spines)

@@ -15,8 +15,8 @@ WITHOUT_EXAMPLES = {
     **{
         f"gegenflow.numerics.{name}": "pictures: tests/numerics/test_plots.py looks at what they draw"
         for name in (
-            *(f"runs.pictures.{kind}" for kind in ("densities", "paths", "power")),
-            *(f"validation.pictures.{kind}" for kind in ("checks",)),
+            *(f"runs.pictures.{kind}" for kind in ("densities", "paths", "power", "spheres")),
+            *(f"validation.pictures.{kind}" for kind in ("checks", "phases", "rates")),
         )
     },
     "gegenflow.numerics.validation.command.validate": "the console command: tests/house/test_command.py",
@@ -46,7 +46,17 @@ WITHOUT_A_SOURCE = {
     *("critical_table", "growth_table", "Refused"),
     *("laws", "law_named", "Parameter", "Rival"),
     *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Clustering", "Prospect"),
-    *("plot_checks", "plot_sweep", "plot_density", "plot_power", "plot_trajectories"),
+    *(
+        "plot_checks",
+        "plot_sweep",
+        "plot_density",
+        "plot_power",
+        "plot_trajectories",
+        "plot_overlaps",
+        "plot_sphere",
+        "animate",
+        "Coexistence",
+    ),
     # one line of elementary geometry or statistics, stated in full
     *("lattice", "normalize", "uniform", "cluster_labels", "HarmonicAmplitude", "HarmonicPower"),
     *("cluster_angles", "energy_gain", "prospects", "harmonic_overlap"),

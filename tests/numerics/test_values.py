@@ -93,6 +93,8 @@ EXAMPLES = {
     "HarmonicAmplitude": lambda: nm.HarmonicAmplitude(3),
     "HarmonicPower": lambda: nm.HarmonicPower(3),
     "PairShare": lambda: nm.PairShare(0.9),
+    "EffectiveRank": lambda: nm.EffectiveRank(),
+    "OverlapHistogram": lambda: nm.OverlapHistogram(5),
     "Periodicity": lambda: nm.Periodicity(2),
     "harmonic_power": lambda: nm.harmonic_power(PAIR, 3),
     "harmonic_overlap": lambda: nm.observables.harmonic_overlap(PAIR, PAIR, 3),
@@ -151,9 +153,15 @@ NO_VALUES = {
     "Refused": "raised, never returned: below",
     "plot_checks": "draws on axes, which are those of matplotlib",
     "plot_sweep": "draws on axes",
+    "plot_phase_diagram": "draws on axes",
+    "plot_rates": "draws on axes",
+    "plot_selection": "draws on axes",
     "plot_density": "draws on axes",
     "plot_power": "draws on axes",
     "plot_trajectories": "draws on axes",
+    "plot_overlaps": "draws on axes",
+    "plot_sphere": "draws on axes",
+    "animate": "writes a file",
 }
 
 

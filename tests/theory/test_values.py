@@ -69,6 +69,9 @@ RESULTS: dict[str, Callable[[], object]] = {
     "phases.Boundary": lambda: th.boundaries(th.Kernel.exponential(), 2, (1, 2), digits=6).boundaries[0],
     "phases.Boundaries": lambda: th.boundaries(th.Kernel.exponential(), 2, (1, 4), digits=6),
     "phases.boundaries": lambda: th.boundaries(kernel(), 3, (1, 2), digits=6),
+    "phases.Coexistence": lambda: th.phases.coexistence(
+        "exp(beta*t) + v*exp(2*beta*t)", 2, (th.beta, "0.5", 2), ("v", [1]), digits=6
+    ),
     "phases.coexistence": lambda: th.phases.coexistence(
         th.Kernel.heads([1, th.kappa], [1, 2]), 2, (th.beta, 1, 2), (th.kappa, [1]), digits=6
     ),

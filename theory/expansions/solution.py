@@ -11,15 +11,17 @@ the harmonics that it drives, and so on, by :mod:`gegenflow.theory.expansions.re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flint
 import mpmath
 import sympy as sp
 from flint import arb
 
+from gegenflow.pictures import TIME, axes_of, legend, of_degree
 from gegenflow.theory.exact.arguments import Expr, Model, Real, check_model, check_noise, check_real, check_time
 from gegenflow.theory.exact.enclosures import enclose
 from gegenflow.theory.exact.integers import check_count, check_digits, check_dim
@@ -34,6 +36,9 @@ from gegenflow.theory.growth.rates import check_normaliser
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.sphere import harmonic_dimension
+
+if TYPE_CHECKING:
+    from gegenflow.pictures import Axes
 
 time = sp.Symbol("t", nonnegative=True)
 PRECISION = 256
@@ -165,6 +170,29 @@ class Expansion:
 
         rates, modes = _balls(self, PRECISION)
         return first_time(reached, looks(modes[order + 1], self.degree, rates))
+
+    def plot(self, times: Iterable[float], amplitude: Real, *, ax: Axes | None = None, power: Any = None) -> Axes:
+        r"""The amplitudes :math:`A_k = |b_k|/\sqrt{D_k}` over time, lines; those that were measured, markers.
+
+        :param times: when, in the flow's time, finite and >= 0
+        :param amplitude: :math:`\varepsilon` of the start, real
+        :param ax: axes to draw on, the current ones by default
+        :param power: squares of the measured amplitudes of degrees 0, 1, ... at these times, as the numerics record
+            them, shape (times, degrees); None (default) for none
+        """
+        ax, times = axes_of(ax), [float(time) for time in times]
+        values = [self.evaluate(time, amplitude, 6) for time in times]
+        for degree in sorted({degree for found in values for degree in found}):
+            count = float(harmonic_dimension(degree, self.dim)) ** 0.5
+            curve = [abs(float(found.get(degree, 0))) / count for found in values]
+            style = of_degree(degree, len(times))
+            marker = {"marker": style.pop("marker"), "markevery": style.pop("markevery"), "markersize": 4}
+            ax.plot(times, curve, **style, label=f"degree {degree}")
+            if power is not None and degree < len(power[0]):
+                ax.plot(times, [row[degree] ** 0.5 for row in power], **marker, ls="", mfc="none", color=style["color"])
+        ax.set(xlabel=TIME, ylabel="amplitude", yscale="log")
+        legend(ax)
+        return ax
 
     def __repr__(self) -> str:
         return brief(str(self))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, isnan
+from typing import TYPE_CHECKING, Any
 
 import flint
 from flint import arb
 
+from gegenflow.pictures import COLORS, axes_of
 from gegenflow.theory.exact.arguments import Real
 from gegenflow.theory.exact.certified import Certified
 from gegenflow.theory.exact.refusals import Refused
@@ -24,9 +26,14 @@ from gegenflow.theory.finite_tokens.emergence import (
 from gegenflow.theory.finite_tokens.races import PRECISION
 from gegenflow.theory.kernels.kernel import Kernel
 
+if TYPE_CHECKING:
+    from gegenflow.pictures import Axes
+
 BETWEEN = "it must lie strictly between 0 and 1"
 FAINTEST = 1e-30
 """The least probability of which 128 bits give the quantile."""
+SHOWN = 1e-3
+"""The least probability that has a bar."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,22 @@ class SelectionLaw:
     def median(self) -> float:
         """The time by which a degree has emerged in half of all runs."""
         return self.quantile(0.5)
+
+    def plot(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """Bars of the probability that each degree is first, and that one of them is there at the start.
+
+        :param ax: axes to draw on, the current ones by default
+        :param kwargs: options of ``Axes.bar``
+        """
+        ax = axes_of(ax)
+        bars = {str(degree): chance for degree, chance in self.selection.items() if chance >= SHOWN}
+        bars |= {"at start": self.already} if self.already >= SHOWN else {}
+        style: dict[str, Any] = {"color": COLORS[0], "width": 0.6}
+        ax.bar(list(bars), list(bars.values()), **style | kwargs)
+        ax.set(xlabel="degree that emerges first", ylabel="probability")
+        weight = f"β = {self.beta}" if self.kernel is None else f"h = {self.kernel.weight}"
+        ax.set_title(f"dim {self.dim}, {weight}, N = {self.tokens}, a = {self.amplitude:g}")
+        return ax
 
     def _race(self) -> list[Racer]:
         return racers(self.rates, self.dim, arb(token_strength(self.tokens, self.amplitude)))

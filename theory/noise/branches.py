@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log2
+from math import log2, nan
+from typing import TYPE_CHECKING, Any
 
 import flint
 from flint import arb
 
 from gegenflow import __version__
+from gegenflow.pictures import COLORS, axes_of, legend
 from gegenflow.theory.exact.arguments import Expr, Real, check_beta, passes
 from gegenflow.theory.exact.integers import check_degree, check_number
 from gegenflow.theory.exact.refusals import Refused
@@ -28,6 +30,9 @@ from gegenflow.theory.noise.stationary import (
     stationary_state,
     weak_state,
 )
+
+if TYPE_CHECKING:
+    from gegenflow.pictures import Axes
 
 AMPLITUDES = tuple(n / 50 for n in range(1, 49))
 LARGEST_BETA = 100
@@ -81,6 +86,25 @@ class Branch:
 
     def _repr_html_(self) -> str:
         return self.table().to("html")
+
+    def plot(self, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """The first amplitude over the coupling K: solid where the state is stable, dashed where it is not.
+
+        :param ax: axes to draw on, the current ones by default
+        :param kwargs: options of ``Axes.plot`` for both parts
+
+        See also :meth:`.Branch.table`.
+        """
+        ax = axes_of(ax)
+        firm = [count == 0 for count in self.unstable]
+        loose = [not here or not before for here, before in zip(firm, [firm[0], *firm], strict=False)]
+        for line, label, kept in (("-", "stable", firm), ("--", "unstable", loose)):
+            column = [a if keep else nan for a, keep in zip(self.amplitude, kept, strict=True)]
+            if any(kept):
+                ax.plot(self.coupling, column, **{"color": COLORS[0], "linestyle": line, "label": label} | kwargs)
+        ax.set(xlabel="K = κ/2", ylabel="amplitude $a_1$", title=f"β = {self.beta}, degree {self.degree}")
+        legend(ax)
+        return ax
 
 
 def branch(beta: Real, degree: int = 1, amplitudes: Iterable[float] | None = None) -> Branch:

@@ -8,10 +8,11 @@ from .critical import critical_beta_bounds as critical_beta_bounds
 from .diagram import Phase as Phase
 from .diagram import phase as phase
 from .diagram import selected_degree as selected_degree
-from .isolation import Boundaries as Boundaries
-from .isolation import Boundary as Boundary
 from .isolation import boundaries as boundaries
 from .isolation import coexistence as coexistence
+from .lines import Boundaries as Boundaries
+from .lines import Boundary as Boundary
+from .lines import Coexistence as Coexistence
 from .plane import StabilityCell as StabilityCell
 from .plane import StabilityDiagram as StabilityDiagram
 from .plane import stability as stability

@@ -8,7 +8,7 @@ proved what happens, :mod:`gegenflow.theory.phases.leaders` says what is compare
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from math import inf, nextafter
@@ -20,68 +20,18 @@ from flint import arb, fmpq
 
 from gegenflow.theory.exact.arguments import Expr, Real, check_noise, check_rational, check_real
 from gegenflow.theory.exact.balls import ends as ends_of
-from gegenflow.theory.exact.certified import Certified, certify
+from gegenflow.theory.exact.certified import certify
 from gegenflow.theory.exact.integers import check_digits, check_dim, check_items, check_number
 from gegenflow.theory.exact.refusals import Refused, refusal
-from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.growth.rates import POSITIVE_MEAN
 from gegenflow.theory.kernels.attention import KernelLike, as_kernel
 from gegenflow.theory.kernels.kernel import Kernel
 from gegenflow.theory.kernels.weights import OWN
 from gegenflow.theory.phases.curves import BITS, first_change, root
 from gegenflow.theory.phases.leaders import Comparison, Scores, scores_of
+from gegenflow.theory.phases.lines import Boundaries, Boundary, Coexistence
 from gegenflow.theory.phases.pieces import leader_between, pieces
 from gegenflow.theory.symbols import beta
-
-
-@dataclass(frozen=True)
-class Boundary:
-    """A value of a parameter at which the leading degree changes.
-
-    :param value: the parameter, certified
-    :param below: degree that leads below it; 0 is the uniform state
-    :param above: degree that leads above it; 0 is the uniform state
-    """
-
-    value: Certified
-    below: int
-    above: int
-
-    _repr_html_ = record_html
-
-
-@dataclass(frozen=True)
-class Boundaries:
-    """All boundaries in an interval of a parameter, and the pieces of it for which that is not proved.
-
-    :param parameter: the symbol that varies
-    :param low: lower end of the interval, exact
-    :param high: upper end of the interval, exact
-    :param degrees: the leaders from the low end to the high end, between the boundaries and the unresolved pieces
-    :param boundaries: where the leader changes, in increasing order
-    :param unresolved: pieces (low, high) for which nothing is proved; empty where the list is complete
-    :param vanishes: where the mean of the weight, by which SA divides, is 0 within the interval; None where nowhere
-    :param reach: the part searched: up to there from the low end, or from there on if the mean is positive at the high
-        end alone
-
-    See also :func:`.boundaries`.
-    """
-
-    parameter: sp.Symbol
-    low: fmpq
-    high: fmpq
-    degrees: tuple[int, ...]
-    boundaries: tuple[Boundary, ...]
-    unresolved: tuple[tuple[float, float], ...]
-    vanishes: Certified | None
-    reach: tuple[fmpq, fmpq] = field(repr=False)
-
-    _repr_html_ = record_html
-
-    @property
-    def complete(self) -> bool:
-        """Whether it is proved that there are no others."""
-        return not self.unresolved
 
 
 def boundaries(
@@ -217,10 +167,11 @@ def coexistence(
     *,
     digits: int = 15,
     **options: Unpack[Comparison],
-) -> dict[Real, Boundaries]:
+) -> Coexistence:
     r"""Coexistence lines in the plane of two parameters: all boundaries in one of them, for each value of the other.
 
-    Returns {value along: :class:`Boundaries` across}; the points with the same two degrees make up a line.
+    Returns a mapping {value along: :class:`Boundaries` across}, which draws itself; the points with the same two
+    degrees make up a line.
 
     :param kernel: attention weight h(t) as a Kernel, a formula or its text, with two parameters
     :param dim: d of the sphere S^{d-1}, >= 2
@@ -254,4 +205,4 @@ def coexistence(
         held: Comparison = {**options, "noise": still}
         return boundaries(here, dim, (low, high), parameter=parameter, digits=digits, **held)
 
-    return {value: cut(value) for value in values}
+    return Coexistence({value: cut(value) for value in values}, symbol)

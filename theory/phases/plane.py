@@ -27,7 +27,7 @@ from gegenflow.theory.phases.thresholds import led
 from gegenflow.theory.symbols import beta as BETA
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from gegenflow.pictures import Axes
 
 FIRST, MOST = 16, 4096
 """Intervals of beta at the start, and at most."""
@@ -100,12 +100,10 @@ class StabilityDiagram:
     def plot(self, ax: Axes | None = None) -> Axes:
         """The cells in the colours of their degrees, each with its number; white is what they leave.
 
-        ``ax``: axes of matplotlib, or None for the current ones, which are returned. Raises ValueError for others.
+        ``ax``: axes to draw on, or None for the current ones, which are returned. Raises ValueError for others.
         """
-        from matplotlib.patheffects import withStroke
-
         from gegenflow.pictures import BETA as NAME
-        from gegenflow.pictures import axes_of, of_degree
+        from gegenflow.pictures import axes_of, number, of_degree
 
         ax = axes_of(ax)
         for degree in self.degrees:
@@ -115,10 +113,7 @@ class StabilityDiagram:
             sizes = [(cell.beta[1] - cell.beta[0]) * log(cell.kappa[1] / cell.kappa[0]) for cell in cells]
             centre = sum(size * sum(cell.beta) / 2 for size, cell in zip(sizes, cells, strict=True)) / sum(sizes)
             near = min(cells, key=lambda cell, at=centre: abs(sum(cell.beta) / 2 - at))  # type: ignore[misc]
-            place = sum(near.beta) / 2, sqrt(near.kappa[0] * near.kappa[1])
-            ax.text(
-                *place, str(degree), ha="center", va="center", path_effects=[withStroke(linewidth=3, foreground="w")]
-            )
+            number(ax, sum(near.beta) / 2, sqrt(near.kappa[0] * near.kappa[1]), degree)
         ax.set(xlabel=NAME, ylabel="κ = 1/noise", yscale="log", xlim=self.beta, ylim=self.kappa)
         return ax
 
