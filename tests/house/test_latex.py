@@ -63,6 +63,37 @@ def test_tables_compile_with_the_packages_that_they_name(printed, tmp_path):
     assert "Output written on paper.pdf" in log
 
 
+DERIVATIONS = {
+    "usa": lambda: th.linearize(),
+    "noisy": lambda: th.linearize(model="sa", noise=1 / th.kappa),
+    "kink": lambda: th.linearize("relu(t) + 1", 3, noise="0.1"),
+    "polynomial": lambda: th.linearize("1 + beta*t + t**4/7 + t**6", 4),
+    "layers": th.random_layers.derive_overlap,
+    "contraction": lambda: th.random_layers.derive_contraction(7),
+}
+
+
+@pytest.mark.parametrize("name", DERIVATIONS)
+def test_a_derivation_is_a_page_that_compiles_and_fits(name, tmp_path):
+    """As it stands, and no line runs out of the page; its list alone goes into a paper, its steps into a notebook."""
+    derivation = DERIVATIONS[name]()
+    paper = derivation.latex(document=True)
+    assert derivation.latex() in paper
+    log = compiled(paper, tmp_path)
+    assert "Overfull" not in log
+    steps = "\n\n".join(step._repr_latex_() for step in (derivation, *derivation.steps))
+    head = r"\documentclass{article}\usepackage{amsmath,amssymb}"
+    compiled(f"{head}\n\\begin{{document}}\n{steps}\n\\end{{document}}\n", tmp_path)
+
+
+def test_the_command_prints_that_page(capsys, tmp_path):
+    """With --noise and --kernel, on the terminal and in a file that ends in .tex; a wrong ending is refused."""
+    line = "derive --dim 3 --noise 0.1 --kernel relu(t)"
+    assert main([*line.split(), "--format", "latex", "--out", str(tmp_path / "a.tex")]) == 0
+    page = th.linearize("relu(t)", 3, noise="0.1").latex(document=True)
+    assert capsys.readouterr().out == (tmp_path / "a.tex").read_text() == f"{page}\n"
+
+
 def test_a_wrong_table_does_not_compile(printed, tmp_path):
     """The test above can fail: a cell too many, an underscore that is not escaped."""
     good = next(iter(printed.values()))

@@ -33,11 +33,11 @@ BAD = ["", " ", "x", "nan", "inf", "-1", "1e999", "9" * 5000, "1:", ":1", "1:2:3
 BAD += ["½", "１", "ｅｘｉｔ(0)", "1\n2", "None"]
 TAKEN = {
     "--beta": {"growth": {"1e999"}},
-    "--noise": {"growth": {"1e999"}, "phase": {"1e999"}},
+    "--noise": {"growth": {"1e999"}, "phase": {"1e999"}, "derive": {"1e999"}},
     "--between": {"critical": {"1e999"}},
     "--kernel": {
         name: {"nan", "-1", "1e999", "9" * 5000, "x"}
-        for name in ("growth", "phase", "simulate", "critical", "validate")
+        for name in ("growth", "phase", "simulate", "critical", "validate", "derive")
     },
     "--out": dict.fromkeys(("simulate", "growth", "critical", "phase", "laws", "validate"), {*BAD} - {"", "9" * 5000}),
 }

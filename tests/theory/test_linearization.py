@@ -15,6 +15,7 @@ from gegenflow.theory.growth import derivation as linearization
 from gegenflow.theory.growth.derivation import _perturb
 from gegenflow.theory.growth.proofs import PROOFS
 from gegenflow.theory.growth.proofs import r as overlap
+from gegenflow.theory.growth.steps import BREAK
 from gegenflow.theory.sphere import P
 from gegenflow.theory.symbols import d, k, t
 
@@ -127,7 +128,8 @@ def test_high_dimensions_are_cases_of_the_general_steps():
 def test_latex_of_a_derivative_of_a_product_has_brackets():
     """The same in every record: (rho U')' is not rho' U'."""
     shown = th.linearize(dim=3).steps[1]
-    assert r"\frac{d}{d t} \left(\rho{\left(t \right)} \frac{d}{d t} U{\left(t \right)}\right)" in latex(shown.rhs)
+    assert r"\frac{d}{d t} \left(\rho \frac{d}{d t} U\right)" in latex(shown.rhs)
+    assert latex(sp.Function("f")(2 * t)) == r"f{\left(2 t \right)}"
     assert latex(shown.rhs) in th.linearize(dim=3).latex()
     assert latex(shown.rhs) in th.linearize(dim=3)._repr_latex_()
     assert latex(sp.Derivative(sp.exp(t), t)) == sp.latex(sp.Derivative(sp.exp(t), t))
@@ -337,11 +339,17 @@ def test_latex_is_well_formed_and_complete(kernel, dim, model):
     assert balanced(paper)
     assert balanced(notebook)
     assert paper.count(r"\item") == len(derivation.steps)
+    joined = paper.replace(BREAK, " "), notebook.replace(BREAK, " ")
     for step in derivation.steps:
-        for side in (step.lhs, step.rhs):
-            assert latex(side) in paper
-            assert latex(side) in notebook
+        for side in (step.lhs.xreplace(dict(step.stands)), step.rhs):
+            assert all(latex(side) in text for text in joined)
+            assert latex(side) in step._repr_latex_().replace(BREAK, " ")
         assert step.words in paper
+        assert step.words in step._repr_latex_()
+        assert balanced(step._repr_latex_())
+        assert (step.symbol in paper) or not step.symbol
+        assert str(step.rhs) in str(step)
+        assert str(step.lhs) in repr(step)
     assert notebook.startswith("$")
     assert notebook.endswith("$")
     assert not re.search(r"\bNone\b|nan|<|>", re.sub(r"\\[lr]angle", "", paper))
@@ -364,6 +372,54 @@ def test_text_names_every_step(model):
     assert text.count("checked") == len(TITLES[model])
     assert not re.search(r"[\\$]", text)
     assert f"dim 3, {model.upper()}" in text
+
+
+NOISY = {
+    "usa": th.linearize("1 + t**2", 3, noise="0.1"),
+    "sa": th.linearize(USUAL, 2, model="sa", noise=1 / th.kappa),
+}
+
+
+@pytest.mark.parametrize("model", NOISY)
+def test_noise_is_a_step_like_the_others(model):
+    """The equation has it from the start; what it takes away is what growth_rate takes away, digits included."""
+    derivation = NOISY[model]
+    assert derivation.check()
+    titles = [step.title for step in derivation.steps]
+    assert [title for title in titles if title != "diffusion"] == list(TITLES[model])
+    assert titles.index("diffusion") == titles.index("Laplacian") + 1
+    noise = derivation.noise
+    for degree in (1, 2, 5):
+        without = th.linearize(derivation.kernel, derivation.dim, model=model).rate
+        lost = sp.simplify((without - derivation.rate).subs(k, degree).doit())
+        assert sp.simplify(lost - degree * (degree + derivation.dim - 2) * noise) == 0
+    paper = derivation.latex(document=True)
+    assert r"+ \kappa^{-1} \Delta \rho" in paper
+    assert (r"$\kappa^{-1} = \frac{1}{10}$" in paper) == (model == "usa")
+    assert balanced(paper)
+    assert "noise" in repr(derivation).splitlines()[0]
+    assert len(repr(derivation).splitlines()) <= 12
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+@pytest.mark.parametrize("side", ["lhs", "rhs"])
+@pytest.mark.parametrize("title", ["equation", "first order", "Laplacian", "diffusion", "rate"])
+def test_one_wrong_side_under_noise_is_noticed(title, side, mutation):
+    """As without it."""
+    for derivation in NOISY.values():
+        number = [step.title for step in derivation.steps].index(title)
+        wrong = MUTATIONS[mutation](getattr(derivation.steps[number], side))
+        assert not altered(derivation, number, **{side: wrong}).steps[number].holds()
+
+
+def test_noise_of_another_size_is_noticed():
+    """Every step true by itself, and yet not those of this noise."""
+    derivation = NOISY["usa"]
+    assert not replace(derivation, noise=sp.Rational(1, 5)).check()
+    assert not replace(th.linearize("1 + t**2", 3), noise=sp.Rational(1, 10)).check()
+    assert th.linearize("1 + t**2", 3, noise=0) == th.linearize("1 + t**2", 3)
+    with pytest.raises(ValueError, match=r"^noise -1"):
+        th.linearize(noise=-1)
 
 
 def test_bad_input_is_named():

@@ -139,11 +139,14 @@ def test_derivations_are_checked_and_a_wrong_one_is_not():
         for dim in (th.d, 2, 7):
             assert derive(dim).check()
     good = rl.derive_overlap()
-    wrong = good.steps[2].rhs - sp.Symbol("r", real=True) ** 2 * sp.Symbol("K", real=True)
-    bad = replace(good, steps=(*good.steps[:2], replace(good.steps[2], rhs=wrong), *good.steps[3:]))
+    wrong = good.steps[3].rhs - sp.Symbol("r", real=True) ** 2 * sp.Symbol("K", real=True)
+    bad = replace(good, steps=(*good.steps[:3], replace(good.steps[3], rhs=wrong), *good.steps[4:]))
     assert not bad.check()
-    assert not bad.steps[2].holds()
-    assert rl.derive_overlap().latex().count(r"\item") == 7
+    assert not bad.steps[3].holds()
+    layer = good.steps[0]
+    assert not replace(layer, lhs=layer.lhs.subs(sp.Symbol("C", real=True), 0)).holds()
+    assert rl.derive_overlap().latex().count(r"\item") == 8
+    assert all(step._repr_latex_().startswith("$") for step in good.steps)
 
 
 @cache

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import cast
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 
 
 class Printer(LatexPrinter):  # type: ignore[misc]
-    """The derivative of a product has brackets: without them it reads as that of the first factor."""
+    """The derivative of a product has brackets: without them it reads as that of the first factor.
+
+    An unknown function is written without its variable, as on paper.
+    """
 
     def _print_Derivative(self, derivative: sp.Derivative) -> str:
         shown = cast(str, super()._print_Derivative(derivative))
@@ -19,12 +23,17 @@ class Printer(LatexPrinter):  # type: ignore[misc]
         inner = self.parenthesize(derivative.expr, PRECEDENCE["Mul"], is_neg=False, strict=True)
         return rf"{shown.removesuffix(inner)}\left({inner}\right)"
 
+    def _print_Function(self, function: sp.Function, exp: str | None = None) -> str:
+        if isinstance(function, AppliedUndef) and all(argument.is_Symbol for argument in function.args):
+            return self._print_Symbol(sp.Symbol(function.func.__name__)) + (f"^{{{exp}}}" if exp else "")
+        return cast(str, super()._print_Function(function, exp))
+
 
 def latex(expression: sp.Basic) -> str:
     r"""An expression in LaTeX.
 
     >>> x, f = sp.Symbol("x"), sp.Function("f")
     >>> print(latex(sp.Derivative(x * f(x), x)))
-    \frac{d}{d x} \left(x f{\left(x \right)}\right)
+    \frac{d}{d x} \left(x f\right)
     """
     return cast(str, Printer().doprint(expression))

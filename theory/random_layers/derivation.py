@@ -8,13 +8,15 @@ a = f(x), b = f(y); of the d - 2 other components only the sums A = sum a_i^2, B
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, Whole
 from gegenflow.theory.exact.integers import check_dim
-from gegenflow.theory.growth.steps import Step, aligned, enumerated, short, spelled
+from gegenflow.theory.growth.steps import Step, aligned, enumerated, page, short, spelled
 from gegenflow.theory.random_layers.exponents import K1, S1
 from gegenflow.theory.random_layers.overlaps import K, drift_of, variance_of
 from gegenflow.theory.symbols import d, k
@@ -22,13 +24,18 @@ from gegenflow.theory.symbols import d, k
 eps, r, u = sp.Symbol("epsilon"), sp.Symbol("r", real=True), sp.Symbol("u", positive=True)
 a1, a2, b1, b2, A, B, C = sp.symbols("a_1 a_2 b_1 b_2 A B C", real=True)
 HOW = "symbolically"
+ROOT = sp.sqrt(1 - r**2)
+ALONG = r * b1 + ROOT * b2
+SHORT = ((ALONG, sp.Symbol("b_y")), (ROOT, sp.Symbol("s")))
+"""The component of b along y, and the second coordinate of y, as LaTeX has them."""
 
 
 @dataclass(frozen=True)
 class OverlapDerivation:
     """Checked steps from the layers to a law of the overlap; prints as text, renders in a notebook.
 
-    ``result`` is where it ends, ``check()`` verifies every step, ``latex()`` is for a paper.
+    ``result`` is where it ends, ``check()`` verifies every step, ``latex()`` is for a paper, and
+    each of ``steps`` renders by itself.
 
     :param title: which law
     :param dim: d of the sphere S^{d-1}, or a symbol
@@ -50,11 +57,15 @@ class OverlapDerivation:
 
     def check(self) -> bool:
         """Verify every equality, and that the steps are those of this derivation in this dimension."""
-        return self == BUILDERS[self.title](self.dim) and all(step.holds() for step in self.steps)
+        return self == WAYS[self.title].build(self.dim) and all(step.holds() for step in self.steps)
 
-    def latex(self) -> str:
-        """The derivation as a LaTeX list (amsmath): what each step says, the equality, how it was checked."""
-        return enumerated(self.steps)
+    def latex(self, *, document: bool = False) -> str:
+        """The derivation as a LaTeX list (amsmath): what each step says, the equality, how it was checked.
+
+        :param document: a page that compiles as it stands, with what the letters mean, in the place of the list alone
+        """
+        way, here = WAYS[self.title], "" if self.dim == d else rf" Here $d = {self.dim}$."
+        return page(self.title, way.opening + here, self.steps, way.symbol) if document else enumerated(self.steps)
 
     def _repr_latex_(self) -> str:
         return aligned(self.steps)
@@ -82,30 +93,37 @@ def derive_overlap(dim: Whole = d) -> OverlapDerivation:
     See also :func:`.overlap_drift`, :func:`.lyapunov_exponent`.
     """
     dim = sp.sympify(check_dim(dim))
-    overlap = _after_a_layer()
+    layer = _layer(dim)
+    after = ((layer.rhs, sp.Function("R")(eps)), *SHORT)
     first = Step(
         "first order",
-        r"the overlap after a layer changes by $\epsilon[\langle P_x y, a\rangle + \langle P_y x, b\rangle]$",
-        sp.Subs(sp.Derivative(overlap, eps), eps, 0),
+        r"$D = \langle P_x y, a\rangle + \langle P_y x, b\rangle$",
+        sp.Subs(sp.Derivative(layer.rhs, eps), eps, 0),
         ROOT * a2 + (1 - r**2) * b1 - r * ROOT * b2,
         HOW,
         dim,
+        "D",
+        after,
     )
     second = Step(
         "second order",
-        r"and by $\epsilon^2$ times a quadratic form in the two fields",
-        sp.Subs(sp.Derivative(overlap, (eps, 2)), eps, 0) / 2,
+        r"$R = r + \epsilon D + \epsilon^2 Q + \dots$ with a quadratic form $Q$ in the two fields",
+        sp.Subs(sp.Derivative(layer.rhs, (eps, 2)), eps, 0) / 2,
         _second_order(),
         HOW,
         dim,
+        "Q",
+        after,
     )
     drift = Step(
         "drift",
-        r"its mean over the Gaussian field: $E a_i a_j = K(1)\delta_{ij}$, $E a_i b_j = K(r)\delta_{ij}$",
+        r"the mean of $Q$ over the field: $E\,a_i a_j = E\,b_i b_j = K_1\,\delta_{ij}$, $E\,a_i b_j = K\,\delta_{ij}$",
         _mean_of(second.rhs, dim),
         drift_of(r, dim),
         HOW,
         dim,
+        r"E\,Q",
+        ((second.rhs, sp.Function("Q")(a1, a2, b1, b2, A, B, C)),),
     )
     variance = Step(
         "variance",
@@ -114,27 +132,27 @@ def derive_overlap(dim: Whole = d) -> OverlapDerivation:
         variance_of(r),
         HOW,
         dim,
+        r"E\,D^2",
+        ((first.rhs, sp.Function("D")(a1, a2, b1, b2)),),
     )
-    return OverlapDerivation(
-        "Overlap of two tokens under random layers", dim, (first, second, drift, variance, *_near_one(drift, variance))
-    )
+    return OverlapDerivation(OVERLAP, dim, (layer, first, second, drift, variance, *_near_one(drift, variance)))
 
 
-ROOT = sp.sqrt(1 - r**2)
-
-
-def _after_a_layer() -> Expr:
-    along = r * b1 + ROOT * b2
+def _layer(dim: Expr) -> Step:
+    """The overlap of the two tokens after a layer."""
+    inner = (1 + eps * a1) * (r + eps * b1) + eps * a2 * (ROOT + eps * b2) + eps**2 * C
+    squares = (1 + eps * a1) ** 2 + eps**2 * (a2**2 + A), (r + eps * b1) ** 2 + (ROOT + eps * b2) ** 2 + eps**2 * B
     product = r + eps * (b1 + r * a1 + ROOT * a2) + eps**2 * (a1 * b1 + a2 * b2 + C)
-    lengths = (1 + 2 * eps * a1 + eps**2 * (a1**2 + a2**2 + A)) * (1 + 2 * eps * along + eps**2 * (b1**2 + b2**2 + B))
-    return product / sp.sqrt(lengths)
+    lengths = (1 + 2 * eps * a1 + eps**2 * (a1**2 + a2**2 + A)) * (1 + 2 * eps * ALONG + eps**2 * (b1**2 + b2**2 + B))
+    words = r"$R = \langle x + \epsilon a, y + \epsilon b\rangle / (|x + \epsilon a|\,|y + \epsilon b|)$ after a layer"
+    lhs, rhs = inner / sp.sqrt(squares[0] * squares[1]), product / sp.sqrt(lengths)
+    return Step("layer", words, lhs, rhs, HOW, dim, "R", SHORT)
 
 
 def _second_order() -> Expr:
     """By the expansion of 1/|x + eps a| = 1 - eps a_1 + eps^2 (3 a_1^2 - |a|^2)/2."""
-    along = r * b1 + ROOT * b2
-    lengths = (3 * a1**2 - (a1**2 + a2**2 + A)) / 2 + (3 * along**2 - (b1**2 + b2**2 + B)) / 2 + a1 * along
-    return a1 * b1 + a2 * b2 + C - (b1 + r * a1 + ROOT * a2) * (a1 + along) + r * lengths
+    lengths = (3 * a1**2 - (a1**2 + a2**2 + A)) / 2 + (3 * ALONG**2 - (b1**2 + b2**2 + B)) / 2 + a1 * ALONG
+    return a1 * b1 + a2 * b2 + C - (b1 + r * a1 + ROOT * a2) * (a1 + ALONG) + r * lengths
 
 
 def _mean_of(form: Expr, dim: Expr) -> Expr:
@@ -150,7 +168,7 @@ def _near_one(drift: Step, variance: Step) -> tuple[Step, Step, Step]:
     at = {r: 1 - u, K: K1 - u * S1}
     gap = Step(
         "gap, drift",
-        r"near consensus $u = 1-r$ has the drift $u\,[(d-1)K'(1) - (d-3)K(1)]$",
+        r"near consensus $u = 1-r$ has the drift $u\,[(d-1)S_1 - (d-3)K_1]$",
         sp.Limit(-drift.rhs.subs(at) / u, u, 0),
         (drift.dim - 1) * S1 - (drift.dim - 3) * K1,
         HOW,
@@ -158,7 +176,7 @@ def _near_one(drift: Step, variance: Step) -> tuple[Step, Step, Step]:
     )
     spread = Step(
         "gap, variance",
-        r"and the variance $u^2\,4[K(1) + K'(1)]$",
+        r"and the variance $4u^2(K_1 + S_1)$",
         sp.Limit(variance.rhs.subs(at) / u**2, u, 0),
         4 * (K1 + S1),
         HOW,
@@ -166,11 +184,12 @@ def _near_one(drift: Step, variance: Step) -> tuple[Step, Step, Step]:
     )
     exponent = Step(
         "exponent",
-        r"by Ito $\log|x-y| = (\log 2u)/2$ drifts at half of the drift less half the variance",
+        r"by Ito $\log|x-y| = \frac12\log 2u$ drifts at half of the drift less half the variance",
         (gap.rhs - spread.rhs / 2) / 2,
         ((drift.dim - 3) * S1 - (drift.dim - 1) * K1) / 2,
         HOW,
         drift.dim,
+        r"\lambda",
     )
     return gap, spread, exponent
 
@@ -203,37 +222,83 @@ def derive_contraction(dim: Whole = d) -> OverlapDerivation:
         return (1 - r**count) / (1 - r)
 
     steps = (
-        Step("mean", "degree 0 falls with r: it is least at r = 1", share(sp.Integer(0)), dim - 2 - r, HOW, dim),
+        Step(
+            "mean",
+            r"degree 0 falls with $r$: it is least at $r = 1$",
+            share(sp.Integer(0)),
+            dim - 2 - r,
+            HOW,
+            dim,
+            "q_0(r)",
+        ),
         Step(
             "degree",
-            r"degree k >= 1 is minus sums of powers of r with weights >= 0, each power at most 1, its value at r = 1",
+            r"degree $k \ge 1$ is minus sums of powers of $r$ with weights $\ge 0$, each at most 1 as at $r = 1$",
             share(k),
             -r * ((dim - 2) * powers(k - 1) + powers(k + 1)),
             HOW,
             dim,
+            "q_k(r)",
         ),
         Step(
             "count",
-            r"n + 1 powers sum up to one more than n of them at r = 1, so to their count, and to less elsewhere",
-            sp.Limit(r * powers(k + 1) - r * powers(k), r, 1),
+            r"$k + 1$ powers sum up to one more than $k$ of them at $r = 1$, so to their count, and to less elsewhere",
+            sp.Limit(r * powers(k + 1) - r * powers(k), r, 1, "-"),
             sp.Integer(1),
             HOW,
             dim,
         ),
-        Step("least, mean", "degree 0 at r = 1", (dim - 2 - r).subs(r, 1), dim - 3, HOW, dim),
+        Step(
+            "least, mean",
+            "degree 0 at $r = 1$",
+            sp.Limit(dim - 2 - r, r, 1, "-"),
+            dim - 3,
+            HOW,
+            dim,
+            "q_0(1)",
+        ),
         Step(
             "least, degree",
-            r"degree k at r = 1: k - 1 and k + 1 powers; the rate is the mean of these over the weights $c_k^2$",
+            r"degree $k$ at $r = 1$: $k - 1$ and $k + 1$ powers; the rate is their mean over the weights $c_k^2$",
             -((dim - 2) * (k - 1) + (k + 1)),
             (dim - 3) - (dim - 1) * k,
             HOW,
             dim,
+            "q_k(1)",
         ),
     )
-    return OverlapDerivation("Contraction of two tokens in the mean", dim, steps)
+    return OverlapDerivation(CONTRACTION, dim, steps)
 
 
-BUILDERS = {
-    "Overlap of two tokens under random layers": derive_overlap,
-    "Contraction of two tokens in the mean": derive_contraction,
+class Way(NamedTuple):
+    """How a derivation is built, what stands above its steps in a document, and the symbol of its result."""
+
+    build: Callable[[Whole], OverlapDerivation]
+    opening: str
+    symbol: str
+
+
+OVERLAP, CONTRACTION = "Overlap of two tokens under random layers", "Contraction of two tokens in the mean"
+LAYERS = (
+    r"One layer moves a token $x$ of the sphere $S^{d-1}$ by $\epsilon f(x)$, $\epsilon = L^{-1/2}$ for $L$ layers, "
+    r"and normalises. For infinite width $f$ is a Gaussian field, drawn anew in each layer, whose $d$ components are "
+    r"independent with covariance $K(\langle x, y\rangle)$. "
+)
+WAYS = {
+    OVERLAP: Way(
+        derive_overlap,
+        LAYERS + r"In an orthonormal basis $x = (1, 0, \dots)$ and $y = (r, s, 0, \dots)$, "
+        r"$s = \sqrt{1-r^2}$; $a = f(x)$, $b = f(y)$, $b_y = \langle b, y\rangle = r b_1 + s b_2$; of the $d-2$ other "
+        r"components only $A = \sum a_i^2$, $B = \sum b_i^2$ and $C = \sum a_i b_i$ "
+        r"enter. $K = K(r)$, $K_1 = K(1)$, $S_1 = K'(1)$; $E$ is the mean over the field, and $P_x$ the projection "
+        r"on the tangent space at $x$.",
+        r"\lambda",
+    ),
+    CONTRACTION: Way(
+        derive_contraction,
+        LAYERS + r"The overlap $r$ of two tokens drifts at $(1-r)\sum_k c_k^2\,q_k(r)$ in units of $L$ layers, where "
+        r"$K(r) = \sum_k c_k^2 r^k$ by the Hermite coefficients $c_k$ of the activation. "
+        r"Each $q_k$ is least at $r = 1$.",
+        "q_k(1)",
+    ),
 }

@@ -13,13 +13,24 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-import gegenflow
 from gegenflow import theory as th
-from gegenflow.numerics.validation.command.output import show, show_json, telling
+from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.validation.command.arguments import target
+from gegenflow.numerics.validation.command.interaction import add_interaction, read_kernel
+from gegenflow.numerics.validation.command.output import (
+    as_json,
+    file_format,
+    keep,
+    provenance,
+    show,
+    telling,
+    write_text,
+)
 from gegenflow.numerics.validation.command.parser import add_dim, add_model, subcommand
 
 if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands
+    from gegenflow.theory.growth.steps import Step
 
 
 def add(commands: Commands) -> None:
@@ -28,23 +39,29 @@ def add(commands: Commands) -> None:
     sub = subcommand(commands, "derive", run, help, ("text", "json", "latex"))
     add_dim(sub, "a dimension (default: any, as the symbol d)")
     add_model(sub)
+    add_interaction(sub)
+    text = "write it into this file, too: a page in LaTeX (.tex), text (.txt) or JSON (.json)"
+    sub.add_argument("--out", type=target(".tex", ".txt", ".json"), help=text)
 
 
 def run(options: Namespace) -> int:
     """Print the steps and whether each holds."""
+    kernel = read_kernel(options.kernel) if options.kernel is not None else None
     with telling("deriving the rate and verifying every step"):
-        derivation = th.linearize(dim=options.dim or th.d, model=options.model)
-        holds = derivation.check()
-    if options.format == "latex":
-        show(derivation.latex())
-    elif options.format == "json":
-        steps = [
-            {"title": step.title, "lhs": str(step.lhs), "rhs": str(step.rhs), "checked": step.how}
-            for step in derivation.steps
-        ]
-        facts = {"version": gegenflow.__version__, "dim": str(derivation.dim), "model": derivation.model}
-        facts |= {"kernel": "exp(beta*t)", "noise": "0", "rate": str(derivation.rate)}
-        show_json({**facts, "checked": holds, "steps": steps})
-    else:
-        show(f"{derivation}\n{'every step holds' if holds else 'a step does not hold'}")
-    return int(not holds)
+        derivation = th.linearize(kernel, options.dim or th.d, model=options.model, noise=options.noise or 0)
+        try:
+            holds = derivation.check()
+        except th.Refused as error:
+            raise Refused(error.name, options.kernel, error.allowed) from error
+    facts = provenance(options) | {"dim": str(derivation.dim), "rate": str(derivation.rate), "checked": holds}
+    told = {
+        "text": f"{derivation}\n{'every step holds' if holds else 'a step does not hold'}",
+        "json": as_json(facts | {"steps": [_told(step) for step in derivation.steps]}),
+        "latex": derivation.latex(document=True),
+    }
+    show(told[options.format])
+    return max(int(not holds), keep(options.out, lambda path: write_text(path, told[file_format(options)])))
+
+
+def _told(step: Step) -> dict[str, str]:
+    return {"title": step.title, "lhs": str(step.lhs), "rhs": str(step.rhs), "checked": step.how}

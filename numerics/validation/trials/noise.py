@@ -101,7 +101,7 @@ def fluctuations_below_the_threshold(
 @law(
     "amplitude equation",
     r"\dot A = \lambda A - g|A|^2A, \quad \lambda = k^2\Big(w_k - \frac1\kappa\Big), \quad "
-    r"g = \frac{k^2 w_k (w_k - 2w_{2k})}{2(1/\kappa - w_{2k})}",
+    r"g = \frac{k^2 w_k (w_k - 2w_{2k})}{2(1/\kappa - w_{2k})}, \quad w_m = w_m[W]",
     source="derived here; arXiv 2606.05140 for the threshold",
     rivals=("twice the saturation", "K in the place of kappa"),
     degree=(1, 4),
