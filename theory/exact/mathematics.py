@@ -25,7 +25,8 @@ class Printer(LatexPrinter):  # type: ignore[misc]
 
     def _print_Function(self, function: sp.Function, exp: str | None = None) -> str:
         if isinstance(function, AppliedUndef) and all(argument.is_Symbol for argument in function.args):
-            return self._print_Symbol(sp.Symbol(function.func.__name__)) + (f"^{{{exp}}}" if exp else "")
+            name = cast(str, self._print_Symbol(sp.Symbol(function.func.__name__)))
+            return f"{name}^{{{exp}}}" if exp else name
         return cast(str, super()._print_Function(function, exp))
 
 

@@ -11,7 +11,7 @@ dim  degree  beta  model  rate       error
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
     return show_table(_rows(options), options, provenance(options), lambda table: table.wide("rate", down=_down(table)))
 
 
-def _down(table: Table) -> list[str]:
+def _down(table: Table) -> Sequence[str]:
     """What varies down a wide table: the dimension, beta or both."""
     varying = [name for name in ("dim", "beta") if name in table.columns and len({*table[name]}) > 1]
     return varying or [name for name in ("beta", "dim") if name in table.columns][:1]
