@@ -131,7 +131,7 @@ def linearize(kernel: KernelLike | None = None, dim: Expr = d, *, model: str = "
     >>> derivation.steps[4]
     Laplacian: 2*t*Derivative(P(k, t), t) - (1 - t**2)*Derivative(P(k, t), (t, 2)) = k*(k + 1)*P(k, t)
     >>> linearize("1 + t", 3, noise="0.1").steps[5]
-    diffusion: -t*Derivative(P(k, t), t)/5 + (1/10 - t**2/10)*Derivative(P(k, t), (t, 2)) = -k*(k + 1)*P(k, t)/10
+    diffusion: -t*Derivative(P(k, t), t)/5 + (1 - t**2)*Derivative(P(k, t), (t, 2))/10 = -k*(k + 1)*P(k, t)/10
 
     Raises Refused for dim < 2, an unknown model, or negative noise. Source: arXiv 2410.23228 for the result, 2606.05140
     for the noise; derived here.

@@ -248,15 +248,7 @@ def derive_contraction(dim: Whole = d) -> OverlapDerivation:
             HOW,
             dim,
         ),
-        Step(
-            "least, mean",
-            "degree 0 at $r = 1$",
-            sp.Limit(dim - 2 - r, r, 1, "-"),
-            dim - 3,
-            HOW,
-            dim,
-            "q_0(1)",
-        ),
+        Step("least, mean", "degree 0 at $r = 1$", sp.Limit(dim - 2 - r, r, 1, "-"), dim - 3, HOW, dim, "q_0(1)"),
         Step(
             "least, degree",
             r"degree $k$ at $r = 1$: $k - 1$ and $k + 1$ powers; the rate is their mean over the weights $c_k^2$",
