@@ -42,12 +42,14 @@ class Energy:
     Raises ValueError where it overflows, as for ``beta`` > 700 if it is not scaled, in a run with a kernel, whose
     potential is not known, and for other matrices, under which there is none.  Source: arXiv 2410.23228, 2605.04279 for
     the matrices and heads; multiples of them derived here.
+
+    See also :class:`.Dissipation`, :class:`.HeadEnergy`, :func:`.energy_gain`.
     """
 
     name: ClassVar[str] = "energy"
 
     def check(self, flow: Flow) -> None:
-        """Refuse a flow that has no such energy."""
+        """Refuse a ``flow`` that has no such energy."""
         if flow.heads:
             for _, one in _gradient_heads(flow, self.name):
                 self.check(one)
@@ -57,6 +59,7 @@ class Energy:
         _check_gradient(flow, self.name)
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], under the ``flow``."""
         if flow.heads:
             parts = _gradient_heads(flow, self.name)
             return sum(multiple * self(tokens, weights, one) for multiple, one in parts)
@@ -69,7 +72,10 @@ class Energy:
         return exp(flow.exponent) / (2 * beta) * float(weights @ normalizer)
 
     def of_density(self, density: Density, flow: Flow) -> float:
-        r""":math:`E = \frac{1}{2\beta} (w_0 + \sum_i w_{\deg i} a_i^2)` with the multipliers w of the kernel."""
+        r"""Of a ``density`` under the ``flow``, by the multipliers w of the kernel.
+
+        .. math:: E = \frac{1}{2\beta} \Big(w_0 + \sum_i w_{\deg i} a_i^2\Big)
+        """
         if flow.heads:
             return sum(gain * self.of_density(density, one) for gain, one in isotropic(flow, self.name))
         beta = _checked(self, flow)
@@ -96,17 +102,20 @@ class Dissipation:
 
     Raises ValueError when it overflows (``beta`` about 350 for USA), for matrices without an energy, and for another
     layer norm than "post".  Source: derived here; in USA the flow is the Wasserstein gradient ascent of E.
+
+    See also :class:`.Energy`, :func:`.energy_gain`.
     """
 
     name: ClassVar[str] = "dissipation"
 
     def check(self, flow: Flow) -> None:
-        """Refuse a flow along which no energy grows at that rate."""
+        """Refuse a ``flow`` along which no energy grows at that rate."""
         _check_gradient(flow, self.name)
         if flow.layer_norm != "post":
             raise Refused("layer_norm", flow.layer_norm, "the dissipation is that of tokens on the sphere")
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], under the ``flow``."""
         self.check(flow)
         if flow.heads:
             velocity = attention_field(tokens, replace(flow, noise=0.0), weights=weights, method="auto")
@@ -124,7 +133,9 @@ class Dissipation:
         return value
 
     def of_density(self, density: Density, flow: Flow) -> float:
-        r""":math:`dE/dt = \sum_i \lambda_{\deg i} a_i \dot a_i`, with the multipliers of W and no noise.
+        r"""Of a ``density`` under the ``flow`` without noise, by the multipliers :math:`\lambda` of W.
+
+        .. math:: \frac{dE}{dt} = \sum_i \lambda_{\deg i} a_i \dot a_i
 
         SA divides by the normaliser, so it is taken in twice as many degrees until it no longer changes.
         """

@@ -41,11 +41,17 @@ def harmonic_power(tokens: ArrayLike, max_degree: int, weights: ArrayLike | None
     :math:`A_k^2 = D_k \sum_q w_q (\sum_i w_i P_k(\langle x_i, q\rangle))^2`, which also keeps small powers
     accurate.
 
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param max_degree: highest degree K, >= 0
+    :param weights: weights of the tokens, shape (n,), > 0 with sum 1; None (default): 1/n each
+
     >>> harmonic_power([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]], max_degree=3)
     array([1., 0., 1., 0.])
 
     Raises ValueError for bad tokens or weights or ``max_degree`` < 0.  Source: derived here (addition
     theorem).
+
+    See also :class:`.HarmonicPower`, :func:`.harmonic_overlap`.
     """
     max_degree = check_whole("max_degree", max_degree, 0)
     tokens = check_tokens(tokens)
@@ -65,14 +71,20 @@ def harmonic_overlap(tokens: ArrayLike, other: ArrayLike, max_degree: int, weigh
 
     .. math:: \sum_i w_i \frac{1}{m} \sum_{j=1}^m P_k(\langle x_i, y_j\rangle)
 
-    ``tokens`` shape=[n, dim], ``other`` shape=[m, dim], ``weights`` shape=[n].  With a single other token y
-    it is the coefficient of the harmonic that is symmetric about y:
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param other: tokens on the sphere, shape (m, dim)
+    :param max_degree: highest degree K, >= 0
+    :param weights: weights of the tokens, shape (n,), > 0 with sum 1; None (default): 1/n each
+
+    With a single other token y it is the coefficient of the harmonic that is symmetric about y:
 
     >>> harmonic_overlap([[0.6, 0.8, 0.0]], [[1.0, 0.0, 0.0]], 2).round(12)  # 1, t, (3 t^2 - 1)/2 at t = 0.6
     array([1.  , 0.6 , 0.04])
 
     Raises ValueError for bad tokens or weights, dims that differ, or ``max_degree`` < 0.  Source: derived
     here.
+
+    See also :func:`.harmonic_power`.
     """
     max_degree = check_whole("max_degree", max_degree, 0)
     tokens, other = check_tokens(tokens), check_tokens(other, "other")

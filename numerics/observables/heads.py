@@ -21,7 +21,7 @@ class HeadEnergy:
 
     .. math:: \frac{c}{2\beta}\sum_{ij} w_iw_j e^{\beta\langle x_i, Bx_j\rangle}, \qquad V = cB
 
-    ``head`` is its place among the heads of the flow, from 0.
+    ``head`` is its place among the heads of the flow, >= 0, below their number.
 
     >>> from gegenflow.numerics.flows.parts import Head
     >>> flow = Flow(heads=[Head(beta=2), Head(beta=1)])
@@ -32,19 +32,24 @@ class HeadEnergy:
 
     Raises ValueError for a head that the flow does not have, and as :class:`~gegenflow.numerics.Energy`.
     Source: arXiv 2605.04279.
+
+    See also :class:`.Energy`, :class:`.Head`.
     """
 
     head: int
     name: ClassVar[str] = "head_energy"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "head", check_whole("head", self.head, 0))
+
     def check(self, flow: Flow) -> None:
-        """Refuse a flow without this head or whose heads have no energy."""
-        place = check_whole("head", self.head, 0)
-        if place >= len(flow.heads):
-            raise Refused("head", place, f"the flow has {len(flow.heads)} heads, counted from 0")
+        """Refuse a ``flow`` without this head or whose heads have no energy."""
+        if self.head >= len(flow.heads):
+            raise Refused("head", self.head, f"the flow has {len(flow.heads)} heads, counted from 0")
         Energy().check(flow)
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], under the ``flow``."""
         self.check(flow)
         return Energy()(tokens, weights, replace(flow, heads=flow.heads[self.head : self.head + 1]))
 
@@ -61,14 +66,17 @@ class AttentionEntropy:
     True
 
     Raises ValueError for a kernel that is not positive. Source: arXiv 2605.04279 for the question.
+
+    See also :class:`.Entropy`, :class:`.Head`.
     """
 
     name: ClassVar[str] = "attention_entropy"
 
     def check(self, flow: Flow) -> None:
-        """Any flow has it."""
+        """Refuse nothing: any ``flow`` has it."""
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], under the ``flow``."""
         flows = [one for _, one in head_flows(flow)] if flow.heads else [flow]
         return float(np.mean([_entropy(tokens, weights, one) for one in flows]))
 

@@ -36,6 +36,8 @@ class PairShare:
 
     Raises ValueError for another level, and for more tokens.  Source: derived here; the integral from the differential
     equation of the harmonics, DLMF 18.8.
+
+    See also :class:`.Clusters`, :class:`.SmallestOverlap`.
     """
 
     level: float
@@ -45,6 +47,7 @@ class PairShare:
         object.__setattr__(self, "level", check_number("level", self.level, least=-1, below=1))
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
         n, dim = tokens.shape
         alone = float(weights @ weights)
         if n == 1:
@@ -61,6 +64,7 @@ class PairShare:
         return min(max(close / (1 - alone), 0.0), 1.0)
 
     def of_density(self, density: Density, flow: Flow) -> float:
+        """Of two independent points of a ``density``, whatever the ``flow``."""
         degree = np.arange(density.max_degree + 1)
         power = density_power(density, density.max_degree)
         many = np.array([harmonic_dimension(int(k), density.dim) for k in degree], dtype=np.float64)

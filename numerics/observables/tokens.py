@@ -48,7 +48,12 @@ class DensityObservable(Protocol):
 
 @dataclass(frozen=True)
 class HarmonicPower:
-    r"""Squared amplitudes :math:`A_k^2` of degrees 0..max_degree, see :func:`harmonic_power`."""
+    r"""Squared amplitudes :math:`A_k^2` of degrees 0..max_degree, see :func:`harmonic_power`.
+
+    ``max_degree`` is the highest degree, >= 0.
+
+    See also :class:`.HarmonicAmplitude`, :func:`.plot_power`.
+    """
 
     max_degree: int
     name: ClassVar[str] = "harmonic_power"
@@ -57,9 +62,11 @@ class HarmonicPower:
         object.__setattr__(self, "max_degree", check_whole("max_degree", self.max_degree, 0))
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> Array:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``; shape=[max_degree + 1]."""
         return harmonic_power(tokens, self.max_degree, weights)
 
     def of_density(self, density: Density, flow: Flow) -> Array:
+        """Of a ``density``, whatever the ``flow``; shape=[max_degree + 1]."""
         return density_power(density, self.max_degree)
 
 
@@ -69,8 +76,12 @@ class HarmonicAmplitude:
 
     .. math:: \mu_k = \sum_j w_j e^{-ik\theta_j}
 
+    ``max_degree`` is the highest degree, >= 0.
+
     >>> HarmonicAmplitude(1)(np.array([[0.0, 1.0]]), np.ones(1), Flow(beta=0))  # one token at pi/2
     array([1.-0.j, 0.-1.j])
+
+    See also :class:`.HarmonicPower`.
     """
 
     max_degree: int
@@ -80,11 +91,13 @@ class HarmonicAmplitude:
         object.__setattr__(self, "max_degree", check_whole("max_degree", self.max_degree, 0))
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> NDArray[np.complex128]:
+        """Of ``tokens``, shape=[n, 2], of ``weights``, shape=[n], whatever the ``flow``; shape=[max_degree + 1]."""
         if tokens.shape[1] != 2:
             raise Refused("dim", tokens.shape[1], "HarmonicAmplitude needs dim 2")
         return fourier_moments(tokens, weights, self.max_degree).conj()
 
     def of_density(self, density: Density, flow: Flow) -> NDArray[np.complex128]:
+        """Of a ``density`` on the circle, whatever the ``flow``; shape=[max_degree + 1]."""
         if not isinstance(density, CircleDensity):
             raise Refused("density", type(density).__name__, "HarmonicAmplitude needs a CircleDensity")
         return density.resized(self.max_degree).spectrum()
@@ -92,7 +105,13 @@ class HarmonicAmplitude:
 
 @dataclass(frozen=True)
 class Clusters:
-    """Number of clusters, see :func:`cluster_labels`."""
+    """Number of clusters, see :func:`cluster_labels`.
+
+    ``angle`` is the largest angle of a link, in radians, in (0, pi], default 0.1; ``min_mass`` the least share of the
+    weight in a cluster, in [0, 1], default 0.01; ``coherence`` the least length of its mean, in [0, 1], default 0.9.
+
+    See also :func:`.cluster_labels`, :func:`.find_clusters`, :class:`.PairShare`.
+    """
 
     angle: float = 0.1
     min_mass: float = 0.01
@@ -105,10 +124,12 @@ class Clusters:
         object.__setattr__(self, "coherence", check_number("coherence", self.coherence, least=0, most=1))
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> int:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
         scale = {"angle": self.angle, "min_mass": self.min_mass, "coherence": self.coherence}
         return int(cluster_labels(tokens, weights, **scale).max()) + 1
 
     def of_density(self, density: Density, flow: Flow) -> int:
+        """Of a ``density`` on the circle, by its values at equispaced angles, whatever the ``flow``."""
         if not isinstance(density, CircleDensity):
             raise Refused("dim", density.dim, "Clusters needs tokens or a density on the circle")
         values, weights = density.samples()
@@ -122,12 +143,16 @@ class Periodicity:
 
     .. math:: Q_k = \sum_{k | m \le K} A_m^2 \Big/ \sum_{1 \le m \le K} A_m^2, \qquad K = \text{max\_degree}
 
+    ``degree`` is k, >= 1 and <= ``max_degree``, the highest degree K looked at, >= 1, default 64.
+
     >>> three = lattice(3), np.full(3, 1 / 3), Flow(beta=0)
     >>> round(Periodicity(3)(*three), 12), round(Periodicity(2, 6)(*three), 12)  # degrees 3 and 6; only 6
     (1.0, 0.5)
 
     The uniform density has every period.  Raises ValueError for a degree below 1 or above ``max_degree``, and in other
     dims than 2.  Source: derived here.
+
+    See also :class:`.HarmonicPower`.
     """
 
     degree: int
@@ -140,9 +165,11 @@ class Periodicity:
         object.__setattr__(self, "max_degree", top)
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, 2], of ``weights``, shape=[n], whatever the ``flow``."""
         return self._share(tokens.shape[1], harmonic_power(tokens, self.max_degree, weights))
 
     def of_density(self, density: Density, flow: Flow) -> float:
+        """Of a ``density`` in dim 2, whatever the ``flow``."""
         return self._share(density.dim, density_power(density, self.max_degree))
 
     def _share(self, dim: int, power: Array) -> float:
@@ -165,11 +192,14 @@ class Entropy:
     >>> value = Entropy().of_density(CircleDensity(np.array([0.01, 0.0])), Flow(beta=0))
     >>> bool(np.isclose(value, 0.01**2 / 2, rtol=1e-4))  # half the square of the norm of f - 1
     True
+
+    See also :class:`.Energy`, :class:`.AttentionEntropy`.
     """
 
     name: ClassVar[str] = "entropy"
 
     def of_density(self, density: Density, flow: Flow) -> float:
+        """Of a ``density``, whatever the ``flow``."""
         found, size, finer = inf, 0, 1
         while True:
             before, (values, weights) = found, density.samples(finer)

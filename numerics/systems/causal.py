@@ -32,7 +32,7 @@ def source_correlations(
     tokens: int,
     sources: Sequence[int],
     max_degree: int,
-    time: float | Sequence[float],
+    time: float | Sequence[float] | Array,
     runs: int,
     rng: int | np.random.Generator | None = None,
     grid: int = 8,
@@ -41,11 +41,19 @@ def source_correlations(
 
     .. math:: n\,\overline{\cos k(\theta(t) - \theta_i(0))}, \qquad k = 1, \dots, \text{max\_degree}
 
-    ``tokens`` n are independent and uniform, and the reader is the one after them: it sees all n.  ``sources`` are
-    indices from 0; each is put on a ``grid`` of more than ``max_degree`` angles, the reader on one of an angle more, so
-    that no harmonic is mistaken on both, each turned at random, and the mean is over both.  Its expectation is that of
-    independent starts for any such grids.  ``time`` > 0 is in units of the flow, which has a causal mask, with a decay
-    over the n tokens; of a list of rising times samples have shape=[runs, times, sources, degrees].
+    Tokens are independent and uniform, and the reader is the one after them: it sees all n.  Each source is put on a
+    ``grid`` of angles, the reader on one of an angle more, so that no harmonic is mistaken on both, each turned at
+    random, and the mean is over both.  Its expectation is that of independent starts for any such grids.  Of a list of
+    times samples have shape=[runs, times, sources, degrees].
+
+    :param flow: a :class:`Flow` with a causal mask, the decay of which is over the n tokens, its weight and model
+    :param tokens: number of tokens n, >= 2
+    :param sources: indices of the earlier tokens, a list, each >= 0 and < n
+    :param max_degree: highest degree, >= 1
+    :param time: when the reader is looked at, > 0, in units of the flow, or a list of times that do not decrease
+    :param runs: number of samples, >= 1
+    :param rng: seed >= 0 or numpy Generator; None (default): seeded by the system
+    :param grid: angles of a source, > max_degree, default 8
 
     >>> flow = Flow(beta=1, causal=Causal(decay=1.0, own=False))
     >>> found = source_correlations(flow, tokens=64, sources=[8], max_degree=1, time=0.2, runs=20, rng=0)
@@ -54,6 +62,8 @@ def source_correlations(
 
     Raises ValueError for a flow without a mask or with parts beyond its weight and model, a source that is none of the
     tokens, or numbers out of range.  Source: arXiv 2605.09213 for the correlation; the estimator is derived here.
+
+    See also :class:`.Causal`, :func:`.strong_centres`.
     """
     if not isinstance(flow, Flow) or flow.causal is None:
         raise Refused("flow", repr(flow), "a flow with a causal mask is needed")
@@ -63,9 +73,9 @@ def source_correlations(
     if np.ndim(sources) != 1 or len(sources) == 0:
         raise Refused("sources", repr(sources), f"they must be a list of indices from 0 to {n - 1}")
     places = [check_whole("sources", source, 0, n - 1) for source in sources]
-    times = [check_number("time", each, above=0.0) for each in (time if isinstance(time, Sequence) else [time])]
+    times = [check_number("time", each, above=0.0) for each in np.atleast_1d(np.asarray(time, dtype=object))]
     if not times or sorted(times) != times:
-        raise Refused("time", repr(time), "it must be a number, or a list of rising times")
+        raise Refused("time", repr(time), "it must be a number, or a list of times that do not decrease")
     stream = check_rng(rng)
     samples = np.empty((check_whole("runs", runs, 1), len(times), len(places), len(degrees)))
     all_of_them = n + count + 1
@@ -89,7 +99,7 @@ def source_correlations(
         way = integrate(velocity, start.ravel(), t_end=times[-1], save_at=times, rtol=RTOL, atol=ATOL)
         turned = np.array(way.saved).reshape(-1, *start.shape)[..., n:] - told[:, None]
         samples[run] = n * np.cos(degrees * turned[..., None]).mean(axis=(2, 3))
-    return samples if isinstance(time, Sequence) else samples[:, 0]
+    return samples if np.ndim(time) else samples[:, 0]
 
 
 def _grid(count: int, stream: np.random.Generator) -> Array:
@@ -98,14 +108,19 @@ def _grid(count: int, stream: np.random.Generator) -> Array:
 
 
 def strong_centres(tokens: ArrayLike, angle: float) -> NDArray[np.int64]:
-    r"""Indices of the tokens that are farther than an angle in (0, pi] from every earlier one, shape=[centres].
+    r"""Indices of the tokens that are farther than an angle from every earlier one, shape=[centres].
 
     .. math:: \{i : \angle(x_i, x_j) > \delta \ \text{for all}\ j < i\}
+
+    ``tokens`` lie on the sphere, shape=[n, dim], in the order of the mask; ``angle`` :math:`\delta` is in radians, in
+    (0, pi].
 
     >>> strong_centres([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8]], 0.7)
     array([0, 2])
 
     Raises ValueError for bad tokens, or an angle out of range.  Source: arXiv 2411.04990.
+
+    See also :class:`.Causal`, :func:`.source_correlations`.
     """
     rows = check_tokens(tokens)
     nearest = np.cos(check_number("angle", angle, above=0.0, most=np.pi))

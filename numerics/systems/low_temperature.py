@@ -21,12 +21,18 @@ def zero_temperature_field(
     .. math:: v(x) = P_x V \frac{B^T x}{|B^T x|}
 
     as the softmax of :math:`\beta\langle x, By\rangle` over y concentrates where y is the direction of :math:`B^T x`;
-    ``query_key`` B and ``value`` V, shape=[dim, dim], are the identity by default, under which nothing moves.
+    by default nothing moves.
+
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param query_key: B of the scores, shape (dim, dim); None (default): the identity
+    :param value: V of what is summed up, shape (dim, dim); None (default): the identity
 
     >>> zero_temperature_field([[0.6, 0.8]], value=[[1, 0], [0, 0]])[0].round(12)  # towards the first axis
     array([ 0.384, -0.288])
 
     Raises ValueError for bad tokens or matrices, and for a token that B^T maps to zero.  Source: arXiv 2605.10931.
+
+    See also :func:`.linear_flow`, :func:`.attention_field`.
     """
     state = check_tokens(tokens)
     scores = state @ _matrix("query_key", query_key, state.shape[1])
@@ -47,11 +53,18 @@ def linear_flow(
 
     Each token moves along its orbit under :func:`zero_temperature_field` with a clock of its own.
 
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param time: :math:`\tau`, any finite number, of which times :math:`|VB^T|` the modulus is <= 700
+    :param query_key: B of the scores, shape (dim, dim); None (default): the identity
+    :param value: V of what is summed up, shape (dim, dim); None (default): the identity
+
     >>> linear_flow([[0.6, 0.8]], 1.0, value=[[1, 0], [0, 0]])[0].round(6)  # e : 1 in favour of the first axis
     array([0.897811, 0.440381])
 
     Raises ValueError for bad tokens or matrices, and a time that is not finite or in which e^{700} is passed.  Source:
     arXiv 2605.10931.
+
+    See also :func:`.zero_temperature_field`.
     """
     state = check_tokens(tokens)
     dim = state.shape[1]

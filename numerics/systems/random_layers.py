@@ -59,11 +59,17 @@ def pair_distances(
 
     .. math:: \langle x, y\rangle = 1 - |x - y|^2/2
 
-    ``flow`` has random layers, and beta or no weight; pairs have the ``overlap`` in [-1, 1) at time 0. Of a network of
-    finite width the m pairs of inner numbers are drawn, of the limit its Gaussian field. ``times`` >= 0 rise; at a time
-    within a layer the pair is that before it. ``step`` is that of the limit in which layers are infinitely many, by
-    default :func:`gegenflow.numerics.integrators.layers.fixed_step`; ``runs`` from 1 to 1e8. The result depends on
-    ``rng`` alone, not on the number of threads.
+    Of a network of finite width the m pairs of inner numbers are drawn, of the limit its Gaussian field.  At a time
+    within a layer the pair is that before it.  The result depends on ``rng`` alone, not on the number of threads.
+
+    :param flow: a :class:`Flow` with random layers, and beta or no weight
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param overlap: of the pairs at time 0, >= -1 and < 1
+    :param times: when to look, >= 0, not decreasing, shape (times,), in units of the flow
+    :param runs: number of pairs, >= 1 and <= 10**8
+    :param step: in time, > 0 and <= the last of the times, of the limit in which layers are infinitely many;
+        None (default): that of :func:`gegenflow.numerics.integrators.layers.fixed_step`
+    :param rng: seed >= 0 or numpy Generator; None (default): seeded by the system
 
     For the linear activation, K(r) = r, in dim 2 the overlap starts with the drift :math:`-r(1 - r^2)` and the variance
     :math:`2(1 - r^2)^2`:
@@ -76,6 +82,8 @@ def pair_distances(
 
     Raises ValueError for a flow without random layers, with other parts or a kernel, and numbers out of range. Source:
     arXiv 2604.26898 for the system; the scheme is derived here.
+
+    See also :class:`.RandomLayers`, :func:`.simulate`.
     """
     if not isinstance(flow, Flow) or flow.random_layers is None:
         raise Refused("flow", repr(flow), "a flow with random_layers is needed")
@@ -87,6 +95,8 @@ def pair_distances(
     saved = check_array("times", times, "(times,)", None)
     if not len(saved) or (np.diff(saved, prepend=0.0) < 0).any():
         raise Refused("times", None, "they must be >= 0 and must not decrease")
+    if step is not None and flow.random_layers.layers is None and saved[-1] > 0:
+        check_number("step", step, above=0.0, most=float(saved[-1]))
     size = fixed_step(flow, check_dim(dim), step)
     check_pace_of_noise(size, float(saved[-1]), "times")
     pair = _pair(flow, dim, size)

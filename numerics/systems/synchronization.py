@@ -24,14 +24,18 @@ class Resultant:
     0.52
 
     Source: arXiv 2504.14697, :math:`R_0` at the start; the Kuramoto order parameter in dim 2.
+
+    See also :class:`.HarmonicPower`, :class:`.DiracDistance`.
     """
 
     name: ClassVar[str] = "resultant"
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
         return float(np.linalg.norm(weights @ tokens))
 
     def of_density(self, density: Density, flow: Flow) -> float:
+        """Of a ``density``, whatever the ``flow``."""
         return float(np.sqrt(density_power(density, 1)[1]))
 
 
@@ -50,11 +54,14 @@ class DiracDistance:
     True
 
     Raises ValueError where the mean is exactly zero and has no direction.  Source: arXiv 2504.14697.
+
+    See also :class:`.Resultant`, :class:`.SmallestOverlap`, :func:`.wasserstein_distance`.
     """
 
     name: ClassVar[str] = "dirac_distance"
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
         mean = weights @ tokens
         length = np.linalg.norm(mean)
         if length == 0:
@@ -76,11 +83,14 @@ class SmallestOverlap:
     0.0
 
     Source: arXiv 2312.10794, whose equiangular tokens have but one overlap.
+
+    See also :class:`.DiracDistance`, :class:`.PairShare`.
     """
 
     name: ClassVar[str] = "smallest_overlap"
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
         rows = max(1, OVERLAPS // len(tokens))
         least, pair = np.inf, (0, 0)
         for first in range(0, len(tokens), rows):

@@ -182,6 +182,13 @@ def test_correlations_need_no_prediction_where_the_reader_sees_the_source_alone(
         )  # the other token has moved, too, by the time squared
 
 
+def test_correlations_at_several_times_are_those_of_one_run():
+    """As a list or an array of times; the last of them as the time alone, to the tolerance of a step."""
+    several = correlations(time=[0.05, 0.1], rng=0)
+    assert np.array_equal(correlations(time=np.array([0.05, 0.1]), rng=0), several)
+    np.testing.assert_allclose(several[:, 1], correlations(time=0.1, rng=0), rtol=1e-5)
+
+
 def test_strong_centres_by_pairs():
     tokens = nm.uniform(40, 3, rng=2)
     angle = np.arccos(np.clip(tokens @ tokens.T, -1, 1))
@@ -226,6 +233,7 @@ def correlations(**changed):
         (lambda: correlations(sources=[8]), "sources"),
         (lambda: correlations(grid=2), "grid"),
         (lambda: correlations(time=0), "time"),
+        (lambda: correlations(time=np.array([0.2, 0.1])), "time"),
         (lambda: nm.systems.strong_centres(TOKENS, 4.0), "angle"),
         (lambda: nm.solve_density([1.0, 1.0], **FLOW, t_end=1), "causal"),
         (lambda: nm.uniform_rates(2, max_degree=1, window=1, tokens=9, runs=2, **FLOW), "causal"),

@@ -204,5 +204,7 @@ def test_energies_of_heads_add_up_and_entropy_is_that_of_the_softmax():
     assert nm.observables.AttentionEntropy()(tokens, weights, flow) == pytest.approx(told, rel=1e-13)
     with pytest.raises(nm.Refused, match="head 2: the flow has 2 heads"):
         nm.observables.HeadEnergy(2).check(flow)
+    with pytest.raises(nm.Refused, match="head -1: it must be a whole number >= 0"):
+        nm.observables.HeadEnergy(-1)
     with pytest.raises(nm.Refused, match="kernel: an entropy needs a weight"):
         nm.observables.AttentionEntropy()(tokens, weights, Flow(kernel=np.sin))

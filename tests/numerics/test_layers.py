@@ -200,6 +200,7 @@ def test_pairs_follow_any_distance():
         ({"times": [-0.1]}, "times: they must be >= 0"),
         ({"times": [1e9]}, "times 1e.09: 4e.10 steps"),
         ({"step": 0.5}, "step 0.5: the flow has 40 layers"),
+        ({"flow": nm.Flow(random_layers=nm.RandomLayers("tanh")), "step": 0.2}, "step 0.2: .* > 0 and <= 0.1"),
         ({"dim": 1}, "dim 1"),
     ],
 )
