@@ -66,7 +66,7 @@ def selection_law(
     :param amplitude: the amplitude a to reach, 0 < a < 1 (default 0.3)
     :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
     :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
-    :param max_degree: the last degree that races, 1 to 1000, >= 1; None (default): the last that grows a hundredth as
+    :param max_degree: the last degree that races, >= 1 and <= 1000; None (default): the last that grows a hundredth as
         fast as the fastest (:meth:`Kernel.tail` proves that none does beyond; of a kernel without such a bound it is
         assumed after eight slower ones in a row)
 
@@ -134,7 +134,7 @@ def tokens_needed(
     :param amplitude: the amplitude a to reach, 0 < a < 1 (default 0.3)
     :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
     :param kernel: attention weight h(t) as a Kernel, a formula or its text; None (default) is exp(beta*t)
-    :param max_degree: the last degree that races, 1 to 1000, >= 1; None (default): as for :func:`selection_law`
+    :param max_degree: the last degree that races, >= 1 and <= 1000; None (default): as for :func:`selection_law`
 
     >>> tokens = tokens_needed(0.9, 2, 5)
     >>> selection_law(2, 5, tokens - 1).selection[3] < 0.9 <= selection_law(2, 5, tokens).selection[3]

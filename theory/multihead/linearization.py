@@ -155,10 +155,10 @@ def splitting(
     :param degree: degree of the harmonics k, >= 1
     :param dim: d of the sphere S^{d-1}, >= 2
     :param beta: inverse temperature, any real number but 0
-    :param scales: m_h of each head, numbers but not 0
+    :param scales: m_h of each head, shape (heads,), numbers other than 0
     :param forms: F_h, shape (heads, dim, dim)
     :param values: G_h, shape (heads, dim, dim)
-    :param gains: g_h of each head; None (default): 1 each
+    :param gains: g_h of each head, shape (heads,); None (default): 1 each
     :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
 
     A value larger in the first direction lets harmonics of degree 1 along it win:
