@@ -15,7 +15,7 @@ import sympy as sp
 from gegenflow import __version__
 from gegenflow.theory.exact.arguments import Expr, Real, check_real
 from gegenflow.theory.exact.refusals import Refused
-from gegenflow.theory.exact.tables import Table
+from gegenflow.theory.exact.tables import Cell, Table
 from gegenflow.theory.exact.values import record_html
 from gegenflow.theory.kernels.attention import KernelLike, attention
 from gegenflow.theory.kernels.kernel import Kernel
@@ -121,7 +121,7 @@ class StabilityDiagram:
         """The cells, one a row: a degree, and the ends of its intervals of beta and of kappa."""
         names = "degree", "beta_from", "beta_to", "kappa_from", "kappa_to"
         rows = (dict(zip(names, (cell.degree, *cell.beta, *cell.kappa), strict=True)) for cell in self.cells)
-        facts = {"version": __version__, "dim": self.dim, "model": self.model, "kernel": str(self.kernel.weight)}
+        facts: dict[str, Cell] = {"version": __version__, "dim": self.dim, "model": self.model, "kernel": str(self.kernel.weight)}
         return Table(tuple(rows), {**facts, "unresolved": f"{self.unresolved:.2g}"})
 
 
