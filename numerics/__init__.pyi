@@ -54,5 +54,6 @@ from .tokens import uniform as uniform
 from .validation import measure_rates as measure_rates
 from .validation import planted_rates as planted_rates
 from .validation import prospects as prospects
+from .validation import report_page as report_page
 from .validation import uniform_rates as uniform_rates
 from .validation import validate as validate

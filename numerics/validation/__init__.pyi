@@ -13,6 +13,7 @@ from .measurements import energy_gain as energy_gain
 from .measurements import planted_rates as planted_rates
 from .measurements import uniform_rates as uniform_rates
 from .own_tokens import validate_tokens as validate_tokens
+from .pages.page import report_page as report_page
 from .parameters import Parameter as Parameter
 from .pictures.checks import plot_checks as plot_checks
 from .pictures.checks import plot_sweep as plot_sweep

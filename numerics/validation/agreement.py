@@ -76,7 +76,7 @@ def validate(
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | float) else str(value)
+    return value if isinstance(value, int | float) else str(getattr(value, "weight", value))
 
 
 def _tried(jobs: Sequence[tuple[Law, dict[str, Any]]], facts: dict[str, Any], rng: Any, progress: bool) -> Report:

@@ -85,14 +85,16 @@ class Report(Value):
         for law, checks in groupby(self.checks, key=lambda check: check.law):
             lines.append(f"{law:<{width + 2}}  {'predicted':<18}{'measured':<18}{'error bar':<11}off by")
             lines += [_line(check, width) for check in checks]
-        return "\n".join([*lines, *self.notes, self._verdict()])
+        return "\n".join([*lines, *self.notes, self.verdict])
 
     def __repr__(self) -> str:
         failed = [check for check in self.checks if not check.passed]
         rows = [f"  {check.law}, {check.name}: {check.verdict}" for check in failed[:MOST_SHOWN]]
-        return "\n".join([f"Report: {self._verdict()}", *rows])
+        return "\n".join([f"Report: {self.verdict}", *rows])
 
-    def _verdict(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """How many checks agree, and how long it took, in one line."""
         failed, count = sum(not check.passed for check in self.checks), f"{len(self.checks)} checks"
         verdict = f"{failed} of {count} failed" if failed else f"all {count} agree" if self.checks else "no check made"
         if failed and self.passed:
@@ -105,7 +107,7 @@ class Report(Value):
         rows = self.to_rows()
         head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
         body = "".join(f"<tr>{''.join(f'<td>{escape(_short(v))}</td>' for v in row.values())}</tr>" for row in rows)
-        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self._verdict())}</p>"
+        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self.verdict)}</p>"
 
 
 def _short(value: Any) -> str:

@@ -121,7 +121,12 @@ class StabilityDiagram:
         """The cells, one a row: a degree, and the ends of its intervals of beta and of kappa."""
         names = "degree", "beta_from", "beta_to", "kappa_from", "kappa_to"
         rows = (dict(zip(names, (cell.degree, *cell.beta, *cell.kappa), strict=True)) for cell in self.cells)
-        facts: dict[str, Cell] = {"version": __version__, "dim": self.dim, "model": self.model, "kernel": str(self.kernel.weight)}
+        facts: dict[str, Cell] = {
+            "version": __version__,
+            "dim": self.dim,
+            "model": self.model,
+            "kernel": str(self.kernel.weight),
+        }
         return Table(tuple(rows), {**facts, "unresolved": f"{self.unresolved:.2g}"})
 
 

@@ -1,0 +1,1 @@
+"""Pages to read, to print and to hand on: one file that needs no network."""
