@@ -28,6 +28,7 @@ LINES = {
     "simulate": "--beta 1 --tokens 5 --time 0",
     "laws": "",
     "validate": "--dim 2 --runs 4 --tokens 100",
+    "report": "--dim 2 --runs 4 --tokens 100 --out page.html",
 }
 BAD = ["", " ", "x", "nan", "inf", "-1", "1e999", "9" * 5000, "1:", ":1", "1:2:3:4"]
 BAD += ["½", "１", "ｅｘｉｔ(0)", "1\n2", "None"]
@@ -37,7 +38,7 @@ TAKEN = {
     "--between": {"critical": {"1e999"}},
     "--kernel": {
         name: {"nan", "-1", "1e999", "9" * 5000, "x"}
-        for name in ("growth", "phase", "simulate", "critical", "validate", "derive")
+        for name in ("growth", "phase", "simulate", "critical", "validate", "derive", "report")
     },
     "--out": dict.fromkeys(("simulate", "growth", "critical", "phase", "laws", "validate"), {*BAD} - {"", "9" * 5000}),
 }

@@ -116,6 +116,7 @@ NUMERICS = {
         **{"flow_at": lambda beta: nm.Flow(beta=beta), "dim": 3, "degrees": (1, 2), "between": (1.5, 2.0)}
     },
     "validation.law_named": {"name": "planted"},
+    "report_page": {"report": nm.validation.Report((), {}, "complete", 0.0)},
     "validation.validate_tokens": {"tokens": PAIR, "beta": 1},
     "validate": {"dims": [2], "models": ["usa"], "beta": 0, "tokens": 100, "runs": 4},
 }

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 import gegenflow
-from gegenflow.numerics.validation.command import critical, derive, growth, laws, phase, simulate, validate
+from gegenflow.numerics.validation.command import critical, derive, growth, laws, phase, report, simulate, validate
 from gegenflow.numerics.validation.command.options import line, sentence
 from gegenflow.numerics.validation.command.parser import Parser
 
@@ -44,6 +44,6 @@ def command_line() -> Parser:
     parser = Parser(prog="gegenflow", description="Attention as a flow of tokens on the sphere.")
     parser.add_argument("--version", action="version", version=f"gegenflow {gegenflow.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for subcommand in (derive, growth, critical, phase, simulate, laws, validate):
+    for subcommand in (derive, growth, critical, phase, simulate, laws, validate, report):
         subcommand.add(commands)
     return parser

@@ -39,7 +39,7 @@ from gegenflow.numerics.validation.parameters import PARAMETERS, Parameter
 from gegenflow.numerics.validation.report import Report
 
 if TYPE_CHECKING:
-    from gegenflow.numerics.validation.command.parser import Commands
+    from gegenflow.numerics.validation.command.parser import Commands, Parser
 
 APART = ("dim", "model", "beta")
 
@@ -69,11 +69,19 @@ def add(commands: Commands) -> None:
     text = "put laws on trial by simulation, with error bars and rivals"
     sub = subcommand(commands, "validate", run, text, TABLES, own_help=True)
     sub.add_argument("-h", "--help", action=LawHelp, nargs=0, help="show this, or what the laws that are named state")
+    add_laws(sub)
+    text = "tokens of your own (npy, npz, csv, txt, safetensors): try on them what holds of any start"
+    sub.add_argument("--start", type=source, help=text)
+    add_table(sub)
+    text = "draw the checks into this file (png, pdf, svg)"
+    sub.add_argument("--figure", type=target(".png", ".pdf", ".svg"), help=text)
+
+
+def add_laws(sub: Parser) -> None:
+    """Which laws to try, and at what: their parameters, from one table."""
     text = "laws, or the beginning of their names (default: the quick ones; gegenflow laws lists them)"
     sub.add_argument("names", nargs="*", metavar="NAME", help=text)
     sub.add_argument("--all", action="store_true", help="try every law")
-    text = "tokens of your own (npy, npz, csv, txt, safetensors): try on them what holds of any start"
-    sub.add_argument("--start", type=source, help=text)
     add_list(sub, "--dim", DIM, "dimensions (default 2 3)")
     add_betas(sub, " (default 5, or that of the law)")
     add_model(sub, None)
@@ -82,9 +90,6 @@ def add(commands: Commands) -> None:
             kind = kind_of(one)
             sub.add_argument(f"--{name}", type=kind, help=one.text if kind is str else f"{one.text}, {kind}")
     add_seed(sub, "seed")
-    add_table(sub)
-    text = "draw the checks into this file (png, pdf, svg)"
-    sub.add_argument("--figure", type=target(".png", ".pdf", ".svg"), help=text)
 
 
 def kind_of(one: Parameter) -> Any:
@@ -109,7 +114,7 @@ def run(options: Namespace) -> int:
     at_once = options.format == "text" and not options.columns
     for beta in betas:
         with listening():
-            report = _of_tokens(options, beta) if options.start else _of_laws(options, beta)
+            report = _of_tokens(options, beta) if options.start else of_laws(options, beta)
         reports.append(report)
         at = "" if beta is None else f", beta {beta}"
         texts.append(f"gegenflow {gegenflow.__version__}  theory against simulation{at}\n{report}")
@@ -128,7 +133,8 @@ def run(options: Namespace) -> int:
     return max(int(not passed), kept, keep(picture, lambda path: _draw(report, path), "--figure"))
 
 
-def _of_laws(options: Namespace, beta: str | None) -> Report:
+def of_laws(options: Namespace, beta: str | list[str] | None) -> Report:
+    """The laws of the options on trial, at one beta or at each of a list."""
     return nm.validate(
         *options.names,
         dims=flat(options.dim) if options.dim else None,

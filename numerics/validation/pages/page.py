@@ -33,17 +33,21 @@ h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.2rem; margin: 1.6rem 0 .4
 math { font-size: 108%; } math[display=block] { margin: .25rem 0; overflow-x: auto; overflow-y: hidden; }
 table { border-collapse: collapse; font-size: .85rem; margin: .5rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .1rem .8rem .1rem 0; vertical-align: top; } tr { break-inside: avoid; }
+.law td:nth-child(-n+5), .law th { white-space: nowrap; }
 th { border-bottom: 1px solid #111; } tr:last-child td { border-bottom: 1px solid #111; }
 caption, .small { font-size: .8rem; color: #444; text-align: left; } img { max-width: 100%; } li { margin: .2rem 0; }
 @page { size: A4; margin: 14mm; }
 @media print {
   body { font-size: 9.5pt; line-height: 1.3; margin: 0; max-width: none; padding: 0; } math { font-size: 98%; }
-  .law { break-before: page; } img { max-height: 170mm; } li { break-inside: avoid; margin: 0; }
+  table { font-size: 7.5pt; } th, td { padding-right: .6rem; }
+  .law { break-before: page; } img { max-height: 95mm; } li { break-inside: avoid; margin: 0; }
   math[display=block] { margin: 0; overflow: visible; }
 }
 """
-HEAD = "check", "predicted", "measured", "error bar", "off by", "verdict", "rivals, and by how many bars each is off"
+HEAD = "check", "predicted", "measured", "error bar", "bars off", "verdict", "nearest rival, bars off"
 LIBRARIES = "numpy", "scipy", "numba", "sympy", "python-flint", "mpmath"
+LONGEST = 200
+"""Characters of LaTeX in one line."""
 MORE = 2
 """Degrees beyond the fastest that the table of rates goes on to."""
 
@@ -54,8 +58,8 @@ def report_page(report: Report) -> str:
     :param report: what :func:`~gegenflow.numerics.validate` returned, cut short or not
 
     Formulas are MathML, which browsers typeset without a script, and pictures are inside the page, which so needs no
-    network; its only links are those to arXiv. Printed, it takes at most two pages a law. An interrupt while the
-    derivation is verified leaves that out.
+    network; its only links are those to arXiv. Printed, it takes at most two pages a law, of up to 28 checks and in up
+    to two dims. An interrupt while the derivation is verified leaves that out.
 
     >>> from gegenflow.numerics import validate
     >>> page = report_page(validate("hitting times", tokens=4, beta="0.5"))
@@ -112,7 +116,7 @@ def _theory(facts: Any, laws: Sequence[Law]) -> str:
     return "\n".join(
         [
             "<section>\n<h2>Where the growth rates come from</h2>",
-            f"<p>Attention with the weight {weight}, dim {dims[0]}, {models[0].upper()}, about the uniform measure.</p>",
+            f"<p>The weight {weight}, in dim {dims[0]}, {models[0].upper()}, about the uniform measure:</p>",
             f"<ol>\n{steps}\n</ol>",
             _table(list(rows[0]), (row.values() for row in rows), "Growth rates; every printed digit is proved."),
             "</section>",
@@ -125,7 +129,9 @@ def _step(step: Step) -> str:
         checked = f"checked {step.how}" if step.holds() else "does not hold"
     except ValueError as reason:
         checked = f"not checked: {reason}"
-    lines = formula(latex(step.lhs), display=True) + formula(f"= {latex(step.rhs)}", display=True)
+    left, right = latex(step.lhs), f"= {latex(step.rhs)}"
+    parts = (left, right) if len(left + right) > LONGEST else (left + right,)
+    lines = "".join(formula(part, display=True) for part in parts)
     return f"<li>{sentence(step.words)} <span class=small>({escape(checked)})</span>{lines}</li>"
 
 
@@ -145,6 +151,7 @@ def _law(law: Law, checks: Sequence[Check], report: Report) -> str:
             f"<section class=law>\n<h2>{escape(law.name)}</h2>",
             formula(law.statement, display=True),
             f"<p>{escape(what)}</p><p class=small>Source: {_linked(law.source)}</p>",
+            f"<p class=small>Rivals that the same data must refute: {escape('; '.join(law.rivals))}.</p>",
             _table(HEAD, map(_row, checks)),
             _picture(replace(report, checks=tuple(checks))),
             "</section>",
@@ -154,13 +161,10 @@ def _law(law: Law, checks: Sequence[Check], report: Report) -> str:
 
 def _row(check: Check) -> Iterator[str]:
     yield from (check.name, f"{check.predicted:.10g}", f"{check.measured:.10g}", f"{check.error:.1e}")
-    yield from (f"{check.off_by:.1f} bars", check.verdict)
-    yield "; ".join(map(_rival, check.to_dict()["rivals"]))
-
-
-def _rival(rival: dict[str, Any]) -> str:
-    off = "" if rival["bars"] is None else f": {rival['bars']:.3g}"
-    return f"{rival['name']}{off}{'' if rival['refuted'] else ', not refuted'}"
+    yield from (f"{check.off_by:.1f}", check.verdict)
+    rivals = [rival for rival in check.to_dict()["rivals"] if rival["bars"] is not None]
+    near = min(rivals, key=lambda rival: rival["bars"], default=None)
+    yield "" if near is None else f"{near['name']}: {near['bars']:.3g}{'' if near['refuted'] else ', not refuted'}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Iterable[Any]], caption: str = "") -> str:
