@@ -20,6 +20,7 @@ WITHOUT_EXAMPLES = {
         )
     },
     "gegenflow.numerics.validation.command.validate": "the console command: tests/house/test_command.py",
+    "gegenflow.numerics.validation.command.report": "the console command: tests/numerics/test_report_page.py",
     "gegenflow.numerics.validation.command.laws": "the console command: tests/house/test_command.py",
     **{
         f"gegenflow.numerics.validation.trials.{room}": "laws: tests/agreement/test_laws.py tries each"
