@@ -1,5 +1,7 @@
 """How spread tokens are: the rank of their second moments, and the overlaps of their pairs."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,9 +42,11 @@ class EffectiveRank:
     name: ClassVar[str] = "effective_rank"
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
         return _rank(np.linalg.eigvalsh(tokens.T @ (weights[:, None] * tokens)).astype(np.float64))
 
     def of_density(self, density: Density, flow: Flow) -> float:
+        """Of a ``density``, whatever the ``flow``."""
         dim, second = density.dim, density.resized(2)
         if isinstance(second, CircleDensity):
             turn = abs(second.spectrum()[2])
@@ -86,6 +90,7 @@ class OverlapHistogram:
         object.__setattr__(self, "bins", check_whole("bins", self.bins, 1))
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> Array:
+        """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``; shape=[bins]."""
         n, counts = len(tokens), np.zeros(self.bins)
         if n <= EXACT:
             for first in range(0, n, ROWS):
@@ -104,6 +109,7 @@ class OverlapHistogram:
         return shares
 
     def of_density(self, density: Density, flow: Flow) -> Array:
+        """Of two independent points of a ``density``, whatever the ``flow``; shape=[bins]."""
         levels = np.arange(self.bins) * 2 / self.bins - 1
         above = [PairShare(float(level)).of_density(density, flow) for level in levels]
         return -np.diff([*above, 0.0])

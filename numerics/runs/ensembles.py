@@ -46,14 +46,24 @@ def emergences(
     .. math:: T = \min_{1 \le k \le K} \min\{t \ge 0 : A_k(t) \ge a\}, \qquad
               A_k^2 = \sum_{ij} w_i w_j P_k(\langle x_i, x_j\rangle)
 
-    with a = ``amplitude`` and K = ``max_degree``; between recorded times, 256 in ``t_end``, :math:`\log A_k` is
-    interpolated linearly. A degree with that amplitude at the start has emerged at time 0 (of several the largest). A
-    run in which none emerges by ``t_end``, or that stops early, is degree 0 at time nan.
+    Between recorded times, 256 in ``t_end``, :math:`\log A_k` is interpolated linearly. A degree with that amplitude at
+    the start has emerged at time 0 (of several the largest). A run in which none emerges by ``t_end``, or that stops
+    early, is degree 0 at time nan. Run r draws from the r-th child of ``rng``, so the result is the same bit for bit
+    whatever the executor.
 
-    ``flow`` is a :class:`Flow` with a weight and a model alone, or these as keywords; ``rtol`` is the tolerance of a
-    step (``atol`` a hundredth of it). Run r draws from the r-th child of ``rng``, so the result is the same bit for bit
-    whatever the ``executor``. It may be any of processes; with one thread in each:
-    ``ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=numba.set_num_threads, initargs=(1,))``.
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param flow: a :class:`Flow` with a weight, beta >= 0 or a kernel, and a model alone; None (default): the one whose
+        parts are given as keywords
+    :param tokens: number of uniform tokens of a run, >= 1
+    :param runs: number of runs, >= 1
+    :param amplitude: a, > 0 and < 1, which is that of coinciding tokens
+    :param max_degree: K, highest degree that is looked at, >= 1
+    :param t_end: time at which a run ends at the latest, > 0, in units of the flow
+    :param rtol: relative tolerance of a step, >= 1e-13 and < 1, default 1e-6; the absolute one is a hundredth of it
+    :param rng: seed >= 0 or numpy Generator; None (default): seeded by the system
+    :param executor: one of ``concurrent.futures``, of processes; None (default): this process. With one thread in each:
+        ``ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=numba.set_num_threads, initargs=(1,))``
+    :param short: parts of a :class:`Flow` in place of it: beta, kernel, model, scaled
 
     Kuramoto on the circle (beta = 0) lets the mean alone grow, and synchronises:
 
@@ -63,6 +73,8 @@ def emergences(
 
     Raises ValueError for dim < 2, tokens < 1, runs < 1, max_degree < 1, an amplitude outside (0, 1), a bad t_end or
     tolerance, and as :func:`simulate`. Source: derived here.
+
+    See also :func:`.first_crossing`, :func:`.uniform_rates`, :class:`.HarmonicPower`.
     """
     flow = flow_of(flow, short)
     check_parts(flow, "emergences", smallest_beta=0.0)
@@ -83,18 +95,27 @@ def emergences(
 def first_crossing(times: ArrayLike, powers: ArrayLike, amplitude: float) -> tuple[int, float]:
     r"""First degree whose power reaches ``amplitude`` squared, and the time by linear interpolation of its logarithm.
 
-    ``times`` shape=[times], ``powers`` shape=[times, max_degree + 1] from degree 0 on, which is left out. Degree 0 at
-    time nan if there is none.
+    Degree 0 at time nan if there is none.
+
+    :param times: when the powers were seen, not decreasing, shape (times,)
+    :param powers: squared amplitudes, >= 0, shape (times, max_degree + 1), from degree 0 on, which is left out
+    :param amplitude: to be reached, > 0
 
     >>> degree, time = first_crossing(np.array([0.0, 1.0]), np.array([[1, 0.1, 0.01], [1, 0.1, 1.0]]), 0.5)
     >>> degree, bool(np.isclose(time, 1 - np.log(2) / np.log(10)))
     (2, True)
 
-    Raises ValueError for arrays of other shapes or not finite, and an amplitude that is not positive.  Source: derived
-    here.
+    Raises ValueError for arrays of other shapes or not finite, times that decrease, negative powers and an amplitude
+    that is not positive.  Source: derived here.
+
+    See also :func:`.emergences`.
     """
     times = check_array("times", times, "(times,)", None)
     powers = check_array("powers", powers, "(times, max_degree + 1)", len(times), None)
+    if (np.diff(times) < 0).any():
+        raise Refused("times", None, "they must not decrease")
+    if (powers < 0).any():
+        raise Refused("powers", None, f"there is {powers.min():.6g}, squared amplitudes are >= 0")
     level = 2 * np.log(check_number("amplitude", amplitude, above=0.0))
     with np.errstate(divide="ignore"):
         logs = np.log(powers[:, 1:]) - level

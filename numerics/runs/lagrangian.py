@@ -19,7 +19,7 @@ from gegenflow.numerics.runs.following import measured
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.runs.settings import TIGHTER, Look
-from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL
+from gegenflow.numerics.tokens.arguments import SMALLEST_RTOL, check_whole
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -44,11 +44,19 @@ def solve_quantiles(
     :func:`density_at_quantiles`; where the density parts into clusters, the mass of each is right to 1/n, exactly where
     a period of the density divides n.
 
-    ``density`` is what :func:`circle_density` makes or takes; ``flow`` is a :class:`Flow` with a weight and a model
-    alone, or these as keywords; the other ``options`` are those of :func:`gegenflow.numerics.simulate`, whose run this
-    is: its ``tokens`` are the quantiles, its observables those of n tokens.  ``estimate_error`` puts into ``error`` the
-    root mean square distance at the end from a run with half as many quantiles at a hundredth of the tolerances: what
-    their number and the steps change, weighted by mass.
+    It is a run of :func:`simulate`: its ``tokens`` are the quantiles, its observables those of n tokens.
+
+    :param density: what :func:`circle_density` makes or takes
+    :param flow: what moves it, a :class:`Flow` with a weight and a model alone; None (default): the one whose parts are
+        given as keywords
+    :param n: number of quantiles, >= 8, default 4096
+    :param rtol: relative tolerance of a step, >= 1e-13 and < 1, default 1e-8
+    :param atol: absolute tolerance of a step, >= 0, default 1e-10
+    :param estimate_error: put into ``error`` the root mean square distance at the end from a run with half as many
+        quantiles, of an even number, at a hundredth of the tolerances: what their number and the steps change, weighted
+        by mass; default False
+    :param options: t_end, which is needed, and the others of :func:`simulate`, or beta, kernel, model and scaled in
+        place of a flow
 
     Three equal bumps become three clusters, whose moment of degree 3 is one:
 
@@ -60,12 +68,13 @@ def solve_quantiles(
 
     Raises ValueError for a bad density, ``n`` < 8, noise, under which masses do not move with the flow, matrices,
     weights, which are equal, and whatever :func:`gegenflow.numerics.simulate` refuses.  Source: derived here.
+
+    See also :func:`.solve_density`, :func:`.quantiles`, :func:`.density_at_quantiles`.
     """
     if isinstance(density, Density) and not isinstance(density, CircleDensity):
         raise Refused("density", None, f"it is a {type(density).__name__}, quantiles need one on the circle")
     start = density if isinstance(density, CircleDensity) else circle_density(density)
-    if not isinstance(n, int | np.integer) or n < 8:
-        raise Refused("n", n, "a whole number of at least 8 quantiles is needed")
+    n = check_whole("n", n, 8)
     short = {name: options.pop(name) for name in FlowParts.__annotations__ if name in options}
     flow = flow_of(flow, cast(FlowParts, short))
     check_parts(flow, "solve_quantiles")

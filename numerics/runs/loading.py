@@ -67,10 +67,13 @@ def load(path: str | Path, *, max_bytes: int = MOST_BYTES) -> Run | DensityRun:
     ...     load(f"{folder}/run.npz") == run
     True
 
-    ``max_bytes`` bounds what its arrays may take; facts that this version does not know are kept in ``extra``.
+    ``path`` is that of the file, ``max_bytes`` > 0 bounds what its arrays may take, by default 1 GiB; facts that this
+    version does not know are kept in ``extra``.
 
     Raises ValueError, with the path, for a file that holds no run: one of a newer format, arrays of a wrong shape or
     dtype, tokens off the sphere, weights that are none, times that decrease, and what cannot be read at all.
+
+    See also :meth:`.Run.save`, :meth:`.Run.extend`, :func:`.read_tokens`.
     """
     max_bytes = check_whole("max_bytes", max_bytes, 1)
     facts, arrays = read_archive(path, _known, max_bytes)

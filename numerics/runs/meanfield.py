@@ -78,27 +78,49 @@ def solve_density(
 
     in the limit of many layers.
 
-    Main arguments: ``density`` f with respect to the uniform probability measure: one made by :func:`circle_density`,
-    :func:`zonal_density` (any dim >= 3) or :func:`sphere_density` (dim 3), or what the first of these takes, a function
-    of the angle or values at equispaced angles; ``flow``, a :class:`gegenflow.numerics.Flow` with beta >= 0 or a
-    kernel, noise :math:`\nu`, a model and, on the circle, random layers without values, or these as keywords;
-    ``observe`` observables recorded at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
+    Main arguments:
+
+    :param density: f with respect to the uniform probability measure: one made by :func:`circle_density`,
+        :func:`zonal_density` (any dim) or :func:`sphere_density` (dim 3), or what the first of these takes, a function
+        of the angle or values at equispaced angles, shape (n,)
+    :param flow: what moves it, a :class:`Flow` with beta >= 0 or a kernel, a model, noise :math:`\nu`, heads whose
+        matrices are multiples of the identity and, on the circle, random layers without values; None (default): the one
+        whose parts are given as keywords
+    :param t_end: time to end at, >= 0, in units of the flow
+    :param observe: observables of densities to record at each time, a list such as ``[nm.Entropy()]``; default ()
+    :param save_at: times to save at, shape (times,), not decreasing, within [0, t_end]; None (default): 101
+        equispaced ones
+    :param short: parts of a :class:`Flow` in place of it: beta, kernel, model, noise, heads, random_layers, scaled
 
     Accuracy: the series of f is multiplied out without aliasing, mass is exact, and ``rtol`` :math:`|f - 1|` +
     ``atol``, in the norm of :math:`L^2(\sigma)`, bounds the error of a step, in time and from the degrees that are left
     out: they are added where the highest hold more, and the run ends, with all it has, where they would pass
-    ``max_degree`` (default 2048 on the circle, 512 for zonal densities, 128 on the sphere), as they must when mass
-    concentrates. From there :func:`solve_quantiles` goes on, on the circle. Degrees that a period of f excludes stay
-    zero. Random layers carry f by the very map by which they carry tokens, its moments being sums over angles, so that
-    mass is exact; ``rtol`` and ``atol`` then bound what is left out in a layer, and tokens drawn from f stay at a
-    distance :math:`W_2` of O(n^{-1/2}) from it where :func:`gegenflow.numerics.simulate` has the same ``rng``, a whole
-    number, and ``step``.
+    ``max_degree``, as they must when mass concentrates. From there :func:`solve_quantiles` goes on, on the circle.
+    Degrees that a period of f excludes stay zero. Random layers carry f by the very map by which they carry tokens, its
+    moments being sums over angles, so that mass is exact; ``rtol`` and ``atol`` then bound what is left out in a layer,
+    and tokens drawn from f stay at a distance :math:`W_2` of O(n^{-1/2}) from it where
+    :func:`gegenflow.numerics.simulate` has the same ``rng``, a whole number, and ``step``.
 
-    Other arguments: ``first_step`` is the step tried first; ``step`` the size of layers, 1/L, or of the steps that
-    stand for infinitely many, as in :func:`gegenflow.numerics.simulate`, and ``rng`` what their weights are drawn from;
-    ``stop_when``, ``record_when``, ``checkpoint``, ``every`` and ``progress`` as for
-    :func:`gegenflow.numerics.simulate`, crossings of what observables give for densities; the state of an event is its
-    coefficients, up to the degree of the last density.  ``run.extend(t_end)`` goes on.
+    :param rtol: relative tolerance of a step, >= 1e-13 and < 1, default 1e-9
+    :param atol: absolute tolerance of a step, >= 0, default 1e-14
+    :param max_degree: degree at which the run ends, >= 1 and >= that of the density; None (default): 2048 on the
+        circle, 512 for zonal densities, 128 on the sphere
+    :param first_step: the step tried first, > 0 and <= t_end; None (default): chosen
+    :param step: size of layers, 1/L, or, > 0, of the steps that stand for infinitely many, as in :func:`simulate`;
+        None (default): that of :func:`gegenflow.numerics.integrators.layers.fixed_step`
+    :param rng: seed >= 0 or numpy Generator of the random layers; None (default): a fresh seed, which is recorded
+
+    Other arguments:
+
+    :param stop_when: a :class:`Crossing`, or several, of what observables give for densities: the first ends the run
+    :param record_when: a :class:`Crossing`, or several: the run has their events, the state of which are coefficients,
+        up to the degree of the last density, and goes on
+    :param checkpoint: file to which the run saves itself, whole or not at all, on its way and at its end;
+        None (default): none
+    :param every: seconds between two of its savings, > 0, default 600
+    :param progress: show a bar on a terminal or in a notebook, default False
+
+    ``run.extend(t_end)`` goes on.
 
     The third degree grows at the rate 18.596 where beta is 5, see ``gegenflow.theory.growth_rate``:
 
@@ -109,6 +131,8 @@ def solve_density(
     Raises ValueError for bad input; what goes wrong after the start is in ``status`` instead.  Ctrl-C raises
     :class:`gegenflow.numerics.Interrupted` with the run so far as its ``run``.  Source: arXiv 2410.23228 for the
     models, 2604.16288 for the noise; the Galerkin form is derived here.
+
+    See also :func:`.solve_quantiles`, :func:`.simulate`, :func:`.circle_density`, :meth:`.DensityRun.extend`.
     """
     flow = flow_of(flow, short)
     check_parts(flow, "solve_density", "noise", "heads", "random_layers", smallest_beta=0.0)

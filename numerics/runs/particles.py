@@ -62,53 +62,76 @@ def simulate(
               \quad \text{divided by } Z_i = \sum_j w_j h(s_{ij}) \ \text{(SA)},
               \qquad s_{ij} = \langle x_i, B x_j\rangle
 
-    Main arguments: ``tokens`` shape=[n, dim] unit rows; ``flow`` a :class:`gegenflow.numerics.Flow`, with a weight h, a
-    model, matrices B and V, noise :math:`\nu` and a layer norm, or these parts as keywords; ``observe`` observables
-    recorded at each time of ``save_at`` (sorted, within [0, t_end], default 101 equispaced).
+    Main arguments:
 
-    With ``layer_norm`` "pre" or "peri" tokens have lengths, from ``radii`` shape=[n] on, one by default.  The run has
-    the lengths at the end in ``radii`` and those of the tracked tokens at every saved time, shape=[times, tracked],
-    among its observables as "radii".
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param flow: what moves them, a :class:`Flow` with a weight h, a model, matrices B and V, noise :math:`\nu`, a layer
+        norm, heads, a mask and random layers; None (default): the one whose parts are given as keywords
+    :param t_end: time to end at, >= 0, in units of the flow
+    :param observe: observables to record at each time, a list such as ``[nm.Energy()]``; default ()
+    :param save_at: times to save at, shape (times,), not decreasing, within [0, t_end]; None (default): 101
+        equispaced ones
+    :param weights: weights of the tokens, shape (n,), > 0 with sum 1; None (default): 1/n each
+    :param radii: lengths of the tokens under layer_norm "pre" or "peri", shape (n,), > 0; None (default): one each
+    :param rng: seed >= 0 or numpy Generator of the noise; None (default): a fresh seed, which is recorded
+    :param short: parts of a :class:`Flow` in place of it: beta, kernel, model, noise, query_key, value, heads, causal,
+        layer_norm, random_layers, scaled
 
-    Accuracy: ``rtol`` + ``atol``, by default 1e-8 and 1e-10, bounds the root mean square over tokens of the error of a
-    step, to be set 10 to 1000 times below the error wanted, and below the size of any small perturbation that matters.
-    ``method`` "dense" gives forces accurate relative to themselves, in any dim; "circle" and, for many tokens, "cells"
-    in dim 2, "sphere" in dim 3 and "tiles" in any dim are accurate relative to the largest force; "auto" takes the
-    fastest whose error moves no token further than ten times ``rtol`` + ``atol`` by ``t_end``, hence "dense" for motion
-    so slow that exponentially small forces matter. The run's ``field_error`` says how far the sums may have moved a
-    token, and its ``status`` if that is beyond a hundred; ``estimate_error`` runs a second time at a hundredth of the
-    tolerances (``rtol`` at least 1e-13, and at least ten times tighter in all) and puts the largest distance of a
-    token, with its length, at the end into ``error``.
+    With ``layer_norm`` "pre" or "peri" the run has the lengths at the end in ``radii`` and those of the tracked tokens
+    at every saved time, shape=[times, tracked], among its observables as "radii".
 
-    Without noise and matrices, tokens in a dim at least four times their number are followed in the space that they
-    span, unless ``method`` is bound to a dim.
+    Accuracy: the root mean square over tokens of the error of a step stays below ``rtol`` + ``atol``, to be set 10 to
+    1000 times below the error wanted, and below the size of any small perturbation that matters.  The run's
+    ``field_error`` says how far the sums may have moved a token, and its ``status`` if that is beyond a hundred times
+    that tolerance.
 
-    Events: ``stop_when`` ends the run, with ``status.ok``, and ``record_when`` goes on, where a
-    :class:`gegenflow.numerics.Crossing` happens, or any of a list of them; ``events`` of the run are arrays over events
-    ("time", "which" of them, those of ``stop_when`` first, "value", "rising", and "state", the tracked tokens).  They
-    are located inside the step, to rounding; what comes back within one step is not seen.
+    :param rtol: relative tolerance of a step, >= 1e-13 and < 1; None (default): 1e-8
+    :param atol: absolute tolerance of a step, >= 0; None (default): 1e-10
+    :param method: of the sums: "dense", accurate relative to each force, in any dim; "circle" and, for many tokens,
+        "cells" in dim 2, "sphere" in dim 3, "tiles" in any, accurate relative to the largest force; "auto" (default),
+        the fastest whose error moves no token further than 10 (rtol + atol) by t_end, hence "dense" for motion so slow
+        that exponentially small forces matter
+    :param order: of the steps, one of 5 and 8; None (default): 5 for tolerances above 1e-5 and over 200 tokens, else 8
+    :param first_step: the step tried first, > 0 and <= t_end; None (default): chosen
+    :param estimate_error: run a second time at a hundredth of the tolerances (rtol at least 1e-13, and at least ten
+        times tighter in all), and put the largest distance of a token, with its length, at the end into ``error``;
+        default False
 
-    With noise the steps are fixed and of weak order 2, on the grid k h, h = ``step``, by default
-    :func:`gegenflow.numerics.integrators.stochastic.default_step`, at most 1e8 of them; ``rtol`` and ``atol`` have no
-    meaning there.  States between steps are right in law and change no later one, see
+    With noise the steps are fixed and of weak order 2, on the grid k h, h = ``step``, at most 1e8 of them; tolerances
+    have no meaning there.  States between steps are right in law and change no later one, see
     :class:`gegenflow.numerics.integrators.stochastic.NoisySteps`: another ``save_at`` is the same realisation.  The
     Brownian motions come from a stream spawned by ``rng``, so that a start drawn with the same integer is independent
-    of them; without ``rng`` a fresh seed is drawn and recorded.  Through random layers a step is a layer, 1/L, and in
-    their limit, of weak order 1, that of :func:`gegenflow.numerics.integrators.layers.fixed_step`; a state between two
-    layers is that before the second.
+    of them.  Through random layers a step is a layer, 1/L, and in their limit, of weak order 1, that of
+    :func:`gegenflow.numerics.integrators.layers.fixed_step`; a state between two layers is that before the second.
 
-    Other arguments: ``merge``, the distance, at most a tenth of ``rtol`` + ``atol``, at which contracting tokens go
-    on as one cluster, for times like :math:`e^{100}` between clusters, which plain steps would never reach, for
-    exponential weights and heads that are multiples of them, see
-    :class:`gegenflow.numerics.integrators.merging.MergingSteps`; ``weights`` shape=[n] positive with sum one, default
-    1/n; ``order`` 5 or 8 of the steps, by default 5 for tolerances above 1e-5 and over 200 tokens; ``first_step`` is
-    the step tried first; ``rng`` without noise only records in ``parameters`` how the start was drawn; ``track``
-    tokens, so many, evenly spaced, or these indices, have their paths kept in ``trajectories``, at most 256 by default;
-    ``checkpoint`` is a file to which the run saves itself, whole or not at all, whenever ``every`` seconds have passed,
-    and at its end; ``progress`` shows a bar on a terminal or in a notebook.  ``run.extend(t_end)`` goes on.  The
-    ``parameters`` of a run are arguments, too: ``simulate(tokens, **run.parameters)`` is that run again, to the last
-    bit; ``n`` and ``dim`` among them must be those of the tokens, and ``threads``, all that there are by default, at
-    most those: sums in another number of threads differ by rounding.
+    :param step: h, > 0; None (default): that of :func:`gegenflow.numerics.integrators.stochastic.default_step`
+
+    Events are located inside the step, to rounding; what comes back within one step is not seen.  ``events`` of the run
+    are arrays over them: "time", "which", those of ``stop_when`` first, "value", "rising", and "state", the tracked
+    tokens.
+
+    :param stop_when: a :class:`Crossing`, or several: the first that happens ends the run, with ``status.ok``
+    :param record_when: a :class:`Crossing`, or several: the run has their events, and goes on
+
+    Other arguments:
+
+    :param merge: distance at which contracting tokens go on as one cluster, >= 1e-14 and <= (rtol + atol)/10, for times
+        like :math:`e^{100}` between clusters, which plain steps would never reach; for exponential weights and heads
+        that are multiples of them, see :class:`gegenflow.numerics.integrators.merging.MergingSteps`;
+        None (default): none do
+    :param track: tokens whose paths are kept in ``trajectories``: so many, >= 0 and <= n, evenly spaced, or these
+        indices; None (default): at most 256
+    :param checkpoint: file to which the run saves itself, whole or not at all, on its way and at its end;
+        None (default): none
+    :param every: seconds between two of its savings, > 0, default 600
+    :param progress: show a bar on a terminal or in a notebook, default False
+    :param n: number of the tokens, which is known, in the ``parameters`` of a run; None (default): any
+    :param dim: d of the sphere S^{d-1}, likewise; None (default): any
+    :param threads: of parallel sums, >= 1 and <= those that there are; None (default): all; sums in another number of
+        them differ by rounding
+
+    ``run.extend(t_end)`` goes on.  The ``parameters`` of a run are arguments, too: ``simulate(tokens,
+    **run.parameters)`` is that run again, to the last bit.
 
     Two tokens on the circle 2 radians apart approach each other: for ``beta`` = 0 their difference obeys
     :math:`\dot\delta = -\sin\delta`, so that :math:`\tan(\delta/2)` decays as :math:`e^{-t}`:
@@ -121,6 +144,8 @@ def simulate(
     finite, an observable that raises after the first step, a checkpoint that cannot be written.  Ctrl-C raises
     :class:`gegenflow.numerics.Interrupted`, a KeyboardInterrupt, with the run so far as its ``run``.  Source: arXiv
     2410.23228 for the models, 2312.10794 for the matrices, 2604.16288 for the noise, 2510.22026 for the layer norms.
+
+    See also :func:`.solve_density`, :func:`.integrate`, :func:`.load`, :meth:`.Run.extend`, :func:`.uniform`.
     """
     flow = flow_of(flow, short)
     check_parts(flow, "simulate", "query_key", "value", "noise", "layer_norm", "heads", "causal", "random_layers")

@@ -38,24 +38,36 @@ Parameter = str | int | float | bool | None | NDArray[Any]
 class Run(Value):
     """Result of :func:`gegenflow.numerics.simulate`: a value that prints as a table, in a notebook too.
 
-    ``t`` shape=[times] are the saved times that were reached; ``tokens`` shape=[n, dim] the last state, at the end time
-    if it was reached, and ``radii`` shape=[n] their lengths, one each but for Pre-LN and Peri-LN; ``observables`` maps
-    names to arrays shape=[times, ...]; ``trajectories`` shape=[times, tracked, dim] follow the tokens
-    ``memory["track"]``; ``weights`` shape=[n]; ``merges`` shape=[events, 2] the times at which tokens merged and
-    the number of clusters after; ``evaluations`` of the field. ``field_error`` estimates how far inexact sums may have
-    moved a token by the end, the divergence of neighbouring paths aside, 0 for exact ones and None for a run with noise
-    or one that ended early; ``error``, where asked for, is the largest distance of a token, with its length, at the end
-    from a run at a hundredth of the tolerances.
+    Runs are equal if all but their ``seconds`` is, arrays bit for bit.
 
-    ``flow`` is what moved the tokens, None in a run from a file if its kernel is a function, of which ``parameters``
-    keeps the name; ``memory`` is what beside the state it takes to go on, ``events`` maps "time", "which", "value",
-    "rising" and "state" to arrays over the crossings that were looked for, and ``extra`` holds what else a file said.
-    Runs are equal if all but their ``seconds`` is, arrays bit for bit:
+    :param t: the saved times that were reached, shape (times,)
+    :param tokens: the last state, at the end time if it was reached, shape (n, dim)
+    :param radii: their lengths, shape (n,), one each but under layer_norm "pre" and "peri"
+    :param trajectories: the tracked tokens, those with the numbers ``memory["track"]``, shape (times, tracked, dim)
+    :param weights: weights of the tokens, shape (n,)
+    :param merges: the times at which tokens merged and the number of clusters after, shape (events, 2)
+    :param observables: what was observed, by name, each of shape (times, ...)
+    :param status: whether all went well, a :class:`.Status`
+    :param evaluations: how often the field was taken, >= 0
+    :param field_error: how far, about, inexact sums may have moved a token by the end, the divergence of neighbouring
+        paths aside, 0 for exact ones; None for a run with noise or one that ended early
+    :param error: largest distance of a token, with its length, at the end from a run at a hundredth of the tolerances;
+        None where it was not asked for
+    :param parameters: how it was computed, by the names of the arguments of :func:`.simulate`
+    :param version: that of the package that computed it
+    :param seconds: of computing
+    :param memory: what it takes beside the state to go on, arrays by name; default {}
+    :param events: "time", "which", "value", "rising" and "state" of the crossings found, arrays over them; default {}
+    :param extra: what else a file said; default {}
+    :param flow: what moved the tokens; None (default) for a run from a file if its kernel is a function, of which
+        ``parameters`` keeps the name
 
     >>> from gegenflow.numerics import simulate
     >>> first, second = (simulate([[1.0, 0.0], [0.0, 1.0]], beta=1.0, t_end=0.5) for _ in range(2))
     >>> first == second, first is second
     (True, False)
+
+    See also :func:`.simulate`, :func:`.load`, :class:`.DensityRun`.
     """
 
     t: Array
@@ -134,7 +146,7 @@ class Run(Value):
         return longer
 
     def save(self, path: str | Path) -> None:
-        """Write the run to exactly this path, an npz archive without pickle; :func:`load` reads it back.
+        """Write the run to exactly this ``path``, an npz archive without pickle; :func:`load` reads it back.
 
         The file is written whole or not at all: until it is complete, one that was there stays.  Raises OSError, with
         the path, where that fails, and ValueError for observables that are no arrays of numbers.
@@ -159,13 +171,26 @@ class Run(Value):
 class DensityRun(Value):
     """Result of :func:`gegenflow.numerics.solve_density`: a value that prints as a table, in a notebook too.
 
-    ``density`` is the last one, at time ``reached``.  ``t`` shape=[times] are the saved times that were reached,
-    ``coefficients`` shape=[times, modes] those of the density there, padded with zeros; ``minimum`` shape=[times] is
-    its smallest value on a grid that resolves it, but for nodes of a weight below 1e-13, and ``resolution``
-    shape=[times] the degree that it went up to; ``observables`` maps names to arrays shape=[times, ...];
-    ``evaluations`` of the drift; ``flow``, ``memory``, ``events`` and ``extra`` as of a :class:`Run`.
+    :param density: the last one
+    :param reached: its time, >= 0
+    :param t: the saved times that were reached, shape (times,)
+    :param coefficients: those of the density at each of them, padded with zeros, shape (times, modes)
+    :param minimum: its smallest value on a grid that resolves it, but for nodes of a weight below 1e-13, shape (times,)
+    :param resolution: the degree that it went up to, shape (times,)
+    :param observables: what was observed, by name, each of shape (times, ...)
+    :param status: whether all went well, a :class:`.Status`
+    :param evaluations: how often the drift was taken, >= 0
+    :param parameters: how it was computed, by the names of the arguments of :func:`.solve_density`
+    :param version: that of the package that computed it
+    :param seconds: of computing
+    :param memory: what it takes beside the density to go on, arrays by name; default {}
+    :param events: "time", "which", "value", "rising" and "state" of the crossings found, arrays over them; default {}
+    :param extra: what else a file said; default {}
+    :param flow: what moved the density; None (default) for a run from a file if its kernel is a function
 
     Source: derived here.
+
+    See also :func:`.solve_density`, :func:`.load`, :class:`.Run`.
     """
 
     density: Density
@@ -224,7 +249,7 @@ class DensityRun(Value):
         return longer
 
     def save(self, path: str | Path) -> None:
-        """Write the run to exactly this path, as :meth:`Run.save` does; :func:`load` reads it back."""
+        """Write the run to exactly this ``path``, as :meth:`Run.save` does; :func:`load` reads it back."""
         own = {"density": type(self.density).__name__, "dim": self.density.dim, "reached": self.reached}
         arrays = _arrays(self, DENSITY_ARRAYS) | {"last": self.density.coefficients}
         write_archive(path, _facts(self) | own | {"evaluations": self.evaluations}, arrays)

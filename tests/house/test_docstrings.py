@@ -25,9 +25,7 @@ FEW = 3
 """Parameters that sentences may name without a list."""
 LONGEST = 70
 """Characters of one parameter, with its annotation and default, in a signature; beyond, an alias is due."""
-NOT_YET = {
-    *("numerics.runs", "numerics.validation"),
-}
+NOT_YET = {"numerics.validation"}
 """Rooms whose docstrings are still to be written in this form."""
 STANDARD = {
     "digits": ("significant digits to certify, >= 1",),

@@ -11,6 +11,7 @@ from hypothesis.strategies import floats, integers
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.runs.ensembles import emergences, first_crossing
+from gegenflow.numerics.tokens.refusals import Refused
 
 OPTIONS = {"tokens": 60, "runs": 5, "amplitude": 0.7, "max_degree": 3, "t_end": 4.0, "rng": 4}
 
@@ -86,6 +87,16 @@ def test_crossings_of_exponentials_are_exact(slope, behind, offset, count):
     degree, time = first_crossing(times, np.exp(2 * logs), 0.5)
     assert degree == 2
     assert time == pytest.approx((np.log(0.5) - offset) / slope, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("times", "powers", "name"),
+    [([1.0, 0.0], [[1, 0.1], [1, 0.9]], "times"), ([0.0, 1.0], [[1, -0.1], [1, 0.9]], "powers")],
+)
+def test_what_no_run_gives_is_refused(times, powers, name):
+    """Of times that fall the first in the list was told, of negative powers a time that is none."""
+    with pytest.raises(Refused, match=name):
+        first_crossing(times, powers, 0.5)
 
 
 def test_at_the_start_the_largest_amplitude_has_emerged():

@@ -66,7 +66,7 @@ def test_a_density_is_followed_where_no_series_can(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": 4}, "n 4: a whole number of at least 8 quantiles"),
+        ({"n": 4}, "n 4: it must be a whole number >= 8"),
         ({"noise": 0.1}, "noise 0.1: solve_quantiles takes no flow with this part"),
         ({"weights": [0.5, 0.5]}, "weights: quantiles have equal masses"),
         ({"n": 9, "estimate_error": True}, "n 9: estimate_error needs an even number"),

@@ -1,5 +1,7 @@
 """Densities on the circle, and histograms of tokens there."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 def plot_density(
     run: Run | DensityRun | CircleDensity | ArrayLike,
     *,
-    ax: "Axes | None" = None,
+    ax: Axes | None = None,
     bins: int = 100,
     **kwargs: Any,
-) -> "Axes":
+) -> Axes:
     r"""Histogram of the angles of a run's final tokens, or of any tokens on the circle, or a density there.
 
     Scaled to the density with respect to the uniform probability measure, so that uniform tokens give 1.

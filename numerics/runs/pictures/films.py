@@ -1,5 +1,7 @@
 """Films of runs: tokens or densities in motion, as MP4, GIF, or a page that needs no network."""
 
+from __future__ import annotations
+
 import re
 import shutil
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Paths: of tokens, and of the quantiles of a density."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +23,7 @@ QUANTILES, NODES = 64, 1000
 """Lines of a density; overlaps on which the mass of a zonal one is added up."""
 
 
-def plot_trajectories(run: Run | DensityRun, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
+def plot_trajectories(run: Run | DensityRun, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
     r"""Paths of the tracked tokens against time, one line each; of a density, 64 of its quantiles.
 
     In dim 2 the angle in :math:`(-\pi, \pi]`, with a gap where it wraps around; in higher dims the overlap

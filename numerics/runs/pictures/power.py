@@ -1,5 +1,7 @@
 """Amplitudes of the degrees over time, and overlaps of pairs."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +22,16 @@ def plot_power(
     run: Run | DensityRun,
     *,
     predicted: Mapping[int, float] | None = None,
-    ax: "Axes | None" = None,
+    ax: Axes | None = None,
     **kwargs: Any,
-) -> "Axes":
+) -> Axes:
     r"""Amplitude :math:`A_k` of every degree k >= 1 against time, on a logarithmic scale.
 
     A degree of ``predicted`` also has the line :math:`A_k(t_0)\,e^{\gamma_k (t - t_0)}` from the first saved time on,
     thin and without markers.
 
     :param run: a run of tokens or of a density that observed :class:`.HarmonicPower`
-    :param predicted: growth rates by degree, in units of 1/time (default none)
+    :param predicted: growth rates by degree, in units of 1/time; None (default): no lines
     :param ax: axes to draw on, the current ones by default
     :param kwargs: options of ``Axes.plot``, for the measured curves
 
@@ -65,7 +67,7 @@ def _rates(predicted: Mapping[int, float] | None, top: int) -> dict[int, float]:
     }
 
 
-def plot_overlaps(run: Run | DensityRun, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
+def plot_overlaps(run: Run | DensityRun, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
     """How the overlaps of pairs are distributed at every saved time: shares per unit of overlap, as shades.
 
     :param run: a run of tokens or of a density that observed :class:`.OverlapHistogram`, with two saved times or more

@@ -1,5 +1,7 @@
 """The sphere in dim 3, seen from a side: tokens on it, or a density as its shades."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ RINGS = 61
 """Circles of latitude of the surface; twice as many meridians."""
 
 
-def plot_sphere(run: Run | DensityRun | Density | ArrayLike, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
+def plot_sphere(run: Run | DensityRun | Density | ArrayLike, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
     r"""The sphere in dim 3 in perspective: the last tokens of a run, or any tokens, or a density as shades with a bar.
 
     Tokens on the far side are small and grey; of more than 5,000 every so many-th is drawn. The axis of a zonal density
@@ -52,7 +54,7 @@ def plot_sphere(run: Run | DensityRun | Density | ArrayLike, *, ax: "Axes | None
     return ax
 
 
-def space_of(ax: "Axes | None") -> Any:
+def space_of(ax: Axes | None) -> Any:
     """The 3-d axes to draw on: those given, the current ones where they are 3-d, or new ones.
 
     Raises ValueError for axes that are not 3-d.

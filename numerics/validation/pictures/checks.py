@@ -1,5 +1,7 @@
 """Checks of a validation, and of a law over one of its parameters."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,7 @@ VERDICTS: dict[str, dict[str, Any]] = {
 """The shape of each verdict; no two are told apart by colour alone."""
 
 
-def plot_checks(report: Report, *, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
+def plot_checks(report: Report, *, ax: Axes | None = None, **kwargs: Any) -> Axes:
     """Every check of a validation, a row each: (measured - predicted) in error bars, and its rivals as far off.
 
     Filled circles agree, crosses differ, open squares are undecided; three bars are allowed (grey). Rivals are open
@@ -77,11 +79,11 @@ def plot_sweep(
     checks: Iterable[Check],
     values: ArrayLike,
     *,
-    ax: "Axes | None" = None,
+    ax: Axes | None = None,
     label: str = "measured",
     rivals: bool = True,
     **kwargs: Any,
-) -> "Axes":
+) -> Axes:
     """Checks of a law over one of its parameters: measured with three bars, predicted (line), and rivals in shapes.
 
     Measured values are open, filled crosses where a check differs; each rival has a marker of its own, with its name.

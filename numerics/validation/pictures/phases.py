@@ -1,5 +1,7 @@
 """The phase diagram: which degree grows fastest, over the dims or over a parameter of the kernel or the noise."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Literal
@@ -26,8 +28,8 @@ def plot_phase_diagram(
     *,
     beta: tuple[float, float] = (0.0, 20.0),
     terms: int = 3,
-    ax: "Axes | None" = None,
-) -> "Axes":
+    ax: Axes | None = None,
+) -> Axes:
     r"""Regions of the degree that grows fastest, shaded and numbered, with the certified boundaries between them.
 
     Over dims, of the kernel :math:`e^{\beta t}`, with its laws of large degree (dashed) and of large dim (dotted), to
@@ -35,7 +37,7 @@ def plot_phase_diagram(
     coexistence: ``th.phases.coexistence("exp(beta*t)", 2, ("beta", 0, 12), ("kappa", values), noise=1 / th.kappa)``.
 
     :param cuts: dims, >= 2 each (default 2 to 16), or what :func:`.coexistence` returns
-    :param beta: both ends of the inverse temperature over dims, from >= 0 on (default 0 to 20)
+    :param beta: inverse temperature over dims, both ends, from >= 0 on (default 0 to 20)
     :param terms: terms of each law, >= 1, or 0 for none (default 3)
     :param ax: axes to draw on, the current ones by default
 

@@ -1,5 +1,7 @@
 """Growth rates over beta, and shares of degrees that emerge first: predicted beside measured."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -28,18 +30,18 @@ def plot_rates(
     kernel: Any = None,
     noise: float = 0.0,
     measured: Mapping[float, tuple[Array, Array]] | None = None,
-    ax: "Axes | None" = None,
-) -> "Axes":
+    ax: Axes | None = None,
+) -> Axes:
     r"""Growth rates :math:`\gamma_k` of degrees over :math:`\beta`, lines, with measured ones, markers with three bars.
 
     :param degrees: degrees of the harmonics, >= 1 each
     :param dim: d of the sphere S^{d-1}, >= 2
-    :param beta: both ends of the inverse temperature, increasing (default .1 to 10)
+    :param beta: inverse temperature, both ends, increasing (default .1 to 10)
     :param model: "usa" (unnormalised) or "sa" (softmax); default "usa"
     :param kernel: attention weight h(t) with beta as its only parameter; None (default) is exp(beta*t)
     :param noise: noise 1/kappa, >= 0 (default 0)
     :param measured: for each beta the rates of degrees 1, 2, ... and their error bars, as :func:`.planted_rates` gives
-        them (default none)
+        them; None (default): none
     :param ax: axes to draw on, the current ones by default
 
     Raises ValueError for ends that do not increase, and as :func:`.rate_function`. Source: arXiv 2410.23228 for the
@@ -80,8 +82,8 @@ def _measured(given: Mapping[float, tuple[Array, Array]]) -> list[tuple[float, A
 
 
 def plot_selection(
-    law: th.finite_tokens.SelectionLaw, first: ArrayLike, *, ax: "Axes | None" = None, **kwargs: Any
-) -> "Axes":
+    law: th.finite_tokens.SelectionLaw, first: ArrayLike, *, ax: Axes | None = None, **kwargs: Any
+) -> Axes:
     r"""Predicted probabilities that each degree emerges first, bars, and the shares of runs in which it did, markers.
 
     Their bars are three standard errors :math:`\sqrt{p(1-p)/n}` of a share of n runs whose probability is the predicted
