@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from support.browser import CHROMIUM, Browser
-from support.examples import load_module
+from support.examples import EXAMPLES, load_module
 
 from gegenflow import numerics, theory
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-pages, papers = load_module(DOCS / "pages.py"), load_module(DOCS / "papers.py")
+gallery, pages, papers = (load_module(DOCS / f"{name}.py") for name in ("gallery", "pages", "papers"))
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open pages with")
 
 
@@ -48,6 +48,20 @@ def test_every_public_name_has_one_place(tmp_path):
     assert not stale.exists()
     assert len(public_names()) > 250
     assert described(tmp_path) == dict.fromkeys(public_names(), 1)
+
+
+def test_every_worked_example_is_in_the_gallery_with_its_laws():
+    """Once, with its figures, its commands and the laws that it tries as they are recorded."""
+    text = "\n".join(gallery.gallery(EXAMPLES))
+    parts = dict(re.findall(r"^\.\. _example-(\w+):\n(.*?)(?=^\.\. _example-|\Z)", text, re.MULTILINE | re.DOTALL))
+    assert set(parts) == {path.stem for path in EXAMPLES.glob("*.py")}
+    for name, part in parts.items():
+        assert f"``python worked_examples/{name}.py" in part
+        assert all(figure.name in part for figure in EXAMPLES.glob(f"{name}*.png"))
+    tried = {name: set(gallery.tried(EXAMPLES / f"{name}.py")) for name in parts}
+    assert tried["multihead"] > {"growth under several heads", "entropy"}
+    assert tried["metastable_clustering"] == {"uniform tokens", "density modes", "angles of emerging clusters"}
+    assert "entropy of attention" in parts["multihead"]
 
 
 def test_the_law_of_the_page_on_laws_holds():
