@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gegenflow import theory as th
-from gegenflow.numerics.tokens.arguments import check_array, check_dim, check_whole
+from gegenflow.numerics.tokens.arguments import check_array, check_whole
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.pictures import COLORS, GREEK, axes_of, columns, legend
 
@@ -46,7 +46,7 @@ def plot_phase_diagram(
     """
     if isinstance(cuts, th.phases.Coexistence):
         return cuts.plot(ax=ax)
-    if not isinstance(cuts, Iterable) or not (dims := sorted({check_dim(dim) for dim in cuts})):
+    if not isinstance(cuts, Iterable) or not (dims := sorted({check_whole("cuts", dim, 2) for dim in cuts})):
         raise Refused("cuts", repr(cuts), "dims, or lines of coexistence, are needed")
     low, high = check_array("beta", beta, "(2,)", 2).tolist()
     if not 0 <= low < high:
