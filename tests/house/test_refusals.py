@@ -12,6 +12,7 @@ import signal
 from contextlib import contextmanager
 from math import inf, nan
 from pathlib import Path
+from tempfile import mkdtemp
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,6 +31,7 @@ BAD = {"None": None, "text": "x", "nan": nan, "inf": inf, "negative": -1, "empty
 
 PAIR = np.array([[1.0, 0.0], [0.6, 0.8]])
 THREE = np.array([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0]])
+FILM = Path(mkdtemp()) / "film.gif"
 DATA = Path(__file__).parents[1] / "numerics" / "data"
 SMOOTH = [0.1, 0.0]
 POWERS = np.array([[1.0, 0.1], [1.0, 1.0]])
@@ -97,7 +99,7 @@ NUMERICS = {
     "plot_power": {"run": nm.load(DATA / "matrices.npz")},
     "plot_overlaps": {"run": nm.simulate(PAIR, beta=1.0, t_end=0.1, observe=[nm.OverlapHistogram(4)])},
     "plot_sphere": {"run": THREE},
-    "animate": {"run": nm.simulate(PAIR, beta=1.0, t_end=0.1, save_at=[0.0, 0.1]), "path": "film.gif", "frames": 1},
+    "animate": {"run": nm.simulate(PAIR, beta=1.0, t_end=0.1, save_at=[0.0, 0.1]), "path": FILM, "frames": 1},
     "validation.plot_checks": {
         "report": nm.validation.Report((nm.validation.Check("b", 1.0, 1.0, 0.1),), {}, "complete", 1.0)
     },
