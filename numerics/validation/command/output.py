@@ -132,7 +132,7 @@ def file_format(options: Namespace) -> str:
     >>> [file_format(Namespace(out=Path(name), format="csv")) for name in ("table.tex", "table")]
     ['latex', 'csv']
     """
-    return SUFFIXES.get(options.out.suffix.lower(), options.format) if options.out else options.format
+    return str(SUFFIXES.get(options.out.suffix.lower(), options.format) if options.out else options.format)
 
 
 def formatted(table: th.Table, options: Namespace, form: str) -> str:
