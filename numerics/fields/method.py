@@ -25,7 +25,7 @@ from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.flows.heads import head_flows
 from gegenflow.numerics.flows.weights import check_fit
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
-from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.refusals import Refused, choose
 
 METHODS: dict[str, Method] = {method.name: method for method in (Cells(), Circle(), Sphere(), Tiles(), Dense())}
 """In the order in which they are asked."""
@@ -107,7 +107,7 @@ def check_method(method: str, dim: int, flow: Flow) -> None:
     gegenflow.numerics.tokens.refusals.Refused: method circle: it needs dim 2, not 3; "dense" takes any
     """
     if method not in ("auto", *METHODS):
-        raise Refused("method", method, f"choose from {', '.join(('auto', *METHODS))}")
+        raise Refused("method", method, choose(method, ("auto", *METHODS)))
     for part in flow.heads or (flow,):
         for name, matrix in (("query_key", part.query_key), ("value", part.value)):
             check_fit(name, matrix, dim)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import erf, expit, ndtr
 
 from gegenflow.numerics.tokens.geometry import Array
-from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.refusals import Refused, choose
 
 Activation = str | Callable[[Array], NDArray[np.floating]]
 
@@ -82,7 +82,7 @@ def activation_function(activation: Activation) -> Callable[[Array], NDArray[np.
         return ACTIVATIONS[activation]
     if not callable(activation):
         shown = activation if isinstance(activation, str) else repr(activation)
-        raise Refused("activation", shown, f"choose from {', '.join(ACTIVATIONS)}, or give a function of an array")
+        raise Refused("activation", shown, f"{choose(shown, ACTIVATIONS)}, or give a function of an array")
     _check(activation)
     return activation
 

@@ -1,4 +1,4 @@
-"""The bar of a run: the time reached, and "compiling" for as long as numba compiles."""
+"""The bar of a run: the step that it is at, "compiling" for as long as numba compiles, and the time reached."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ FORMAT = "{desc}{percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
 
 class _Bar(event.Listener):
     # a listener to numba's compiler that also draws
-    def __init__(self, start: float, end: float) -> None:
+    def __init__(self, start: float, end: float, step: str) -> None:
         from tqdm.auto import tqdm
 
         span = end - start
         self.start, self.span = start, span if isfinite(span) and span > 0 else 1.0
         self.bar = tqdm(total=1.0, bar_format=FORMAT, leave=False)
-        self.end, self.depth = f"{end:.4g}", 0
+        self.end, self.depth, self.step = f"{end:.4g}", 0, f"{step}, "
+        self.bar.set_description_str(self.step, refresh=False)
         self.show(start)
 
     def show(self, time: float) -> None:
@@ -34,7 +35,7 @@ class _Bar(event.Listener):
     def on_end(self, event: object) -> None:
         self.depth -= 1
         if self.depth == 0:
-            self.bar.set_description_str("")
+            self.bar.set_description_str(self.step)
 
 
 class _NoBar:
@@ -43,8 +44,10 @@ class _NoBar:
 
 
 @contextmanager
-def progress_bar(wanted: bool, start: float, end: float) -> Iterator[_Bar | _NoBar]:
+def progress_bar(wanted: bool, start: float, end: float, step: str = "simulating") -> Iterator[_Bar | _NoBar]:
     """A bar on a terminal or in a notebook, nothing in a pipe or where it is not wanted; ``show(time)`` moves it.
+
+    ``step`` is what is done all the while.
 
     >>> with progress_bar(False, 0.0, 1.0) as bar:
     ...     bar.show(0.5)
@@ -52,7 +55,7 @@ def progress_bar(wanted: bool, start: float, end: float) -> Iterator[_Bar | _NoB
     if not (wanted and (sys.stderr.isatty() or _in_notebook())):
         yield _NoBar()
         return
-    bar = _Bar(start, end)
+    bar = _Bar(start, end, step)
     try:
         with event.install_listener("numba:compile", bar):
             yield bar

@@ -43,7 +43,9 @@ def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: f
     look, record = replace(look, tracked=tracked), recorder(look.observe)
     with listening():
         try:
-            with progress_bar(look.progress, start.time, t_end):  # that of the run comes when its sums are prepared
+            with progress_bar(
+                look.progress, start.time, t_end, "preparing"
+            ):  # that of the run comes when its sums are prepared
                 way = choose_way(start, flow, settings, t_end)
         except KeyboardInterrupt:
             take_interrupt()

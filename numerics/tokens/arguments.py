@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.refusals import Refused, choose
 
 SMALLEST_RTOL = 1e-13  # below it rounding, not the step size, decides the error estimate
 ROUNDING = 4  # units in the last place of t_end by which a time may lie beyond it, and is then moved there
@@ -78,7 +78,7 @@ def check_choice(name: str, value: Any, allowed: Collection[Choice]) -> Choice:
         alike = isinstance(choice, str) == isinstance(value, str) and not isinstance(value, bool)
         if alike and np.ndim(value) == 0 and choice == value:
             return choice
-    raise Refused(name, "None" if value is None else value, f"choose from {', '.join(map(str, allowed))}")
+    raise Refused(name, "None" if value is None else value, choose(value, allowed))
 
 
 def check_rng(rng: Any) -> np.random.Generator:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 MOST_SHOWN = 120
 """Characters of a value that a sentence shows."""
 
@@ -24,3 +27,14 @@ class Refused(ValueError):
     def __str__(self) -> str:
         shown = "" if self.value is None else " " + " ".join(str(self.value).split())
         return f"{self.name}{shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + '...'}: {self.allowed}"
+
+
+def choose(word: object, words: Iterable[object]) -> str:
+    """What is allowed in the place of a word: the nearest one, where one is near, and all.
+
+    >>> choose("ciircle", ["circle", "dense"]), choose(3, ["circle", "dense"])
+    ('did you mean circle? Choose from circle, dense', 'choose from circle, dense')
+    """
+    known = list(map(str, words))
+    near = get_close_matches(str(word).lower(), known, 1)
+    return f"{f'did you mean {near[0]}? Choose' if near else 'choose'} from {', '.join(known)}"

@@ -82,9 +82,10 @@ def _plain(value: Any) -> Any:
 def _tried(jobs: Sequence[tuple[Law, dict[str, Any]]], facts: dict[str, Any], rng: Any, progress: bool) -> Report:
     clock, checks, notes, status = perf_counter(), list[Check](), list[str](), "complete"
     bar = tqdm(jobs, disable=None if progress else True, unit="law", leave=False)
+    streams = np.random.default_rng(rng).spawn(len(jobs))
     try:
-        for (one, case), stream in zip(bar, np.random.default_rng(rng).spawn(len(jobs)), strict=True):
-            bar.set_description(one.name)
+        for place, ((one, case), stream) in enumerate(zip(bar, streams, strict=True), 1):
+            bar.set_description(f"law {place} of {len(jobs)}: {one.name}")
             try:
                 for check in one.checks(stream, **case):
                     checks.append(check)

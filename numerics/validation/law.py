@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -161,6 +162,8 @@ def law_named(name: str) -> Law:
     if words in found:
         return found[words]
     if len(found) != 1:
-        known = ", ".join(one.name for one in found.values()) or "those of gegenflow laws"
+        begins = {title[: len(words)]: one.name for title, one in titles.items()}
+        near = [f"did you mean {begins[beginning]}? " for beginning in get_close_matches(words, begins, 1)]
+        known = ", ".join(one.name for one in found.values()) or f"{''.join(near)}gegenflow laws lists them"
         raise Refused("name", repr(name), f"it must name one law: {known}")
     return next(iter(found.values()))

@@ -1,9 +1,12 @@
 """The console command: contract of every subcommand and format, and one clear line for every bad input."""
 
+import argparse
 import csv
 import io
 import json
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -17,7 +20,7 @@ from support.embeddings import embeddings
 import gegenflow
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.validation.command.main import main
+from gegenflow.numerics.validation.command.main import command_line, main
 
 COMMAND = Path(sys.executable).with_name("gegenflow")
 SMALL = "--dim 2 --beta 3 --tokens 4000 --runs 16 --model sa"
@@ -551,6 +554,79 @@ def test_validate_draws_its_checks(call, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+# what the command says of itself
+
+
+def examples():
+    """(subcommand, line) of every example of every help, from what -h prints."""
+    sub = next(action for action in command_line()._actions if isinstance(action, argparse._SubParsersAction))
+    for name, parser in sub.choices.items():
+        for line in re.findall(r"^  gegenflow (.+)$", parser.format_help(), re.MULTILINE):
+            yield name, line
+
+
+def test_alone_it_lists_what_there_is(call):
+    """Every subcommand with its help, status 0, and three lines to begin with, which are understood and two of which
+    take no simulation."""
+    status, out, err = call("")
+    assert (status, err) == (0, "")
+    parser = command_line()
+    listed = re.findall(r"^  (\w+) +(.+)$", out.split("to begin with")[0], re.MULTILINE)
+    assert dict(listed) == parser.commands
+    assert len(parser.commands) >= 7
+    first = re.findall(r"^  gegenflow (.+)$", out.split("to begin with")[1], re.MULTILINE)
+    assert len(first) == 3
+    for line in first:
+        assert parser.understand(line.split()).command in parser.commands
+    for line in first[:2]:
+        assert call(line)[0] == 0
+
+
+def test_every_subcommand_has_examples():
+    """Two at least, each of the subcommand itself and with what it is for below it."""
+    found = [*examples()]
+    for name in command_line().commands:
+        lines = [line for subcommand, line in found if subcommand == name]
+        assert len(lines) >= 2, name
+        assert all(line.split()[0] == name for line in lines)
+
+
+@pytest.mark.parametrize(("name", "line"), [*examples()])
+def test_every_example_is_understood_and_quick_ones_run(call, name, line, tmp_path, monkeypatch):
+    """By the parser itself; what needs no simulation runs, in an empty folder, and writes the file that it names."""
+    monkeypatch.chdir(tmp_path)
+    options = command_line().understand(shlex.split(line))
+    assert options.command == name
+    if name not in ("simulate", "validate", "report"):
+        assert call("", *shlex.split(line))[0] == 0
+        assert options.out is None or options.out.read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_is_a_script_of_that_shell(call, shell, tmp_path):
+    """It names every subcommand and an option of each; bash, where it is there, completes by it."""
+    pytest.importorskip("shtab", reason="shtab is not installed")
+    status, out, err = call(f"--print-completion {shell}")
+    assert (status, err) == (0, "")
+    assert all(name in out for name in (*command_line().commands, "max-degree", "layout", "latex"))
+    if shell == "bash" and shutil.which("bash"):
+        (tmp_path / "script").write_text(out)
+        ask = "COMP_WORDS=({}); COMP_CWORD={}; _shtab_gegenflow; echo ${{COMPREPLY[@]}}"
+        asked = {"gegenflow gro": "growth", "gegenflow growth --lay": "--layout", "gegenflow laws --format l": "latex"}
+        for words, wanted in asked.items():
+            line = f"source {tmp_path}/script; {ask.format(words, len(words.split()) - 1)}"
+            done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+            assert done.stdout.split() == [wanted]
+
+
+def test_completion_without_its_library_says_what_to_install(call, monkeypatch):
+    """One line, status 2."""
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    status, out, err = call("--print-completion bash")
+    assert (status, out) == (2, "")
+    assert "pip install shtab" in err
+
+
 # interrupts
 
 
@@ -616,8 +692,18 @@ def test_interrupted_simulation_is_still_saved(call, monkeypatch, tmp_path):
 # bad input
 
 REFUSED = [
-    ("", "COMMAND"),
     ("guess", "guess"),
+    ("growht --dim 2", "growht: did you mean growth?"),
+    ("growth --dim 2 --degres 1", "--degres: there is no such option, did you mean --degree?"),
+    ("growth --dim 2 --degree 1 --xyz", "--xyz: there is no such option; gegenflow growth -h shows all"),
+    ("growth --dim 2 --degree 1 --beta 1 --model ussa", "--model ussa: did you mean usa?"),
+    ("critical --dim 2 --degree 1 --format latx", "--format latx: did you mean latex?"),
+    ("critical --dim 2 --degree 1 --columns bta", "--columns bta: did you mean beta?"),
+    ("phase --dim 2 --kernel tahn(t)", "tahn is no known function, did you mean tanh?"),
+    ("validate hiting-times", "did you mean hitting times of equiangular tokens?"),
+    ("validate planted --raito 0.5", "did you mean --ratio?"),
+    ("--versoin", "did you mean --version?"),
+    ("--print-completion fsh", "--print-completion fsh: did you mean zsh?"),
     ("critical --dim 1 --degree 3", "--dim 1"),
     ("critical --dim 0:3 --degree 3", "--dim 0"),
     ("critical --dim 2 --degree 0", "--degree 0"),

@@ -381,14 +381,15 @@ def test_rounding_alone_moves_nothing_under_peri_layer_norm():
 def test_the_bar_says_compiling_and_gives_the_time_in_sensible_digits(monkeypatch, capsys):
     """As the compiler of numba starts and ends, on a terminal; nothing in a pipe, and nothing unasked."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    with progress_bar(True, 0.0, 0.5) as bar:
+    with progress_bar(True, 0.0, 0.5, "sorting") as bar:
         assert isinstance(bar, _Bar)
+        assert str(bar.bar).startswith("sorting,")
         bar.show(0.06949861915254428)
         assert "t = 0.0695 of 0.5" in str(bar.bar)
         bar.on_start(None)
         assert str(bar.bar).startswith("compiling")
         bar.on_end(None)
-        assert not str(bar.bar).startswith("compiling")
+        assert str(bar.bar).startswith("sorting,")
     for wanted, terminal in ((False, True), (True, False)):
         monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal, raising=False)
         capsys.readouterr()

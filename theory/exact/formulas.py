@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
+from difflib import get_close_matches
 from fractions import Fraction
 from math import comb
 
@@ -187,7 +188,9 @@ def _call(node: ast.Call, name: str, arguments: list[ast.expr], text: str, depth
     if name == "Piecewise":
         return _printed_choice(node, arguments, text, depth)
     if name not in FUNCTIONS:
-        raise _Unreadable(f"{name} is no known function; {ALLOWED}", node.col_offset)
+        near = get_close_matches(name, FUNCTIONS, 1)
+        hint = f", did you mean {near[0]}?" if near else ";"
+        raise _Unreadable(f"{name} is no known function{hint} {ALLOWED}", node.col_offset)
     if len(arguments) != 1 and (name not in ("Max", "Min") or not arguments):
         raise _Unreadable(f"{name} takes one argument", node.col_offset)
     parts = [_read(argument, text, depth + FUNCTION) for argument in arguments]

@@ -13,6 +13,8 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import TypeVar
 
+from gegenflow.numerics.tokens.refusals import choose
+
 LONGEST_RANGE = 1_000_000
 LARGEST_EXPONENT = 1000
 MOST_SHOWN = 120
@@ -160,7 +162,7 @@ class Choice:
 
     def __call__(self, text: str) -> str:
         if text not in self.words:
-            raise refused(text, f"choose from {', '.join(self.words)}")
+            raise refused(text, choose(text, self.words))
         return text
 
 

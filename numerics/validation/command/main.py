@@ -1,17 +1,24 @@
 """The console command ``gegenflow``: tables of theory, runs, and the validation of one by the other.
 
-Exit status: 0 fine, 1 a check failed or the work was cut short, 2 bad input (one line on stderr).
+Without a word it lists its subcommands. Exit status: 0 fine, 1 a check failed or the work was cut short, 2 bad input
+(one line on stderr).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
+from typing import Any
 
 import gegenflow
 from gegenflow.numerics.validation.command import critical, derive, growth, laws, phase, report, simulate, validate
+from gegenflow.numerics.validation.command.arguments import Choice
+from gegenflow.numerics.validation.command.guide import SHELLS, completion, overview
 from gegenflow.numerics.validation.command.options import line, sentence
+from gegenflow.numerics.validation.command.output import show
 from gegenflow.numerics.validation.command.parser import Parser
 
 
@@ -28,8 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:
         sys.stderr.write(line("standard output is closed, so that no result could be printed"))
         return 2
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        options = command_line().understand(arguments)
+        parser = command_line()
+        if not words:
+            show(overview(parser.commands))
+            return 0
+        options = parser.understand(words)
         return int(options.run(options))
     except KeyboardInterrupt:
         sys.stderr.write(line("interrupted"))
@@ -39,10 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if isinstance(error, OSError) else 2
 
 
+class Completion(argparse.Action):
+    """Prints the script that completes command lines in a shell."""
+
+    def __call__(self, parser: Any, namespace: Namespace, values: Any, option_string: str | None = None) -> None:
+        show(completion(command_line(), values))
+        parser.exit()
+
+
 def command_line() -> Parser:
     """The whole command line: every subcommand with its options."""
     parser = Parser(prog="gegenflow", description="Attention as a flow of tokens on the sphere.")
     parser.add_argument("--version", action="version", version=f"gegenflow {gegenflow.__version__}")
+    text = "print the script that completes command lines in this shell"
+    kind = Choice(*SHELLS)
+    parser.add_argument("--print-completion", action=Completion, type=kind, metavar=str(kind), help=text)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for subcommand in (derive, growth, critical, phase, simulate, laws, validate, report):
         subcommand.add(commands)

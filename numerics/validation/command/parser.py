@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from gegenflow.numerics.tokens.refusals import choose
 from gegenflow.numerics.validation.command.arguments import (
     BETA,
     DEGREE,
@@ -17,6 +19,7 @@ from gegenflow.numerics.validation.command.arguments import (
     Whole,
     target,
 )
+from gegenflow.numerics.validation.command.guide import epilog
 from gegenflow.numerics.validation.command.options import line
 
 if TYPE_CHECKING:
@@ -42,23 +45,47 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, line(message))
 
-    def understand(self, words: Sequence[str] | None) -> argparse.Namespace:
+    @property
+    def commands(self) -> dict[str, str]:
+        """Names of the subcommands, and what they do."""
+        found = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        return {one.dest: one.help or "" for action in found for one in action._choices_actions}
+
+    def understand(self, words: Sequence[str]) -> argparse.Namespace:
         """The options of a command line; exits with 2 and a line that begins with the option that is wrong.
 
         >>> Parser(prog="gegenflow").understand([])
         Namespace()
         """
+        self._know(words)
         try:
             return self.parse_args(words)
         except argparse.ArgumentError as error:
             self.error(f"{error.argument_name or ''} {error.message}")
+
+    def _know(self, words: Sequence[str]) -> None:
+        """Refuse a subcommand or an option that there is not, with the nearest one."""
+        if self.commands and words and not words[0].startswith("-"):
+            if words[0] not in self.commands:
+                self.error(f"{words[0] or repr('')}: {choose(words[0], self.commands)}")
+            sub = next(action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+            parser: Parser = sub.choices[words[0]]
+            return parser._know(words[1:])
+        known = list(self._option_string_actions)
+        for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+            if not any(name.startswith(option) for name in known):
+                near = get_close_matches(option, known, 1)
+                hint = f", did you mean {near[0]}?" if near else ";"
+                self.error(f"{option}: there is no such option{hint} {self.prog} -h shows all")
 
 
 def subcommand(
     commands: Commands, name: str, run: Run, help: str, formats: tuple[str, ...] = BOTH, *, own_help: bool = False
 ) -> Parser:
     """A subcommand that prints in one of these formats; with ``own_help`` it adds the option itself."""
-    sub = commands.add_parser(name, help=help, description=help, add_help=not own_help)
+    shape: Any = argparse.RawDescriptionHelpFormatter
+    about = {"help": help, "description": help, "epilog": epilog(name), "formatter_class": shape}
+    sub = commands.add_parser(name, **about, add_help=not own_help)
     sub.set_defaults(run=run)
     add_choice(sub, "--format", "how to print it", *formats)
     return sub

@@ -13,6 +13,7 @@ from gegenflow import theory as th
 from gegenflow.numerics.integrators.interrupts import listening
 from gegenflow.numerics.tokens.files import write_atomically
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.validation.checks import Check
 from gegenflow.numerics.validation.command.arguments import DIM, Choice, Exact, Real, Whole, flat, source, target
 from gegenflow.numerics.validation.command.options import sentence
 from gegenflow.numerics.validation.command.output import (
@@ -107,7 +108,7 @@ def run(options: Namespace) -> int:
     """Print every check and the verdict at each beta, and draw them."""
     betas, reports, texts = flat(options.beta) if options.beta else [None], list[Report](), list[str]()
     check_caption(options)
-    chosen(th.Table(tuple(Report((nm.validation.Check("", 1.0, 1.0, 1.0),), {}, "", 0.0).to_rows())), options)
+    chosen(th.Table(tuple(Report((Check("", 1.0, 1.0, 1.0),), {}, "", 0.0).to_rows())), options)
     if len(betas) > 1 and (options.figure or options.columns or not {options.format, file_format(options)} <= {*BOTH}):
         name = next((name for name in ("figure", "columns") if getattr(options, name)), "format")
         raise Refused(name, getattr(options, name), "it shows the checks at one beta")
