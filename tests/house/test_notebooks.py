@@ -34,6 +34,15 @@ def test_the_tour_arrives():
     assert abs(sum(names["law"].selection.values()) - 1) < 0.01
 
 
+def test_the_pictures_are_drawn():
+    """Each of its cells; the share of runs in which degree 3 came first is that of the law."""
+    names = ran(ROOT / "docs" / "guide" / "pictures.md")
+    share = (names["degrees"] == 3).mean()
+    chance = names["law"].selection[3]
+    assert abs(share - chance) < 4 * (chance * (1 - chance) / len(names["degrees"])) ** 0.5
+    assert names["ball"].status.ok
+
+
 def test_the_lesson_shows_the_clusters_that_it_speaks_of():
     """Two, three and four at its values of beta, which the fastest rate says, too."""
     names = ran(LESSON)
