@@ -24,7 +24,7 @@ import numpy as np
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.validation.measurements import gathering_times
+from gegenflow.numerics.validation.ends import gathering_times
 
 # Parameters
 TOKENS, OVERLAP, T_END = 32, "0.999", 30.0

@@ -148,8 +148,8 @@ def attention_field(
     float64.
 
     :param tokens: tokens on the sphere, shape (n, dim), in their order under a causal mask
-    :param flow: the :class:`Flow` with the weight h, the model and the matrices B and V, without noise, random layers
-        and layer norm; None (default): the one whose parts are given as keywords
+    :param flow: what moves them, a :class:`Flow` with the weight h, the model and the matrices B and V, without noise,
+        random layers and layer norm; None (default): the one whose parts are given as keywords
     :param weights: weights of the tokens, shape (n,), > 0 with sum 1; None (default): 1/n each
     :param method: "dense" (default), the reference; "auto", the fastest that is exact to 1e-9 of what a token sums up;
         or one of "cells" and "circle" (dim 2), "sphere" (dim 3) and "tiles" (any dim), see :func:`.simulate`

@@ -52,13 +52,13 @@ def emergences(
     whatever the executor.
 
     :param dim: d of the sphere S^{d-1}, >= 2
-    :param flow: a :class:`Flow` with a weight, beta >= 0 or a kernel, and a model alone; None (default): the one whose
-        parts are given as keywords
+    :param flow: what moves them, a :class:`Flow` with a weight, beta >= 0 or a kernel, and a model alone;
+        None (default): the one whose parts are given as keywords
     :param tokens: number of uniform tokens of a run, >= 1
     :param runs: number of runs, >= 1
     :param amplitude: a, > 0 and < 1, which is that of coinciding tokens
     :param max_degree: K, highest degree that is looked at, >= 1
-    :param t_end: time at which a run ends at the latest, > 0, in units of the flow
+    :param t_end: time to end at, > 0, at the latest, in units of the flow
     :param rtol: relative tolerance of a step, >= 1e-13 and < 1, default 1e-6; the absolute one is a hundredth of it
     :param rng: seed >= 0 or numpy Generator; None (default): seeded by the system
     :param executor: one of ``concurrent.futures``, of processes; None (default): this process. With one thread in each:

@@ -46,7 +46,8 @@ def source_correlations(
     random, and the mean is over both.  Its expectation is that of independent starts for any such grids.  Of a list of
     times samples have shape=[runs, times, sources, degrees].
 
-    :param flow: a :class:`Flow` with a causal mask, the decay of which is over the n tokens, its weight and model
+    :param flow: what moves them, a :class:`Flow` with a causal mask, the decay of which is over the n tokens, a weight
+        and a model alone
     :param tokens: number of tokens n, >= 2
     :param sources: indices of the earlier tokens, a list, each >= 0 and < n
     :param max_degree: highest degree, >= 1

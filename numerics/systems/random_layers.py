@@ -62,7 +62,7 @@ def pair_distances(
     Of a network of finite width the m pairs of inner numbers are drawn, of the limit its Gaussian field.  At a time
     within a layer the pair is that before it.  The result depends on ``rng`` alone, not on the number of threads.
 
-    :param flow: a :class:`Flow` with random layers, and beta or no weight
+    :param flow: what moves the pairs, a :class:`Flow` with random layers, and beta or no weight
     :param dim: d of the sphere S^{d-1}, >= 2
     :param overlap: of the pairs at time 0, >= -1 and < 1
     :param times: when to look, >= 0, not decreasing, shape (times,), in units of the flow

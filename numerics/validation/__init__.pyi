@@ -3,13 +3,13 @@ from .checks import Check as Check
 from .checks import Rival as Rival
 from .density_rates import crossing_parameter as crossing_parameter
 from .density_rates import measure_rates as measure_rates
+from .ends import cluster_angles as cluster_angles
+from .ends import energy_gain as energy_gain
 from .holdings import Prospect as Prospect
 from .holdings import prospects as prospects
 from .law import Law as Law
 from .law import law_named as law_named
 from .law import laws as laws
-from .measurements import cluster_angles as cluster_angles
-from .measurements import energy_gain as energy_gain
 from .measurements import planted_rates as planted_rates
 from .measurements import uniform_rates as uniform_rates
 from .own_tokens import validate_tokens as validate_tokens

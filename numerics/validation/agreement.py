@@ -37,12 +37,19 @@ def validate(
 ) -> Report:
     """Put laws of the theory on trial by simulation: those named, the quick ones, or with ``everything`` all.
 
-    Each law is tried at the given ``parameters`` that it has, at its defaults else (:func:`~.laws` lists them); of a
-    list of values at each, in its order, and at every dim of ``dims`` and model of ``models``, for which ``dim`` and
-    ``model`` are short (the last list runs fastest). Without a name the central
-    laws of growth, energy and clusters are tried, in dims 2 and 3 for both models unless given, and where nothing is
-    given the other quick ones too, once each. ``rng`` is the seed, a whole number or None. An interrupt keeps the
-    checks made so far; what cannot be measured, such as an exact start in high dim, is named in the notes.
+    Each law is tried at the given parameters that it has, at its defaults else (:func:`~.laws` lists them); of a list
+    of values at each, in its order (the last list runs fastest). Without a name the central laws of growth, energy and
+    clusters are tried, in dims 2 and 3 for both models unless given, and where nothing is given the other quick ones
+    too, once each. An interrupt keeps the checks made so far; what cannot be measured, such as an exact start in high
+    dim, is named in the notes.
+
+    :param names: of laws, or their beginnings; default (): the central and quick ones
+    :param dims: each a d of the sphere S^{d-1}, >= 2, for which ``dim`` is short; None (default): those above
+    :param models: each "usa" or "sa", for which ``model`` is short; None (default): those above
+    :param rng: seed >= 0, default 0; None: seeded by the system
+    :param progress: show a bar on a terminal or in a notebook, default False
+    :param everything: try all laws, default False
+    :param parameters: values of the parameters of laws, or lists of them, such as ``beta=[1, 2]``
 
     >>> report = validate("hitting times", tokens=4, beta="0.5")
     >>> report.passed, report.checks[0].name
@@ -54,6 +61,8 @@ def validate(
     gegenflow.numerics.tokens.refusals.Refused: runs 8: planted modes takes dim, beta, model, kernel
 
     Raises ValueError for bad input, and a parameter that none of the laws has.
+
+    See also :func:`.laws`, :class:`.Report`, :func:`.validate_tokens`, :func:`.plot_checks`.
     """
     check_rng(rng)
     if not isinstance(everything, bool | np.bool):

@@ -25,7 +25,10 @@ POWER = 0.9
 class Rival(Value):
     """A wrong prediction that someone published or could make, which the measurement must refute.
 
-    ``p_value`` is that of the data under the rival, for counts; else error bars decide.
+    ``name`` says what it is, ``predicted`` is its number, ``p_value`` that of the data under the rival, for counts;
+    None (default): error bars decide.
+
+    See also :class:`.Check`.
     """
 
     name: str
@@ -37,10 +40,18 @@ class Rival(Value):
 class Check(Value):
     r"""One prediction against its measurement: passed if they agree and every rival is refuted.
 
-    They agree within three error bars, or as many as cover as often under Student's t with ``freedom`` degrees where
-    the bar comes from few runs; a rival is refuted by more than five. A bar may be at most 5 % of ``scale``, by default
-    the size of the prediction, as a wider one would confirm anything. Of counts, ``p_value`` decides, that of a
-    chi-square; one check in 370 of a true prediction fails.
+    They agree within three error bars, or as many as cover as often under Student's t where the bar comes from few
+    runs; a rival is refuted by more than five. One check in 370 of a true prediction fails.
+
+    :param name: what is compared
+    :param predicted: the number of the theory
+    :param measured: that of the simulation
+    :param error: its error bar, >= 0 and at most 5 % of the scale, as a wider one would confirm anything
+    :param freedom: degrees of freedom behind the bar, > 0, default inf: it is known
+    :param rivals: wrong predictions to refute, each a :class:`Rival`; default (): none
+    :param scale: what the bar is compared with; None (default): the size of the prediction
+    :param p_value: of counts, that of a chi-square, in [0, 1], which then decides; None (default): error bars do
+    :param law: name of the law that it tries, default ""
 
     >>> Check("rate", predicted=2.0, measured=2.1, error=0.04).verdict
     'agrees'
@@ -48,6 +59,8 @@ class Check(Value):
     'bar is too wide: take more tokens or runs'
     >>> Check("rate", predicted=2.0, measured=2.1, error=0.04, rivals=(Rival("twice", 2.25),)).verdict
     'undecided, as twice survives: take more tokens or runs'
+
+    See also :class:`.Rival`, :class:`.Report`, :class:`.Law`.
     """
 
     name: str
@@ -97,7 +110,7 @@ class Check(Value):
         return self.verdict == "agrees"
 
     def refutes(self, rival: Rival) -> bool:
-        """Whether the measurement rules the rival out."""
+        """Whether the measurement rules the ``rival`` out."""
         if rival.p_value is not None:
             return bool(rival.p_value < 2 * norm.sf(FAR))
         return bool(self._bars(rival.predicted) > t.isf(norm.sf(FAR), self.freedom))

@@ -37,7 +37,11 @@ def measure_rates(
     error bar is the largest deviation in one of four parts of T, plus the rounding and ten times :math:`\epsilon^2`,
     both in units of 1/T.
 
-    ``flow`` has a smooth weight, a model and noise, or give these as keywords; ``dim`` >= 2, ``degrees`` from 1 to 64.
+    :param flow: what moves the density, a :class:`Flow` with a smooth weight, beta >= 0 or a kernel, a model and noise;
+        None (default): the one whose parts are given as keywords
+    :param dim: d of the sphere S^{d-1}, >= 2, default 3
+    :param degrees: highest degree, >= 1 and <= 64, default 6
+    :param short: parts of a :class:`Flow` in place of it: beta, kernel, model, noise, heads, scaled
 
     >>> rates, errors = measure_rates(beta=0, dim=5, degrees=1)
     >>> bool(abs(rates[0] - 0.8) < 3 * errors[0] < 1e-6)  # (d-1)/d
@@ -45,6 +49,8 @@ def measure_rates(
 
     Raises ValueError for bad input and as :func:`~gegenflow.numerics.solve_density`, ``Unfinished`` where a run stops
     early. Source: derived here.
+
+    See also :func:`.crossing_parameter`, :func:`.planted_rates`, :func:`.plot_rates`.
     """
     flow = flow_of(flow, short)
     check_parts(flow, "measure_rates", "noise", "heads", smallest_beta=0.0)
@@ -75,15 +81,20 @@ def crossing_parameter(
 ) -> tuple[float, float]:
     r"""Where two measured growth rates are equal along a line of flows, and its error bar.
 
-    ``flow_at`` gives the flow at a parameter, such as :math:`\beta`, from ``between``; of the ``degrees`` the first
-    grows faster at one end and the second at the other. A degree 0 does not grow: the other's rate vanishes. The bar is
-    that of the difference of the rates, over its slope.
+    A degree 0 does not grow: the other's rate vanishes. The bar is that of the difference of the rates, over its slope.
+
+    :param flow_at: function of a number, such as :math:`\beta`, that gives the flow there
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param degrees: two of them, >= 0 and <= 64, of which the first grows faster at one end and the second at the other
+    :param between: both ends of the parameter, any finite numbers
 
     >>> beta, error = crossing_parameter(lambda beta: Flow(beta=beta), 3, (1, 2), (1.0, 3.0))
     >>> bool(abs(beta - 1.81615454) < 1e-7)
     True
 
     Raises ValueError where the rates do not cross. Source: derived here.
+
+    See also :func:`.measure_rates`.
     """
     if not callable(flow_at):
         raise Refused("flow_at", repr(flow_at), "it must be a function of a number that returns a Flow")

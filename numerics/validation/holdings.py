@@ -24,7 +24,18 @@ NEAR, FAR = "near uniform", "not near uniform: the linear theory does not apply"
 
 @dataclass(frozen=True, eq=False)
 class Prospect(Value):
-    """What tokens hold of a degree and what becomes of it: see :func:`prospects`."""
+    """What tokens hold of a degree and what becomes of it: see :func:`prospects`.
+
+    :param degree: degree of the harmonics, >= 1
+    :param amplitude: :math:`A_k` of the tokens, in [0, 1]
+    :param contained: whether it is more than uniform tokens have by chance
+    :param own_rate: growth rate that the tokens have at first, in units of 1/time
+    :param rate: that of the linear theory
+    :param emergence: time at which the amplitude should reach 0.3, inf where it does not grow
+    :param verdict: whether the tokens are near uniform, so that the linear theory applies
+
+    See also :func:`.prospects`.
+    """
 
     degree: int
     amplitude: float
@@ -48,13 +59,20 @@ def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa", scaled: bool 
     a third of the largest :math:`\gamma_k`, and :math:`\sum_k D_k (A_k^2 - 1/n) < 1` over contained degrees; else "not
     near uniform: the linear theory does not apply".  ``emergence`` is the time at which :math:`A_k e^{\gamma_k t}`
     reaches 0.3, in the second case with the own rate, which the tokens only have at first.  Degrees 1 to k_max + 2.
-    ``scaled``, rates and times are those of the weight :math:`e^{\beta(t-1)}`: of USA, :math:`e^{-\beta}\gamma_k`.
+
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param beta: inverse temperature, a number or text, >= 0, in USA <= 700 unless scaled
+    :param model: "usa" (unnormalised) or "sa" (softmax), default "usa"
+    :param scaled: take rates and times of the weight :math:`e^{\beta(t-1)}`, of USA :math:`e^{-\beta}\gamma_k`;
+        default False
 
     >>> two = prospects([[1.0, 0.0], [-1.0, 0.0]] * 10, beta=2)
     >>> sorted(p.degree for p in two if p.contained), two[0].verdict
     ([2, 4], 'not near uniform: the linear theory does not apply')
 
     Raises ValueError for bad tokens, beta, model or ``scaled``.
+
+    See also :func:`.validate_tokens`, :func:`.harmonic_power`.
     """
     tokens = check_tokens(tokens)
     n = len(tokens)

@@ -50,8 +50,16 @@ class Law(Value):
     r"""A statement of the theory that simulations can refute, at any parameters in the stated ranges.
 
     ``law(rng=0, beta=4)`` puts it on trial and returns its checks, each with a prediction of :mod:`gegenflow.theory`,
-    a measurement by :mod:`gegenflow.numerics`, an error bar and rivals. ``parameters`` maps names to :class:`Parameter`
-    (default, range, meaning); ``cost`` is "seconds" or "minutes"; ``quick`` laws are tried by ``gegenflow validate``.
+    a measurement by :mod:`gegenflow.numerics`, an error bar and rivals.
+
+    :param name: by which :func:`law_named` finds it
+    :param statement: its formula, in LaTeX
+    :param source: the papers that state it
+    :param cost: of a trial at the defaults, "seconds" or "minutes"
+    :param quick: whether ``gegenflow validate`` tries it where nothing is named
+    :param parameters: meaning, range and default of each of its parameters, a :class:`Parameter` by name
+    :param rivals: names of the wrong predictions that it refutes
+    :param trial: function of a numpy Generator and the parameters that yields a :class:`Check` each
 
     >>> law = law_named("hitting times of equiangular tokens")
     >>> law.cost, sorted(law.parameters)
@@ -61,6 +69,8 @@ class Law(Value):
 
     Raises ValueError for a parameter that the law does not have or that is out of range. Source: derived here; each law
     names its own.
+
+    See also :func:`.laws`, :func:`.law_named`, :func:`.validate`.
     """
 
     name: str
@@ -73,15 +83,16 @@ class Law(Value):
     trial: Trial
 
     def __call__(self, *, rng: Any = None, **given: Any) -> tuple[Check, ...]:
+        """All checks, by a seed or numpy Generator ``rng`` (None, the default: seeded by the system) and ``given``."""
         return tuple(self.checks(np.random.default_rng(rng), **given))
 
     def checks(self, rng: np.random.Generator, **given: Any) -> Iterator[Check]:
-        """Each check as soon as it is made."""
+        """Each check as soon as it is made, by the numpy Generator ``rng`` and the parameters that are ``given``."""
         for check in self.trial(rng, **self.values(given)):
             yield replace(check, law=self.name)
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Every parameter, as given or by default, or a refusal of one that is out of range."""
+        """Every parameter, as ``given`` or by default, or a refusal of one that is out of range."""
         for name in given:
             if name not in self.parameters:
                 raise Refused(name, repr(given[name]), f"the law {self.name!r} has {', '.join(self.parameters)}")
@@ -140,6 +151,8 @@ def laws() -> tuple[Law, ...]:
 
     >>> [law.name for law in laws()][:2]
     ['planted modes', 'uniform tokens']
+
+    See also :func:`.law_named`, :func:`.validate`.
     """
     rooms = [import_module(f"gegenflow.numerics.validation.trials.{room}").__name__ for room in ROOMS]
     places = {room: place for place, room in enumerate(rooms)}
@@ -147,12 +160,14 @@ def laws() -> tuple[Law, ...]:
 
 
 def law_named(name: str) -> Law:
-    """The law of this name, of its beginning, or of words that only it has.
+    """The law of this ``name``, of its beginning, or of words that only it has.
 
     >>> law_named("planted").name
     'planted modes'
 
     Raises ValueError where there is none, or more than one.
+
+    See also :func:`.laws`.
     """
     if not isinstance(name, str):
         raise Refused("name", repr(name), "it must be the name of a law, a text")

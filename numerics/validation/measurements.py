@@ -1,4 +1,4 @@
-r"""Growth rates, energy balance and cluster angles, measured on simulated tokens with error bars.
+r"""Growth rates, measured on simulated tokens with error bars.
 
 Nothing here knows the theory: windows of time come from the motion at the start unless the caller gives them, and the
 kernel enters through the velocity alone.
@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.integrate import simpson
 
 from gegenflow.numerics.densities.density import Density
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
@@ -20,15 +18,12 @@ from gegenflow.numerics.fields.method import attention_field, attention_sums
 from gegenflow.numerics.fields.sums import NotSmooth
 from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.flows.weights import kernel_name
-from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.observables.harmonics import harmonic_overlap, harmonic_power, harmonic_profile, power_change
 from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.runs.run import DensityRun, Run
-from gegenflow.numerics.systems.synchronization import SmallestOverlap
 from gegenflow.numerics.tokens.arguments import check_dim, check_number, check_rng, check_whole
-from gegenflow.numerics.tokens.clusters import cluster_centres, cluster_labels
-from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize, quadrature, uniform
+from gegenflow.numerics.tokens.geometry import Array, normalize, quadrature, uniform
 from gegenflow.numerics.tokens.refusals import Refused
 
 TILT = 1e-5
@@ -71,10 +66,18 @@ def planted_rates(
 
     Weights :math:`w_j (1 \pm \epsilon \sum_k P_k(\langle x_j, e\rangle))` about a random pole e hold every degree 1 to
     ``max_degree`` at once, on nodes where uniform tokens are an equilibrium up to modes of the kernel below 1e-11;
-    half the difference of the two signs is free of these and of quadratic terms. They are followed for a time
-    ``window``, by default that in which the fastest changes by a factor e. The error bar is the largest deviation of
-    the rate in one of its four parts, which sees both the rounding and the cubic terms (they grow along the run), plus
-    ten times :math:`\epsilon^2` of the fastest rate for a cubic term that does not change along the run.
+    half the difference of the two signs is free of these and of quadratic terms. The error bar is the largest deviation
+    of the rate in one of the four parts of the window, which sees both the rounding and the cubic terms (they grow
+    along the run), plus ten times :math:`\epsilon^2` of the fastest rate for a cubic term that does not change.
+
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param flow: what moves the tokens, a :class:`Flow` with a smooth weight, beta >= 0, and a model alone;
+        None (default): the one whose parts are given as keywords
+    :param max_degree: highest degree, >= 1
+    :param window: time for which they are followed, > 0, in units of the flow; None (default): that in which the
+        fastest changes by a factor e
+    :param rng: seed >= 0 or numpy Generator of the pole; None (default): seeded by the system
+    :param short: parts of a :class:`Flow` in place of it: beta, kernel, model, scaled
 
     At beta = 0 only the mean moves, at rate 1/2 on the circle (Kuramoto):
 
@@ -84,6 +87,8 @@ def planted_rates(
 
     Raises ValueError (Unmeasurable) where an exact start needs more than 10,000 tokens, as for every ``kernel`` that is
     not smooth; :func:`uniform_rates` takes any. Source: derived here.
+
+    See also :func:`.uniform_rates`, :func:`.measure_rates`, :func:`.plot_rates`.
     """
     flow = flow_of(flow, short)
     check_parts(flow, "planted_rates", smallest_beta=0.0)
@@ -146,12 +151,22 @@ def uniform_rates(
 
     .. math:: \gamma_k \approx \frac1t \log\frac{\sum_r \sum_m c_{km}^r(t)\,c_{km}^r(0)}{\sum_r \sum_m c_{km}^r(0)^2}
 
-    the regression of the amplitudes at t = ``window`` on those at 0, over runs r and harmonics m; by default a quarter
-    of the time in which the fastest degree of uniform tokens grows by a factor e at once. Quadratic coupling to faster
-    degrees is uncorrelated with the start, so it widens the error bar (standard error, jackknife over runs) but does
-    not bias the slope. The bias of order 1/n that finitely many tokens leave (each is its own neighbour in the
+    the regression of the amplitudes at t = ``window`` on those at 0, over runs r and harmonics m. Quadratic coupling to
+    faster degrees is uncorrelated with the start, so it widens the error bar (standard error, jackknife over runs) but
+    does not bias the slope. The bias of order 1/n that finitely many tokens leave (each is its own neighbour in the
     normaliser of SA) cancels in twice the slope of all tokens less that of their halves. Under ``noise`` :math:`\nu`
     the rates are :math:`\gamma_k - \nu k(k+d-2)`, and the error bars shrink with more runs, hardly with more tokens.
+
+    :param dim: d of the sphere S^{d-1}, >= 2
+    :param flow: what moves the tokens, a :class:`Flow` with a weight, beta >= 0 or a kernel, a model and noise;
+        None (default): the one whose parts are given as keywords
+    :param max_degree: highest degree, >= 1
+    :param window: t, > 0, in units of the flow; None (default): a quarter of the time in which the fastest degree of
+        uniform tokens grows by a factor e at once
+    :param tokens: number of tokens of a run, >= 2
+    :param runs: number of runs, >= 2
+    :param rng: seed >= 0 or numpy Generator; None (default): seeded by the system
+    :param short: parts of a :class:`Flow` in place of it: beta, kernel, model, noise, scaled
 
     Raises :class:`Unfinished` where a token makes up more than 3 % of its own normaliser, so that terms of order 1/n^2
     would show.
@@ -161,6 +176,8 @@ def uniform_rates(
     True
 
     Source: derived here.
+
+    See also :func:`.planted_rates`, :func:`.measure_rates`, :func:`.plot_rates`, :func:`.emergences`.
     """
     flow = flow_of(flow, short)
     check_parts(flow, "uniform_rates", "noise", smallest_beta=0.0)
@@ -213,75 +230,6 @@ def _check_neighbours(start: Array, flow: Flow) -> None:
         raise Unfinished(
             f"{len(start)} tokens are too few: each makes up {share:.0%} of its own normaliser; take about {enough}"
         )
-
-
-def energy_gain(
-    start: ArrayLike, flow: Flow | None = None, *, t_end: float, **short: Unpack[FlowParts]
-) -> tuple[float, float, float]:
-    r"""Integral of the dissipation along a run, the gain of energy, and the error bar of their comparison.
-
-    .. math:: \int_0^T \frac{dE}{dt}\,dt = E(T) - E(0)
-
-    The error bar is the change of Simpson's rule on halving its step, plus the tolerance of the run and the rounding of
-    the energy (which holds the constant 1/(2 beta)).
-
-    >>> integral, gain, error = energy_gain(uniform(50, dim=3, rng=0), beta=2, t_end=1.0)
-    >>> bool(abs(integral - gain) < 3 * error < 1e-3 * gain)
-    True
-    """
-    flow = flow_of(flow, short)
-    check_parts(flow, "energy_gain", "query_key", "value")
-    start = check_tokens(start, "start")
-    t_end = check_number("t_end", t_end, above=0.0)
-    times = np.linspace(0, t_end, 65)
-    run = follow(start, flow, t_end, observe=[Energy(), Dissipation()], save_at=times, rtol=1e-9)
-    energy, dissipation = run.observables["energy"], run.observables["dissipation"].astype(float)
-    fine, coarse = float(simpson(dissipation, x=times)), float(simpson(dissipation[::2], x=times[::2]))
-    gain = float(energy[-1] - energy[0])
-    return fine, gain, abs(fine - coarse) + 1e-7 * abs(gain) + 1e-13 * float(abs(energy[-1]))
-
-
-def cluster_angles(
-    start: ArrayLike, flow: Flow | None = None, *, t_end: float, min_mass: float, **short: Unpack[FlowParts]
-) -> Array:
-    """Angles in [0, 2 pi] of the clusters that tokens on the circle, shape=[n, 2], have formed by ``t_end``.
-
-    Raises ValueError for bad tokens or another dim, and :class:`Unfinished` if there is no cluster of at least
-    ``min_mass`` by then.
-    """
-    start, min_mass = check_tokens(start, "start"), check_number("min_mass", min_mass, least=0.0, most=1.0)
-    if start.shape[1] != 2:
-        raise Refused("start", None, f"its tokens are of dim {start.shape[1]}, angles are those of dim 2")
-    run = follow(start, flow_of(flow, short), t_end, save_at=[], rtol=1e-7)
-    labels = cluster_labels(run.tokens, min_mass=min_mass)
-    if labels.max() < 0:
-        raise Unfinished(f"no clusters after t = {t_end:.3g}")
-    x, y = cluster_centres(run.tokens, labels).T
-    angles: Array = np.arctan2(y, x) % (2 * np.pi)
-    return angles
-
-
-def gathering_times(
-    dim: int, flow: Flow, *, tokens: int, overlap: float, runs: int, t_end: float, rng: Any = None
-) -> Array:
-    """Times at which all overlaps of independent uniform tokens pass a level, inf for not by ``t_end``, shape=[runs].
-
-    Linear between 300 times. More than ``tokens`` dims cost no more: the overlaps at the start are all that counts.
-
-    >>> gathering_times(2, Flow(beta=0), tokens=2, overlap=-1.0, runs=2, t_end=1.0, rng=0)
-    array([0., 0.])
-    """
-    times, found = np.linspace(0, t_end, 301), np.full(runs, np.inf)
-    for place, stream in enumerate(check_rng(rng).spawn(runs)):
-        start = uniform(tokens, dim, rng=stream)
-        if dim > tokens:
-            start = normalize(np.linalg.cholesky(start @ start.T))
-        run = follow(start, flow, t_end, save_at=times, rtol=1e-7, observe=[SmallestOverlap()])
-        least = run.observables["smallest_overlap"]
-        if (least >= overlap).any():
-            i = int(np.argmax(least >= overlap))
-            found[place] = np.interp(overlap, least[i - 1 : i + 1], times[i - 1 : i + 1]) if i else 0.0
-    return found
 
 
 def follow(start: Array, flow: Flow, t_end: float, **options: Any) -> Run:

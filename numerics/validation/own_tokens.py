@@ -21,8 +21,9 @@ from gegenflow.numerics.tokens.geometry import Array, check_tokens, normalize
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.case import EMERGED, Case
 from gegenflow.numerics.validation.checks import Check, Rival
+from gegenflow.numerics.validation.ends import energy_gain
 from gegenflow.numerics.validation.holdings import NEAR, prospects
-from gegenflow.numerics.validation.measurements import energy_gain, follow
+from gegenflow.numerics.validation.measurements import follow
 from gegenflow.numerics.validation.report import Report
 from gegenflow.theory.kernels.attention import as_kernel
 
@@ -39,8 +40,13 @@ def validate_tokens(
     .. math:: \langle x_i, v_i\rangle = 0, \qquad v(Rx) = R\,v(x), \qquad \frac{dE}{dt} = \int |v|^2\,d\mu, \qquad
               \frac{d}{dt} A_k^2 = 2 \sum_{ij} w_i w_j P_k'(\langle x_i, x_j\rangle)\langle x_i, v_j\rangle
 
-    ``beta`` (a number or text) or a ``kernel`` (a formula or Kernel of the theory), ``model`` "usa" or "sa"; ``rng``
-    chooses the rotation. The notes of the report say which laws do not apply, and why.
+    The notes of the report say which laws do not apply, and why.
+
+    :param tokens: tokens on the sphere, shape (n, dim)
+    :param beta: inverse temperature, a number or text, >= 0; None (default) beside a kernel without it
+    :param model: "usa" (unnormalised) or "sa" (softmax), default "usa"
+    :param kernel: attention weight h(t), a formula or Kernel of the theory; None (default): exp(beta t)
+    :param rng: seed >= 0 of the rotation, default 0; None: seeded by the system
 
     >>> from gegenflow.numerics.tokens.geometry import uniform
     >>> report = validate_tokens(uniform(200, 3, rng=0), beta=2)
@@ -48,6 +54,8 @@ def validate_tokens(
     (True, ['tangency', 'rotation'])
 
     Raises ValueError for bad tokens, beta, model or kernel, and for tokens at rest. Source: derived here.
+
+    See also :func:`.validate`, :func:`.prospects`.
     """
     start, clock = check_tokens(tokens), perf_counter()
     case = Case(start.shape[1], beta, model, None if kernel is None else as_kernel(kernel))

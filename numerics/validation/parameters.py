@@ -13,15 +13,22 @@ from gegenflow.numerics.tokens.refusals import Refused
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a law: its ``kind``, meaning, range (for a "choice" the words, in ``most``) and default.
+    """A parameter of a law: its kind, meaning, range and default.
 
-    Of kind "whole" or "real" it is a number, of kind "exact" one >= 0 or a text of it that is kept exact, of kind
-    "kernel" a formula, a Kernel of the theory or None for exp(beta t).
+    :param name: by which laws take it
+    :param kind: "whole" or "real", a number; "exact", one >= 0 or a text of it that is kept exact; "choice", a word;
+        "kernel", a formula, a Kernel of the theory or None for exp(beta t)
+    :param text: what it means
+    :param least: smallest value of a number; None (default) for other kinds
+    :param most: largest value of a number, or the words of a choice; None (default) for a kernel
+    :param default: value where none is given; None (default): it may be left out
 
     >>> Parameter("tokens", "whole", "number of tokens", 2, 1000, default=50).take(20)
     20
     >>> print(Parameter("beta", "exact", "inverse temperature", 0, 200, default="5"))
     inverse temperature, 0 to 200 (default 5)
+
+    See also :class:`.Law`.
     """
 
     name: str
@@ -38,7 +45,7 @@ class Parameter:
         return f"{self.text}{span}{choice}{default}"
 
     def take(self, value: Any) -> Any:
-        """The value if it is of the kind and within the range, whole numbers as int, formulas as kernels.
+        """The ``value`` if it is of the kind and within the range, whole numbers as int, formulas as kernels.
 
         Raises ValueError for any other.
         """

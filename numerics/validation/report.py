@@ -24,6 +24,14 @@ class Report(Value):
 
     A true theory fails one check in 370, so that of many some differ by chance. What counts against all of them
     together is what Holm's correction leaves at that rate (:attr:`refuted`), and every check that could not tell.
+
+    :param checks: each a :class:`Check`
+    :param parameters: what was asked for, by name
+    :param status: "complete", "incomplete" or "interrupted"
+    :param seconds: that it took
+    :param notes: what was left out, and why; default ()
+
+    See also :func:`.validate`, :func:`.plot_checks`.
     """
 
     checks: tuple[Check, ...]

@@ -8,7 +8,7 @@ from support.examples import load_example
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
-from gegenflow.numerics.validation.measurements import gathering_times
+from gegenflow.numerics.validation.ends import gathering_times
 
 
 @pytest.mark.parametrize("dim", [2, 3, 8])

@@ -16,8 +16,9 @@ from gegenflow.numerics.validation.displacements import (
     propagator_rates,
     rate_with_bar,
 )
+from gegenflow.numerics.validation.ends import cluster_angles
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import cluster_angles, follow
+from gegenflow.numerics.validation.measurements import follow
 from gegenflow.numerics.validation.starts import nudged_starts
 from gegenflow.theory.clusters import circle, escapes
 

@@ -12,8 +12,9 @@ from gegenflow.numerics.observables.energy import Energy
 from gegenflow.numerics.tokens.geometry import Array, uniform
 from gegenflow.numerics.validation.case import Case
 from gegenflow.numerics.validation.checks import Check, Rival
+from gegenflow.numerics.validation.ends import energy_gain
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import Unmeasurable, energy_gain
+from gegenflow.numerics.validation.measurements import Unmeasurable
 from gegenflow.theory.clusters.variations import energy_curvature, energy_slope
 
 

@@ -13,8 +13,9 @@ from gegenflow.numerics.systems.synchronization import DiracDistance
 from gegenflow.numerics.tokens.geometry import Array, normalize
 from gegenflow.numerics.validation.case import other_model, simulation_beta
 from gegenflow.numerics.validation.checks import Check, Rival, mean_check, told
+from gegenflow.numerics.validation.ends import gathering_times
 from gegenflow.numerics.validation.law import law
-from gegenflow.numerics.validation.measurements import Unfinished, follow, gathering_times
+from gegenflow.numerics.validation.measurements import Unfinished, follow
 from gegenflow.numerics.validation.starts import concentrated
 
 OTHER = "the other model"
