@@ -32,8 +32,8 @@ class Head(Value):
 
     .. math:: A_i = \sum_j w_j h(\langle x_i, B x_j\rangle) V x_j
 
-    :param beta: inverse temperature of the weight :math:`h = e^{\beta t}`, >= -150, in USA <= 700; None (default)
-        beside a kernel
+    :param beta: inverse temperature of the weight :math:`h = e^{\beta t}`, >= -150, at most 700 in a flow of USA;
+        None (default) beside a kernel
     :param kernel: attention weight h(t) of any other kind, a function that maps an array of overlaps to finite numbers
         of the same shape; None (default): by beta
     :param query_key: B of the scores, shape (dim, dim); None (default): the identity

@@ -290,8 +290,6 @@ THEORY = {
 }
 SIDES = {"numerics": (nm, NUMERICS), "theory": (th, THEORY)}
 REFUSED = (th.Refused, nm.Refused)
-IN_USA = {("Head", "beta")}
-"""A range that one of two models has."""
 
 
 def place(side, name):
@@ -384,7 +382,7 @@ def test_the_least_number_that_a_refusal_states_is_the_least(side, name):
 def test_numbers_next_to_a_range_that_a_docstring_states_are_refused(side, name):
     """The ranges stand in the list of parameters: an integer just outside of each is no value of that parameter."""
     for parameter, words in listed(inspect.getdoc(place(side, name))).items():
-        for value in () if (name, parameter) in IN_USA else outside(words):
+        for value in outside(words):
             with within(SECONDS), pytest.raises(REFUSED) as refused:
                 place(side, name)(**{**SIDES[side][1][name], parameter: value})
             assert refused.value.name == parameter, (parameter, value)
