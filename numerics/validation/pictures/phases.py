@@ -38,7 +38,7 @@ def plot_phase_diagram(
 
     :param cuts: dims, >= 2 each (default 2 to 16), or what :func:`.coexistence` returns
     :param beta: inverse temperature over dims, both ends, from >= 0 on (default 0 to 20)
-    :param terms: terms of each law, >= 0, 0 for none (default 3)
+    :param terms: terms of each law, >= 0, none for 0 (default 3)
     :param ax: axes to draw on, the current ones by default
 
     Raises ValueError for other dims, ends that do not increase, and terms < 0. Source: arXiv 2410.23228; laws derived
