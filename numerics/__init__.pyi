@@ -33,6 +33,7 @@ from .observables import PairShare as PairShare
 from .observables import Periodicity as Periodicity
 from .observables import harmonic_power as harmonic_power
 from .runs import DensityRun as DensityRun
+from .runs import MeanFieldRun as MeanFieldRun
 from .runs import Run as Run
 from .runs import animate as animate
 from .runs import load as load
@@ -43,6 +44,7 @@ from .runs import plot_sphere as plot_sphere
 from .runs import plot_trajectories as plot_trajectories
 from .runs import simulate as simulate
 from .runs import solve_density as solve_density
+from .runs import solve_mean_field as solve_mean_field
 from .runs import solve_quantiles as solve_quantiles
 from .tokens import Refused as Refused
 from .tokens import cluster_labels as cluster_labels

@@ -12,3 +12,5 @@ from .pictures.power import plot_power as plot_power
 from .pictures.spheres import plot_sphere as plot_sphere
 from .run import DensityRun as DensityRun
 from .run import Run as Run
+from .switching import MeanFieldRun as MeanFieldRun
+from .switching import solve_mean_field as solve_mean_field
