@@ -49,7 +49,9 @@ class MeanFieldRun(Value):
     :param observables: names to arrays, shape (times, ...), of the series up to the switch, of the quantiles after it
     :param status: how it ended
 
-    See also :func:`.solve_mean_field`.
+    Source: derived in :func:`.solve_mean_field`.
+
+    See also :func:`.solve_mean_field`, :class:`.DensityRun`, :class:`.Run`.
     """
 
     series: DensityRun
