@@ -2,12 +2,22 @@
 
 import doctest
 import re
+import shlex
 
 import pytest
 from support.names import NAMES
 from support.pages import FLAGS, PAGES, README, ROOT, agrees, consoles, examples, fenced, printed
 
+from gegenflow.numerics.validation import laws
+from gegenflow.numerics.validation.command.main import command_line
+
 EXAMPLES = [page for page in [README, *PAGES] if ">>> " in page.read_text()]
+COMMANDS = {
+    " ".join(words.split())
+    for page in [README, *PAGES]
+    for words in re.findall(r"`gegenflow ([a-z]+ [^`|>]+)`", page.read_text())
+    if not re.search(r"-h$|NAME", words)
+}
 CONSOLES = [(page, *each) for page in [README, *PAGES] for each in consoles(page)]
 
 
@@ -27,6 +37,20 @@ def test_examples_of_a_page_run(page):
 def test_the_console_prints_what_a_page_shows(page, command, shown, capsys):
     """Each ``$ gegenflow ...`` of a quick subcommand, compared with the text below it."""
     assert agrees(shown, printed(command, capsys))
+
+
+@pytest.mark.parametrize("words", sorted(COMMANDS))
+def test_commands_that_a_page_names_are_understood(words):
+    """Every option of them exists and takes what it is given."""
+    given = shlex.split(words)
+    assert command_line().understand(given).command == given[0]
+
+
+def test_the_pages_count_the_laws():
+    """Those that the main job tries, as the README and the guide say."""
+    quick = sum(law.quick for law in laws())
+    for page in (README, ROOT / "docs" / "guide" / "validation.md"):
+        assert f" checks of {quick} laws" in page.read_text()
 
 
 def test_the_readme_can_be_read_at_one_sitting():
