@@ -11,6 +11,19 @@ observables  What to record of tokens and densities.
 systems      Neighbouring systems, each with its own observables and fields.
 runs         Runs: follow tokens or densities, save them, load them, draw them.
 validation   The bridge: measurements, predictions, verdicts, and the console command.
+
+The core names, by the room that holds them; ``help(numerics.runs)`` or ``dir(numerics.runs)`` shows those of a room:
+
+tokens       Refused, cluster_labels, find_clusters, lattice, normalize, read_tokens, uniform
+flows        Causal, Flow, Head, RandomLayers
+fields       attention_field
+integrators  Crossing, Interrupted, integrate
+densities    circle_density, quantiles, sphere_density, wasserstein_distance, white_noise, zonal_density
+observables  Clusters, Dissipation, EffectiveRank, Energy, Entropy, HarmonicAmplitude, HarmonicPower, OverlapHistogram,
+             PairShare, Periodicity, harmonic_power
+runs         DensityRun, MeanFieldRun, Run, animate, load, plot_density, plot_overlaps, plot_power, plot_sphere,
+             plot_trajectories, simulate, solve_density, solve_mean_field, solve_quantiles
+validation   measure_rates, planted_rates, prospects, report_page, uniform_rates, validate
 """
 
 import os

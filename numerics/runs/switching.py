@@ -141,15 +141,18 @@ def solve_mean_field(
     :math:`W_2` of what two methods say, so that their two errors add up to at least as much.
 
     :param density: the density with respect to the uniform probability measure, as of :func:`.circle_density`
-    :param flow: a weight and a model, with beta >= 0 or a kernel; None where these are given as keywords
-    :param t_end: the end time, >= 0
+    :param flow: what moves it, a :class:`Flow` with a weight, beta >= 0 or a kernel, and a model; None (default): the
+        one whose parts are given as keywords
+    :param t_end: time to end at, >= 0, in units of the flow
     :param n: number of quantiles, >= 8 (default 4096)
     :param observe: observables of densities that tokens have, too, recorded at each saved time
-    :param rtol: relative error of a step, > 0 (default 1e-9); ``atol`` is 1e-14 for the series, rtol/100 for quantiles
+    :param rtol: relative tolerance of a step, >= 1e-13 and < 1 (default 1e-9); the absolute one is 1e-14 for the series,
+        rtol/100 for quantiles
     :param max_degree: degrees of the series, >= 1; None for 256, or twice those of the start where that is more
-    :param save_at: times at which states are kept, sorted, within [0, t_end]; None for 101 equispaced ones
-    :param progress: whether a bar is shown (default False)
-    :param short: the parts of a flow, in its place
+    :param save_at: times to save at, shape (times,), not decreasing, within [0, t_end]; None (default): 101
+        equispaced ones
+    :param progress: show a bar on a terminal or in a notebook (default False)
+    :param short: parts of a :class:`Flow` in place of it: beta, kernel, model, scaled
 
     >>> run = solve_mean_field(lambda angle: 1 + 0.2 * np.cos(2 * angle), beta=2.0, t_end=2.0, n=256, max_degree=64)
     >>> run.status.ok, 0 < run.switch < 2, run.agreement < 1e-4

@@ -14,6 +14,7 @@ dataclass are the parameters of its class. Neighbours stand in the last line, by
 """
 
 import inspect
+import pydoc
 import re
 from collections import Counter
 
@@ -169,6 +170,13 @@ def test_signatures_are_short(name):
         return
     assert [str(p) for p in signature.parameters.values() if len(str(p)) > LONGEST] == []
     assert len(written(signature.return_annotation)) <= LONGEST
+
+
+def test_help_opens_with_types_as_they_are_written():
+    """Not with the 600 characters that numpy makes of ArrayLike."""
+    opening = pydoc.render_doc(NAMES["numerics.simulate"], renderer=pydoc.plaintext).split("\n\n")[1]
+    assert "tokens: 'ArrayLike'" in opening or "tokens: ArrayLike" in opening
+    assert "_typing" not in opening
 
 
 def test_a_docstring_that_says_nothing_is_seen():
