@@ -146,8 +146,8 @@ def solve_mean_field(
     :param t_end: time to end at, >= 0, in units of the flow
     :param n: number of quantiles, >= 8 (default 4096)
     :param observe: observables of densities that tokens have, too, recorded at each saved time
-    :param rtol: relative tolerance of a step, >= 1e-13 and < 1 (default 1e-9); the absolute one is 1e-14 for the series,
-        rtol/100 for quantiles
+    :param rtol: relative tolerance of a step, >= 1e-13 and < 1 (default 1e-9); the absolute one is 1e-14 for the
+        series, rtol/100 for quantiles
     :param max_degree: degrees of the series, >= 1; None for 256, or twice those of the start where that is more
     :param save_at: times to save at, shape (times,), not decreasing, within [0, t_end]; None (default): 101
         equispaced ones
