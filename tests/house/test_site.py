@@ -98,6 +98,9 @@ def test_the_site_builds_and_every_page_of_it_is_sound(tmp_path):
     assert told.returncode == 0, told.stderr  # what kernels say of themselves on stderr is no warning of Sphinx
     held = inventory.InventoryFile.loads((tmp_path / "objects.inv").read_bytes(), uri="").data
     assert public_names() <= {name for kind in ("class", "function", "data") for name in held[f"py:{kind}"]}
+    api = "".join(path.read_text() for path in (tmp_path / "api").rglob("*.html"))
+    assert "ArrayLike" in api
+    assert "_SupportsArray" not in api, "a signature spells out what ArrayLike stands for"
     if CHROMIUM is None:
         pytest.skip("built, but no Chromium here to open the pages with")
     built = sorted(tmp_path.rglob("*.html"))
