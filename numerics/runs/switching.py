@@ -70,7 +70,8 @@ class MeanFieldRun(Value):
         quantiles, the mass between neighbours being spread evenly.
         """
         fine = (np.arange(8 * check_whole("bins", bins, 1)) + 0.5) * np.pi / (4 * bins) - np.pi
-        rows = [density.values(fine).reshape(bins, 8).mean(axis=1) for density in self.series.densities]
+        states: list[Any] = self.series.densities
+        rows = [density.values(fine).reshape(bins, 8).mean(axis=1) for density in states]
         if self.quantiles is not None:
             paths = self.quantiles.trajectories[len(self.quantiles.t) - (len(self.t) - len(rows)) :]
             angles = np.arctan2(paths[..., 1], paths[..., 0])
@@ -175,9 +176,8 @@ def solve_mean_field(
     check_parts(flow, "solve_mean_field", smallest_beta=0.0)
     start = density if isinstance(density, CircleDensity) else circle_density(density)
     n, times = check_whole("n", n, 8), check_times(save_at, t_end)
-    for observable in observe:
-        if not callable(observable):
-            raise Refused("observe", repr(observable), "it must be an observable of densities and of tokens")
+    if isinstance(observe, Sequence) and not all(map(callable, observe)):
+        raise Refused("observe", repr(observe), "they must be observables of densities and of tokens")
     most = max(MOST_DEGREES, 2 * start.max_degree) if max_degree is None else max_degree
     options: dict[str, Any] = {"observe": observe, "rtol": rtol, "progress": progress}
     try:
