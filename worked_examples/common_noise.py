@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 
 # Parameters
@@ -52,19 +53,19 @@ def draw_distances(logs, means, runs):
         flow = nm.Flow(random_layers=nm.RandomLayers(name, layers=LAYERS))
         options = {"overlap": 0.995, "times": times, "runs": runs, "rng": number}
         distances = nm.systems.pair_distances(flow, dim, **options)
-        text, style = f"{name}, dim {dim}: {label}", f"C{number}"
-        logs.plot(times, np.log(distances).mean(axis=0), style + "o", ms=3, label=text)
+        text, style, mark = f"{name}, dim {dim}: {label}", f"C{number}", pictures.MARKERS[number]
+        logs.plot(times, np.log(distances).mean(axis=0), style + mark, ms=3, label=text)
         slope = float(th.random_layers.lyapunov_exponent(name, dim))
         logs.plot(times, np.log(distances[:, 0]).mean() + slope * times, style + "--", lw=1)
         gaps = (distances**2).mean(axis=0) / 2
-        means.semilogy(times, gaps, style + "-", label=text)
+        means.semilogy(times, gaps, style + mark + "-", markevery=5, ms=4, label=text)
         rate = float(th.random_layers.contraction_rate(name, dim))
         if rate > 0:
             means.semilogy(times, gaps[0] * np.exp(-rate * times), style + "--", lw=1, label="its bound")
-    logs.set(xlabel="time", ylabel="mean log |x - y|", title="pairs (dashed: Lyapunov exponent)", ylim=(-9, 1))
-    means.set(xlabel="time", ylabel="mean of 1 - r", title="means of the gap")
-    logs.legend(fontsize=7)
-    means.legend(fontsize=7)
+    logs.set(xlabel=pictures.TIME, ylabel="mean log |x - y|", title="pairs (dashed: Lyapunov exponent)", ylim=(-9, 1))
+    means.set(xlabel=pictures.TIME, ylabel="mean of 1 - r", title="means of the gap")
+    pictures.legend(logs)
+    pictures.legend(means)
 
 
 def draw_circle(ax, tokens, t_end):
@@ -74,10 +75,11 @@ def draw_circle(ax, tokens, t_end):
     run = nm.simulate(nm.lattice(tokens), flow, t_end=t_end, save_at=times, track=tokens, rng=5)
     angles = np.arctan2(run.trajectories[:, :, 1], run.trajectories[:, :, 0])
     ax.plot(run.t, angles, "k,", alpha=0.6)
-    ax.set(xlabel="time", ylabel="angle", title=f"{tokens} tokens, 1+tanh, dim 2")
+    ax.set(xlabel=pictures.TIME, ylabel=pictures.ANGLE, title=f"{tokens} tokens, 1+tanh, dim 2")
     return float(np.linalg.norm(run.tokens.mean(axis=0)))
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """The four panels; returns the table of critical dimensions, the kinds of meeting, and the trials."""
     dims = np.unique(np.geomspace(2, 100, 12 if quick else 40).round().astype(int))

@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 
 # Parameters: (dim, beta, tokens, amplitude)
@@ -50,38 +51,31 @@ def draw(axes, law, runs):
     dim, beta, tokens, amplitude = HEADLINE
     options = {"tokens": tokens, "runs": runs, "amplitude": amplitude, "t_end": 2 * law.quantile(0.999)}
     first, times = nm.runs.emergences(dim, beta=float(beta), max_degree=8, rtol=1e-5, rng=1, **options)
-    degrees = np.arange(1, 7)
-    chances = np.array([law.selection.get(k, 0.0) for k in degrees])
-    shares, bars = (first[:, None] == degrees).mean(axis=0), 2 * (chances * (1 - chances) / runs) ** 0.5
-    axes[0].bar(degrees - 0.2, chances, 0.4, color="C0", alpha=0.6, label="law")
-    axes[0].bar(degrees + 0.2, shares, 0.4, color="C1", alpha=0.6, label=f"{runs} runs, 2 standard errors")
-    axes[0].errorbar(degrees + 0.2, shares, bars, fmt="none", ecolor="k", capsize=3)
-    axes[0].set(xlabel="degree that emerges first", ylabel="probability", xticks=degrees, ylim=0)
-    axes[0].set_title("dim {}, beta = {}, N = {}, a = {}".format(*HEADLINE))
-    axes[0].legend()
+    nm.validation.plot_selection(law, first, ax=axes[0])
 
     grid = np.linspace(0, law.quantile(0.999) * 1.15, 200)
     axes[1].plot(grid, [1 - law.survival(t) for t in grid], "C0", label="law")
-    axes[1].step(np.sort(times), (np.arange(len(times)) + 1) / len(times), "C1", where="post", label="runs")
+    axes[1].step(np.sort(times), (np.arange(len(times)) + 1) / len(times), "C1--", where="post", label="runs")
     axes[1].set(xlabel="time t", ylabel="probability of emergence by t", xlim=(grid[0], grid[-1]), ylim=(0, 1))
     axes[1].set_title("emergence time")
-    axes[1].legend(loc="lower right")
+    pictures.legend(axes[1])
 
     centre = float(th.critical_beta(BOUNDARY, 2))
     betas = np.linspace(centre - 1.6, centre + 1.6, 17)
-    for color, tokens in zip(("C2", "C3"), SIZES, strict=True):
+    for color, marker, line, tokens in zip(("C2", "C3"), "os", ("-", "--"), SIZES, strict=True):
         laws = [th.finite_tokens.selection_law(2, beta, tokens).selection for beta in betas]
         shares = [law[BOUNDARY + 1] / (law[BOUNDARY] + law[BOUNDARY + 1]) for law in laws]
         width = th.finite_tokens.boundary_width(BOUNDARY, 2, tokens)
-        axes[2].plot(betas, shares, "o", color=color, mfc="none", label=f"law, N = {tokens:.0e}")
+        axes[2].plot(betas, shares, marker, color=color, mfc="none", label=f"law, N = {tokens:.0e}")
         formula = [th.finite_tokens.boundary_share(beta, BOUNDARY, 2, tokens) for beta in betas]
-        axes[2].plot(betas, formula, color=color, label=f"formula, width {width:.2f}")
+        axes[2].plot(betas, formula, line, color=color, label=f"formula, width {width:.2f}")
     axes[2].axvline(centre, color="k", ls=":", lw=1)
-    axes[2].set(xlabel="beta", ylabel=f"share of degree {BOUNDARY + 1} against {BOUNDARY}", ylim=(0, 1))
-    axes[2].set(xlim=(betas[0], betas[-1]), title=f"transition at beta = {centre:.4f}")
-    axes[2].legend(loc="upper left", fontsize=8)
+    axes[2].set(xlabel=pictures.BETA, ylabel=f"share of degree {BOUNDARY + 1} against {BOUNDARY}", ylim=(0, 1))
+    axes[2].set(xlim=(betas[0], betas[-1]), title=f"transition at β = {centre:.4f}")
+    pictures.legend(axes[2])
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """Put the headline case on trial and draw it; returns the report."""
     dim, beta, tokens, amplitude = HEADLINE

@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 from gegenflow.numerics.validation import law_named
 
@@ -51,18 +52,18 @@ def draw_profile(ax, quick):
     places = np.linspace(0.05, 0.95, 5 if quick else 10)
     for number, time in enumerate((0.5, 1.0, 1.5)):
         exact = [float(th.causal.retrieval_profile(float(s), BETA, 1, CODEWORDS, time, digits=8)) for s in positions]
-        ax.plot(positions, exact, f"C{number}-", label=f"t = {time:g}")
+        ax.plot(positions, exact, color=f"C{number}", ls=pictures.LINES[number], label=f"t = {time:g}")
         least = th.causal.retrieval_minimum(beta=BETA, decay=1, codewords=CODEWORDS, time=time)
         height = th.causal.retrieval_profile(least, BETA, 1, CODEWORDS, time, digits=8)
         ax.plot(float(least), float(height), f"C{number}v")
         at, mean, bar = simulated_profile(1, time, 500 if quick else 2000, places, 6 if quick else 12, number)
-        ax.errorbar(at, mean, bar, fmt=f"C{number}.", capsize=2)
+        ax.errorbar(at, mean, bar, fmt=f"C{number}{pictures.MARKERS[number]}", mfc="none", capsize=2)
         middle = len(places) // 2
         predicted = float(th.causal.retrieval_profile(float(at[middle]), BETA, 1, CODEWORDS, time, digits=8))
         name = f"profile at {at[middle]:.3f}, lam 1, t = {time:g}"
         rows.append((name, f"{predicted:.4f}", "-", f"{mean[middle]:.4f} +- {bar[middle]:.4f}"))
     ax.set(xlabel="position of the source", ylabel="S", title="1  retrieval profile, decay 1", ylim=(0, 4))
-    ax.legend(fontsize=7)
+    pictures.legend(ax)
     return rows
 
 
@@ -88,7 +89,7 @@ def draw_minimum(ax, quick):
         rows.append((name, f"{float(exact):.5f}", "unique", f"{found:.4f} +- {found * check.error:.4f}"))
         if beta == BETA:
             ax.errorbar(float(time), found, found * check.error, fmt="ks", ms=4, capsize=2)
-    ax.set(xlabel="t", ylabel="least memory at", title="2  minimum (dotted: small t; squares: simulated)")
+    ax.set(xlabel=pictures.TIME, ylabel="least memory at", title="2  minimum (dotted: small t; squares: simulated)")
     return rows
 
 
@@ -102,14 +103,14 @@ def draw_phases(ax, quick):
     beyond = float(star) + np.linspace(0.02, 1, 6 if quick else 24) ** 2 * (8 - float(star))
     last = [float(th.causal.fold_time(**setting, decay=float(lam), digits=8)) for lam in beyond]
     ax.plot(decays, first, "C0", label="t_1: the end turns down")
-    ax.plot(beyond, last, "C1", label="t_2: the two turns merge")
-    ax.plot(decays, small, "C7--", label="smallness condition")
-    ax.axvline(float(star), color="C7", lw=0.7)
+    ax.plot(beyond, last, "C1-.", label="t_2: the two turns merge")
+    ax.plot(decays, small, "k--", label="smallness condition")
+    ax.axvline(float(star), color=pictures.MUTED, lw=0.7)
     ax.plot(BEYOND["decay"], float(BEYOND["time"]), "ks", ms=4)
     for text, place in (("U", (5.5, 1)), ("U", (3, 2.8)), ("N", (6.5, 5.5)), ("decreasing", (0.3, 8))):
         ax.text(*place, text, fontsize=12)
-    ax.set(xlabel="decay", ylabel="t", title="3  shapes of the profile", xlim=(0, 8), ylim=(0, 11))
-    ax.legend(fontsize=7)
+    ax.set(xlabel="decay", ylabel=pictures.TIME, title="3  shapes of the profile", xlim=(0, 8), ylim=(0, 11))
+    pictures.legend(ax)
     rows = [(f"decay lam* from which an N exists, beta {BETA}, M {CODEWORDS}", f"{float(star):.6f}", "-", "-")]
     kinds = {"time": (1.5, 2.9, 5.2, 8), "published": ("U", "-", "-", "-")}
     for time, published in zip(*kinds.values(), strict=True):
@@ -135,17 +136,26 @@ def draw_sizes(ax, quick):
         at = (np.array(sources) + 0.5) / tokens
         exact = np.array([float(th.causal.correlation(float(s), rate, 1, decay=1)) for s in at])
         missing, bar = exact - found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(runs)
-        ax.errorbar(at, tokens * missing, tokens * bar, fmt=f"C{number}o-", capsize=2, label=f"N = {tokens}")
+        ax.errorbar(
+            at,
+            tokens * missing,
+            tokens * bar,
+            fmt=f"C{number}{pictures.MARKERS[number]}-",
+            ms=5,
+            capsize=2,
+            label=f"N = {tokens}",
+        )
         k = int(np.argmin(np.abs(at - 0.1)))
         name = f"memory of degree 1 at {at[k]:.3f}, N = {tokens}"
         rows.append((name, f"{exact[k]:.4f}", "-", f"{found[:, k].mean():.4f} +- {bar[k]:.4f}"))
     ax.set(
         xlabel="position of the source", ylabel="N (g - g_N)", title="4  what finite N misses, degree 1", xscale="log"
     )
-    ax.legend(fontsize=7)
+    pictures.legend(ax)
     return rows
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """The four comparisons; returns the table that it prints."""
     fig, axes = plt.subplots(2, 2, figsize=(10, 7.5), layout="constrained")

@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 from gegenflow.numerics.validation.limit_images import fall, image_distances, octant
 
@@ -39,19 +40,23 @@ def draw_field(ax, report, betas):
         dim, order = divmod(place, 2)
         checks = report.checks[dim * 2 * len(betas) + order :: 2][: len(betas)]
         nm.validation.plot_sweep(checks, betas, ax=ax, label=name, rivals=not place)
-    ax.set(xlabel="beta", ylabel="power of beta", title="1  error of the field", ylim=(-3.2, 0.2))
-    ax.legend(fontsize=7)
+    ax.set(xlabel=pictures.BETA, ylabel="power of β", title="1  error of the field; dims coincide")
+    ax.set(xticks=betas, ylim=(-3.2, 0.2))
+    pictures.legend(ax)
 
 
 def draw_metastability(ax, report, betas):
     """Distances from the image, one run each, the fall at beta = infinity and the drift of the law (dotted)."""
     gap = float(th.low_temperature.limit_map([[1, 0, 0], [0, 1, 0], [0, 0, "-0.5"]]).gap)
     for n, beta in enumerate(betas):
-        ax.semilogy(TIMES, image_distances(beta, TIMES, *SIZE)[0], f"C{n}-", label=f"beta {beta}")
+        look = {"color": f"C{n}", "ls": "-", "marker": pictures.MARKERS[n], "markevery": 5}
+        ax.semilogy(TIMES, image_distances(beta, TIMES, *SIZE)[0], **look, label=f"β = {beta}")
         ax.semilogy(TIMES[1:], report.checks[0].predicted * TIMES[1:] / beta, f"C{n}:", lw=1)
     ax.semilogy(TIMES, fall(gap, TIMES, *octant(*SIZE)), "k--", lw=1, label="fall, exact at infinity")
-    ax.set(xlabel="t", ylabel="W_2 from the image", title="2  metastability (dotted: drift)", ylim=(1e-3, 2))
-    ax.legend(fontsize=7)
+    ax.set(
+        xlabel=pictures.TIME, ylabel="$W_2$ from the image", title="2  metastability (dotted: drift)", ylim=(1e-3, 2)
+    )
+    pictures.legend(ax)
 
 
 def draw_pairing(ax, report, betas):
@@ -59,9 +64,9 @@ def draw_pairing(ax, report, betas):
     for place, beta in enumerate(betas):
         checks = report.checks[place * len(CLOCK) : (place + 1) * len(CLOCK)]
         clock = np.array(CLOCK, dtype=float)
-        nm.validation.plot_sweep(checks, clock, ax=ax, label=f"beta {beta}", rivals=not place)
-    ax.set(xlabel="s", ylabel="overlap", title="3  pairing (line: tanh 2s)")
-    ax.legend(fontsize=7)
+        nm.validation.plot_sweep(checks, clock, ax=ax, label=f"β = {beta}", rivals=not place)
+    ax.set(xlabel="s", ylabel="overlap", title="3  pairing: tanh 2s at all β, curves coincide")
+    pictures.legend(ax)
 
 
 def draw_lifetimes(ax, report, betas):
@@ -69,10 +74,11 @@ def draw_lifetimes(ax, report, betas):
     for place, clusters in enumerate((3, 4, 5)):
         checks = report.checks[place * len(betas) : (place + 1) * len(betas)]
         nm.validation.plot_sweep(checks, betas, ax=ax, label=f"{clusters} clusters", rivals=not place)
-    ax.set(xlabel="beta", ylabel="log(beta T) per beta", title="4  lifetimes")
-    ax.legend(fontsize=7)
+    ax.set(xlabel=pictures.BETA, ylabel="log(β T) per β", title="4  lifetimes")
+    pictures.legend(ax)
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """The four comparisons; returns the trials of their laws."""
     fields, pairs, lives = [25, 50, 100], [20, 30, 40], [40, 80, 120, 160]

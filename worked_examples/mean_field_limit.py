@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 
 # Parameters
@@ -26,6 +27,7 @@ RUNS = {1000: 600, 10_000: 400}
 FIGURE = Path(__file__).with_suffix(".png")
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """Both laws over time; returns their trials."""
     times = TIMES[:3] if quick else TIMES
@@ -44,15 +46,15 @@ def main(quick=False, figure=FIGURE):
     for place, (n, report) in enumerate(zip(sizes, distances, strict=True)):
         at = [float(time) for time in times]
         nm.validation.plot_sweep(report.checks, at, ax=axes[0], label=f"N = {n:,}", rivals=not place)
-    axes[0].set(title="uniform start", xlabel="time", ylabel="N W_2^2", yscale="log")
+    axes[0].set(title="uniform start", xlabel=pictures.TIME, ylabel="$N\\,W_2^2$", yscale="log")
     for place, amplitude in enumerate(STARTS):
         count = len(options["time"])
         checks = slopes.checks[place * count : (place + 1) * count]
         at = [float(time) for time in options["time"]]
         nm.validation.plot_sweep(checks, at, ax=axes[1], label=f"1 + {amplitude:g} cos", rivals=not amplitude)
-    axes[1].set(title="slope of log W_2 over log N", xlabel="time", ylabel="power of N", ylim=(-1.1, 0))
+    axes[1].set(title="slope of log $W_2$ over log N", xlabel=pictures.TIME, ylabel="power of N", ylim=(-1.1, 0))
     for ax in axes:
-        ax.legend(fontsize=8)
+        pictures.legend(ax)
     fig.savefig(figure, dpi=110)
     plt.close(fig)
     rows = [row for report in (*distances, slopes) for row in report.to_rows()]

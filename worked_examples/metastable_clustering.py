@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 
 # Parameters: beta, seed, end of the run and time of the histogram (those of the reference)
@@ -46,17 +47,18 @@ def draw(beta, axes, uniform, modes, predicted, run, middle):
     degrees = [[int(check.name.split()[-1]) for check in checks] for checks in (modes, uniform)]
     nm.validation.plot_sweep(modes, degrees[0], ax=axes[0], label="density", fmt=".", rivals=False)
     nm.validation.plot_sweep(uniform, degrees[1], ax=axes[0], label="uniform tokens, 3 bars")
-    axes[0].set(xlabel="degree k", ylabel="growth rate", title=f"beta = {beta}")
-    axes[0].legend(fontsize=7)
+    axes[0].set(xlabel="degree k", ylabel="growth rate (1/time)", title=f"β = {beta}")
+    pictures.legend(axes[0])
     nm.plot_trajectories(run, ax=axes[1])
     nm.plot_density(middle, ax=axes[2])
     for angle in predicted:
-        axes[1].axhline(np.angle(np.exp(1j * angle)), color="C3", ls="--", lw=1)
-        axes[2].axvline(np.angle(np.exp(1j * angle)), color="C3", ls="--", lw=1)
+        axes[1].axhline(np.angle(np.exp(1j * angle)), color="C1", ls="--", lw=1.2)
+        axes[2].axvline(np.angle(np.exp(1j * angle)), color="C1", ls="--", lw=1.2)
     axes[1].set_title("trajectories, predicted angles dashed")
     axes[2].set_title(f"density at t = {middle.t[-1]:g}")
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """Run both states, draw the figure; returns the trials of three laws, and the angles in the pictures."""
     fig, axes = plt.subplots(len(STATES), 3, figsize=(12, 6.5), layout="constrained")

@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 
 # Parameters: dim, beta, seed, end of the run
@@ -56,19 +57,20 @@ def draw(axes, run, row):
     """Amplitudes against time, and where the tokens are at the end."""
     nm.plot_power(run, ax=axes[0])
     axes[0].axvline(float(row["mean time"]), color="k", ls="--", lw=1)
-    axes[0].set_title(f"dim {row['dim']}, beta = {row['beta']}; dashed: mean time of the law")
+    axes[0].set_title(f"dim {row['dim']}, β = {row['beta']}; dashed: mean time of the law")
     if row["dim"] == 2:
         nm.plot_density(run, ax=axes[1], bins=400)
         axes[1].set_yscale("log")
     else:
         x, y, z = run.tokens.T
         mass, longitude, height = np.histogram2d(np.arctan2(y, x), z, bins=(240, 120), range=((-np.pi, np.pi), (-1, 1)))
-        picture = axes[1].pcolormesh(longitude, height, np.log10(np.maximum(mass.T, 1)))
+        picture = axes[1].pcolormesh(longitude, height, np.log10(np.maximum(mass.T, 1)), cmap="cividis")
         axes[1].figure.colorbar(picture, ax=axes[1], label="log10 of the tokens in a cell of equal area")
-        axes[1].set(xlabel="longitude", ylabel="height z")
+        axes[1].set(xlabel="longitude (rad)", ylabel="height z")
     axes[1].set_title(f"t = {run.t[-1]:g}")
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """Run both dims, print the table, draw the figure; returns the table."""
     fig, axes = plt.subplots(len(STATES), 2, figsize=(12, 7), layout="constrained")

@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 
 # Parameters
@@ -35,8 +36,8 @@ def draw_rates(ax, reports):
         nm.validation.plot_sweep(
             report.checks, np.arange(1, len(report.checks) + 1), ax=ax, label=model, rivals=not place
         )
-    ax.set(xlabel="degree", ylabel="growth rate", title=f"heads 1, -1/2, 1/3, dim {DIM}, beta {BETA}")
-    ax.legend(fontsize=7)
+    ax.set(xlabel="degree", ylabel="growth rate (1/time)", title=f"heads 1, -1/2, 1/3, dim {DIM}, β = {BETA}")
+    pictures.legend(ax)
 
 
 def draw_times(ax, betas):
@@ -49,8 +50,8 @@ def draw_times(ax, betas):
         fastest = float(th.multihead.critical_beta_softmax(TOKENS, 1, overlap, 8))
         ax.axvline(fastest, color="k", ls=":", lw=1)
         ax.text(fastest, ax.get_ylim()[1], f" g = {overlap}", va="top", fontsize=7)
-    ax.set(yscale="log", xlabel="beta", ylabel="time / beta", title=f"{TOKENS} softmax tokens to overlap {OVERLAP}")
-    ax.legend(fontsize=7)
+    ax.set(yscale="log", xlabel=pictures.BETA, ylabel="time / β", title=f"{TOKENS} softmax tokens to overlap {OVERLAP}")
+    pictures.legend(ax)
 
 
 def draw_energies(ax):
@@ -63,10 +64,10 @@ def draw_energies(ax):
     for label, values in zip(("total", "head 1", "head 2"), run.observables.values(), strict=True):
         ax.plot(1e3 * run.t, values - values[0], label=label)
     rate = float(th.multihead.energy_rates(PAIR, FORMS, 2).rates[0])
-    ax.plot(1e3 * run.t[:20], rate * run.t[:20], "k--", lw=1, label=f"dE_1/dt = {rate:.2f}")
-    ax.set(xlabel="1000 x time", ylabel="gain of energy", title="orthogonal heads, beta 2")
+    ax.plot(1e3 * run.t[:20], rate * run.t[:20], "k--", lw=1, label=f"$dE_1/dt$ = {rate:.2f}")
+    ax.set(xlabel="1000 x time", ylabel="gain of energy", title="orthogonal heads, β = 2 (total and head 2 coincide)")
     ax.set_yscale("symlog", linthresh=0.01)
-    ax.legend(fontsize=7)
+    pictures.legend(ax)
 
 
 def draw_excess(ax, count):
@@ -81,10 +82,11 @@ def draw_excess(ax, count):
     point = th.multihead.super_additivity(2, [-3, "-1.2"], digits=4).excess
     ax.plot(-3 + 0.03, -1.2, "k*")
     ax.annotate(f"{point.value}", (-2.9, -1.2), fontsize=7)
-    ax.set(xlabel="m_1", ylabel="m_2", title="excess over the mean scale, beta 2")
+    ax.set(xlabel="$m_1$", ylabel="$m_2$", title="excess over the mean scale, β = 2")
     plt.colorbar(shown, ax=ax)
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """The four panels; returns the table of what is published and found, and the trials."""
     trials = {

@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 
 # Parameters: beta, the transition as published, amplitudes on the stable branch, kappa over its threshold without order
@@ -37,23 +38,25 @@ def draw(beta, axes, states, change, points, ratio_without):
     for ax, column in zip(axes, (states.amplitude, states.free_energy), strict=True):
         column = np.insert(column, 0, 0.0)
         branch_ratio, turn = np.insert(ratio, 0, 1.0), int(np.argmin(np.insert(ratio, 0, 1.0)))
-        ax.plot(branch_ratio[turn:], column[turn:], "C0-", label="ordered, stable")
+        ax.plot(branch_ratio[turn:], column[turn:], "C0-", lw=2, label="ordered, stable")
         if not stable.all():
             ax.plot(branch_ratio[: turn + 1], column[: turn + 1], "C0--", label="ordered, unstable")
             for name, at, style in (("fold", change.fold, ":"), ("K_c", change.coexistence, "-.")):
                 ax.axvline(float(at.coupling) / threshold, color="0.5", ls=style, lw=1, label=name)
-        ax.plot([0.85, 1], [0, 0], "C3-", label="uniform, stable")
-        ax.plot([1, 1.4], [0, 0], "C3--", label="uniform, unstable")
-        ax.set(xlim=(0.85, 1.4), xlabel="K / K_#", title=f"beta = {beta}: {kind(change)}")
+        ax.plot([0.85, 1], [0, 0], "k-", lw=2, label="uniform, stable")
+        ax.plot([1, 1.4], [0, 0], "k--", label="uniform, unstable")
+        ax.set(xlim=(0.85, 1.4), xlabel="K / K_#", title=f"β = {beta}: {kind(change)}")
     on_branch, without = points
     kappas = th.noise.branch(beta, amplitudes=[check.predicted for check in on_branch.checks]).kappa
     places = np.array(kappas) / 2 / threshold
     nm.validation.plot_sweep(on_branch.checks, places, ax=axes[0], label="on the branch, 3 bars", rivals=False)
+    (level,) = without.checks
+    axes[0].plot([ratio_without - 0.04, ratio_without + 0.04], [level.predicted] * 2, "C1-", label="finite N, the law")
     nm.validation.plot_sweep(without.checks, [ratio_without], ax=axes[0], label="without order", fmt="^", rivals=False)
     axes[0].set(ylabel="order parameter |a_1|", ylim=(-0.04, 1))
     low, high = (-0.01, 0.01) if change.fold else (-0.03, 0.01)
     axes[1].set(ylabel="F - F(uniform)", ylim=(low, high), xlim=(0.9, 1.1))
-    axes[0].legend(fontsize=7)
+    pictures.legend(axes[0])
 
 
 def kind(change):
@@ -61,6 +64,7 @@ def kind(change):
     return "discontinuous" if change.fold else "continuous"
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """Branches, transitions and trials at both temperatures; returns the table of transitions and the trials."""
     fig, axes = plt.subplots(len(STATES), 2, figsize=(10, 7.5), layout="constrained")

@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 from gegenflow.numerics.validation.ends import gathering_times
 
@@ -38,6 +39,7 @@ def gathered(beta, dim, runs):
     return gathering_times(dim, nm.Flow(beta=beta, model="sa"), rng=[dim, int(1000 * beta)], **options)
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """The three diagrams; returns the trial of the law and the table of medians."""
     betas, runs = (BETAS[::20], 4) if quick else (BETAS, RUNS)
@@ -50,15 +52,16 @@ def main(quick=False, figure=FIGURE):
         for ax, dim in zip(axes, DIMS, strict=True):
             found = np.array(list(every(partial(gathered, dim=dim, runs=runs), betas)))
             shares = (found <= times[:, None, None]).mean(axis=2)
-            image = ax.pcolormesh(betas, times, shares, vmin=0, vmax=1, shading="nearest")
-            ax.plot(betas, curve, "w-", lw=1.5, label="equiangular tokens, exact")
-            ax.set(title=f"dim {dim}", xlabel="beta", ylim=(0, T_END))
+            image = ax.pcolormesh(betas, times, shares, vmin=0, vmax=1, shading="nearest", cmap="cividis")
+            ax.plot(betas, curve, "k-", lw=3.5)
+            ax.plot(betas, curve, "w--", lw=1.5, label="equiangular tokens, exact")
+            ax.set(title=f"dim {dim}", xlabel=pictures.BETA, ylim=(0, T_END))
             for beta, exact, one in zip(betas, curve, found, strict=True):
                 rows.append(
                     {"dim": dim, "beta": beta, "equiangular": f"{exact:.4f}", "median": f"{np.median(one):.2f}"}
                 )
-    axes[0].set(ylabel="time")
-    axes[0].legend(loc="upper left", fontsize=8)
+    axes[0].set(ylabel=pictures.TIME)
+    axes[0].legend(loc="upper left", facecolor="0.5", labelcolor="w")
     fig.colorbar(image, ax=axes, label=f"share of {runs} runs with all overlaps >= {OVERLAP}")
     fig.savefig(figure, dpi=110)
     plt.close(fig)

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 
 # Parameters
@@ -30,11 +31,13 @@ def draw_probabilities(ax, trials, count):
     for number, (dim, beta) in enumerate(CASES):
         starts = np.linspace(-0.98, 0.98, count).round(4)
         curve = [float(th.random_layers.antipodal_probability(str(start), dim, beta, 8)) for start in starts]
-        ax.plot(starts, curve, f"C{number}", label=f"dim {dim}, beta {beta}")
+        ax.plot(starts, curve, color=f"C{number}", ls=pictures.LINES[number], label=f"dim {dim}, β = {beta}")
     for number, start, check in trials:
-        ax.errorbar(float(start), check.measured, check.error, fmt=f"C{number}o", ms=4, capsize=2)
+        ax.errorbar(
+            float(start), check.measured, check.error, fmt=f"C{number}{pictures.MARKERS[number]}", mfc="none", capsize=2
+        )
     ax.set(xlabel="overlap at the start", ylabel="P(end opposite)", title="ends of two softmax tokens")
-    ax.legend(fontsize=7)
+    pictures.legend(ax)
 
 
 def draw_critical(ax, dims):
@@ -43,8 +46,8 @@ def draw_critical(ax, dims):
     ax.semilogx(dims, betas, "ko-", ms=3)
     ax.fill_between(dims, betas, 4, alpha=0.2, hatch="//", label="some end opposite")
     ax.fill_between(dims, 0, betas, alpha=0.2, label="all end together")
-    ax.set(xlabel="dim", ylabel="beta", title="critical beta: arcosh(d - 2)/2", ylim=(0, 4))
-    ax.legend(fontsize=7, loc="upper left")
+    ax.set(xlabel="dim", ylabel=pictures.BETA, title="critical β: arcosh(d - 2)/2", ylim=(0, 4))
+    pictures.legend(ax)
 
 
 def draw_paths(ax, span):
@@ -52,10 +55,11 @@ def draw_paths(ax, span):
     flow = nm.Flow(beta=1, model="sa", random_layers=nm.RandomLayers(layers=200, values=True))
     times = np.linspace(0, span, 400)
     distances = nm.systems.pair_distances(flow, 3, overlap=0.0, times=times, runs=8, rng=3)
-    ax.plot(times, 1 - distances.T**2 / 2, lw=0.8)
-    ax.set(xlabel="time", ylabel="overlap", title="eight pairs, dim 3, beta 1", ylim=(-1.05, 1.05))
+    ax.plot(times, 1 - distances.T**2 / 2, "-", color=pictures.COLORS[0], lw=0.8)
+    ax.set(xlabel=pictures.TIME, ylabel="overlap", title="eight pairs, dim 3, β = 1", ylim=(-1.05, 1.05))
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """The three panels; returns the table of predicted and measured probabilities, and the trials."""
     sizes = {"runs": 2000} if quick else {}

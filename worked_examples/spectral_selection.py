@@ -28,6 +28,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 from gegenflow.numerics.systems.spectral_selection import in_a_cone, selection_flow, state_rates
 from gegenflow.numerics.validation.trials.systems.spectral_selection import smaller_groups
@@ -42,6 +43,7 @@ TRIANGLES = {"second": [[0, 1], [0.9, -0.4], [-0.9, -0.4]], "first": [[-1, 0], [
 BESIDE = [[1, 0], [0.1, 1], [0.1, -1]]
 LOWEST = np.array([-1.0, -0.5, -0.25])
 BETAS = (0.5, 1.0, 2.0, 4.0)
+HATCHES = "", "//", "..", "xx", "--"
 FIGURE = Path(__file__).with_suffix(".png")
 
 
@@ -70,6 +72,7 @@ def selected_shares(tokens, beta, runs):
     return np.array([*counts, int((last < 0).sum())]) / runs
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """The four comparisons; returns the table of predictions and the table of signs, which it prints."""
     fig, axes = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
@@ -88,21 +91,27 @@ def draw_phases(ax):
     rows = []
     for smaller in (1, 2, 3):
         lines = [float(critical_beta(signs(smaller), 0, [1, repr(float(mu))])) for mu in MUS]
-        ax.plot(MUS, lines, f"C{smaller}-", label=f"{TOKENS - smaller} against {smaller}")
+        ax.plot(
+            MUS,
+            lines,
+            color=f"C{smaller}",
+            ls=pictures.LINES[smaller - 1],
+            label=f"{TOKENS - smaller} against {smaller}",
+        )
         for mu in TRIED:
             predicted = float(critical_beta(signs(smaller), 0, [1, str(mu)]))
             if predicted == 0:
                 continue
             measured = simulated_threshold(smaller, mu, predicted)
-            ax.plot(mu, measured, f"C{smaller}o", mfc="none")
+            ax.plot(mu, measured, f"C{smaller}{pictures.MARKERS[smaller - 1]}", mfc="none", ms=6)
             asked = max(predicted, np.log((TOKENS - smaller) / smaller) / 2)
             quantity = f"critical beta, {TOKENS - smaller} against {smaller}, mu = {mu}"
             rows.append((quantity, f"{predicted:.6f}", f"{asked:.6f}", f"{measured:.6f}"))
-    ax.axhline(np.log(5) / 2, color="C1", ls=":", lw=1)
+    ax.axhline(np.log(5) / 2, color="k", ls=":", lw=1)
     ax.axvline(1, color="k", lw=0.8)
-    ax.set(xlabel="other eigenvalue mu", ylabel="beta", ylim=(0, 2.5), xlim=(-0.8, 1.05))
-    ax.set_title("1  stable above the line (circles: simulated; dotted: reported, 5 against 1)", fontsize=9)
-    ax.legend(fontsize=7, loc="upper left")
+    ax.set(xlabel="other eigenvalue μ", ylabel=pictures.BETA, ylim=(0, 2.5), xlim=(-0.8, 1.05))
+    ax.set_title("1  stable above the line (markers: simulated; dotted: reported, 5 against 1)", fontsize=9)
+    pictures.legend(ax)
     return rows
 
 
@@ -115,16 +124,16 @@ def draw_cone(ax):
         run = nm.simulate(start, selection_flow(np.diag(eigenvalues), beta), t_end=16, save_at=times, track=12)
         overlaps = run.trajectories[:, :, 0].min(axis=1)
         tangents = np.sqrt(1 - overlaps**2) / overlaps
-        ax.semilogy(times, tangents, f"C{place}-", label=f"beta {beta:g}")
+        ax.semilogy(times, tangents, color=f"C{place}", ls=pictures.LINES[place], label=f"β = {beta:g}")
         bound = tangents[0] * np.exp(-rate * times)
         rows.append((f"cone, beta {beta:g}: largest tan(angle)/bound", "<= 1", "-", f"{(tangents / bound).max():.6f}"))
         last = -np.log(tangents[-1] / tangents[-9]) / 2
         leading = -float(stability([1] * 12, 0, [1, "0.6", "-0.7"], beta).leading_eigenvalue)
         rows.append((f"cone, beta {beta:g}: last rate", f"{leading:.4f}", "-", f"{last:.4f}"))
-    ax.semilogy(times, bound, "k--", lw=1, label="exp(-g t)")
-    ax.set(xlabel="t", ylabel="tan of the largest angle")
+    ax.semilogy(times, bound, "k-", lw=0.7, label="exp(-g t)")
+    ax.set(xlabel=pictures.TIME, ylabel="tan of the largest angle")
     ax.set_title("2  a cone about the dominant axis, eigenvalues 1, .6, -.7", fontsize=9)
-    ax.legend(fontsize=7)
+    pictures.legend(ax)
     return rows
 
 
@@ -160,9 +169,9 @@ def draw_mixed(ax, quick):
     place = float(beside.tokens[1][0])
     rows.append(("V = diag(1, -3/2), beta 2: <x_2, e_1> of the mixed state", f"{place:.6f}", "-", f"{end[1, 0]:.6f}"))
     ax.axvline(TURN, color="k", lw=0.8)
-    ax.set(xlabel="beta", ylabel="|<x, e_1>| of the two mirrored tokens", xlim=(0, 0.45), ylim=(0.48, 1.12))
+    ax.set(xlabel=pictures.BETA, ylabel="|<x, e_1>| of the two mirrored tokens", xlim=(0, 0.45), ylim=(0.48, 1.12))
     ax.set_title("3  three tokens, V = diag(-1, -1/2) (circles: simulated; dotted: unstable)", fontsize=9)
-    ax.legend(fontsize=7, loc="upper left")
+    pictures.legend(ax)
     return rows
 
 
@@ -174,7 +183,9 @@ def draw_signs(ax, quick):
             shares = selected_shares(tokens, beta, runs)
             bottom, x = 0.0, tokens + 0.2 * (place - 1.5)
             for smaller, share in enumerate(shares[:-1]):
-                ax.bar(x, share, 0.17, bottom=bottom, color=f"C{smaller}", edgecolor="w", lw=0.4)
+                ax.bar(
+                    x, share, 0.17, bottom=bottom, color=f"C{smaller}", hatch=HATCHES[smaller], edgecolor="w", lw=0.4
+                )
                 bottom += share
             stable = [k for k in range(tokens // 2 + 1) if stability(signs(k, tokens), 0, LOWEST.tolist(), beta).stable]
             cells = {f"{k}": f"{shares[k]:.3f}" if k <= tokens // 2 else "" for k in range(sizes[-1] // 2 + 1)}
@@ -183,8 +194,8 @@ def draw_signs(ax, quick):
             found = f"{sum(shares[k] for k in stable):.3f}"
             checks.append((f"V < 0, n = {tokens}, beta {beta:g}: share with stable signs", "1.000", "-", found))
     for smaller in range(1, sizes[-1] // 2 + 1):
-        ax.bar(0, 0, color=f"C{smaller}", label=f"{smaller} in the smaller")
-    ax.set(xlabel=f"tokens; bars: beta = {', '.join(f'{b:g}' for b in BETAS)}", ylabel="share of runs")
+        ax.bar(0, 0, color=f"C{smaller}", hatch=HATCHES[smaller], edgecolor="w", label=f"{smaller} in the smaller")
+    ax.set(xlabel=f"tokens; bars: β = {', '.join(f'{b:g}' for b in BETAS)}", ylabel="share of runs")
     ax.set(xlim=(sizes[0] - 0.5, sizes[-1] + 0.5), xticks=sizes)
     ax.set_title("4  V < 0, dim 3: signs that remain", fontsize=9)
     ax.set_ylim(0, 1.12)

@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 from gegenflow.numerics.validation.starts import concentrated
 
@@ -25,6 +26,7 @@ from gegenflow.numerics.validation.starts import concentrated
 DIMS, BETAS = (2, 3, 8), ["0", "0.25", "0.5", "0.75", "1"]
 STARTS = tuple((dim, beta, resultant) for dim in (2, 8) for beta in (0, 1, 4) for resultant in (0.1, 0.5))
 SCHEMES = ("post", "pre", "peri")
+LOOKS = {0: {"color": "C0", "ls": "-"}, 1: {"color": "C1", "ls": "--"}, 4: {"color": "C2", "ls": "-."}}
 FIGURE = Path(__file__).with_suffix(".png")
 
 
@@ -33,8 +35,13 @@ def draw_rates(ax, report, betas):
     for place, model in enumerate(("USA", "SA")):
         checks = [check for check in report.checks if model in check.name.split()]
         nm.validation.plot_sweep(checks, np.tile(betas, len(DIMS)).astype(float), ax=ax, label=model, rivals=not place)
-    ax.set(yscale="log", xlabel="beta", ylabel="rate of W_2", title=f"caps, dims {', '.join(map(str, DIMS))}")
-    ax.legend(fontsize=7)
+    ax.set(
+        yscale="log",
+        xlabel=pictures.BETA,
+        ylabel="rate of $W_2$ (1/time)",
+        title=f"caps, dims {', '.join(map(str, DIMS))}",
+    )
+    pictures.legend(ax)
 
 
 def draw_starts(ax, starts, tokens):
@@ -47,14 +54,19 @@ def draw_starts(ax, starts, tokens):
             "observe": [nm.systems.DiracDistance()],
         }
         run = nm.simulate(concentrated(tokens, dim, resultant, rng=1), beta=beta, rtol=1e-9, atol=1e-11, **options)
-        ax.plot(run.t * rate, run.observables["dirac_distance"], f"C{beta}", lw=0.5 + 2 * resultant)
-    ax.plot([], [], "C0", label="beta 0")
-    ax.plot([], [], "C1", label="beta 1")
-    ax.plot([], [], "C4", label="beta 4")
-    ax.plot([20, 35], [0.3, 0.3 * np.exp(-15)], "k:", label="rate e^beta")
-    ax.plot([0, 40], np.exp(-np.array([0, 40]) / 100), "k--", label="rate of the theorem at beta 0")
-    ax.set(yscale="log", xlabel="time x e^beta", ylabel="W_2", title="densities, dims 2 and 8, USA", ylim=(1e-9, 4))
-    ax.legend(fontsize=7, loc="lower left")
+        ax.plot(run.t * rate, run.observables["dirac_distance"], **LOOKS[beta], lw=0.5 + 2 * resultant)
+    for beta, look in LOOKS.items():
+        ax.plot([], [], **look, label=f"β = {beta}")
+    ax.plot([20, 35], [0.3, 0.3 * np.exp(-15)], "k:", lw=2, label="rate $e^β$")
+    ax.plot([0, 40], np.exp(-np.array([0, 40]) / 100), "k--", label="rate of the theorem at β = 0")
+    ax.set(
+        yscale="log",
+        xlabel="time × $e^β$",
+        ylabel="$W_2$ to a Dirac",
+        title="densities, dims 2 and 8, USA",
+        ylim=(1e-9, 4),
+    )
+    pictures.legend(ax)
 
 
 def draw_schemes(ax, tokens, t_end):
@@ -63,14 +75,20 @@ def draw_schemes(ax, tokens, t_end):
     for scheme in SCHEMES:
         options = {"layer_norm": scheme, "t_end": t_end, "save_at": times, "observe": [nm.systems.SmallestOverlap()]}
         run = nm.simulate(np.eye(tokens), beta=1, model="sa", rtol=1e-11, atol=1e-14, **options)
-        (line,) = ax.loglog(times, 1 - run.observables["smallest_overlap"], label=f"{scheme}-LN")
+        ax.loglog(times, 1 - run.observables["smallest_overlap"], lw=2, label=f"{scheme}-LN")
         law = th.synchronization.decay_law(scheme, tokens, 1, digits=8)
         decay = [float(law.constant) * float(law.decay.subs(dict.fromkeys(law.decay.free_symbols, t))) for t in times]
-        ax.loglog(times, decay, "--", color=line.get_color(), lw=1)
-    ax.set(xlabel="time", ylabel="1 - g", title="orthogonal start, beta 1, SA (dashed: law)", ylim=(1e-8, 2))
-    ax.legend(fontsize=7)
+        ax.loglog(times, decay, "-", color="k", lw=0.7)
+    ax.set(
+        xlabel=pictures.TIME,
+        ylabel="1 - g, g the smallest overlap",
+        title="orthogonal start, β = 1, SA (thin: law)",
+        ylim=(1e-8, 2),
+    )
+    pictures.legend(ax)
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """The three panels; returns the trials of the three laws."""
     betas = BETAS[::4] if quick else BETAS

@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gegenflow import numerics as nm
+from gegenflow import pictures
 from gegenflow import theory as th
 from gegenflow.numerics.validation.density_rates import phase_ends
 
@@ -44,33 +45,34 @@ def linear_growth(start, rates, times):
 
 def draw(axes, case, spectral, late, linear, ends, degree):
     """Densities in the three phases, amplitudes of the degrees, and the distance from the periodic manifold."""
-    beta, t_end, pictures = case
+    beta, t_end, moments = case
     angle = np.linspace(0, 2 * np.pi, 1000)
     for time, density in zip(spectral.t, spectral.densities, strict=True):
-        if np.isclose(time, pictures).any():
-            axes[0].plot(angle, density.values(angle), label=f"t = {time:g}")
+        if np.isclose(time, moments).any():
+            axes[0].plot(angle, density.values(angle), lw=1.6, label=f"t = {time:g}")
     places = np.sort(np.arctan2(late.tokens[:, 1], late.tokens[:, 0]) % (2 * np.pi))
     axes[0].stairs(*density_of(places), color="k", lw=0.7, label=f"t = {t_end:g}, quantiles")
-    axes[0].set(yscale="log", ylim=(0.02, 300), xlabel="angle", ylabel="density", title=f"beta = {beta}")
+    axes[0].set(yscale="log", ylim=(0.02, 300), xlabel=pictures.ANGLE, ylabel="density", title=f"β = {beta}")
     powers = spectral.observables["harmonic_power"], late.observables["harmonic_power"]
     for k in range(1, 7):
-        color = f"C{k - 1}"
-        axes[1].plot(spectral.t, powers[0][:, k] ** 0.5, color, label=f"k = {k}", lw=2 if k == degree else 1)
-        axes[1].plot(late.t, powers[1][:, k] ** 0.5, color, ls=":")
-        axes[1].plot(spectral.t, np.linalg.norm(linear[:, 2 * k - 2 : 2 * k], axis=1) / 2**0.5, color, ls="--", lw=0.6)
-    axes[1].set(yscale="log", ylim=(1e-5, 1.5), xlabel="time", ylabel="amplitude A_k")
+        look = pictures.of_degree(k, len(spectral.t))
+        axes[1].plot(spectral.t, powers[0][:, k] ** 0.5, **look, label=f"k = {k}", lw=2 if k == degree else 1)
+        axes[1].plot(late.t, powers[1][:, k] ** 0.5, color=look["color"], ls=":")
+        small = np.linalg.norm(linear[:, 2 * k - 2 : 2 * k], axis=1) / 2**0.5
+        axes[1].plot(spectral.t, small, color=look["color"], ls="-", lw=0.5)
+    axes[1].set(yscale="log", ylim=(1e-5, 1.5), xlabel=pictures.TIME, ylabel="amplitude $A_k$; thin: linear")
     missing = [k for k in range(1, DEGREES + 1) if k % degree]
     squares = (linear**2).reshape(len(linear), -1, 2).sum(axis=2)
     axes[2].plot(spectral.t, 1 - spectral.observables["periodicity"], "C0", label="series")
     axes[2].plot(late.t, 1 - late.observables["periodicity"], "C0:", label="quantiles")
     share = squares[:, np.array(missing) - 1].sum(axis=1) / squares.sum(axis=1)
     axes[2].plot(spectral.t, share, "k--", lw=0.8, label="linear modes")
-    axes[2].set(yscale="log", xlabel="time", ylabel="distance from period 2 pi/k, 1 - Q", ylim=(0.05, 1.1))
+    axes[2].set(yscale="log", xlabel=pictures.TIME, ylabel="distance from period 2π/k, 1 - Q", ylim=(0.05, 1.1))
     for ax in axes[1:]:
         for end in ends:
             ax.axvline(end, color="0.5", ls=":", lw=1)
     for ax in axes:
-        ax.legend(fontsize=7)
+        pictures.legend(ax)
 
 
 def density_of(places):
@@ -81,14 +83,15 @@ def density_of(places):
 
 def follow(case, degree):
     """A run from white noise as a series, as far as it goes, and by quantiles to the end."""
-    beta, t_end, pictures = case
+    beta, t_end, moments = case
     options = {"beta": beta, "observe": [nm.HarmonicPower(6), nm.Periodicity(degree)]}
-    start, times = white_noise(AMPLITUDE, 0), np.union1d(np.linspace(0, t_end, 201), pictures)
+    start, times = white_noise(AMPLITUDE, 0), np.union1d(np.linspace(0, t_end, 201), moments)
     spectral = nm.solve_density(start, t_end=t_end, save_at=times, **options)
     late = nm.solve_quantiles(start, n=QUANTILES, t_end=t_end, save_at=times, **options)
     return start, spectral, late
 
 
+@pictures.style()
 def main(quick=False, figure=FIGURE):
     """Both temperatures; returns the table of the runs from noise, and the trials of the laws."""
     fig, axes = plt.subplots(len(CASES), 3, figsize=(14, 7.5), layout="constrained")

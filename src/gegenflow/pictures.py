@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
     from matplotlib.legend import Legend
+    from matplotlib.transforms import Bbox
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000", "#56B4E9")
 """Blue, vermilion, green, purple, orange, black, sky blue."""
@@ -26,7 +27,17 @@ TIME, ANGLE, BETA = "time", "angle (rad)", "β"
 GREEK = {"beta": BETA, "kappa": "κ"}
 PALE = 0.35
 """How opaque the regions of degrees are, under lines that stay black."""
-PLACES = ("upper right", "upper left", "lower left", "lower right", "center right", "center left", "upper center")
+PLACES = (
+    "upper right",
+    "upper left",
+    "lower left",
+    "lower right",
+    "center right",
+    "center left",
+    "upper center",
+    "lower center",
+    "center",
+)
 MARKED = 8
 """About as many markers a curve."""
 
@@ -69,7 +80,7 @@ def of_degree(degree: int, points: int = 0) -> dict[str, Any]:
 
 
 def legend(ax: Axes, **kwargs: Any) -> Legend | None:
-    """A legend of at most ten entries, the others counted in the last, where it covers no curve, else beside the axes.
+    """A legend of at most ten entries, the others counted in the last, where it covers no curve, else below the axes.
 
     To be called when everything is drawn. ``kwargs`` go to ``Axes.legend``; a ``loc`` among them decides the place.
     None where nothing has a label.
@@ -87,18 +98,25 @@ def legend(ax: Axes, **kwargs: Any) -> Legend | None:
         return ax.legend(handles, labels, **kwargs)
     whole: Any = ax.figure.figure
     whole.draw_without_rendering()
-    drawn: list[Any] = [
-        artist for artist in (*ax.lines, *ax.patches) if artist.get_transform().contains_branch(ax.transData)
-    ]
-    paths = [artist.get_path().transformed(artist.get_transform()) for artist in drawn]
+    artists: list[Any] = [*ax.lines, *ax.patches]
+    drawn = [artist for artist in artists if artist.get_transform().contains_branch(ax.transData)]
     for place in PLACES:
         made: Legend = ax.legend(handles, labels, **{"loc": place} | kwargs)
         box = Bbox.padded(made.get_window_extent(), 4)
-        if not any(path.intersects_bbox(box) for path in paths):
+        if not any(_covered(artist, box) for artist in drawn):
             return made
-    beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
-    made = ax.legend(handles, labels, **beside | kwargs)
+    below = ax.transAxes.inverted().transform((0, ax.xaxis.get_tightbbox().y0))[1]
+    under: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, below), "ncols": 2}
+    made = ax.legend(handles, labels, **under | kwargs)
     return made
+
+
+def _covered(artist: Any, box: Bbox) -> bool:
+    """Whether a box lies over a curve or a bar, or over one of the markers that no line joins."""
+    path = artist.get_path().transformed(artist.get_transform())
+    if getattr(artist, "get_linestyle", str)() == "None":
+        return bool(box.count_contains(path.vertices))
+    return bool(path.intersects_bbox(box))
 
 
 def columns(ax: Axes, cuts: Mapping[float, Iterable[tuple[float, float, int]]]) -> None:

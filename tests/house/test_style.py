@@ -45,7 +45,7 @@ def test_legends_have_at_most_ten_entries_and_count_the_rest(ax, count):
 
 
 def test_a_legend_covers_no_curve(ax):
-    """In the corner that is left free, and beside the axes where there is none."""
+    """In the corner that is left free, and below the axes where there is none."""
     x = np.linspace(0, 1, 200)
     ax.plot(x, 1 - x**4, label="falls late")
     for place in range(2):
@@ -54,8 +54,19 @@ def test_a_legend_covers_no_curve(ax):
         box = made.get_window_extent()
         for line in ax.lines:
             assert not line.get_path().transformed(line.get_transform()).intersects_bbox(box)
-        assert bool(box.x0 > ax.get_window_extent().x1) == bool(place)
+        assert bool(box.y1 < ax.get_window_extent().y0) == bool(place)
         ax.plot(x, np.sin(300 * x), label="everywhere")
+
+
+def test_a_legend_covers_no_marker_and_may_stand_between_two(ax):
+    """Dots that no line joins, in all corners: it goes to the middle of a side."""
+    ax.plot([0, 0, 1, 1], [0, 1, 0, 1], "o", label="corners")
+    made = pictures.legend(ax)
+    ax.figure.draw_without_rendering()
+    box = made.get_window_extent()
+    assert not box.count_contains(ax.transData.transform(ax.lines[0].get_xydata()))
+    assert ax.get_window_extent().y0 < box.y0
+    assert box.y1 < ax.get_window_extent().y1
 
 
 def test_what_is_not_drawn_has_no_legend_and_what_are_no_axes_are_refused(ax):
