@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,8 @@ QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe"),
 )
+PATIENCE = 300
+"""Seconds of silence after which a browser is taken to hang."""
 FORMULAS = r"""(async () => {
     await window.MathJax?.startup?.promise;
     const broken = "mjx-merror, mjx-mtext[style*='color: red']", faults = [];
@@ -59,6 +62,8 @@ class Browser:
     def message(self):
         """The next message of the browser."""
         while b"\0" not in self.told:
+            if not select.select([self.read], [], [], PATIENCE)[0]:
+                raise TimeoutError(f"the browser has said nothing for {PATIENCE} s")
             more = os.read(self.read, 1 << 20)
             if not more:
                 raise RuntimeError("the browser has ended")
