@@ -105,7 +105,8 @@ def legend(ax: Axes, **kwargs: Any) -> Legend | None:
         box = Bbox.padded(made.get_window_extent(), 4)
         if not any(_covered(artist, box) for artist in drawn):
             return made
-    below = ax.transAxes.inverted().transform((0, ax.xaxis.get_tightbbox().y0))[1]
+    axis = ax.xaxis.get_tightbbox() or ax.get_window_extent()
+    below = ax.transAxes.inverted().transform((0, axis.y0))[1]
     under: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, below), "ncols": 2}
     made = ax.legend(handles, labels, **under | kwargs)
     return made
