@@ -71,8 +71,6 @@ def draw(axes, case, spectral, late, linear, ends, degree):
     for ax in axes[1:]:
         for end in ends:
             ax.axvline(end, color="0.5", ls=":", lw=1)
-    for ax in axes:
-        pictures.legend(ax)
 
 
 def density_of(places):
@@ -116,6 +114,8 @@ def main(quick=False, figure=FIGURE):
             facts = {"beta": beta, "from noise": name, "predicted": f"{predicted:.5g}", "measured": f"{value:.5g}"}
             rows.append(facts)
         draw(row, case, spectral, late, linear, ends, degree)
+    for ax in axes.T.flat:
+        pictures.legend(ax)
     fig.savefig(figure, dpi=110)
     plt.close(fig)
     table = th.Table(tuple(rows))

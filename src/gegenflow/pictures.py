@@ -38,6 +38,8 @@ PLACES = (
     "lower center",
     "center",
 )
+MARGIN = 8
+"""Pixels between a legend and what is drawn."""
 MARKED = 8
 """About as many markers a curve."""
 
@@ -82,11 +84,11 @@ def of_degree(degree: int, points: int = 0) -> dict[str, Any]:
 def legend(ax: Axes, **kwargs: Any) -> Legend | None:
     """A legend of at most ten entries, the others counted in the last, where it covers no curve, else below the axes.
 
-    To be called when everything is drawn. ``kwargs`` go to ``Axes.legend``; a ``loc`` among them decides the place.
-    None where nothing has a label.
+    To be called when everything is drawn, in the axes beside it too, which may take some of the room. ``kwargs`` go to
+    ``Axes.legend``; a ``loc`` among them decides the place. None where nothing has a label.
     """
     from matplotlib.lines import Line2D
-    from matplotlib.transforms import Bbox
+    from matplotlib.transforms import Bbox, ScaledTranslation
 
     handles, labels = ax.get_legend_handles_labels()
     if not handles:
@@ -102,13 +104,13 @@ def legend(ax: Axes, **kwargs: Any) -> Legend | None:
     drawn = [artist for artist in artists if artist.get_transform().contains_branch(ax.transData)]
     for place in PLACES:
         made: Legend = ax.legend(handles, labels, **{"loc": place} | kwargs)
-        box = Bbox.padded(made.get_window_extent(), 4)
+        box = Bbox.padded(made.get_window_extent(), MARGIN)
         if not any(_covered(artist, box) for artist in drawn):
             return made
-    axis = ax.xaxis.get_tightbbox() or ax.get_window_extent()
-    below = ax.transAxes.inverted().transform((0, axis.y0))[1]
-    under: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, below), "ncols": 2}
-    made = ax.legend(handles, labels, **under | kwargs)
+    axis = ax.xaxis.get_tightbbox() or ax.bbox
+    down = ScaledTranslation(0, (axis.y0 - ax.bbox.y0) / whole.dpi, whole.dpi_scale_trans)
+    under: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 2}
+    made = ax.legend(handles, labels, **under | {"bbox_transform": ax.transAxes + down} | kwargs)
     return made
 
 
