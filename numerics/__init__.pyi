@@ -53,6 +53,7 @@ from .tokens import lattice as lattice
 from .tokens import normalize as normalize
 from .tokens import read_tokens as read_tokens
 from .tokens import uniform as uniform
+from .validation import expect as expect
 from .validation import measure_rates as measure_rates
 from .validation import planted_rates as planted_rates
 from .validation import prospects as prospects

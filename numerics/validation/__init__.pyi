@@ -17,6 +17,8 @@ from .pages.page import report_page as report_page
 from .parameters import Parameter as Parameter
 from .pictures.checks import plot_checks as plot_checks
 from .pictures.checks import plot_sweep as plot_sweep
+from .pictures.expectations import Expectation as Expectation
+from .pictures.expectations import expect as expect
 from .pictures.phases import plot_phase_diagram as plot_phase_diagram
 from .pictures.rates import plot_rates as plot_rates
 from .pictures.rates import plot_selection as plot_selection

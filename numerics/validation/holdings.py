@@ -75,19 +75,27 @@ def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa", scaled: bool 
     See also :func:`.validate_tokens`, :func:`.harmonic_power`.
     """
     tokens = check_tokens(tokens)
+    return prospects_of(tokens, Case(tokens.shape[1], beta, model, scaled=scaled))
+
+
+def prospects_of(tokens: Array, case: Case) -> tuple[Prospect, ...]:
+    """The prospects of tokens, already checked, at a point of parameters.
+
+    >>> [p.degree for p in prospects_of(np.array([[1.0, 0.0], [-1.0, 0.0]] * 10), Case(2, 0))]
+    [1]
+    """
     n = len(tokens)
-    case = Case(tokens.shape[1], beta, model, scaled=scaled)
     velocities = attention_field(tokens, case.flow, method="auto")
     power, change = power_change(tokens, velocities, len(case.rates), np.full(n, 1 / n))
     own = np.where(power > 0, change / np.where(power > 0, 2 * power, 1.0), 0.0)
     freedom = np.array([float(th.harmonic_dimension(k, case.dim)) for k in range(1, len(power) + 1)])
     contained = n * power > chi2.isf(CHANCE, freedom) / freedom
     amplitudes = np.sqrt(power)
-    linear = _times(amplitudes, case.rates)
+    linear = emergences_of(amplitudes, case.rates)
     looked_at = contained | (linear == linear.min())
     near = np.abs(own - case.rates)[looked_at].max() <= APART * case.rates.max()
     near = near and (freedom * (power - 1 / n))[contained].sum() < EXCESS
-    times = linear if near else _times(amplitudes, own)
+    times = linear if near else emergences_of(amplitudes, own)
     rows = zip(amplitudes, contained, own, case.rates, times, strict=True)
     found = [
         Prospect(k, float(a), bool(held), float(mine), float(rate), float(time), NEAR if near else FAR)
@@ -96,8 +104,12 @@ def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa", scaled: bool 
     return tuple(sorted(found, key=lambda prospect: (prospect.emergence, -prospect.amplitude)))
 
 
-def _times(amplitudes: Array, rates: Array) -> Array:
-    # when amplitudes that grow at rates reach that of emergence: at once where they have, never where they do not grow
+def emergences_of(amplitudes: Array, rates: Array) -> Array:
+    """When amplitudes that grow at rates reach 0.3: at once where they have, never where they do not grow.
+
+    >>> emergences_of(np.array([0.3, 0.03, 0.03]), np.array([1.0, np.log(10), -1.0])).round(12)
+    array([ 0.,  1., inf])
+    """
     with np.errstate(divide="ignore"):
         left = np.maximum(np.log(EMERGED / amplitudes), 0.0)
     growing = rates > 0

@@ -112,6 +112,7 @@ NUMERICS = {
     "uniform_rates": {"dim": 2, "beta": 0.0, "max_degree": 1, "window": 0.1, "tokens": 9, "runs": 4},
     "validation.energy_gain": {"start": PAIR, "beta": 1.0, "t_end": 0.1},
     "validation.cluster_angles": {"start": PAIR, "beta": 1.0, "t_end": 9.0, "min_mass": 0.1},
+    "expect": {"start": PAIR, "beta": 1.0},
     "prospects": {"tokens": PAIR, "beta": 1},
     "measure_rates": {"beta": 0.0, "dim": 3, "degrees": 1},
     "validation.laws": {},

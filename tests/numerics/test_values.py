@@ -117,6 +117,8 @@ EXAMPLES = {
     "report_page": lambda: nm.report_page(nm.validation.Report((), {"beta": "1"}, "complete", 0.0)),
     "MeanFieldRun": lambda: nm.solve_mean_field(circle(), beta=1.0, t_end=3.0, n=16, max_degree=8, save_at=[1, 3]),
     "solve_mean_field": lambda: nm.solve_mean_field(circle(), beta=1.0, t_end=0.1, save_at=[0.1]),
+    "Expectation": lambda: nm.expect(circle(), beta=2.0),
+    "expect": lambda: nm.expect(PAIR, beta=1.0, model="sa"),
     "simulate": lambda: nm.simulate(PAIR, beta=1.0, t_end=0.5, save_at=[0.0, 0.5], observe=[nm.HarmonicPower(1)]),
     "solve_density": lambda: nm.solve_density(circle(), beta=1.0, t_end=0.1, save_at=[0.1]),
     "solve_quantiles": lambda: nm.solve_quantiles(circle(), n=16, beta=1.0, t_end=0.1, save_at=[]),
