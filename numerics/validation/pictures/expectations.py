@@ -30,7 +30,7 @@ class Expectation(Value):
     """What the linear theory expects of a start. Source: derived in :func:`.expect`.
 
     :param dim: d of the sphere S^{d-1}
-    :param degree: degree that emerges first; 0 where none grows
+    :param degree: degree of the harmonics that emerge first; 0 where none grows
     :param rate: its growth rate
     :param amplitude: its amplitude A_k at the start
     :param time: when that reaches 0.3; infinite where none grows
@@ -96,8 +96,8 @@ def expect(start: Density | ArrayLike, flow: Flow | None = None, **short: Unpack
               \quad\text{(on the circle)}
 
     :param start: tokens of shape (n, dim), or a density on the circle or a sphere
-    :param flow: a weight, beta >= 0 or a kernel of the theory, and a model; None where these are given as keywords
-    :param short: the parts of a flow, in its place
+    :param flow: what moves the tokens: beta >= 0 or a kernel of the theory, and a model; None where ``short`` has them
+    :param short: parts of a :class:`Flow` in place of it
 
     >>> from gegenflow.numerics import circle_density
     >>> seen = expect(circle_density(lambda angle: 1 + 0.02 * np.cos(3 * angle - 0.3)), beta=5)
