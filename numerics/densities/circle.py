@@ -17,7 +17,7 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.heads import isotropic
 from gegenflow.numerics.tokens.arguments import check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array
-from gegenflow.numerics.tokens.values import Value, sealed
+from gegenflow.numerics.tokens.values import Value, record_html, sealed
 
 LEAST_SAMPLES, MOST_SAMPLES = 64, 2**20
 
@@ -41,6 +41,8 @@ class CircleDensity(Value):
     """
 
     coefficients: Array
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         found = check_coefficients(self.coefficients, "(2 K,), two of each degree", lambda count: count % 2 == 0)

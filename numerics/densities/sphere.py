@@ -27,7 +27,7 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.geometry import Array, check_tokens
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.tokens.values import Value, sealed
+from gegenflow.numerics.tokens.values import Value, record_html, sealed
 
 MOST_DEGREES = 2**9
 LEAST_RINGS, MOST_RINGS = 32, 512
@@ -58,6 +58,8 @@ class SphereDensity(Value):
     """
 
     coefficients: Array
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         shape = "((K + 1)^2 - 1,), 2 l + 1 of each degree l"

@@ -22,7 +22,7 @@ from gegenflow.numerics.densities.distribution import Distribution, distribution
 from gegenflow.numerics.tokens.arguments import check_rng, check_whole
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.tokens.values import Value, record_html
 
 Measure: TypeAlias = Any  # tokens, a CircleDensity, or what holds them as .tokens and .weights, or as .density
 
@@ -40,6 +40,8 @@ class SlicedDistance(Value):
     value: float
     error: float
     slices: int
+
+    _repr_html_ = record_html
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_dim, check_whole, real_array
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.tokens.values import Value, sealed
+from gegenflow.numerics.tokens.values import Value, record_html, sealed
 
 LEAST_SAMPLES, MOST_SAMPLES = 64, 512  # the rule of more takes longer than the tenth of a second
 ROUNDING = 1e-12  # overlaps of unit vectors may be this far beyond one
@@ -58,6 +58,8 @@ class ZonalDensity(Value):
 
     coefficients: Array
     dim: int
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", check_dim(self.dim))

@@ -20,7 +20,7 @@ from gegenflow.numerics.flows.weights import (
 from gegenflow.numerics.tokens.arguments import check_number, check_whole
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.tokens.values import Value, record_html
 
 MOST_OF_LAYERS = 10**6
 """Neurons of a layer, and layers in a unit of time."""
@@ -51,6 +51,8 @@ class Head(Value):
     kernel: Kernel | None
     query_key: Array | None
     value: Array | None
+
+    _repr_html_ = record_html
 
     def __init__(
         self,
@@ -98,6 +100,8 @@ class Causal(Value):
     decay: float = 0.0
     own: bool = True
 
+    _repr_html_ = record_html
+
     def __post_init__(self) -> None:
         decay = check_number("decay", self.decay, least=0.0)
         if not isinstance(self.own, bool | np.bool):
@@ -139,6 +143,8 @@ class RandomLayers(Value):
     width: int | None = None
     layers: int | None = None
     values: bool = False
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, bool | np.bool):

@@ -20,7 +20,7 @@ from gegenflow.numerics.integrators.interrupts import listening, take_interrupt
 from gegenflow.numerics.integrators.progress import progress_bar
 from gegenflow.numerics.tokens.files import interrupts_held
 from gegenflow.numerics.tokens.geometry import Array
-from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.tokens.values import Value, record_html
 
 PACED, HOPELESS = 10_000, 1e6  # steps between two looks at the pace, and how many more times as many are too many
 SAFETY, MOST_SHRINKING, MOST_GROWTH = 0.85, 0.1, 10.0  # 0.9 has twice as many rejected steps
@@ -45,6 +45,8 @@ class Status:
 
     ok: bool
     message: str
+
+    _repr_html_ = record_html
 
     def __str__(self) -> str:
         return self.message
@@ -131,6 +133,8 @@ class Integration(Value, Generic[State, Saved]):
     events: tuple[Event[State], ...] = ()
     memory: Memory = field(default_factory=dict)
     interrupted: bool = False
+
+    _repr_html_ = record_html
 
 
 @dataclass(frozen=True, eq=False)

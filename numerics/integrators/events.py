@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 
 from gegenflow.numerics.tokens.arguments import check_number
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.tokens.values import Value, record_html
 
 State = TypeVar("State")
 
@@ -42,6 +42,8 @@ class Crossing:
     level: float
     index: int | tuple[int, ...] | None = None
     rising: bool | None = None
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         if isinstance(self.observable, type) or not (
@@ -93,6 +95,8 @@ class Event(Value, Generic[State]):
     value: float
     rising: bool
     state: State
+
+    _repr_html_ = record_html
 
 
 class Lookout(Generic[State]):

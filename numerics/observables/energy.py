@@ -16,6 +16,7 @@ from gegenflow.numerics.flows.heads import head_flows, isotropic
 from gegenflow.numerics.flows.weights import LARGEST_BETA
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import record_html
 
 SLOW = 1e6  # errors of the sums: a slower motion is summed up densely, however many tokens
 SETTLED = 1e-11  # change of a dissipation in twice as many degrees, in units of the sum of the moduli
@@ -47,6 +48,8 @@ class Energy:
     """
 
     name: ClassVar[str] = "energy"
+
+    _repr_html_ = record_html
 
     def check(self, flow: Flow) -> None:
         """Refuse a ``flow`` that has no such energy."""
@@ -107,6 +110,8 @@ class Dissipation:
     """
 
     name: ClassVar[str] = "dissipation"
+
+    _repr_html_ = record_html
 
     def check(self, flow: Flow) -> None:
         """Refuse a ``flow`` along which no energy grows at that rate."""

@@ -13,6 +13,7 @@ from gegenflow.numerics.observables.energy import Energy
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import record_html
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class HeadEnergy:
 
     head: int
     name: ClassVar[str] = "head_energy"
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "head", check_whole("head", self.head, 0))
@@ -71,6 +74,8 @@ class AttentionEntropy:
     """
 
     name: ClassVar[str] = "attention_entropy"
+
+    _repr_html_ = record_html
 
     def check(self, flow: Flow) -> None:
         """Refuse nothing: any ``flow`` has it."""

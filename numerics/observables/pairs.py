@@ -14,6 +14,7 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.arguments import check_number
 from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import record_html
 
 MOST_TOKENS = 50_000  # outside the circle all pairs are looked at
 ROWS = 512  # of tokens at once
@@ -42,6 +43,8 @@ class PairShare:
 
     level: float
     name: ClassVar[str] = "pair_share"
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", check_number("level", self.level, least=-1, below=1))

@@ -16,6 +16,7 @@ from gegenflow.numerics.observables.pairs import PairShare
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.geometry import Array, harmonic_dimension, quadrature
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import record_html
 
 EXACT, PARTNERS = 10_000, 512
 """All pairs of at most so many tokens; of more, each with so many others, which are drawn from a fixed seed."""
@@ -40,6 +41,8 @@ class EffectiveRank:
     """
 
     name: ClassVar[str] = "effective_rank"
+
+    _repr_html_ = record_html
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
@@ -85,6 +88,8 @@ class OverlapHistogram:
 
     bins: int = 100
     name: ClassVar[str] = "overlap_histogram"
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bins", check_whole("bins", self.bins, 1))

@@ -24,6 +24,7 @@ from gegenflow.numerics.tokens.arguments import check_number, check_whole
 from gegenflow.numerics.tokens.clusters import cluster_labels
 from gegenflow.numerics.tokens.geometry import Array, lattice
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import record_html
 
 AGREED, NOTHING = 1e-9, 1e-15  # two grids on an entropy: relative, and what rounding leaves of none
 
@@ -58,6 +59,8 @@ class HarmonicPower:
     max_degree: int
     name: ClassVar[str] = "harmonic_power"
 
+    _repr_html_ = record_html
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_degree", check_whole("max_degree", self.max_degree, 0))
 
@@ -86,6 +89,8 @@ class HarmonicAmplitude:
 
     max_degree: int
     name: ClassVar[str] = "harmonic_amplitude"
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_degree", check_whole("max_degree", self.max_degree, 0))
@@ -117,6 +122,8 @@ class Clusters:
     min_mass: float = 0.01
     coherence: float = 0.9
     name: ClassVar[str] = "cluster_count"
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "angle", check_number("angle", self.angle, above=0, most=pi))
@@ -159,6 +166,8 @@ class Periodicity:
     max_degree: int = 64
     name: ClassVar[str] = "periodicity"
 
+    _repr_html_ = record_html
+
     def __post_init__(self) -> None:
         top = check_whole("max_degree", self.max_degree, 1)
         object.__setattr__(self, "degree", check_whole("degree", self.degree, 1, top, why=", the max_degree"))
@@ -197,6 +206,8 @@ class Entropy:
     """
 
     name: ClassVar[str] = "entropy"
+
+    _repr_html_ = record_html
 
     def of_density(self, density: Density, flow: Flow) -> float:
         """Of a ``density``, whatever the ``flow``."""

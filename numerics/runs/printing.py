@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from numpy.typing import NDArray
+
+from gegenflow.numerics.tokens.values import facts_html
 
 MOST_LINES, MOST_SHOWN = 12, 100
 
@@ -26,11 +27,12 @@ def as_text(title: str, rows: Rows) -> str:
 def as_html(title: str, rows: Rows) -> str:
     """The same as a table of HTML.
 
-    >>> as_html("Run", {"energy": "1 -> 2"})
-    '<table><caption>Run</caption><tr><th>energy</th><td>1 -&gt; 2</td></tr></table>'
+    >>> print(as_html("Run", {"energy": "1 -> 2"}))
+    <table><caption>Run</caption>
+    <tr><th>energy</th><td>1 -&gt; 2</td></tr>
+    </table>
     """
-    cells = [f"<tr><th>{escape(_line(n))}</th><td>{escape(_line(row))}</td></tr>" for n, row in _kept(rows).items()]
-    return f"<table><caption>{escape(_line(title))}</caption>{''.join(cells)}</table>"
+    return facts_html(_line(title), {_line(name): _line(row) for name, row in _kept(rows).items()})
 
 
 def number(value: object) -> str:

@@ -12,6 +12,7 @@ from gegenflow.numerics.fields.dense import OVERLAPS
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import record_html
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Resultant:
     """
 
     name: ClassVar[str] = "resultant"
+
+    _repr_html_ = record_html
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
@@ -60,6 +63,8 @@ class DiracDistance:
 
     name: ClassVar[str] = "dirac_distance"
 
+    _repr_html_ = record_html
+
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""
         mean = weights @ tokens
@@ -88,6 +93,8 @@ class SmallestOverlap:
     """
 
     name: ClassVar[str] = "smallest_overlap"
+
+    _repr_html_ = record_html
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], whatever the ``flow``."""

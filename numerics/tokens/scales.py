@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.tokens.arguments import check_number, check_rng, check_whole
 from gegenflow.numerics.tokens.clusters import Labels, cluster_labels
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights, uniform
-from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.tokens.values import Value, record_html
 
 LOOKED_AT = 1000  # tokens, drawn at random, in which a scale is looked for
 WIDTHS = 19  # draws of uniform tokens that say how far apart their last two groups are
@@ -38,6 +38,8 @@ class Clustering(Value):
     angle: float
     gap: float
     p_value: float
+
+    _repr_html_ = record_html
 
     def __str__(self) -> str:
         chance = f"p = {self.p_value:.2g} among uniform tokens"

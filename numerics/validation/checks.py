@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, norm, t
 
 from gegenflow.numerics.tokens.geometry import Array
-from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.tokens.values import Value, record_html
 
 BARS, FAR = 3.0, 5.0
 ALARMS = float(2 * norm.sf(BARS))
@@ -34,6 +34,8 @@ class Rival(Value):
     name: str
     predicted: float
     p_value: float | None = None
+
+    _repr_html_ = record_html
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,8 @@ class Check(Value):
     scale: float | None = None
     p_value: float | None = None
     law: str = ""
+
+    _repr_html_ = record_html
 
     def __post_init__(self) -> None:
         for name in ("predicted", "measured", "error", "freedom"):

@@ -13,7 +13,7 @@ from gegenflow import theory as th
 from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.observables.harmonics import power_change
 from gegenflow.numerics.tokens.geometry import Array, check_tokens
-from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.tokens.values import Value, record_html
 from gegenflow.numerics.validation.case import EMERGED, Case
 
 CHANCE = 1e-3  # how often uniform tokens show as much of a degree as counts as contained
@@ -44,6 +44,8 @@ class Prospect(Value):
     rate: float
     emergence: float
     verdict: str
+
+    _repr_html_ = record_html
 
 
 def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa", scaled: bool = False) -> tuple[Prospect, ...]:

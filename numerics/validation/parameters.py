@@ -9,6 +9,7 @@ from gegenflow.numerics.flows.activations import ACTIVATIONS
 from gegenflow.numerics.flows.flow import MODELS
 from gegenflow.numerics.tokens.arguments import check_choice, check_number, check_whole
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.values import record_html
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Parameter:
     least: Any = None
     most: Any = None
     default: Any = None
+
+    _repr_html_ = record_html
 
     def __str__(self) -> str:
         span = f", {self.least:,} to {self.most:,}" if self.least is not None else ""

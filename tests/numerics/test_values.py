@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 from hypothesis.strategies import floats, integers, sampled_from
+from support.notebook import faults
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.tokens.values import Value, contents, sealed
@@ -168,6 +169,15 @@ NO_VALUES = {
     "plot_sphere": "draws on axes",
     "animate": "writes a file",
 }
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_results_render_in_a_notebook(name):
+    """Every class of our own, alone or in a tuple, has HTML or LaTeX, well formed and without a raw letter of it."""
+    value = EXAMPLES[name]()
+    for part in value if isinstance(value, tuple | list) else (value,):
+        if type(part).__module__.startswith("gegenflow"):
+            assert not faults(part), type(part)
 
 
 def test_every_public_name_has_an_example():

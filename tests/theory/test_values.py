@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 import sympy as sp
 from flint import arb
+from support.notebook import faults, html_faults, latex_faults
 
 from gegenflow import theory as th
 
@@ -285,15 +286,23 @@ def test_results_travel_through_a_pool_of_fresh_processes():
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_records_render_in_a_notebook(name):
-    """Every class of our own has LaTeX or HTML."""
+def test_results_render_in_a_notebook(name):
+    """Every class of our own, alone or in a tuple, has LaTeX or HTML, well formed and without a raw letter of it."""
     value = result(name)
-    if not type(value).__module__.startswith("gegenflow") or isinstance(value, sp.Basic):
-        return
-    shown = [getattr(value, form)() for form in ("_repr_latex_", "_repr_html_") if hasattr(value, form)]
-    assert shown, type(value)
-    for text in shown:
-        assert text.startswith(("$", "<table", "\\begin", "%"))
+    for part in value if isinstance(value, tuple) else (value,):
+        if type(part).__module__.startswith("gegenflow"):
+            assert not faults(part), type(part)
+
+
+def test_what_is_badly_formed_is_seen():
+    """A tag that is not closed or not escaped, a brace too many, a record that is only text."""
+    assert html_faults("<table><tr><td>1</td></table>")
+    assert html_faults("<table><tr><td>a < b</td></tr></table>")
+    assert html_faults("<table><tr><td><module></td></tr></table>")
+    assert not html_faults("<table><tr><td>a &lt; b<br>c</td></tr></table>")
+    assert latex_faults(r"$\frac{1}{2$")
+    assert latex_faults("x")
+    assert faults(object()) == ["only text"]
 
 
 def test_a_mapping_in_a_result_cannot_be_changed():

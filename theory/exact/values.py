@@ -71,11 +71,16 @@ def record_html(record: Any) -> str:
 
 
 def _cell(value: object) -> str:
-    latex = getattr(value, "_repr_latex_", None)
     if isinstance(value, sp.Basic):
         return f"${escape(mathematics.latex(value))}$"
-    if latex is not None:
-        return escape(latex())
+    if hasattr(value, "_repr_html_"):
+        return str(value._repr_html_())
+    if hasattr(value, "_repr_latex_"):
+        return escape(value._repr_latex_())
+    if isinstance(value, Mapping):
+        return ", ".join(f"{escape(str(name))}: {_cell(part)}" for name, part in value.items())
     if isinstance(value, tuple):
-        return "<br>".join(" &times; ".join(map(_cell, x)) if isinstance(x, tuple) else _cell(x) for x in value)
-    return escape(str(value))
+        return (
+            "<br>".join(" &times; ".join(map(_cell, x)) if isinstance(x, tuple) else _cell(x) for x in value) or "none"
+        )
+    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else escape(str(value))
