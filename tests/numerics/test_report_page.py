@@ -57,6 +57,34 @@ def test_it_holds_theory_verdicts_and_where_it_comes_from(page):
     assert nm.validation.law_named("planted modes").source.split()[1].rstrip(";") in page
 
 
+@pytest.mark.parametrize(
+    ("facts", "fastest"),
+    [
+        ({"beta": "100", "dims": [2]}, 14),  # beyond the degrees that kernels without closed forms are compared at
+        ({"betas": ["2", "5"], "dims": [2], "models": ["sa"]}, 3),
+        ({"beta": 0, "dims": [2]}, 1),
+        ({"beta": "5", "dims": [2], "noise": "4"}, 1),
+    ],
+)
+def test_the_fastest_degree_is_that_of_the_parameters(facts, fastest):
+    page = nm.report_page(Report((), facts, "complete", 0.0))
+    row = next(line for line in page.splitlines()[::-1] if "the fastest" in line)
+    assert f"<td>2</td><td>{fastest}</td><td>{facts.get('beta', '5')}</td>" in row
+
+
+def test_rates_that_are_refused_leave_the_checks():
+    """SA of a weight whose mean vanishes."""
+    page = nm.report_page(Report(checks("planted modes", 1), {"kernel": "t", "models": ["sa"]}, "complete", 0.0))
+    assert "Growth rates are left out: " in page
+    assert "degree 0</td>" in page
+
+
+def test_checks_of_tokens_of_ones_own_have_a_page():
+    report = nm.validation.validate_tokens(nm.uniform(60, 3, rng=0), beta=2)
+    page = nm.report_page(report)
+    assert all(f"<td>{check.name}</td>" in page for check in report.checks)
+
+
 def test_it_needs_no_network(page):
     """No address of another machine but those of arXiv, behind links, and no script."""
     found = set(NETWORK.findall(page))

@@ -15,9 +15,8 @@ DOUBLE_BARS = re.compile(r"\\[bB]ig\\\|")
 def formula(latex: str, *, display: bool = False) -> str:
     r"""A formula in LaTeX as an element of MathML, in the line or on lines of its own.
 
-    >>> formula(r"\gamma_k > 0")
-    '<math xmlns="http://www.w3.org/1998/Math/MathML" display="inline"><mrow><msub><mi>&#x003B3;</mi><mi>k</mi></msub>\
-<mo>&#x0003E;</mo><mn>0</mn></mrow></math>'
+    >>> "<msub><mi>&#x003B3;</mi><mi>k</mi></msub>" in formula(r"\gamma_k > 0")
+    True
 
     Raises ValueError where latex2mathml, of the extra ``report``, is not installed.
     """

@@ -19,7 +19,7 @@ from gegenflow import theory as th
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.case import MOST_DEGREES
 from gegenflow.numerics.validation.checks import Check
-from gegenflow.numerics.validation.law import Law, law_named
+from gegenflow.numerics.validation.law import Law, laws
 from gegenflow.numerics.validation.pages.formulas import formula, sentence
 from gegenflow.numerics.validation.pictures.checks import plot_checks
 from gegenflow.numerics.validation.report import Report
@@ -70,11 +70,12 @@ def report_page(report: Report) -> str:
     """
     if not isinstance(report, Report):
         raise Refused("report", None, f"it is a {type(report).__name__}, a page is that of a Report")
-    tried = {law_named(name): list(checks) for name, checks in groupby(report.checks, key=lambda check: check.law)}
+    known = {one.name: one for one in laws()}
+    tried = [(name, list(checks)) for name, checks in groupby(report.checks, key=lambda check: check.law)]
     theory = ""
     with suppress(KeyboardInterrupt):
-        theory = _theory(report.parameters, [*tried])
-    laws = [_law(law, checks, report) for law, checks in tried.items()]
+        theory = _theory_or_reason(report.parameters, [known[name] for name, _ in tried if name in known])
+    verdicts = [_verdicts(name, known.get(name), checks, report) for name, checks in tried]
     title = "gegenflow: theory against simulation"
     notes = "".join(f"<p class=small>{escape(note)}</p>" for note in report.notes)
     return "\n".join(
@@ -83,7 +84,7 @@ def report_page(report: Report) -> str:
             f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>",
             f"<p><b>{escape(report.verdict)}</b></p>{notes}\n<p class=small>{escape(_provenance(report))}</p>",
             theory,
-            *laws,
+            *verdicts,
             "</body>\n</html>",
         ]
     )
@@ -101,11 +102,18 @@ def _listed(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _theory(facts: Any, laws: Sequence[Law]) -> str:
+def _theory_or_reason(facts: Any, tried: Sequence[Law]) -> str:
+    try:
+        return _theory(facts, tried)
+    except ValueError as reason:
+        return f"<section>\n<p class=small>Growth rates are left out: {escape(str(reason))}.</p>\n</section>"
+
+
+def _theory(facts: Any, tried: Sequence[Law]) -> str:
     """The derivation, in the first of the dims, and the certified rates at all of them."""
-    defaults = {name: one.default for law in reversed(laws) for name, one in law.parameters.items()}
+    defaults = {name: one.default for law in reversed(tried) for name, one in law.parameters.items()}
     kernel = None if facts.get("kernel") is None else th.Kernel(facts["kernel"])
-    beta = facts.get("beta") or defaults.get("beta") or "5"
+    beta = facts.get("beta", defaults.get("beta", "5"))
     betas = [None] if kernel and "beta" not in kernel.parameters else facts.get("betas", [beta])
     dims, models = facts.get("dims", [defaults.get("dim", 2)]), facts.get("models", ["usa"])
     derivation = th.linearize(kernel, dims[0], model=models[0])
@@ -138,24 +146,25 @@ def _step(step: Step) -> str:
 def _rates(dims: Sequence[int], beta: Any, options: Any) -> Iterator[dict[str, Any]]:
     """Rows of certified rates, up to some degrees beyond the fastest."""
     for dim in dims:
-        fastest = th.selected_degree(beta, dim, max_degree=MOST_DEGREES, **options)
+        compared = {} if options["kernel"] is None or options["kernel"].terms else {"max_degree": MOST_DEGREES}
+        fastest = th.selected_degree(beta, dim, **compared, **options)
+        best = f"the fastest of degrees 1 to {MOST_DEGREES}" if compared else "the fastest"
         for row in th.growth_table([dim], range(1, fastest + MORE + 1), beta, **options):
-            yield {**row, "": "the fastest" if row["degree"] == fastest else ""}
+            yield {**row, "": best if row["degree"] == fastest else ""}
 
 
-def _law(law: Law, checks: Sequence[Check], report: Report) -> str:
-    """What a law states, its checks in a table and in a picture."""
-    what = (law.trial.__doc__ or "").strip().split("\n\n")[0]
-    return "\n".join(
-        [
-            f"<section class=law>\n<h2>{escape(law.name)}</h2>",
+def _verdicts(name: str, law: Law | None, checks: Sequence[Check], report: Report) -> str:
+    """What a law states, its checks in a table and in a picture; of a user's own tokens there is no one statement."""
+    head = [f"<section class=law>\n<h2>{escape(name)}</h2>"]
+    if law is not None:
+        what = (law.trial.__doc__ or "").strip().split("\n\n")[0]
+        head += [
             formula(law.statement, display=True),
             f"<p>{escape(what)}</p><p class=small>Source: {_linked(law.source)}</p>",
             f"<p class=small>Rivals that the same data must refute: {escape('; '.join(law.rivals))}.</p>",
-            _table(HEAD, map(_row, checks)),
-            _picture(replace(report, checks=tuple(checks))),
-            "</section>",
         ]
+    return "\n".join(
+        [*head, _table(HEAD, map(_row, checks)), _picture(replace(report, checks=tuple(checks))), "</section>"]
     )
 
 
