@@ -30,6 +30,7 @@ def test_the_tour_arrives():
     assert names["derivation"].check()
     assert [edge.above for edge in names["edges"].boundaries] == [2, 3, 4, 5]
     assert names["run"].observables["harmonic_power"][-1][1:].argmax() + 1 in (3, 6)
+    assert names["seen"].degree == 3
     assert names["report"].passed
     assert abs(sum(names["law"].selection.values()) - 1) < 0.01
 
