@@ -7,6 +7,7 @@ Every law simulates tokens or densities, which know nothing of the theory, and c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from itertools import product
 from time import perf_counter
 from typing import Any
@@ -131,7 +132,8 @@ def _check_taken(chosen: Sequence[Law], names: Sequence[str], given: dict[str, A
         if name not in every:
             which = chosen[0].name if len(chosen) == 1 else "these laws"
             takes = "takes" if len(chosen) == 1 else "take"
-            raise Refused(name, given.get(name), f"{which} {takes} {', '.join(every)}")
+            hint = "".join(f"did you mean {near}? " for near in get_close_matches(name, every, 1))
+            raise Refused(name, given.get(name), f"{hint}{which} {takes} {', '.join(every)}")
 
 
 def _model(model: Any) -> str:

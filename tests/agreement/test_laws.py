@@ -304,6 +304,7 @@ def test_laws_are_found_by_the_beginning_of_their_words():
     [
         (["planted modes"], {"dim": 1}, "dim 1"),
         (["planted modes"], {"runs": 8}, "planted modes takes dim, beta, model, kernel"),
+        (["planted modes"], {"kernl": "t"}, r"did you mean kernel\? planted modes takes dim"),
         (["planted modes"], {"beta": "x"}, "beta x"),
         (["hitting times"], {"overlap": 1}, "overlap 1: it must be a number from 0.05 to 0.999"),
         (["hitting times"], {"tokens": 2.5}, "tokens 2.5"),
