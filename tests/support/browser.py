@@ -1,6 +1,7 @@
 """Pages in a headless Chromium, over the pipe of its developers' protocol: what a reader would see go wrong."""
 
 import contextlib
+import importlib.metadata
 import itertools
 import json
 import os
@@ -8,8 +9,19 @@ import select
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MATHJAX = next(
+    (
+        Path(file.locate())
+        for one in importlib.metadata.distributions(name="sphinx-mathjax-offline")
+        for file in one.files or ()
+        if file.name == "tex-chtml-full.js"
+    ),
+    None,
+)
+"""MathJax that needs no network, None where it is not installed."""
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe"),

@@ -9,13 +9,15 @@ import pickle
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from html import escape
 from importlib import import_module
 from types import ModuleType
 
 import pytest
 import sympy as sp
 from flint import arb
-from support.notebook import faults, html_faults, latex_faults
+from support.browser import CHROMIUM, MATHJAX, Browser
+from support.notebook import faults, html_faults, latex_faults, shown
 
 from gegenflow import theory as th
 
@@ -303,6 +305,24 @@ def test_what_is_badly_formed_is_seen():
     assert latex_faults(r"$\frac{1}{2$")
     assert latex_faults("x")
     assert faults(object()) == ["only text"]
+
+
+@pytest.mark.skipif(CHROMIUM is None or MATHJAX is None, reason="no browser, or no MathJax without a network")
+def test_a_browser_typesets_every_result(tmp_path):
+    """All of them on one page, as a notebook would set it: no formula that MathJax does not know, none left raw."""
+    parts = [part for name in RESULTS for part in (lambda x: x if isinstance(x, tuple) else (x,))(result(name))]
+    own = {type(part): dict(shown(part)) for part in parts if type(part).__module__.startswith("gegenflow")}
+    cells = [found.get("_repr_html_") or escape(found["_repr_latex_"]) for found in own.values()]
+    head = "<script>window.MathJax = {tex: {inlineMath: [['$', '$']]}}</script>"
+    script = f'<!doctype html><meta charset="utf-8">{head}<script src="{MATHJAX.as_uri()}"></script>'
+    page = tmp_path / "results.html"
+    page.write_text(script + "".join(f"<p>{cell}</p>" for cell in cells))
+    with Browser() as browser:
+        assert len(cells) > 30
+        assert browser.faults(page) == []
+        assert browser.evaluate("document.querySelectorAll('mjx-container').length") > 50
+        page.write_text(script + "<p>$\\unheard{x}$</p>")
+        assert browser.faults(page)
 
 
 def test_a_mapping_in_a_result_cannot_be_changed():
