@@ -2,6 +2,7 @@
 
 import re
 
+import matplotlib.pyplot as plt
 import pytest
 from support.pages import ROOT, fenced
 
@@ -17,10 +18,11 @@ def cells(page):
 
 
 def ran(page):
-    """The names that its cells leave, run one after the other."""
+    """The names that its cells leave, run one after the other; each begins without a figure, as in a notebook."""
     names = {}
     for number, code in enumerate(cells(page), start=1):
         exec(compile(code, f"{page.name}, cell {number}", "exec"), names)
+        plt.close("all")
     return names
 
 
