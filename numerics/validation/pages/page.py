@@ -116,7 +116,7 @@ def _theory(facts: Any, tried: Sequence[Law]) -> str:
     beta = facts.get("beta", defaults.get("beta", "5"))
     betas = [None] if kernel and "beta" not in kernel.parameters else facts.get("betas", [beta])
     dims, models = facts.get("dims", [defaults.get("dim", 2)]), facts.get("models", ["usa"])
-    derivation = th.linearize(kernel, dims[0], model=models[0])
+    derivation = th.linearize(kernel, dims[0], model=models[0], noise=facts.get("noise", 0))
     steps = "\n".join(map(_step, derivation.steps))
     options = {"kernel": kernel, "noise": facts.get("noise", 0)}
     rows = [row for beta in betas for model in models for row in _rates(dims, beta, {"model": model, **options})]
@@ -137,7 +137,8 @@ def _step(step: Step) -> str:
         checked = f"checked {step.how}" if step.holds() else "does not hold"
     except ValueError as reason:
         checked = f"not checked: {reason}"
-    left, right = latex(step.lhs), f"= {latex(step.rhs)}"
+    left = f"{step.symbol} = " * bool(step.symbol) + latex(step.lhs.xreplace(dict(step.stands)))
+    right = f"= {latex(step.rhs)}"
     parts = (left, right) if len(left + right) > LONGEST else (left + right,)
     lines = "".join(formula(part, display=True) for part in parts)
     return f"<li>{sentence(step.words)} <span class=small>({escape(checked)})</span>{lines}</li>"
