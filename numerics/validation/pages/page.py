@@ -147,7 +147,8 @@ def _step(step: Step) -> str:
 def _rates(dims: Sequence[int], beta: Any, options: Any) -> Iterator[dict[str, Any]]:
     """Rows of certified rates, up to some degrees beyond the fastest."""
     for dim in dims:
-        compared = {} if options["kernel"] is None or options["kernel"].terms else {"max_degree": MOST_DEGREES}
+        closed = options["kernel"] is None or options["kernel"].terms
+        compared: dict[str, Any] = {} if closed else {"max_degree": MOST_DEGREES}
         fastest = th.selected_degree(beta, dim, **compared, **options)
         best = f"the fastest of degrees 1 to {MOST_DEGREES}" if compared else "the fastest"
         for row in th.growth_table([dim], range(1, fastest + MORE + 1), beta, **options):
