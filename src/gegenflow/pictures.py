@@ -47,14 +47,28 @@ MARKED = 8
 def axes_of(ax: Axes | None) -> Axes:
     """The axes to draw on: those given, or the current ones.
 
-    Raises ValueError for anything but axes.
+    Raises ValueError for anything but axes, and for axes that were removed from their figure.
     """
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
 
     if ax is not None and not isinstance(ax, Axes):
         raise ValueError(f"ax {ax!r}: it must be matplotlib axes, or None for the current ones")
+    if ax is not None and getattr(ax, "figure", None) is None:
+        raise ValueError("ax: these axes were removed from their figure")
     return plt.gca() if ax is None else ax
+
+
+def overridden(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a curve or a patch with those that were given in their place, under a short name, too.
+
+    >>> overridden({"color": "k", "linewidth": 2}, {"lw": 3})
+    {'color': 'k', 'linewidth': 3}
+    """
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    return normalize_kwargs({**own}, Line2D) | normalize_kwargs({**given}, Line2D)
 
 
 def of_degree(degree: int, points: int = 0) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def test_kernels_and_headings_are_typeset(printed):
     assert r"$d$ & $\beta_{1}$ & $\beta_{2}$ &" in printed[TABLES[1]]
     assert "\\caption{$\\beta_k(d)$}\n\\label{tab:critical}\n" in printed[TABLES[1]]
     assert r"$d$ & $k$ & $k'$ & $\beta$ & error \\" in printed[TABLES[3]]
-    assert r"$d$ & $\beta_{1,2}$ & $\beta_{2,3}$" in printed[TABLES[4]]
+    assert r"$d$ & $\beta_{0,1}$ & $\beta_{1,2}$ & $\beta_{2,3}$" in printed[TABLES[4]]
     assert r"$\frac" not in printed[TABLES[5]]
     assert r"$1/3$ & USA" in printed[TABLES[5]]
 

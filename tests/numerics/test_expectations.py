@@ -94,6 +94,20 @@ def test_the_picture_lays_the_angles_over_the_paths():
         sphere.plot(run, Figure().add_subplot())
     drawn = sphere.plot(ax=Figure().add_subplot()).lines[0]
     assert drawn.get_ydata()[0] == pytest.approx(sphere.amplitude)
+    for other, words in ((run, "run: it is of dim 3, what is expected is of dim 2"), ("run", "run: it is a str")):
+        with pytest.raises(nm.Refused, match=words):
+            expected.plot(other)
+    with pytest.raises(nm.Refused, match="run: it has no saved times"):
+        expected.plot(nm.solve_density(density, beta=5.0, t_end=0.0, save_at=[]))
+
+
+def test_what_decays_from_a_large_amplitude_can_be_drawn():
+    """It is there at once, at no rate or a negative one, which gives no end of the picture."""
+    start = nm.circle_density(lambda a: 1 + 0.8 * np.cos(3 * a))
+    expected = nm.expect(start, kernel=th.Kernel("t"))
+    assert (expected.degree, expected.rate, expected.time) == (3, 0.0, 0.0)
+    low, high = expected.plot(ax=Figure().add_subplot()).collections[-1].get_segments()[0][:, 0]
+    assert low == 0 < high
 
 
 @pytest.mark.parametrize(

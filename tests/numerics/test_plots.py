@@ -7,6 +7,7 @@ import subprocess
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.tokens.refusals import Refused
@@ -204,3 +205,45 @@ def test_what_cannot_be_drawn_is_refused():
         nm.plot_power(density)
     with pytest.raises(Refused, match=r"bins 2.5: it must be a whole number >= 1"):
         nm.plot_density(nm.lattice(3), bins=2.5)
+
+
+@pytest.mark.parametrize("draw", [nm.plot_trajectories, nm.plot_power, nm.plot_density])
+def test_short_names_of_options_replace_the_defaults(ax, draw):
+    """As lw does for linewidth wherever matplotlib draws; of a sphere the colour, too."""
+    run = small_run(2, save_at=[0.0, 1.0], observe=[nm.HarmonicPower(2)])
+    draw(run, ax=ax, lw=7)
+    assert {artist.get_linewidth() for artist in [*ax.lines, *ax.patches]} == {7}
+    dots = nm.plot_sphere(small_run(3), ax=plt.figure().add_subplot(projection="3d"), c="red").collections[-2]
+    assert dots.get_facecolor()[0, :3].tolist() == [1, 0, 0]
+
+
+def test_a_sphere_leaves_other_pictures_alone():
+    """The current axes where they are 3-d, not the first; else a figure of its own; no other one beside ``ax``."""
+    plt.close("all")
+    tokens = nm.uniform(9, 3, rng=0)
+    nm.plot_sphere(tokens, ax=Figure().add_subplot(projection="3d"))
+    assert not plt.get_fignums()
+    flat = plt.gca()
+    assert nm.plot_sphere(tokens).figure is not flat.figure
+    _, (_, second) = plt.subplots(1, 2, subplot_kw={"projection": "3d"})
+    plt.sca(second)
+    assert nm.plot_sphere(tokens) is second
+    plt.close("all")
+
+
+def test_what_shows_nothing_is_refused_and_zero_has_no_logarithm(ax):
+    """No saved times, a single token, axes that were taken away, frames without pixels; flat densities are drawn."""
+    with pytest.raises(Refused, match="run: it has no saved times"):
+        nm.plot_power(small_run(3, save_at=[], observe=[nm.HarmonicPower(2)]))
+    alone = nm.simulate(nm.uniform(1, 2, rng=0), beta=1, t_end=1, save_at=[0, 1], observe=[nm.OverlapHistogram(4)])
+    with pytest.raises(Refused, match="run: it has no pairs of tokens"):
+        nm.plot_overlaps(alone)
+    with pytest.raises(Refused, match="predicted None: it must be a number"):
+        nm.plot_power(small_run(2, observe=[nm.HarmonicPower(2)]), predicted={1: None})
+    with pytest.raises(Refused, match=r"dpi 0.01: it must be finite, >= 10 and <= 1000"):
+        nm.animate(small_run(2), "film.gif", dpi=0.01)
+    flat = nm.solve_density(lambda angle: 1 + 0 * angle, beta=1, t_end=0.1, observe=[nm.HarmonicPower(2)])
+    assert nm.plot_power(flat, ax=ax).get_yscale() == "linear"
+    ax.remove()
+    with pytest.raises(ValueError, match="ax: these axes were removed"):
+        nm.plot_density(nm.lattice(3), ax=ax)

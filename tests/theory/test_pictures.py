@@ -54,6 +54,14 @@ def test_coexistence_is_a_plane_of_numbered_regions(ax):
     assert str(lines).count("Boundaries(") == 3
 
 
+def test_short_names_of_options_replace_the_defaults(ax):
+    """As lw does for linewidth wherever matplotlib draws."""
+    th.boundaries("exp(beta*t)", 2, (1, 2), digits=5).plot(ax=ax, lw=7)
+    th.noise.branch(0, amplitudes=[0.1, 0.2]).plot(ax=ax, c="red", lw=7)
+    assert {line.get_linewidth() for line in ax.lines} >= {7}
+    assert ax.lines[-1].get_color() == "red"
+
+
 def test_bars_of_a_selection_law_are_its_chances(ax):
     """Every degree above a thousandth, and nothing that is left out weighs more."""
     law = th.finite_tokens.selection_law(2, 5, 9, amplitude=0.5)
@@ -78,6 +86,22 @@ def test_an_expansion_is_drawn_in_amplitudes_with_what_was_measured(ax):
     assert list(measured_1.get_ydata()) == [2e-3, 3e-3]
     assert list(measured_2.get_ydata()) == [1e-5, 2e-5]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["degree 1", "degree 2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"times": []}, "times"),
+        ({"times": 3}, "times"),
+        ({"times": ["x"]}, "time x"),
+        ({"power": [[1.0]]}, "power"),
+        ({"power": 3}, "power"),
+        ({"power": [[1.0, -1.0]] * 2}, "power"),
+    ],
+)
+def test_an_expansion_names_what_it_cannot_draw(given, name):
+    with pytest.raises(th.Refused, match=f"^{name}"):
+        th.expansions.expansion(2, degree=3, beta=5).plot(**{"times": [0, 0.1], "amplitude": 0.01} | given)
 
 
 def test_a_branch_is_dashed_where_it_is_not_stable(ax):

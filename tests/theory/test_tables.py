@@ -229,6 +229,35 @@ def test_the_wide_layout_holds_every_number_once():
     assert th.Table(()).wide("beta") == th.Table(())
 
 
+def test_columns_of_the_wide_layout_stand_in_the_order_of_their_numbers():
+    """Also where the first row has not all of them; nan is one value, and no error is larger than what is none."""
+    nan = float("nan")
+    rows = [(2, 2, 1.0, nan), (3, 1, nan, 0.5), (3, 2, nan, None), (3, 10, 4.0, 0.1)]
+    table = th.Table(tuple(dict(zip(("dim", "degree", "beta", "error"), row, strict=True)) for row in rows))
+    wide = table.wide("beta")
+    assert wide.columns == ("dim", "beta_1", "beta_2", "beta_10")
+    assert wide["beta_2"][0] == 1.0
+    assert str(wide.facts["largest_error"]) in ("nan", "None")
+    for names in ([], 3, None, [3]):
+        with pytest.raises(ValueError, match="columns"):
+            table.select(names)
+    with pytest.raises(ValueError, match="value 3: the names of columns"):
+        table.wide(3)
+    with pytest.raises(ValueError, match="columns beta: the table is empty"):
+        th.Table(()).select("beta")
+
+
+def test_json_is_strict_for_any_cell():
+    """null for what is not finite, whole numbers of numpy as such, text for a ball."""
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    row = {"a": float("nan"), "b": np.int64(3), "c": th.growth_rate(2, 2, beta=5, digits=5), "d": None, "e": True}
+    (told,) = json.loads(th.Table((row,), {"f": float("inf")}).to("json"), parse_constant=refuse)["rows"]
+    assert told == {"a": None, "b": 3, "c": str(row["c"]), "d": None, "e": True}
+
+
 def test_captions_and_labels_stand_in_the_formats_that_have_them():
     """In the others they are refused, so that none is lost without a word."""
     table = th.critical_table([2], [1], 6)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from html import escape
+from math import isfinite
+from numbers import Integral
 from typing import Any, TypeAlias, overload
 
 from gegenflow.theory.exact.refusals import Refused, choose, refusal
@@ -104,19 +106,20 @@ class Table:
         beta   dim
         1.044  2
 
-        Raises Refused, with the nearest name, for one that it has not.
+        Raises Refused, with the nearest name, for one that it has not, and for none.
         """
-        names = _names(columns)
+        if not (names := _names("columns", columns)):
+            raise Refused("columns", None, "the name of at least one is needed")
         for name in names:
             if name not in self.columns:
-                raise Refused("columns", name, choose(name, self.columns))
+                raise Refused("columns", name, choose(str(name), self.columns) if self.rows else "the table is empty")
         return Table(tuple({name: row[name] for name in names} for row in self), self.facts)
 
     def wide(self, value: str, across: str | Sequence[str] = "degree", down: str | Sequence[str] = "dim") -> Table:
         """The layout of papers: a row for each ``down``, a column for each ``across``, ``value`` in the cells.
 
-        The new columns are called after both, as beta_1; a cell that no row has is empty. The largest error is a fact,
-        and so is every other column, which must be the same in all rows.
+        The new columns are called after both, as beta_1, and stand in the order of their numbers; a cell that no row
+        has is empty. The largest error is a fact, and so is every other column, which must be the same in all rows.
 
         :param value: the column whose values fill the table
         :param across: the column whose values stand across it, or several
@@ -136,22 +139,26 @@ class Table:
         """
         if not self.rows:
             return self
-        down, across, facts = _names(down), _names(across), dict(self.facts)
-        self.select([*down, *across, value])
+        down, across, facts = _names("down", down), _names("across", across), dict(self.facts)
+        self.select([*down, *across, *_names("value", value)])
         for name in self.columns:
             if name == "error" and value != name:
                 facts["largest_error"] = max(self[name], key=_size)
             elif name not in (*down, *across, value):
-                if len(set(self[name])) > 1:
+                if len({*map(str, self[name])}) > 1:
                     raise Refused("down", None, f"the column {name} varies, too, and must be among {', '.join(down)}")
                 facts[name] = self[name][0]
         lines: dict[tuple[Any, ...], dict[str, Any]] = {}
+        heads: dict[str, tuple[Any, ...]] = {}
         for row in self:
             line = lines.setdefault(tuple(row[name] for name in down), {})
-            head = "_".join(map(str, (value, *(row[name] for name in across))))
-            if line.setdefault(head, row[value]) != row[value]:
+            place = tuple(row[name] for name in across)
+            head = "_".join(map(str, (value, *place)))
+            if str(line.setdefault(head, row[value])) != str(row[value]):
                 raise Refused("across", None, f"{head} is both {line[head]} and {row[value]} in one row")
-        heads = dict.fromkeys(head for line in lines.values() for head in line)
+            heads[head] = place
+        if all(isinstance(part, int | float) for place in heads.values() for part in place):
+            heads = dict(sorted(heads.items(), key=lambda item: item[1]))
         rows = (
             dict(zip(down, place, strict=True)) | {head: line.get(head, "") for head in heads}
             for place, line in lines.items()
@@ -187,7 +194,7 @@ class Table:
             "csv": self._csv,
             "markdown": lambda: self._markdown(caption),
             "latex": lambda: self._latex(caption, label),
-            "json": lambda: json.dumps({**self.facts, "rows": [dict(row) for row in self.rows]}, indent=2),
+            "json": lambda: json.dumps(_plain({**self.facts, "rows": self.rows}), indent=2, allow_nan=False),
             "html": self._html,
         }
         if form not in writers:
@@ -251,12 +258,31 @@ class Table:
         return self._latex()
 
 
-def _names(names: str | Sequence[str]) -> Sequence[str]:
-    return [names] if isinstance(names, str) else names
+def _names(argument: str, names: str | Sequence[str]) -> Sequence[str]:
+    found = [names] if isinstance(names, str) else [*names] if isinstance(names, Iterable) else [names]
+    for name in found:
+        if not isinstance(name, str):
+            raise Refused(argument, repr(name), "the names of columns are needed")
+    return found
 
 
 def _size(error: Any) -> Decimal:
+    """An error as a number to compare; what is none is larger than all."""
     try:
-        return Decimal(error)
+        size = Decimal(str(error))
     except InvalidOperation:
         return Decimal("Infinity")
+    return Decimal("Infinity") if size.is_nan() else size
+
+
+def _plain(value: Any) -> Any:
+    """What strict JSON has for a cell: null for a number that is not finite, and text for what it does not know."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, Integral):
+        return value if isinstance(value, bool) else int(value)
+    if isinstance(value, float):
+        return float(value) if isfinite(value) else None
+    return value if value is None else str(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import inf, prod
+from typing import Any
 
 import flint
 import mpmath
@@ -101,3 +102,20 @@ def first_time(reached: Callable[[float], bool], times: Iterator[float]) -> floa
             return high
         low = high
     return inf
+
+
+def check_power(power: Any, times: int) -> None:
+    """Refuse what is neither None nor numbers >= 0 of shape (times, degrees).
+
+    >>> check_power([[1.0], [1.0, 2.0]], 2)
+    Traceback (most recent call last):
+    gegenflow.theory.exact.refusals.Refused: power: numbers >= 0 of shape (2, degrees) are needed
+    """
+    try:
+        rows = None if power is None else [[float(number) for number in row] for row in power]
+    except (TypeError, ValueError):
+        rows = []
+    if rows is None:
+        return
+    if len(rows) != times or len({*map(len, rows)}) != 1 or not all(number >= 0 for row in rows for number in row):
+        raise Refused("power", None, f"numbers >= 0 of shape ({times}, degrees) are needed")

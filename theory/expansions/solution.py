@@ -29,7 +29,7 @@ from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.exact.refusals import Refused
 from gegenflow.theory.exact.tables import Table
 from gegenflow.theory.exact.values import brief
-from gegenflow.theory.expansions.evaluation import at_time, first_time, late_term, looks, resolve
+from gegenflow.theory.expansions.evaluation import at_time, check_power, first_time, late_term, looks, resolve
 from gegenflow.theory.expansions.rates import ball_rates, exact_growth, exact_normaliser, symbolic_rates
 from gegenflow.theory.expansions.recurrence import Modes, Rates, recurrence
 from gegenflow.theory.growth.rates import check_normaliser
@@ -177,16 +177,18 @@ class Expansion:
         :param times: when, in the flow's time, finite and >= 0
         :param amplitude: :math:`\varepsilon` of the start, real
         :param ax: axes to draw on, the current ones by default
-        :param power: squares of the measured amplitudes of degrees 0, 1, ... at these times, as the numerics record
-            them, shape (times, degrees); None (default) for none
+        :param power: squares of the measured amplitudes of degrees 0, 1, ..., shape (times, degrees); None for none
+
+        Raises ValueError for no times, a power of another shape, and as :meth:`evaluate`.
         """
-        ax, times = axes_of(ax), [float(time) for time in times]
-        values = [self.evaluate(time, amplitude, 6) for time in times]
+        if not isinstance(times, Iterable) or not (times := [check_time(time, symbols=False) for time in times]):
+            raise Refused("times", repr(times), "at least one time is needed")
+        check_power(power, len(times))
+        values, ax, times = [self.evaluate(time, amplitude, 6) for time in times], axes_of(ax), [*map(float, times)]
         for degree in sorted({degree for found in values for degree in found}):
             count = float(harmonic_dimension(degree, self.dim)) ** 0.5
-            curve = [abs(float(found.get(degree, 0))) / count for found in values]
-            style = of_degree(degree, len(times))
-            marker = {"marker": style.pop("marker"), "markevery": style.pop("markevery"), "markersize": 4}
+            curve, style = [abs(float(found.get(degree, 0))) / count for found in values], of_degree(degree, len(times))
+            marker = {name: style.pop(name) for name in ("marker", "markevery", "markersize")}
             ax.plot(times, curve, **style, label=f"degree {degree}")
             if power is not None and degree < len(power[0]):
                 ax.plot(times, [row[degree] ** 0.5 for row in power], **marker, ls="", mfc="none", color=style["color"])

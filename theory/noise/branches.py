@@ -16,7 +16,7 @@ import flint
 from flint import arb
 
 from gegenflow import __version__
-from gegenflow.pictures import COLORS, axes_of, legend
+from gegenflow.pictures import COLORS, axes_of, legend, overridden
 from gegenflow.theory.exact.arguments import Expr, Real, check_beta, passes
 from gegenflow.theory.exact.integers import check_degree, check_number
 from gegenflow.theory.exact.refusals import Refused
@@ -101,7 +101,8 @@ class Branch:
         for line, label, kept in (("-", "stable", firm), ("--", "unstable", loose)):
             column = [a if keep else nan for a, keep in zip(self.amplitude, kept, strict=True)]
             if any(kept):
-                ax.plot(self.coupling, column, **{"color": COLORS[0], "linestyle": line, "label": label} | kwargs)
+                own = {"color": COLORS[0], "linestyle": line, "label": label}
+                ax.plot(self.coupling, column, **overridden(own, kwargs))
         ax.set(xlabel="K = κ/2", ylabel="amplitude $a_1$", title=f"β = {self.beta}, degree {self.degree}")
         legend(ax)
         return ax

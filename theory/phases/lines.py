@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 from flint import fmpq
 
-from gegenflow.pictures import GREEK, MUTED, axes_of, columns, of_degree
+from gegenflow.pictures import GREEK, MUTED, axes_of, columns, of_degree, overridden
 from gegenflow.theory.exact.arguments import Real, check_real
 from gegenflow.theory.exact.certified import Certified
 from gegenflow.theory.exact.values import Frozen, brief, record_html
@@ -95,7 +95,7 @@ class Boundaries:
             if top is not None and top[0] == low:
                 ax.plot([low, low], [top[1], degree], color=MUTED, linestyle="-", linewidth=0.8)
             style = {"color": of_degree(degree)["color"], "linestyle": "-", "linewidth": 3.0, "solid_capstyle": "butt"}
-            ax.plot([low, high], [degree, degree], **style | kwargs)
+            ax.plot([low, high], [degree, degree], **overridden(style, kwargs))
             top = high, degree
         for low, high in self.unresolved:
             ax.axvspan(low, high, facecolor="none", edgecolor=MUTED, hatch="///", linewidth=0)

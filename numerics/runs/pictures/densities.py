@@ -13,7 +13,7 @@ from gegenflow.numerics.runs.run import DensityRun, Run
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.geometry import check_tokens, check_weights
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.pictures import ANGLE, COLORS, axes_of
+from gegenflow.pictures import ANGLE, COLORS, axes_of, overridden
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def plot_density(
     density = run.density if isinstance(run, DensityRun) else run
     if isinstance(density, CircleDensity):
         ax, angle = axes_of(ax), np.linspace(-np.pi, np.pi, 1001)
-        ax.plot(angle, density.values(angle), **{"color": COLORS[0], "linestyle": "-"} | kwargs)
+        ax.plot(angle, density.values(angle), **overridden({"color": COLORS[0], "linestyle": "-"}, kwargs))
     elif isinstance(run, DensityRun):
         raise Refused("run", None, f"its density is of dim {run.density.dim}, only one on the circle can be drawn")
     elif isinstance(run, Density):
@@ -54,6 +54,6 @@ def plot_density(
         ax, angle = axes_of(ax), np.arctan2(tokens[:, 1], tokens[:, 0])
         mass, edges = np.histogram(angle, bins=bins, range=(-np.pi, np.pi), weights=weights)
         style: dict[str, Any] = {"fill": True, "alpha": 0.7, "color": COLORS[0]}
-        ax.stairs(mass * bins, edges, **style | kwargs)
+        ax.stairs(mass * bins, edges, **overridden(style, kwargs))
     ax.set(xlabel=ANGLE, ylabel="density (uniform = 1)", xlim=(-np.pi, np.pi))
     return ax

@@ -40,7 +40,7 @@ def animate(run: Run | DensityRun, path: str | Path, *, frames: int = 120, fps: 
     :param path: name of the file: .mp4 takes ffmpeg; .gif, and .html with buttons, take nothing else
     :param frames: number of frames at most, >= 1 (default 120)
     :param fps: frames a second, >= 1 (default 20)
-    :param dpi: pixels an inch, of 4.5 by 4.5 inches, > 0 (default 90)
+    :param dpi: pixels an inch, of 4.5 by 4.5 inches, >= 10 and <= 1000 (default 90)
 
     Raises ValueError for another run, another suffix, and for .mp4 where there is no ffmpeg; OSError where the file
     cannot be written. See also :func:`.plot_sphere`, :func:`.plot_trajectories`, :func:`.plot_density`.
@@ -55,7 +55,7 @@ def animate(run: Run | DensityRun, path: str | Path, *, frames: int = 120, fps: 
     if target.suffix == ".mp4" and shutil.which("ffmpeg") is None:
         raise Refused("path", str(path), "MP4 takes the program ffmpeg, which is not found; .gif and .html do without")
     frames, fps = check_whole("frames", frames, 1), check_whole("fps", fps, 1)
-    dpi = check_number("dpi", dpi, above=0)
+    dpi = check_number("dpi", dpi, least=10, most=1000)
     with rc_context({"animation.embed_limit": LARGEST}):
         figure = plt.figure(figsize=(4.5, 4.5))
         try:

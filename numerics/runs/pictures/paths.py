@@ -14,7 +14,7 @@ from gegenflow.numerics.runs.run import DensityRun, Run
 from gegenflow.numerics.tokens.clusters import cluster_labels
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.pictures import ANGLE, COLORS, TIME, axes_of
+from gegenflow.pictures import ANGLE, COLORS, TIME, axes_of, overridden
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def plot_trajectories(run: Run | DensityRun, *, ax: Axes | None = None, **kwargs
         what = "paths are those of the tokens of a Run, or of quantiles of a density on the circle or zonal"
         raise Refused("run", None, f"it is a {kind.__name__}, {what}")
     ax = axes_of(ax)
-    style: dict[str, Any] = {"color": COLORS[0], "linestyle": "-", "linewidth": 0.5, "alpha": 0.5} | kwargs
+    style = overridden({"color": COLORS[0], "linestyle": "-", "linewidth": 0.5, "alpha": 0.5}, kwargs)
     if isinstance(run, DensityRun):
         paths, name = _quantile_paths(run)
     elif run.tokens.shape[1] == 2:

@@ -31,7 +31,8 @@ def plot_sphere(run: Run | DensityRun | Density | ArrayLike, *, ax: Axes | None 
     is vertical.
 
     :param run: a run in dim 3, tokens of shape (n, 3), or a density there
-    :param ax: 3-d axes to draw on, the current ones by default where they are 3-d, else new ones
+    :param ax: 3-d axes to draw on, the current ones by default where they are 3-d, else new ones, in a figure of
+        their own beside what is drawn
     :param kwargs: options of ``Axes3D.scatter``, of a density of ``Axes3D.plot_surface``
 
     Raises ValueError for another dim, and for axes that are not 3-d.
@@ -61,10 +62,10 @@ def space_of(ax: Axes | None) -> Any:
     """
     import matplotlib.pyplot as plt
 
-    figure = plt.gcf()
-    if ax is None and not any(one.name == "3d" for one in figure.axes):
+    if ax is None and not (plt.gcf().axes and plt.gca().name == "3d"):
+        figure = plt.figure() if plt.gcf().axes else plt.gcf()  # what is drawn already stays as it is
         return figure.add_subplot(projection="3d")
-    ax = axes_of(ax if ax is not None else next(one for one in figure.axes if one.name == "3d"))
+    ax = axes_of(ax)
     if ax.name != "3d":
         raise Refused("ax", repr(ax), 'they must be 3-d axes, as of plt.figure().add_subplot(projection="3d")')
     return ax
@@ -87,7 +88,8 @@ def _fill(ax: Any) -> None:
 def dots_on(ax: Any, tokens: Array, **kwargs: Any) -> Callable[[Array], None]:
     """Two clouds of dots, of the near and of the far side; what comes back moves them to other tokens."""
     step = -(-len(tokens) // MOST_DOTS)
-    near = ax.scatter([], [], [], **{"s": 9, "color": COLORS[0], "depthshade": False} | kwargs)
+    own = {"s": 9, "depthshade": False} | ({} if "c" in kwargs else {"color": COLORS[0]})
+    near = ax.scatter([], [], [], **own | kwargs)
     far = ax.scatter([], [], [], **{"s": 3, "color": MUTED, "depthshade": False})
     side, height = np.deg2rad(ax.azim), np.deg2rad(ax.elev)
     eye = np.array([np.cos(height) * np.cos(side), np.cos(height) * np.sin(side), np.sin(height)])

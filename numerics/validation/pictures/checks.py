@@ -12,7 +12,7 @@ from gegenflow.numerics.tokens.arguments import check_array
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.checks import BARS, Check
 from gegenflow.numerics.validation.report import Report
-from gegenflow.pictures import COLORS, MUTED, axes_of, legend, of_degree
+from gegenflow.pictures import COLORS, MUTED, axes_of, legend, of_degree, overridden
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def plot_checks(report: Report, *, ax: Axes | None = None, **kwargs: Any) -> Axe
         verdict = check.verdict if check.verdict in VERDICTS else "undecided"
         off = np.copysign(min(check.off_by, EDGE), check.measured - check.predicted)
         style = {"xerr": 1.0, **VERDICTS[verdict], "label": _once(labels, verdict)}
-        ax.errorbar(off, row, **style | kwargs)
+        ax.errorbar(off, row, **overridden(style, kwargs))
     laws = {check.law for check in report.checks}
     names = [check.name if len(laws) == 1 else f"{check.law}, {check.name}" for check in report.checks]
     ax.set(xlabel="measured - predicted, in error bars", yticks=range(len(names)), yticklabels=names)
@@ -107,7 +107,7 @@ def plot_sweep(
     named = "predicted" if label == "measured" else None
     ax.plot(values, predicted, color=look["color"], linestyle=look["linestyle"], lw=1, label=named)
     style: dict[str, Any] = {"fmt": look["marker"], "mfc": "none", "color": look["color"], "capsize": 3, "ms": 5}
-    ax.errorbar(values, measured, bars, **style | {"label": label} | kwargs)
+    ax.errorbar(values, measured, bars, **overridden(style | {"label": label}, kwargs))
     wrong = np.array([check.verdict == "differs" for check in checks], dtype=bool)
     ax.plot(values[wrong], measured[wrong], "kX", markersize=8)
     found = [(x, rival.name, rival.predicted) for x, c in zip(values, checks, strict=True) for rival in c.rivals]

@@ -56,12 +56,16 @@ class Expectation(Value):
         :param run: a run from this start, which beyond the circle must have observed HarmonicPower; None for none
         :param ax: axes to draw on, the current ones by default
 
-        Raises ValueError where no degree grows, and for a run that cannot be drawn.
+        Raises ValueError where no degree emerges, and for a run that cannot be drawn: of another dim, without saved
+        times, or beyond the circle without the power of the degree.
         """
         if not self.degree:
             raise Refused("run", None, "no degree grows, so there is nothing to expect")
+        if run is not None:
+            self._check(run)
         ax = axes_of(ax)
-        end = 2 * self.time + 1 / self.rate if run is None else float(run.t[-1])
+        later = 1 / self.rate if self.rate > 0 else 1.0
+        end = 2 * self.time + later if run is None else float(run.t[-1])
         if self.dim > 2:
             self._plot_growth(run, ax, end)
         else:
@@ -75,12 +79,23 @@ class Expectation(Value):
         ax.set_title(f"degree {self.degree} expected at t = {self.time:.3g}, {self.verdict.split(':')[0]}")
         return ax
 
+    def _check(self, run: Any) -> None:
+        """Refuse what is no run from a start of this dim, or shows nothing."""
+        if not isinstance(run, Run | DensityRun | MeanFieldRun):
+            raise Refused("run", None, f"it is a {type(run).__name__}, a run is needed")
+        held = run.tokens.shape[1] if isinstance(run, Run) else run.density.dim if isinstance(run, DensityRun) else 2
+        if held != self.dim:
+            raise Refused("run", None, f"it is of dim {held}, what is expected is of dim {self.dim}")
+        if not len(run.t):
+            raise Refused("run", None, "it has no saved times")
+        if self.dim > 2 and run.observables.get("harmonic_power", np.empty((0, 0))).shape[1] <= self.degree:
+            what = f"it has no harmonic_power of degree {self.degree}"
+            raise Refused("run", None, f"{what}: a run with observe=[HarmonicPower({self.degree})] has")
+
     def _plot_growth(self, run: Any, ax: Axes, end: float) -> None:
         times = np.linspace(0, min(end, 1.5 * self.time) or 1.0, 200)
         ax.plot(times, self.amplitude * np.exp(self.rate * times), color=COLORS[5], linestyle="--", label="expected")
         if run is not None:
-            if "harmonic_power" not in run.observables:
-                raise Refused("run", None, "it has no harmonic_power: a run with observe=[HarmonicPower(degree)] has")
             power = run.observables["harmonic_power"][:, self.degree]
             ax.plot(run.t, np.sqrt(power), **of_degree(self.degree, len(run.t)), label=f"degree {self.degree}")
         ax.axhline(EMERGED, color=MUTED, linewidth=0.8)

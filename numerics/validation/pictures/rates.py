@@ -13,7 +13,7 @@ from gegenflow.numerics.tokens.arguments import check_array, check_number, check
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.checks import BARS
-from gegenflow.pictures import COLORS, GREEK, MUTED, axes_of, legend, of_degree
+from gegenflow.pictures import COLORS, GREEK, MUTED, axes_of, legend, of_degree, overridden
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,6 +109,6 @@ def plot_selection(
     shares = np.array([np.mean(given == (0 if name == "at start" else int(name))) for name in names])
     bars = BARS * np.sqrt(chances * (1 - chances) / len(given))
     style: dict[str, Any] = {"fmt": "o", "color": COLORS[1], "mfc": "none", "capsize": 4}
-    ax.errorbar(names, shares, bars, **style | {"label": f"{len(given)} runs, 3 standard errors"} | kwargs)
+    ax.errorbar(names, shares, bars, **overridden(style | {"label": f"{len(given)} runs, 3 standard errors"}, kwargs))
     legend(ax)
     return ax
