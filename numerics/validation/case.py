@@ -102,8 +102,12 @@ class Case:
     @cached_property
     def rates(self) -> Array:
         """Growth rates of degrees 1 to selected + 2; at beta = 0, where the others do not grow, of degree 1."""
-        degrees = range(1, self.selected + 3 if self.moved else 2)
-        if self.scaled and self.model == "usa":
+        return self.rates_to(self.selected + 2 if self.moved else 1)
+
+    def rates_to(self, most: int) -> Array:
+        """Growth rates of degrees 1 to ``most``."""
+        degrees = range(1, most + 1)
+        if self.scaled and self.model == "usa" and self.moved:
             logs = [th.rate_function(k, self.dim).log(self.value)[1] for k in degrees]  # all of them grow
             return np.exp(np.array(logs, dtype=np.float64) - self.value)
         return np.array([self.growth(k) for k in degrees])

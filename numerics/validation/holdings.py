@@ -80,25 +80,27 @@ def prospects(tokens: ArrayLike, beta: Any, *, model: str = "usa", scaled: bool 
     return prospects_of(tokens, Case(tokens.shape[1], beta, model, scaled=scaled))
 
 
-def prospects_of(tokens: Array, case: Case) -> tuple[Prospect, ...]:
-    """The prospects of tokens, already checked, at a point of parameters.
+def prospects_of(tokens: Array, case: Case, rates: Array | None = None) -> tuple[Prospect, ...]:
+    """The prospects of tokens, already checked, at a point of parameters, in degrees 1 to those of ``rates``.
+
+    ``rates`` are growth rates of the case, by default its own.
 
     >>> [p.degree for p in prospects_of(np.array([[1.0, 0.0], [-1.0, 0.0]] * 10), Case(2, 0))]
     [1]
     """
-    n = len(tokens)
+    n, rates = len(tokens), case.rates if rates is None else rates
     velocities = attention_field(tokens, case.flow, method="auto")
-    power, change = power_change(tokens, velocities, len(case.rates), np.full(n, 1 / n))
+    power, change = power_change(tokens, velocities, len(rates), np.full(n, 1 / n))
     own = np.where(power > 0, change / np.where(power > 0, 2 * power, 1.0), 0.0)
     freedom = np.array([float(th.harmonic_dimension(k, case.dim)) for k in range(1, len(power) + 1)])
     contained = n * power > chi2.isf(CHANCE, freedom) / freedom
     amplitudes = np.sqrt(power)
-    linear = emergences_of(amplitudes, case.rates)
+    linear = emergences_of(amplitudes, rates)
     looked_at = contained | (linear == linear.min())
-    near = np.abs(own - case.rates)[looked_at].max() <= APART * case.rates.max()
+    near = np.abs(own - rates)[looked_at].max() <= APART * rates.max()
     near = near and (freedom * (power - 1 / n))[contained].sum() < EXCESS
     times = linear if near else emergences_of(amplitudes, own)
-    rows = zip(amplitudes, contained, own, case.rates, times, strict=True)
+    rows = zip(amplitudes, contained, own, rates, times, strict=True)
     found = [
         Prospect(k, float(a), bool(held), float(mine), float(rate), float(time), NEAR if near else FAR)
         for k, (a, held, mine, rate, time) in enumerate(rows, 1)

@@ -19,6 +19,11 @@ def apart(one, other):
     return off.min(axis=1).max()
 
 
+def circle_tokens(density, n):
+    angles = nm.quantiles(density, n)
+    return np.column_stack([np.cos(angles), np.sin(angles)])
+
+
 @settings(max_examples=6)
 @given(degree=integers(2, 4), phase=floats(0.25, 0.75), seed=integers(0, 99), model=sampled_from(["usa", "sa"]))
 def test_the_winner_and_its_angles_are_those_of_a_run(degree, phase, seed, model):
@@ -69,6 +74,9 @@ def test_a_start_that_is_not_near_uniform_is_told():
     peak = nm.circle_density(lambda a: np.exp(4 * np.cos(a)), normalize=True)
     assert nm.expect(peak, beta=3).verdict.startswith("not near uniform")
     assert nm.expect(peak, beta=3).time == 0
+    ellipse = nm.circle_density(lambda a: 1 / (1 + 3 * np.sin(a) ** 2), normalize=True)  # A_2 = 1/3, A_4 = 1/9
+    assert nm.expect(ellipse, beta=4).verdict.startswith("not near uniform")
+    assert nm.expect(ellipse, beta=4).verdict == nm.expect(circle_tokens(ellipse, 500), beta=4).verdict
 
 
 def test_nothing_is_expected_where_nothing_grows():
@@ -78,6 +86,32 @@ def test_nothing_is_expected_where_nothing_grows():
     assert (expected.degree, expected.time, expected.angles.size) == (0, np.inf, 0)
     with pytest.raises(nm.Refused, match="no degree grows"):
         expected.plot()
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_a_degree_far_above_the_fastest_comes_first_from_a_start_that_holds_it_alone(tokens):
+    """Degree 7 where degree 3 grows fastest, of which there is a hundred thousandth."""
+    density = nm.circle_density(lambda a: 1 + 0.2 * np.cos(7 * a - 1) + 2e-6 * np.cos(3 * a))
+    start = circle_tokens(density, 700) if tokens else density
+    expected = nm.expect(start, beta=5)
+    assert (expected.degree, expected.verdict) == (7, "near uniform")
+    rate = float(th.growth_rate(7, 2, 5, digits=15))
+    assert expected.rate == pytest.approx(rate, rel=1e-12)
+    assert expected.time == pytest.approx(np.log(3) / rate, rel=0.01)
+    assert apart(expected.angles, (1 + 2 * np.pi * np.arange(7)) / 7) < 1e-3
+    run = nm.solve_density(density, beta=5.0, t_end=1.2 * expected.time, observe=[nm.HarmonicPower(7)])
+    emerged = run.observables["harmonic_power"][-1] > 0.09
+    assert (emerged[7], emerged[3]) == (True, False)
+
+
+@pytest.mark.parametrize("kernel", ["relu(t)", "t**4 - 3*t"])
+def test_a_degree_that_does_not_grow_is_not_expected_however_much_there_is(kernel):
+    """On the circle relu lets degree 5 decay, -3 t degree 2."""
+    held = {"relu(t)": 5, "t**4 - 3*t": 2}[kernel]
+    density = nm.circle_density(lambda a: 1 + 0.7 * np.cos(held * a) + 0.02 * np.cos(a))
+    expected = nm.expect(density, kernel=th.Kernel(kernel))
+    assert expected.degree == 1
+    expected.plot(ax=Figure().add_subplot())
 
 
 def test_the_picture_lays_the_angles_over_the_paths():

@@ -14,6 +14,7 @@ from gegenflow.theory.phases.plane import StabilityDiagram, stability
 
 KERNELS = None, "exp(beta*t) - exp(-beta*t)/2", "1 + beta*t + beta**2*t**2/2", "beta*relu(t) + exp(-t)", "exp(-beta*t)"
 DEGREES = range(1, 9)
+PLANES = (3, 0.3, 0.01), (3, 0.7, 0.037), (8, 1.1, 0.013), (64, 2.3, 0.0071)
 
 
 def leader_at(diagram: StabilityDiagram, beta: float, kappa: float) -> int:
@@ -62,6 +63,12 @@ def test_cells_do_not_overlap_and_leave_the_share_that_is_stated():
     covered = sum((c.beta[1] - c.beta[0]) * log(c.kappa[1] / c.kappa[0]) for c in diagram.cells)
     assert 1 - covered / (6 * log(80)) == pytest.approx(diagram.unresolved, abs=1e-12)
     assert 0 < diagram.unresolved <= 0.1
+
+
+def test_nothing_is_left_of_a_plane_of_one_degree():
+    """A share, not a rounding error below zero: every degree is damped at such small kappa."""
+    left = [stability("exp(beta*t)", dim, beta=(0, high), kappa=(low, 0.9)).unresolved for dim, high, low in PLANES]
+    assert list(map(str, left)) == ["0.0"] * len(PLANES)
 
 
 @pytest.mark.parametrize("dim", [2, 3, 5])

@@ -207,7 +207,7 @@ def _cells(scores: Scores, width: Interval, height: Interval, share: float) -> t
     cuts = [*(width[0] + wide * place / FIRST for place in range(FIRST)), width[1]]
     columns = [column(*ends) for ends in pairwise(cuts)]
     heapify(columns)
-    while (left := -fsum(missed for missed, *_ in columns)) > share and len(columns) < MOST:
+    while (left := max(0.0, -fsum(missed for missed, *_ in columns))) > share and len(columns) < MOST:
         _, low, high, _ = heappop(columns)
         middle = (low + high) / 2
         heappush(columns, column(low, middle))

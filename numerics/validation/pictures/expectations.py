@@ -24,13 +24,17 @@ from gegenflow.pictures import ANGLE, COLORS, MUTED, TIME, axes_of, of_degree
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+BEYOND = 8
+"""Degrees above twice the fastest one that are looked at: a start may hold little of the faster ones."""
+TOLD = "amplitude", "emergence", "own_rate"
+
 
 @dataclass(frozen=True, eq=False)
 class Expectation(Value):
     """What the linear theory expects of a start. Source: derived in :func:`.expect`.
 
     :param dim: d of the sphere S^{d-1}
-    :param degree: degree of the harmonics that emerge first; 0 where none grows
+    :param degree: degree of the harmonics that emerge first; 0 where none that the start holds grows
     :param rate: its growth rate
     :param amplitude: its amplitude A_k at the start
     :param time: when that reaches 0.3; infinite where none grows
@@ -119,9 +123,10 @@ def expect(start: Density | ArrayLike, flow: Flow | None = None, **short: Unpack
     >>> seen.degree, round(seen.time, 4), seen.angles.round(4).tolist(), seen.verdict
     (3, 0.1829, [-1.9944, 0.1, 2.1944], 'near uniform')
 
-    Where the start is not near uniform, as :func:`.prospects` judges it, ``verdict`` says so and the time follows the
-    growth that tokens have at first. Raises ValueError for bad tokens, for other parts of a flow, and for a kernel that
-    is no formula. Source: arXiv 2410.23228.
+    Degrees up to twice the fastest one and eight more are looked at. A start is near uniform if none of their
+    amplitudes has reached 0.3 and :func:`.prospects` says so of tokens, or :math:`\sum_k D_k A_k^2 < 1` of a density.
+    Where tokens are not, the time follows the growth that they have at first. Raises ValueError for bad tokens, for
+    other parts of a flow, and for a kernel that is no formula. Source: arXiv 2410.23228.
 
     See also :func:`.prospects`, :func:`.cluster_angles`.
     """
@@ -132,15 +137,19 @@ def expect(start: Density | ArrayLike, flow: Flow | None = None, **short: Unpack
     tokens = None if isinstance(start, Density) else check_tokens(start, "start")
     dim = start.dim if isinstance(start, Density) else check_tokens(start, "start").shape[1]
     case = Case(dim, flow.beta, flow.model, flow.kernel, scaled=flow.scaled)
+    rates = growing = case.rates_to(2 * case.selected + BEYOND)
     if tokens is None:
-        amplitudes = np.sqrt(density_power(start, len(case.rates))[1:])  # type: ignore[arg-type]
-        times = emergences_of(amplitudes, case.rates)
+        amplitudes = np.sqrt(density_power(start, len(rates))[1:])  # type: ignore[arg-type]
+        times = emergences_of(amplitudes, rates)
         dims = [int(th.harmonic_dimension(k, dim)) for k in range(1, len(times) + 1)]
         verdict = NEAR if dims @ amplitudes**2 < EXCESS else FAR
     else:
-        found = sorted(prospects_of(tokens, case), key=lambda prospect: prospect.degree)
-        amplitudes, times = (np.array([getattr(p, name) for p in found]) for name in ("amplitude", "emergence"))
+        found = sorted(prospects_of(tokens, case, rates), key=lambda prospect: prospect.degree)
+        amplitudes, times, own = (np.array([getattr(p, name) for p in found]) for name in TOLD)
         verdict = found[0].verdict
+        growing = rates if verdict == NEAR else own
+    verdict = verdict if amplitudes.max() < EMERGED else FAR
+    times = np.where(growing > 0, times, np.inf)
     first, *others = np.argsort(times, kind="stable")
     if not np.isfinite(times[first]):
         return Expectation(dim, 0, 0.0, 0.0, np.inf, np.inf, np.empty(0), verdict)
@@ -148,7 +157,7 @@ def expect(start: Density | ArrayLike, flow: Flow | None = None, **short: Unpack
     return Expectation(
         dim,
         degree,
-        float(case.rates[first]),
+        float(rates[first]),
         float(amplitudes[first]),
         float(times[first]),
         next_time,
