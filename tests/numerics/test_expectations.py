@@ -135,13 +135,14 @@ def test_the_picture_lays_the_angles_over_the_paths():
         expected.plot(nm.solve_density(density, beta=5.0, t_end=0.0, save_at=[]))
 
 
-def test_what_decays_from_a_large_amplitude_can_be_drawn():
-    """It is there at once, at no rate or a negative one, which gives no end of the picture."""
+def test_what_is_large_and_does_not_grow_alone_is_not_expected():
+    """The kernel t moves degree 2 alone: three clusters to be stay three clusters to be."""
     start = nm.circle_density(lambda a: 1 + 0.8 * np.cos(3 * a))
     expected = nm.expect(start, kernel=th.Kernel("t"))
-    assert (expected.degree, expected.rate, expected.time) == (3, 0.0, 0.0)
-    low, high = expected.plot(ax=Figure().add_subplot()).collections[-1].get_segments()[0][:, 0]
-    assert low == 0 < high
+    assert (expected.degree, expected.rate, expected.time) == (0, 0.0, np.inf)
+    assert expected.verdict.startswith("not near uniform")
+    with pytest.raises(nm.Refused, match="no degree grows"):
+        expected.plot(ax=Figure().add_subplot())
 
 
 @pytest.mark.parametrize(
