@@ -644,20 +644,25 @@ def test_interrupted_table_keeps_its_rows(call, monkeypatch):
     assert status == 1
     assert [row["degree"] for row in strict(out)["rows"]] == [1, 2]
     assert err == "gegenflow: interrupted after 2 rows\n"
+    assert strict(out)["status"] == "interrupted after 2 rows"
     status, out, _ = call("critical --dim 2 --degree 1:5 --format csv")
     assert (status, [line.split(",")[1] for line in out.splitlines() if "#" not in line]) == (1, ["degree", "1", "2"])
+    assert out.splitlines()[1].endswith(",interrupted after 2 rows")
 
 
 @pytest.mark.parametrize("form", ["text", "json", "csv", "markdown", "latex"])
-def test_table_interrupted_at_once_prints_no_row(call, monkeypatch, form):
-    """No row, no half-written output, one line on standard error."""
+def test_table_interrupted_at_once_prints_no_row(call, monkeypatch, form, tmp_path):
+    """No row, no half-written output, one line on standard error; what stood in the file stays."""
 
     def impatient(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gegenflow.theory.phases.tables.critical_beta", impatient)
-    status, out, err = call(f"critical --dim 2 --degree 1 --format {form}")
+    path = tmp_path / "table"
+    path.write_text("older")
+    status, out, err = call(f"critical --dim 2 --degree 1 --format {form} --out {path}")
     assert (status, err) == (1, "gegenflow: interrupted after 0 rows\n")
+    assert path.read_text() == "older"
     assert (strict(out)["rows"] == []) if form == "json" else (out == "")
 
 

@@ -128,6 +128,7 @@ def test_the_picture_lays_the_angles_over_the_paths():
         sphere.plot(run, Figure().add_subplot())
     drawn = sphere.plot(ax=Figure().add_subplot()).lines[0]
     assert drawn.get_ydata()[0] == pytest.approx(sphere.amplitude)
+    assert "<tr><th>degree</th><td>3</td></tr>" in expected._repr_html_()
     for other, words in ((run, "run: it is of dim 3, what is expected is of dim 2"), ("run", "run: it is a str")):
         with pytest.raises(nm.Refused, match=words):
             expected.plot(other)

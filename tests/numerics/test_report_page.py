@@ -156,6 +156,10 @@ def test_an_interrupt_leaves_what_was_found(tmp_path, monkeypatch, capsys):
     assert "all 2 checks agree, but interrupted" in page
     assert page.count("degree 1</td>") == 1
     assert "interrupted" in capsys.readouterr().out
+    monkeypatch.setattr(nm, "validate", lambda *names, **given: Report((), {}, "interrupted", 1.0))
+    assert main(["report", "--out", str(path)]) == 1
+    assert path.read_text(encoding="utf-8") == page
+    assert capsys.readouterr().err == f"gegenflow: no check made, but interrupted: {path} is not written\n"
 
 
 @pytest.mark.parametrize(

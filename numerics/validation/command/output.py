@@ -83,7 +83,10 @@ def show_json(facts: Mapping[str, Any]) -> None:
 def show_table(
     rows: Iterator[Mapping[str, Any]], options: Namespace, facts: Mapping[str, Any], wide: Layout | None = None
 ) -> int:
-    """Print the rows and what they hold, and write them; on an interrupt those computed so far. The exit status."""
+    """Print the rows and what they hold, and write them; on an interrupt those computed so far. The exit status.
+
+    What an interrupt cut short says so in its facts; without a row it writes no file.
+    """
     check_caption(options)
     done, status, several = [], 0, wide and options.layout == "wide"
     try:
@@ -94,7 +97,11 @@ def show_table(
         sys.stderr.write(line(f"interrupted after {len(done)} rows"))
         status = 1
     if done or options.format == "json":
-        table = th.Table(tuple(done), facts)
+        cut = {"status": f"interrupted after {len(done)} rows"} if status else {}
+        table = th.Table(tuple(done), {**facts, **cut})
+        if status and not done:
+            show(formatted(table, options, options.format))
+            return status
         return max(status, show_and_keep(wide(table) if wide and several else table, options))
     if not status:
         unwritten = f" and {options.out} is not written" if options.out else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.integrators.interrupts import listening
 from gegenflow.numerics.validation.command.arguments import flat, target
+from gegenflow.numerics.validation.command.options import line
 from gegenflow.numerics.validation.command.output import keep, show, show_json, telling, write_text
 from gegenflow.numerics.validation.command.parser import subcommand
 from gegenflow.numerics.validation.command.validate import add_laws, of_laws
@@ -27,11 +29,14 @@ def add(commands: Commands) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Write the page, also of what an interrupt left, and print its verdict."""
+    """Write the page, also of the checks that an interrupt left, if any, and print its verdict."""
     formula("k")  # refused before the trial where nothing typesets
     betas = flat(options.beta) if options.beta else []
     with listening():
         report = of_laws(options, betas if len(betas) > 1 else next(iter(betas), None))
+    if not report.checks and not report.complete:
+        sys.stderr.write(line(f"{report.verdict}: {options.out} is not written"))
+        return 1
     with telling("writing the page"):
         page = nm.report_page(report)
     kept = keep(options.out, lambda path: write_text(path, page))

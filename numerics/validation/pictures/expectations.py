@@ -16,7 +16,7 @@ from gegenflow.numerics.runs.run import DensityRun, Run
 from gegenflow.numerics.runs.switching import MeanFieldRun
 from gegenflow.numerics.tokens.geometry import Array, check_tokens
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.tokens.values import Value
+from gegenflow.numerics.tokens.values import Value, record_html
 from gegenflow.numerics.validation.case import EMERGED, Case
 from gegenflow.numerics.validation.holdings import EXCESS, FAR, NEAR, emergences_of, prospects_of
 from gegenflow.pictures import ANGLE, COLORS, MUTED, TIME, axes_of, of_degree
@@ -54,6 +54,8 @@ class Expectation(Value):
     angles: Array
     verdict: str
 
+    _repr_html_ = record_html
+
     def plot(self, run: Run | DensityRun | MeanFieldRun | None = None, ax: Axes | None = None) -> Axes:
         """The expected angles and the time over the paths of a run; beyond the circle over the amplitude of the degree.
 
@@ -68,8 +70,7 @@ class Expectation(Value):
         if run is not None:
             self._check(run)
         ax = axes_of(ax)
-        later = 1 / self.rate if self.rate > 0 else 1.0
-        end = 2 * self.time + later if run is None else float(run.t[-1])
+        end = 2 * self.time + 1 / self.rate if run is None else float(run.t[-1])
         if self.dim > 2:
             self._plot_growth(run, ax, end)
         else:

@@ -66,9 +66,9 @@ def plot_rates(
         if own:
             at, rate, bar = np.array(own).T
             ax.errorbar(at, rate, BARS * bar, fmt=marker, color=style["color"], mfc="none", capsize=3, ms=5)
-    ax.set(xlabel=GREEK["beta"], ylabel="growth rate (1/time)", title=f"dim {dim}, {model.upper()}; markers: measured")
-    if not found:
-        ax.set_title(f"dim {dim}, {model.upper()}")
+    told = [f"dim {dim}", model.upper(), *[f"h = {kernel}"] * (kernel is not None), *[f"noise {noise}"] * (noise != 0)]
+    ax.set(xlabel=GREEK["beta"], ylabel="growth rate (1/time)")
+    ax.set_title(", ".join(told) + "; markers: measured" * bool(found))
     legend(ax)
     return ax
 
