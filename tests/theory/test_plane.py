@@ -71,6 +71,17 @@ def test_nothing_is_left_of_a_plane_of_one_degree():
     assert list(map(str, left)) == ["0.0"] * len(PLANES)
 
 
+def test_an_interval_of_kappa_may_be_as_long_as_floats_go():
+    """At beta = 0 kappa = 2 parts degrees 0 and 1, on the circle; the ratio of the ends is beyond floats."""
+    diagram = stability(None, 2, beta=(0, 1e-12), kappa=(1e-300, 1e300), unresolved=0.3)
+    assert diagram.unresolved < 1e-12
+    assert {(cell.degree, cell.kappa[0] > 1.99, cell.kappa[1] < 2.01) for cell in diagram.cells} == {
+        (0, False, True),
+        (1, True, False),
+    }
+    assert len(diagram.cells) == 32
+
+
 @pytest.mark.parametrize("dim", [2, 3, 5])
 def test_with_little_noise_the_boundaries_are_those_without(dim):
     """Beyond every threshold kappa no longer matters: the cells at the top change where the rates of all degrees do."""

@@ -110,7 +110,7 @@ class StabilityDiagram:
             cells = [cell for cell in self.cells if cell.degree == degree]
             for low, high in ((cell.beta, cell.kappa) for cell in cells):
                 ax.fill_between(low, *high, color=of_degree(degree)["color"], alpha=0.6, linewidth=0)
-            sizes = [(cell.beta[1] - cell.beta[0]) * log(cell.kappa[1] / cell.kappa[0]) for cell in cells]
+            sizes = [(cell.beta[1] - cell.beta[0]) * _tall(cell.kappa) for cell in cells]
             centre = sum(size * sum(cell.beta) / 2 for size, cell in zip(sizes, cells, strict=True)) / sum(sizes)
             near = min(cells, key=lambda cell, at=centre: abs(sum(cell.beta) / 2 - at))  # type: ignore[misc]
             number(ax, sum(near.beta) / 2, sqrt(near.kappa[0] * near.kappa[1]), degree)
@@ -195,13 +195,18 @@ def _within(name: str, number: Real, ends: Interval) -> Expr:
     return check_real(number, name, allowed, least=least, most=most, symbols=False)
 
 
+def _tall(kappa: Interval) -> float:
+    """The length of an interval of kappa on a logarithmic scale."""
+    return log(kappa[1]) - log(kappa[0])
+
+
 def _cells(scores: Scores, width: Interval, height: Interval, share: float) -> tuple[tuple[StabilityCell, ...], float]:
     """The cells, from low to high beta, and the share that they leave: the column that leaves most is halved first."""
-    tall, wide = log(height[1] / height[0]), width[1] - width[0]
+    tall, wide = _tall(height), width[1] - width[0]
 
     def column(low: float, high: float) -> tuple[float, float, float, dict[int, Interval]]:
         found = led(scores, (low, high), height)
-        covered = sum(log(end / start) for start, end in found.values()) / tall
+        covered = sum(map(_tall, found.values())) / tall
         return (covered - 1) * (high - low) / wide, low, high, found
 
     cuts = [*(width[0] + wide * place / FIRST for place in range(FIRST)), width[1]]
