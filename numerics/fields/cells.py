@@ -24,6 +24,7 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.sharing import added_up
 
 TERMS = 8  # local moments a cell; the intrinsics of cell_vectors are written for it
 FROM = 2000  # tokens: measured break-even with modes is between 750 (beta 1000) and 2000 (beta 1)
@@ -144,10 +145,10 @@ def cell_sums(
     if len(weights) < PARALLEL_FROM:
         moments = np.zeros((kernel.cells, TERMS))
         _gather(line, weights, total, moments)  # total first holds the positions
-        _evaluate(line, total, _convolve(moments, kernel), pull)
+        _evaluate(line, total, _convolve(added_up(moments), kernel), pull)
     else:
         moments = _gather_parallel(line, weights, total, kernel.cells)
-        _evaluate_parallel(line, total, _convolve(moments, kernel), pull)
+        _evaluate_parallel(line, total, _convolve(added_up(moments), kernel), pull)
     return drift, total if normalizer else total[:0]
 
 

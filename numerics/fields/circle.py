@@ -19,6 +19,7 @@ from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums, room_for_su
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.sharing import added_up
 
 BLOCK = 256  # tokens advanced together: their powers stay in the first-level cache
 FROM = 2  # tokens per mode: measured break-even is at 1, and the dense field is the more accurate
@@ -70,10 +71,10 @@ def circle_sums(
         x, y, speed = np.empty(n), np.empty(n), drift
         _turn(places, x, y)
     if n * count < PARALLEL_FROM:
-        moments = _moments(0, n, x, y, weights, count - 1).view(np.complex128).conj()
+        moments = added_up(_moments(0, n, x, y, weights, count - 1)).view(np.complex128).conj()
         _evaluate(0, n, x, y, *_series(modes, moments), speed, total)
     else:
-        moments = _moments_parallel(x, y, weights, count - 1).view(np.complex128).conj()
+        moments = added_up(_moments_parallel(x, y, weights, count - 1)).view(np.complex128).conj()
         _evaluate_parallel(x, y, *_series(modes, moments), speed, total)
     if planar:
         np.multiply(-y, speed, out=drift[:, 0])
@@ -106,8 +107,8 @@ def fourier_moments(tokens: Array, weights: Array, max_degree: int) -> NDArray[n
     """
     x, y = np.ascontiguousarray(tokens.T)
     if len(x) * (max_degree + 1) < PARALLEL_FROM:
-        return _moments(0, len(x), x, y, weights, max_degree).view(np.complex128)
-    return _moments_parallel(x, y, weights, max_degree).view(np.complex128)
+        return added_up(_moments(0, len(x), x, y, weights, max_degree)).view(np.complex128)
+    return added_up(_moments_parallel(x, y, weights, max_degree)).view(np.complex128)
 
 
 def _series(modes: CircleModes, moments: NDArray[np.complex128]) -> Pair:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gegenflow.numerics.fields.sums import Pair
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.sharing import largest, total
 
 FINEST = 1e-13
 """The least tolerance that a series is asked for."""
@@ -43,8 +44,8 @@ class Field:
         drift, normalizer = self.sums(state, self.scaled, out=(out, room), normalizer=divided)
         if not divided:
             return
-        if not (normalizer > 0).all():
-            row = int(np.flatnonzero(~(normalizer > 0))[0])
+        if largest(float(not (normalizer > 0).all())):
+            row = int(np.argmin(np.where(normalizer > 0, normalizer, -inf)))
             raise FloatingPointError(
                 f"the normaliser of token {row} is {normalizer[row]:.3g}: SA divides by it and needs it positive"
             )
@@ -64,12 +65,12 @@ class Field:
             return 0.0
         force, value = self.largest
         if self.model == "usa":
-            return self.error * force * float(self.scaled.sum())
+            return self.error * force * total(float(self.scaled.sum()))
         drift, normalizer = self.sums(tokens, self.scaled)
         least = np.maximum(normalizer - self.error * value, self.own * self.scaled)
-        if not (least > 0).all():
-            return inf
-        return self.error * float((force / least + value * np.linalg.norm(drift, axis=1) / least**2).max())
+        positive = bool((least > 0).all())
+        farthest = float((force / least + value * np.linalg.norm(drift, axis=1) / least**2).max()) if positive else inf
+        return self.error * largest(farthest)
 
 
 @dataclass(frozen=True, eq=False)

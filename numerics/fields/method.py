@@ -26,6 +26,7 @@ from gegenflow.numerics.flows.heads import head_flows
 from gegenflow.numerics.flows.weights import check_fit
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 from gegenflow.numerics.tokens.refusals import Refused, choose
+from gegenflow.numerics.tokens.sharing import is_shared
 
 METHODS: dict[str, Method] = {method.name: method for method in (Cells(), Circle(), Sphere(), Tiles(), Dense())}
 """In the order in which they are asked."""
@@ -88,7 +89,8 @@ def _chosen_field(tokens: Array, weights: Array, flow: Flow, method: str, accura
         except NotSmooth as error:
             raise Refused("method", method, f'{error}; "dense" takes any kernel') from None
     for candidate in _methods(flow).values():
-        if not _takes(candidate, dim, flow) or (flow.plain and not candidate.pays(n, dim, flow)):
+        paying = not flow.plain or is_shared() or candidate.pays(n, dim, flow)
+        if not (paying and _takes(candidate, dim, flow)) or (is_shared() and not candidate.series):
             continue
         try:
             field, exact = _prepared(candidate, flow, tokens, weights, size, accuracy)
@@ -96,7 +98,7 @@ def _chosen_field(tokens: Array, weights: Array, flow: Flow, method: str, accura
             continue
         if exact:
             return field
-    raise AssertionError("the dense sums take any flow")
+    raise Refused("comm", None, "processes share sums of smooth kernels on the circle and in dim 3, to an accuracy")
 
 
 def check_method(method: str, dim: int, flow: Flow) -> None:
@@ -229,7 +231,7 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
     Source: derived here.
     """
     field = _chosen_field(tokens, weights, flow, "auto", 0.0, None)
-    if field.error == 0 or not flow.plain or flow.causal is not None:
+    if field.error == 0 or not flow.plain or flow.causal is not None or is_shared():
         return field
     rows = tokens[np.linspace(0, len(tokens) - 1, min(len(tokens), LOOKED_AT)).astype(np.int64)]
     attention, needed = flow.attention, field.error * max(field.largest) / RESOLVED

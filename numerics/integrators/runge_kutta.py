@@ -17,6 +17,7 @@ from numba import njit, prange
 from gegenflow.numerics.integrators.tableaus import Indices, Tableau, Terms, terms
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.sharing import added_up, is_shared, largest
 
 Velocity = Callable[[Array, Array], object]
 """A velocity: called with a state and an array of its shape, into which it writes the velocity there."""
@@ -71,10 +72,10 @@ class RungeKutta:
         with root mean squares over tokens: no unit of time is preferred, and no speed is too large to square.
         Source: Hairer, Norsett, Wanner, Solving ODEs I, II.4, in units of 1/|v|.
         """
-        largest = self._largest(0)
-        if largest < LEAST_SPEED:
+        fastest = self._largest(0)
+        if fastest < LEAST_SPEED:
             return longest
-        speed = self._norms(terms(np.array([[1.0], [0.0]])), 1 / largest)[0] * largest
+        speed = self._norms(terms(np.array([[1.0], [0.0]])), 1 / fastest)[0] * fastest
         short = min(0.01 / speed, longest)
         if short * speed < LEAST_WAY:
             return longest
@@ -141,19 +142,20 @@ class RungeKutta:
         arguments = self.state, self.stages, self.slots[row.stages], step * row.factors, self.dim, out
         parallel = out.size * len(row.stages) >= PARALLEL_FROM
         check = _combine_parallel(*arguments) if parallel else _combine(0, out.size, *arguments)
-        return isfinite(check)
+        return isfinite(check) or is_shared()  # what one process sees all must see: by the norms of the step
 
     def _norms(self, sums: Terms, scale: float) -> tuple[float, float]:
         # root mean squares over tokens of two sums over stages
         size, arguments = self.state.size, (self.stages, self.slots[sums.stages], scale * sums.factors)
         parallel = size * len(sums.stages) >= PARALLEL_FROM
-        first, second = _squares_parallel(*arguments) if parallel else _squares(0, size, *arguments)
-        return sqrt(first / self.shape[0]), sqrt(second / self.shape[0])
+        squares = _squares_parallel(*arguments) if parallel else _squares(0, size, *arguments)
+        first, second, tokens = added_up(np.array([*squares, self.shape[0]]))
+        return sqrt(first / tokens), sqrt(second / tokens)
 
     def _largest(self, stage: int) -> float:
         values = self.stages[self.slots[stage]]
-        largest = max(float(values.max()), -float(values.min()))
-        return largest if largest >= 0 else inf  # not a number fails every comparison
+        size = largest(max(float(values.max()), -float(values.min())))
+        return size if size >= 0 else inf  # not a number fails every comparison
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

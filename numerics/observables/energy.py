@@ -16,6 +16,7 @@ from gegenflow.numerics.flows.heads import head_flows, isotropic
 from gegenflow.numerics.flows.weights import LARGEST_BETA
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.sharing import added_up, is_shared, total
 from gegenflow.numerics.tokens.values import record_html
 
 SLOW = 1e6  # errors of the sums: a slower motion is summed up densely, however many tokens
@@ -68,11 +69,11 @@ class Energy:
             return sum(multiple * self(tokens, weights, one) for multiple, one in parts)
         beta = _checked(self, flow)
         if beta == 0:
-            mean = weights @ tokens
+            mean = added_up(weights @ tokens)
             return float(mean @ mean if flow.query_key is None else mean @ flow.query_key @ mean) / 2
         _check_overflow(flow, 1, self.name)
         _, normalizer = attention_sums(tokens, weights, Flow(beta=beta, model="sa", query_key=flow.query_key))
-        return exp(flow.exponent) / (2 * beta) * float(weights @ normalizer)
+        return exp(flow.exponent) / (2 * beta) * total(float(weights @ normalizer))
 
     def of_density(self, density: Density, flow: Flow) -> float:
         r"""Of a ``density`` under the ``flow``, by the multipliers w of the kernel.
@@ -86,8 +87,8 @@ class Energy:
         value, potential = density.multipliers(flow)
         if beta == 0:
             return float(potential[density.degrees] @ density.coefficients**2) / 2
-        total = value[0] + value[density.degrees] @ density.coefficients**2
-        return exp(flow.exponent) / (2 * beta) * float(total)
+        mean = value[0] + value[density.degrees] @ density.coefficients**2
+        return exp(flow.exponent) / (2 * beta) * float(mean)
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,10 @@ class Dissipation:
             return float(weights @ np.einsum("id,id->i", velocity, velocity))
         field = resolved_field(tokens, weights, flow)
         drift, normalizer = field.sums(tokens, weights)
-        if flow.plain and np.abs(drift).max() < SLOW * field.error * field.largest[0]:
+        if flow.plain and not is_shared() and np.abs(drift).max() < SLOW * field.error * field.largest[0]:
             drift, normalizer = dense_sums(tokens, weights, flow.attention)
         squares = np.einsum("id,id->i", drift, drift)
-        scaled = float(weights @ (squares if flow.model == "usa" else squares / normalizer))
+        scaled = total(float(weights @ (squares if flow.model == "usa" else squares / normalizer)))
         power = flow.exponent * (2 if flow.model == "usa" else 1)
         value = scaled * exp(power) if power <= LARGEST_BETA else inf
         if not isfinite(value):

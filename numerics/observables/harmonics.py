@@ -22,6 +22,7 @@ from gegenflow.numerics.tokens.geometry import (
     quadrature,
 )
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.sharing import added_up, is_shared
 
 BLOCK = 256  # tokens whose polynomials are held at once: they stay in the first-level cache
 CHUNKS = 64  # work items of a parallel region
@@ -59,10 +60,10 @@ def harmonic_power(tokens: ArrayLike, max_degree: int, weights: ArrayLike | None
     weights = check_weights(weights, n)
     if dim == 2:
         return np.abs(fourier_moments(tokens, weights, max_degree)) ** 2
-    if (2 * max_degree + 1) * (max_degree + 1) ** (dim - 2) < n:
+    if is_shared() or (2 * max_degree + 1) * (max_degree + 1) ** (dim - 2) < n:
         nodes, node_weights = quadrature(dim, 2 * max_degree)
         counts = [harmonic_dimension(k, dim) for k in range(max_degree + 1)]
-        return np.array(counts) * (node_weights @ harmonic_profile(nodes, tokens, weights, max_degree) ** 2)
+        return np.array(counts) * (node_weights @ added_up(harmonic_profile(nodes, tokens, weights, max_degree)) ** 2)
     return np.maximum(weights @ harmonic_profile(tokens, tokens, weights, max_degree), 0.0)
 
 

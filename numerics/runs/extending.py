@@ -25,6 +25,7 @@ from gegenflow.numerics.tokens.arguments import check_number, check_times
 from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.sharing import is_shared
 
 MERGED = ("t", "trajectories", "merges")
 DENSITIES = ("t", "coefficients", "minimum", "resolution")
@@ -54,6 +55,8 @@ def extended(
         raise Refused("flow", None, "its kernel or activation is a function, which a file does not hold; pass flow=")
     if None not in (run.flow, flow) and run.flow != flow:
         raise Refused("flow", repr(flow), f"the run goes on with its own, {run.flow!r}")
+    if ("share" in run.parameters) != is_shared():
+        raise Refused("comm", None, "a run that processes share goes on in each of them with it, any other without")
     flow = flow or run.flow
     assert flow is not None
     check_recorded(flow, run.parameters)

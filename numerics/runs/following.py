@@ -23,6 +23,7 @@ from gegenflow.numerics.runs.motion import Start, Way, choose_way, judge_sums, u
 from gegenflow.numerics.runs.run import Run
 from gegenflow.numerics.runs.settings import Look, Settings, recorder
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.sharing import interrupts_shared, is_shared, largest
 
 Seen = tuple[Array, Array, list[NDArray[Any]]]
 """Of a saved time: the tracked tokens, in coordinates of the way, their lengths, and what the observables gave."""
@@ -41,12 +42,10 @@ def follow(start: Start, flow: Flow, settings: Settings, look: Look, *, t_end: f
     clock = perf_counter()
     tracked = np.empty(0, dtype=np.int64) if look.tracked is None else look.tracked
     look, record = replace(look, tracked=tracked), recorder(look.observe)
-    with listening():
+    with interrupts_shared() as meet, listening():
         try:
-            with progress_bar(
-                look.progress, start.time, t_end, "preparing"
-            ):  # that of the run comes when its sums are prepared
-                way = choose_way(start, flow, settings, t_end)
+            with progress_bar(look.progress, start.time, t_end, "preparing"):
+                way = choose_way(start, flow, settings, t_end, meet if is_shared() else None)
         except KeyboardInterrupt:
             take_interrupt()
             way, times, look = unmoved(start, settings, flow), times[:0], replace(look, stop_when=(), record_when=())
@@ -105,7 +104,7 @@ def farthest(run: Run, other: Run) -> float:
     0.5
     """
     ends = (one.radii[:, None] * one.tokens for one in (run, other))
-    return float(np.linalg.norm(next(ends) - next(ends), axis=1).max())
+    return largest(float(np.linalg.norm(next(ends) - next(ends), axis=1).max()))
 
 
 def _run(
@@ -184,4 +183,5 @@ def _parameters(flow: Flow, settings: Settings, look: Look, way: Way, t_end: flo
         "rng": rng if rng is None else int(rng) if isinstance(rng, int | np.integer) else str(rng),
         "threads": get_num_threads(),
         "observe": observables_text(look.observe),
+        **({"share": float(start.weights.sum())} if is_shared() else {}),
     }

@@ -29,7 +29,7 @@ from gegenflow.numerics.runs.flows import COMPOSED, check_recorded, read_flow
 from gegenflow.numerics.runs.meanfield import check_layers
 from gegenflow.numerics.runs.motion import stepper_of
 from gegenflow.numerics.runs.run import DENSITY_ARRAYS, FLOW, GROUPS, RUN_ARRAYS, DensityRun, Run
-from gegenflow.numerics.runs.settings import check_track, settings_again
+from gegenflow.numerics.runs.settings import FEW, check_track, settings_again
 from gegenflow.numerics.tokens.arguments import check_array, check_number, check_steps, check_whole
 from gegenflow.numerics.tokens.arrays import MOST_BYTES
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
@@ -108,13 +108,14 @@ def _run(facts: Facts, arrays: Arrays) -> Run:
     own = _shaped(arrays, RUN_SHAPES)
     tokens, count = own["tokens"], len(own["t"])
     check_tokens(tokens)
-    check_weights(own["weights"], len(tokens))
     if not (own["radii"] >= 0).all():
         raise ValueError("radii are not all >= 0")
     if own["trajectories"].shape[1] > len(tokens):
         raise ValueError(f"trajectories follow {own['trajectories'].shape[1]} of {len(tokens)} tokens")
     errors = {name: _number(facts, name, optional=True) for name in ("field_error", "error")}
     common = _common(facts, arrays, own["t"], count)
+    share = check_number("share", common["parameters"].get("share", 1.0), above=0.0, most=1.0)
+    check_weights(own["weights"] / share, len(tokens))
     for name in ("query_key", "value"):
         check_fit(name, getattr(common["flow"], name, None), tokens.shape[1])
     run = Run(**own, **errors, **common)
@@ -143,7 +144,8 @@ def _check_going_on(run: Run) -> None:
     if len(check_track(tracked, n, dim, len(run.t))) != run.trajectories.shape[1] or tracked.ndim != 1:
         raise ValueError(f"track holds {tracked.size} tokens, trajectories {run.trajectories.shape[1]}")
     if {*run.memory} - {"time", "track"} or ("time" in run.memory and settings.step is not None):
-        check_memory(run.memory, stepper_of(n, flow, settings), run.tokens, step=settings.step, unit=clock_unit(flow))
+        kind = stepper_of(FEW + 1 if "share" in told else n, flow, settings)
+        check_memory(run.memory, kind, run.tokens, step=settings.step, unit=clock_unit(flow))
     if not (run.t >= 0).all() or (run.t > run.memory.get("time", inf)).any():
         raise ValueError("its times are not between 0 and the one that it reached")
 

@@ -23,6 +23,7 @@ from gegenflow.numerics.integrators.normalization import stream_steps, stream_ve
 from gegenflow.numerics.integrators.stochastic import NoisySteps
 from gegenflow.numerics.runs.settings import FEW, SUMS_ALONE, Settings
 from gegenflow.numerics.tokens.geometry import Array, span_basis
+from gegenflow.numerics.tokens.sharing import is_shared
 
 ADDED_UP = 100  # tolerances of a step that the error of the sums may add up to before the status says so
 CHOSEN_WITH_NOISE = 1e-7  # of a token's way in a step, a tenth of the time of the fastest motion
@@ -72,8 +73,10 @@ class Way:
         return rows if self.basis is None else rows @ self.basis.T
 
 
-def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Way:
-    """The stepper that serves tokens; arguments already checked.
+def choose_way(
+    start: Start, flow: Flow, settings: Settings, t_end: float, check: Callable[[Array], object] | None = None
+) -> Way:
+    """The stepper that serves tokens, which shows its states to ``check``; arguments already checked.
 
     >>> for n in (10, 300):
     ...     tokens, ones = np.repeat(np.eye(2), n, axis=0), np.ones(2 * n)
@@ -108,9 +111,9 @@ def choose_way(start: Start, flow: Flow, settings: Settings, t_end: float) -> Wa
         stream = stream_steps(velocity, rows, order=settings.order, **steps)
         return Way(stream, lambda line: unit_rows(line.reshape(rows.shape)), basis, sums)
     if sums.angles:  # in dim 2 half the memory, and no projection
-        angles = AdaptiveSteps(sums, np.arctan2(rows[:, 1], rows[:, 0]), order=settings.order, **steps)
+        angles = AdaptiveSteps(sums, np.arctan2(rows[:, 1], rows[:, 0]), order=settings.order, check=check, **steps)
         return Way(angles, lambda angle: _as_they_are(circle_points(angle)), basis, sums)
-    return Way(AdaptiveSteps(sums, rows, order=settings.order, **steps), _as_they_are, basis, sums)
+    return Way(AdaptiveSteps(sums, rows, order=settings.order, check=check, **steps), _as_they_are, basis, sums)
 
 
 def stepper_of(n: int, flow: Flow, settings: Settings) -> type[Stepper[Array]]:
@@ -119,7 +122,7 @@ def stepper_of(n: int, flow: Flow, settings: Settings) -> type[Stepper[Array]]:
     >>> [stepper_of(n, Flow(beta=1), Settings("auto")).__name__ for n in (10, 1000)]
     ['FewSteps', 'AdaptiveSteps']
     """
-    alike = flow.layer_norm == "post" and flow.causal is None and flow.random_layers is None
+    alike = not is_shared() and flow.layer_norm == "post" and flow.causal is None and flow.random_layers is None
     if alike and not flow.noise and settings.method in SUMS_ALONE and exponentials(flow):
         if settings.merge is not None:
             return MergingSteps

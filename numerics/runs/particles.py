@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +24,7 @@ from gegenflow.numerics.tokens.compiling import in_threads
 from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import check_tokens, check_weights
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.sharing import check_shared, sharing
 
 
 def simulate(
@@ -49,6 +50,7 @@ def simulate(
     n: int | None = None,
     dim: int | None = None,
     threads: int | None = None,
+    comm: Any = None,
     estimate_error: bool = False,
     checkpoint: str | Path | None = None,
     every: float = 600.0,
@@ -133,6 +135,13 @@ def simulate(
     ``run.extend(t_end)`` goes on.  The ``parameters`` of a run are arguments, too: ``simulate(tokens,
     **run.parameters)`` is that run again, to the last bit.
 
+    With ``comm``, a communicator of mpi4py, each process gives and keeps a part of the tokens, of any size: what they
+    share in a step are the moments of the kernel, whatever the number of tokens, so that the run is that of all tokens
+    in one process up to rounding.  It takes plain flows and isotropic heads on the circle and in dim 3, sums by
+    "circle", "cells", "sphere" or "auto", and the observables Energy, Dissipation, HarmonicPower and, on the circle,
+    HarmonicAmplitude, which are those of all tokens; ``weights`` add up to one over all processes.  A ``checkpoint``
+    must be a file of its own in each; an interrupt of one is one of all.
+
     Two tokens on the circle 2 radians apart approach each other: for ``beta`` = 0 their difference obeys
     :math:`\dot\delta = -\sin\delta`, so that :math:`\tan(\delta/2)` decays as :math:`e^{-t}`:
 
@@ -149,35 +158,39 @@ def simulate(
     """
     flow = flow_of(flow, short)
     check_parts(flow, "simulate", "query_key", "value", "noise", "layer_norm", "heads", "causal", "random_layers")
+    if comm is not None:
+        check_parts(flow, "simulate with comm", "heads")
+        apart = {"method": method, "merge": merge, "stop_when": stop_when, "record_when": record_when}
+        check_shared(observables_of(observe), **apart)
     rows = check_tokens(tokens)
     for name, recorded, held in (("n", n, rows.shape[0]), ("dim", dim, rows.shape[1])):
         if recorded not in (None, held):
             raise Refused(name, repr(recorded), f"the tokens have {held}; leave it out")
     n, dim = rows.shape
-    observe = observables_of(observe)
-    times = check_times(save_at, t_end)
-    start = Start(rows, check_radii(radii, n, flow.layer_norm), check_weights(weights, n))
-    settings = check_settings(
-        flow,
-        n,
-        dim,
-        t_end,
-        method=method,
-        merge=merge,
-        rtol=rtol,
-        atol=atol,
-        order=order,
-        first_step=first_step,
-        step=step,
-        rng=rng,
-        estimate_error=estimate_error,
-    )
-    check_look(observe, flow, stop_when=stop_when, record_when=record_when, every=every)
-    look = Look(observe, check_track(track, n, dim, len(times)), stop_when, record_when, progress, every=every)
-    if checkpoint is not None:
-        path = checked_path(checkpoint, "checkpoint")
-        look = replace(look, save=lambda run: run.save(path))
-    with in_threads(threads):
+    with sharing(comm), in_threads(threads):
+        observe = observables_of(observe)
+        times = check_times(save_at, t_end)
+        start = Start(rows, check_radii(radii, n, flow.layer_norm), check_weights(weights, n))
+        settings = check_settings(
+            flow,
+            n,
+            dim,
+            t_end,
+            method=method,
+            merge=merge,
+            rtol=rtol,
+            atol=atol,
+            order=order,
+            first_step=first_step,
+            step=step,
+            rng=rng,
+            estimate_error=estimate_error,
+        )
+        check_look(observe, flow, stop_when=stop_when, record_when=record_when, every=every)
+        look = Look(observe, check_track(track, n, dim, len(times)), stop_when, record_when, progress, every=every)
+        if checkpoint is not None:
+            path = checked_path(checkpoint, "checkpoint")
+            look = replace(look, save=lambda run: run.save(path))
         run = follow(start, flow, settings, look, t_end=float(t_end), times=times)
         if not estimate_error:
             return run

@@ -18,6 +18,7 @@ from gegenflow.numerics.runs.flows import COMPOSED, flow_contents
 from gegenflow.numerics.runs.printing import as_html, as_text, number, summary
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.sharing import sharing
 from gegenflow.numerics.tokens.values import Value
 
 if TYPE_CHECKING:
@@ -134,15 +135,16 @@ class Run(Value):
 
         Fixed steps go on bit for bit, adaptive ones to their tolerance; merged tokens stay together. ``options``:
         ``save_at`` (after the time that was reached, default 100 equispaced), ``stop_when``, ``record_when``,
-        ``progress``, ``checkpoint`` and ``every`` as of the solver; ``flow``, and ``observe``, the same ones, where a
-        file could not hold them.
+        ``progress``, ``checkpoint`` and ``every`` as of the solver, and ``comm`` if it had one; ``flow``, and
+        ``observe``, the same ones, where a file could not hold them.
 
         Raises ValueError for a ``t_end`` before the time that was reached, a flow or observables other than its own,
         and a run that keeps no memory; Interrupted with the whole run so far.
         """
         from gegenflow.numerics.runs.extending import extended
 
-        longer: Run = extended(self, t_end, **options)
+        with sharing(options.pop("comm", None)):
+            longer: Run = extended(self, t_end, **options)
         return longer
 
     def save(self, path: str | Path) -> None:

@@ -14,6 +14,7 @@ from scipy.special import roots_gegenbauer
 
 from gegenflow.numerics.tokens.arguments import check_dim, check_rng, check_whole, real_array
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.sharing import total
 
 Array = NDArray[np.float64]
 
@@ -185,7 +186,7 @@ def check_weights(weights: ArrayLike | None, n: int, name: str = "weights") -> A
     by 1e-5.
     """
     if weights is None:
-        return np.full(n, 1 / n)
+        return np.full(n, 1 / total(n))
     array = real_array(name, weights)
     if array.shape != (n,):
         raise Refused(name, None, f"they have shape {array.shape}, {n} tokens need shape ({n},)")
@@ -193,9 +194,10 @@ def check_weights(weights: ArrayLike | None, n: int, name: str = "weights") -> A
         row = int(np.flatnonzero(~((array > 0) & (array < np.inf)))[0])
         raise Refused(name, None, f"entry {row} is {array[row]:.9g}, weights must be positive and finite")
     tolerance = mass_tolerance(weights)
-    if abs(array.sum() - 1) > tolerance:
-        raise Refused(name, None, f"they sum to {array.sum():.12g}, they must sum to 1 within {tolerance:g}")
-    array /= array.sum()
+    mass = total(array.sum())
+    if abs(mass - 1) > tolerance:
+        raise Refused(name, None, f"they sum to {mass:.12g}, they must sum to 1 within {tolerance:g}")
+    array /= mass
     return array
 
 

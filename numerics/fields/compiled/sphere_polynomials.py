@@ -11,6 +11,7 @@ from gegenflow.numerics.fields.legendre import SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.sharing import added_up, total
 
 PARALLEL_FROM = 30_000  # tokens times degrees: below it a parallel region costs more than it saves
 BLOCK = 128  # tokens advanced together: their polynomials stay in the first-level cache
@@ -30,10 +31,10 @@ def direct_sums(
     >>> bool(np.allclose(drift, (1 - np.eye(3)) / 3, atol=1e-15))
     True
     """
-    drift, total = room_for_sums(tokens, out)
+    drift, values = room_for_sums(tokens, out)
     basis = harmonic_polynomials(len(modes.value) - 1)
     parallel = len(tokens) * len(modes.value) > PARALLEL_FROM
-    moments = (_moments_parallel if parallel else _moments_serial)(tokens, weights, len(basis))
+    moments = added_up((_moments_parallel if parallel else _moments_serial)(tokens, weights, len(basis)))
     amplitudes = np.matmul(basis, moments.transpose(0, 2, 1) * np.array([1.0, -1.0]))
     evaluate = _evaluate_parallel if parallel else _evaluate_serial
 
@@ -41,11 +42,13 @@ def direct_sums(
         return _with_slopes(np.matmul(basis.transpose(0, 2, 1), series[:, None] * amplitudes))
 
     if normalizer and modes.slope is None:
-        evaluate(tokens, table(modes.value), 0.0, 1.0, drift, total)
+        evaluate(tokens, table(modes.value), 0.0, 1.0, drift, values)
         evaluate(tokens, table(modes.potential), 0.0, 1.0, drift, np.empty(len(tokens)))
     else:
-        evaluate(tokens, table(modes.potential), modes.value[0] * weights.sum(), modes.slope or 0.0, drift, total)
-    return drift, total if normalizer else total[:0]
+        evaluate(
+            tokens, table(modes.potential), modes.value[0] * total(weights.sum()), modes.slope or 0.0, drift, values
+        )
+    return drift, values if normalizer else values[:0]
 
 
 @lru_cache(maxsize=8)

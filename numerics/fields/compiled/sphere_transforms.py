@@ -16,6 +16,7 @@ from gegenflow.numerics.fields.legendre import FINEST_EPSILON, SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
+from gegenflow.numerics.tokens.sharing import added_up
 
 PARALLEL_FROM = 2000  # tokens: below it threads cost more than they save
 HALVES_FROM = 20_000  # tokens: the same for their moments, whose work beside the tokens is done twice
@@ -47,7 +48,7 @@ def transform_sums(
         "epsilon": max(modes.tol, FINEST_EPSILON),
         "nthreads": get_num_threads() if parallel else 1,
     }
-    moments = _moments(weights, common)
+    moments = added_up(_moments(weights, common))
 
     def amplitudes(series: Array) -> NDArray[np.complex128]:
         scale = np.zeros(top + 1)

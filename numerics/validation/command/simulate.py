@@ -15,13 +15,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.integrators.interrupts import listening, take_interrupt
 from gegenflow.numerics.tokens.reading import holds_run
 from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.sharing import communicator, sharing
 from gegenflow.numerics.validation.checks import finite
 from gegenflow.numerics.validation.command.arguments import Real, Whole, source, target
 from gegenflow.numerics.validation.command.interaction import add_interaction, kernel_of
@@ -77,27 +81,44 @@ def run(options: Namespace) -> int:
     with telling("reading the tokens" if options.start else "drawing the tokens"):
         saved = _saved(options)
         tokens, weights = _start(options, saved)
-    flow = _flow(options, saved)
-    plain = flow.plain and flow.layer_norm == "post" and not flow.noise
+    flow, comm = _flow(options, saved), communicator()
+    if comm is not None:
+        tokens, weights = _part(tokens, weights, saved, comm)
+    plain = flow.plain and comm is None and flow.layer_norm == "post" and not flow.noise
     plain = plain and options.start is not None and flow.beta is not None and flow.beta >= 0
     with telling("looking at what the tokens hold"), listening():
         held = nm.prospects(tokens, options.beta, model=options.model, scaled=flow.scaled) if plain else ()
     try:
-        outcome, status = _follow(options, flow, tokens, weights, saved), 0
+        outcome, status = _follow(options, flow, tokens, weights, saved, comm), 0
     except KeyboardInterrupt as stop:
         if (interrupted := getattr(stop, "run", None)) is None:
             raise
         outcome, status = interrupted, 1
-    ends, whole = _ends(flow, outcome)
+    ends, whole = _ends(flow, outcome, comm)
     status = status if whole else 1
-    facts = _outcome(options, outcome, ends)
-    if options.format == "json":
+    facts = _outcome(options, outcome, ends, comm)
+    if comm is not None and comm.rank > 0:
+        pass  # the first tells of all
+    elif options.format == "json":
         degrees = [asdict(prospect) | {"emergence": finite(prospect.emergence)} for prospect in held]
         show_json(facts | ({"verdict": held[0].verdict, "degrees": degrees} if held else {}))
     else:
         show("\n".join([*_holdings(held, flow), *(f"{name:<13} {short(value)}" for name, value in facts.items())]))
     with telling(f"writing {options.out}"):
-        return max(status, int(not outcome.status.ok), keep(options.out, outcome.save))
+        return max(status, int(not outcome.status.ok), keep(_file(options.out, comm), outcome.save))
+
+
+def _part(tokens: Array, weights: Array | None, saved: Run | None, comm: Any) -> tuple[Array, Array | None]:
+    """The tokens of this process among those that share them."""
+    if saved is not None:
+        raise Refused("start", None, "a saved run goes on in one process; start several from tokens")
+    whole = np.full(len(tokens), 1 / len(tokens)) if weights is None else weights
+    return np.array_split(tokens, comm.size)[comm.rank], np.array_split(whole, comm.size)[comm.rank]
+
+
+def _file(path: Path | None, comm: Any) -> Path | None:
+    """The file of this process: run.npz is run.0.npz, run.1.npz, ... where several share the tokens."""
+    return path if path is None or comm is None else path.with_suffix(f".{comm.rank}{path.suffix}")
 
 
 def _saved(options: Namespace) -> Run | None:
@@ -178,7 +199,7 @@ def told_of(options: Namespace) -> Iterator[None]:
         raise Refused("start", options.start, reason.removeprefix(f"{options.start}: ")) from error
 
 
-def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None, saved: Run | None) -> Run:
+def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None, saved: Run | None, comm: Any) -> Run:
     atol = None if options.rtol is None else options.rtol / 100
     accuracy = {"rtol": options.rtol, "method": options.method, "merge": options.merge}
     own = all(value in (None, "auto") for value in accuracy.values()) and not options.estimate_error
@@ -187,7 +208,8 @@ def _follow(options: Namespace, flow: Flow, tokens: Array, weights: Array | None
             raise Refused("rng", options.rng, "the saved run goes on with the random numbers of its own")
         return saved.extend(saved.reached + options.time, flow=flow, progress=True)
     accuracy |= {"atol": atol, "estimate_error": options.estimate_error, "rng": _seed(options)}
-    return nm.simulate(tokens, flow, weights=weights, t_end=options.time, progress=True, **accuracy)
+    told = comm is None or comm.rank == 0
+    return nm.simulate(tokens, flow, weights=weights, t_end=options.time, comm=comm, progress=told, **accuracy)
 
 
 def _moves(flow: Flow, saved: Run) -> bool:
@@ -209,28 +231,29 @@ def _told(number: float) -> str:
     return repr(number).removesuffix(".0")
 
 
-def _ends(flow: Flow, run: Run) -> tuple[dict[str, Any], bool]:
+def _ends(flow: Flow, run: Run, comm: Any) -> tuple[dict[str, Any], bool]:
     """Energy and clusters at the end, None where an interrupt came before them, and whether none did.
 
-    The energy is also None where it overflows, or is not known for a kernel.
+    The energy is also None where it overflows, or is not known for a kernel; clusters where processes share the tokens.
     """
     scale = nm.Clusters()
     found: dict[str, Any] = {"energy": None, "clusters": None}
     found |= {"cluster_angle": scale.angle, "cluster_coherence": scale.coherence}
     with telling("energy and clusters at the end"), listening():
         try:
-            with suppress(Refused):
+            with suppress(Refused), sharing(comm):
                 found["energy"] = nm.Energy()(run.tokens, run.weights, flow)
-            found["clusters"] = scale(run.tokens, run.weights, flow)
+            found["clusters"] = scale(run.tokens, run.weights, flow) if comm is None else None
         except KeyboardInterrupt:
             take_interrupt()
             return found, False
     return found, True
 
 
-def _outcome(options: Namespace, run: Run, ends: dict[str, Any]) -> dict[str, Any]:
+def _outcome(options: Namespace, run: Run, ends: dict[str, Any], comm: Any) -> dict[str, Any]:
     """What became of the tokens."""
     n, dim = run.tokens.shape
+    n = n if comm is None else comm.allreduce(n)
     facts = {"dim": dim, "beta": options.beta, **provenance(options), "tokens": n, "time": options.time}
     facts |= {"reached": run.reached, "scaled": bool(run.parameters.get("scaled"))}
     if run.flow is not None and not (run.flow.plain and run.flow.layer_norm == "post"):
@@ -241,7 +264,7 @@ def _outcome(options: Namespace, run: Run, ends: dict[str, Any]) -> dict[str, An
     facts |= {name: run.parameters.get(name) for name in ("method", "rtol", "atol", "order", "step", "merge")}
     facts |= {"rng": run.parameters.get("rng"), **ends, "status": str(run.status)}
     facts |= {"ok": run.status.ok, "evaluations": run.evaluations, "wall_seconds": round(run.seconds, 3)}
-    facts |= {"field_error": run.field_error, "error": run.error}
+    facts |= {"processes": 1 if comm is None else comm.size, "field_error": run.field_error, "error": run.error}
     return facts | ({"out": str(options.out)} if options.out else {})
 
 
