@@ -55,6 +55,7 @@ from .tokens import read_tokens as read_tokens
 from .tokens import uniform as uniform
 from .validation import expect as expect
 from .validation import measure_rates as measure_rates
+from .validation import open_study as open_study
 from .validation import planted_rates as planted_rates
 from .validation import prospects as prospects
 from .validation import report_page as report_page

@@ -160,8 +160,8 @@ def simulate(
     check_parts(flow, "simulate", "query_key", "value", "noise", "layer_norm", "heads", "causal", "random_layers")
     if comm is not None:
         check_parts(flow, "simulate with comm", "heads")
-        apart = {"method": method, "merge": merge, "stop_when": stop_when, "record_when": record_when}
-        check_shared(observables_of(observe), **apart)
+        apart = {"merge": merge, "stop_when": stop_when, "record_when": record_when}
+        check_shared(observables_of(observe), method=method, **apart)
     rows = check_tokens(tokens)
     for name, recorded, held in (("n", n, rows.shape[0]), ("dim", dim, rows.shape[1])):
         if recorded not in (None, held):

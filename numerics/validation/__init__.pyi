@@ -1,3 +1,4 @@
+from . import studies as studies
 from .agreement import validate as validate
 from .checks import Check as Check
 from .checks import Rival as Rival
@@ -23,3 +24,4 @@ from .pictures.phases import plot_phase_diagram as plot_phase_diagram
 from .pictures.rates import plot_rates as plot_rates
 from .pictures.rates import plot_selection as plot_selection
 from .report import Report as Report
+from .studies import open_study as open_study

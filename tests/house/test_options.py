@@ -29,6 +29,8 @@ LINES = {
     "laws": "",
     "validate": "--dim 2 --runs 4 --tokens 100",
     "report": "--dim 2 --runs 4 --tokens 100 --out page.html",
+    "sweep": "hitting --dry-run",
+    "rerun": "folder --run 1",
 }
 BAD = ["", " ", "x", "nan", "inf", "-1", "1e999", "9" * 5000, "1:", ":1", "1:2:3:4"]
 BAD += ["½", "１", "ｅｘｉｔ(0)", "1\n2", "None"]
@@ -38,9 +40,11 @@ TAKEN = {
     "--between": {"critical": {"1e999"}},
     "--kernel": {
         name: {"nan", "-1", "1e999", "9" * 5000, "x"}
-        for name in ("growth", "phase", "simulate", "critical", "validate", "derive", "report")
+        for name in ("growth", "phase", "simulate", "critical", "validate", "derive", "report", "sweep")
     },
-    "--out": dict.fromkeys(("simulate", "growth", "critical", "phase", "laws", "validate"), {*BAD} - {"", "9" * 5000}),
+    "--out": dict.fromkeys(
+        ("simulate", "growth", "critical", "phase", "laws", "validate", "sweep"), {*BAD} - {"", "9" * 5000}
+    ),
 }
 """Values that are good ones for an option of a subcommand, or that another test has: formulas, names of files."""
 
@@ -52,7 +56,7 @@ WALK = [
     for value in BAD
     if value not in TAKEN.get(action.option_strings[0], {}).get(name, set())
 ]
-FLAGS = {"--all", "--help", "--normalize", "--estimate-error", "--scaled"}
+FLAGS = {"--all", "--help", "--normalize", "--estimate-error", "--scaled", "--mpi", "--retry", "--dry-run"}
 
 
 def refused(words, capsys):
@@ -105,7 +109,18 @@ def test_bounds_are_included_and_nothing_beyond_is(which, capsys):
         assert f"from {whole}" in err
 
 
-WORDS = {"--start", "--out", "--figure", "--kernel", "--columns", "--caption", "--label"}
+WORDS = {
+    "--start",
+    "--out",
+    "--figure",
+    "--kernel",
+    "--columns",
+    "--caption",
+    "--label",
+    "--observe",
+    "--budget",
+    "--dask",
+}
 NUMBERS = [
     (name, action.option_strings[0], action)
     for name, sub in SUBCOMMANDS.items()
@@ -180,7 +195,6 @@ EXPLAINED = {
             "first_step",
             "max_bytes",
             "min_mass",
-            "observe",
             "order",
             "parameter",
         ),
@@ -192,6 +206,7 @@ EXPLAINED = {
         *("values",),
     },
     "what the command makes itself": {"across", "down", "checks", "rows", "facts", "report", "everything"},
+    "what mpiexec says": {"comm"},
     "the names of laws, which stand without an option": {"name"},
     "the formula of a kernel, refused as the kernel": {"weight"},
     "arguments of neighbours of what is called, in the same file": {

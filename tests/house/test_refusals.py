@@ -9,6 +9,7 @@ import importlib
 import inspect
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import inf, nan
 from pathlib import Path
@@ -38,6 +39,11 @@ POWERS = np.array([[1.0, 0.1], [1.0, 1.0]])
 RUN = nm.load(DATA / "radii.npz")
 SQUARE = [[1, 0], [-1, 0], [0, 1], [0, -1]]
 AXIS, TANGENT = [[1, 0], [0, 1]], [[0, 1], [1, 0]]
+
+STUDY = nm.validation.studies.Study("hitting times", fixed={"tokens": 3})
+FOLDER = mkdtemp()
+with ThreadPoolExecutor(1) as executor:
+    nm.validation.studies.sweep(STUDY, FOLDER, executor=executor)
 
 NUMERICS = {
     "uniform": {"n": 3, "dim": 2},
@@ -121,6 +127,13 @@ NUMERICS = {
     },
     "validation.law_named": {"name": "planted"},
     "report_page": {"report": nm.validation.Report((), {}, "complete", 0.0)},
+    "validation.studies.Study": {"do": "hitting times"},
+    "validation.studies.Adaptive": {"quantity": "measured", "error": 0.1},
+    "validation.studies.read_study": {"path": DATA / "study.toml"},
+    "validation.studies.sweep": {"study": STUDY, "folder": FOLDER, "executor": ThreadPoolExecutor(1)},
+    "validation.studies.estimate": {"study": STUDY},
+    "validation.studies.rerun": {"folder": FOLDER, "run": 1},
+    "open_study": {"folder": FOLDER},
     "validation.validate_tokens": {"tokens": PAIR, "beta": 1},
     "validate": {"dims": [2], "models": ["usa"], "beta": 0, "tokens": 100, "runs": 4},
 }
@@ -395,6 +408,7 @@ def test_every_public_function_is_tried(side):
     """By its name at a room; classes that only the library makes aside."""
     package, calls = SIDES[side]
     rooms = [package, *(getattr(package, room) for room in package.__all__ if inspect.ismodule(getattr(package, room)))]
+    rooms += [room.studies for room in rooms if hasattr(room, "studies")]
     public = {name for room in rooms for name in getattr(room, "__all__", ()) if callable(getattr(room, name))}
     classes = {name for room in rooms for name in getattr(room, "__all__", ()) if inspect.isclass(getattr(room, name))}
     tried = {name.rpartition(".")[2] for name in calls}

@@ -168,6 +168,7 @@ NO_VALUES = {
     "plot_overlaps": "draws on axes",
     "plot_sphere": "draws on axes",
     "animate": "writes a file",
+    "open_study": "gives a Dataset, which is one of xarray",
 }
 
 

@@ -51,6 +51,14 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "validate hitting --tokens 6 --beta 1": "one law, by the beginning of its name",
         "validate --start tokens.npy --beta 2": "what holds of any tokens, tried on yours",
     },
+    "sweep": {
+        "sweep planted --dim 2 3 --beta 1:5 --repeat 4 --out results": "a law over a grid, each point four times",
+        "sweep --out results": "go on where an interrupt or a kill ended it",
+        "sweep simulate --beta 1:3 --observe Energy --out energies --dry-run": "how many runs, and how long",
+    },
+    "rerun": {
+        "rerun results --run 17": "one run again, compared bit for bit",
+    },
     "report": {
         "report planted --dim 3 --beta 4 --out report.html": "a page to read, to print and to hand on",
         "report --beta 2 3 --out report.html": "the central laws at two beta",

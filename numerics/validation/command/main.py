@@ -20,6 +20,7 @@ from gegenflow.numerics.validation.command.guide import SHELLS, completion, over
 from gegenflow.numerics.validation.command.options import line, sentence
 from gegenflow.numerics.validation.command.output import show
 from gegenflow.numerics.validation.command.parser import Parser
+from gegenflow.numerics.validation.studies import command as sweep
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +68,6 @@ def command_line() -> Parser:
     kind = Choice(*SHELLS)
     parser.add_argument("--print-completion", action=Completion, type=kind, metavar=str(kind), help=text)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for subcommand in (derive, growth, critical, phase, simulate, laws, validate, report):
+    for subcommand in (derive, growth, critical, phase, simulate, laws, validate, report, sweep):
         subcommand.add(commands)
     return parser

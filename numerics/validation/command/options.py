@@ -52,6 +52,16 @@ OPTIONS: Mapping[str, str] = {
     "t_end": "--time",
     "time": "--time",
     "tokens": "--tokens",
+    "budget": "--budget",
+    "dask": "--dask",
+    "folder": "--out",
+    "mpi": "--mpi",
+    "observe": "--observe",
+    "out": "--out",
+    "repeat": "--repeat",
+    "run": "--run",
+    "times": "--times",
+    "workers": "--workers",
 }
 """The option that sets each argument by which a function may refuse a value (``Refused.name``)."""
 
