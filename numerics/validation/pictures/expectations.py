@@ -126,7 +126,7 @@ def expect(start: Density | ArrayLike, flow: Flow | None = None, **short: Unpack
 
     Degrees up to twice the fastest one and eight more are looked at. A start is near uniform if none of their
     amplitudes has reached 0.3 and :func:`.prospects` says so of tokens, or :math:`\sum_k D_k A_k^2 < 1` of a density.
-    Where tokens are not, the time follows the growth that they have at first. The time of a zonal density is a rough one
+    Where tokens are not, the time follows the growth that they have at first. That of a zonal density is a rough one
     in high dims: it leaves the linear law where :math:`D_k A_k` is about one. Raises ValueError for bad tokens, for
     other parts of a flow, and for a kernel that is no formula. Source: arXiv 2410.23228.
 
