@@ -63,6 +63,7 @@ def test_it_holds_theory_verdicts_and_where_it_comes_from(page):
         ({"beta": "100", "dims": [2]}, 14),  # beyond the degrees that kernels without closed forms are compared at
         ({"betas": ["2", "5"], "dims": [2], "models": ["sa"]}, 3),
         ({"beta": 0, "dims": [2]}, 1),
+        ({"beta": "5", "dims": [], "models": [], "betas": []}, 3),
         ({"beta": "5", "dims": [2], "noise": "4"}, 1),
     ],
 )

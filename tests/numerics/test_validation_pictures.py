@@ -69,8 +69,8 @@ def test_rates_are_the_theory_and_the_markers_what_was_measured(ax):
     np.testing.assert_allclose([np.ptp(bar) for bar in bars], [6 * 0.1, 6 * 0.2])
     assert {container[0].get_marker() for container in shown} == {"o", "s"}
     assert ax.get_title() == "dim 2, USA; markers: measured"
-    validation.plot_rates([1], 3, beta=(0.0, 1.0), kernel="exp(beta*t) + t", noise=0.5, model="sa", ax=ax)
-    assert ax.get_title() == "dim 3, SA, h = exp(beta*t) + t, noise 0.5"
+    validation.plot_rates([1], 3, beta=(0.0, 1.0), kernel=th.Kernel("exp(beta*t)*t"), noise=0.5, model="usa", ax=ax)
+    assert ax.get_title() == "dim 3, USA, h = t*exp(beta*t), noise 0.5"
 
 
 def test_a_selection_shows_chances_beside_shares(ax):

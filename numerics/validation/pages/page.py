@@ -114,8 +114,8 @@ def _theory(facts: Any, tried: Sequence[Law]) -> str:
     defaults = {name: one.default for law in reversed(tried) for name, one in law.parameters.items()}
     kernel = None if facts.get("kernel") is None else th.Kernel(facts["kernel"])
     beta = facts.get("beta", defaults.get("beta", "5"))
-    betas = [None] if kernel and "beta" not in kernel.parameters else facts.get("betas", [beta])
-    dims, models = facts.get("dims", [defaults.get("dim", 2)]), facts.get("models", ["usa"])
+    betas = [None] if kernel and "beta" not in kernel.parameters else facts.get("betas") or [beta]
+    dims, models = facts.get("dims") or [defaults.get("dim", 2)], facts.get("models") or ["usa"]
     derivation = th.linearize(kernel, dims[0], model=models[0], noise=facts.get("noise", 0))
     steps = "\n".join(map(_step, derivation.steps))
     options = {"kernel": kernel, "noise": facts.get("noise", 0)}

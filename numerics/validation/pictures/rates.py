@@ -66,7 +66,8 @@ def plot_rates(
         if own:
             at, rate, bar = np.array(own).T
             ax.errorbar(at, rate, BARS * bar, fmt=marker, color=style["color"], mfc="none", capsize=3, ms=5)
-    told = [f"dim {dim}", model.upper(), *[f"h = {kernel}"] * (kernel is not None), *[f"noise {noise}"] * (noise != 0)]
+    weight = [] if kernel is None else [f"h = {kernel.weight if isinstance(kernel, th.Kernel) else kernel}"]
+    told = [f"dim {dim}", model.upper(), *weight, *[f"noise {noise}"] * (noise not in (0, "0"))]
     ax.set(xlabel=GREEK["beta"], ylabel="growth rate (1/time)")
     ax.set_title(", ".join(told) + "; markers: measured" * bool(found))
     legend(ax)
