@@ -247,6 +247,12 @@ def test_columns_of_the_wide_layout_stand_in_the_order_of_their_numbers():
         th.Table(()).select("beta")
 
 
+def test_a_line_of_markdown_is_a_row():
+    """Also where a cell breaks its own."""
+    lines = th.Table(({"a": "x\ny | z", "b": 1},)).to("markdown").splitlines()
+    assert lines == ["| a | b |", "| --- | --- |", r"| x y \| z | 1 |"]
+
+
 def test_json_is_strict_for_any_cell():
     """null for what is not finite, whole numbers of numpy as such, text for a ball."""
 

@@ -230,7 +230,7 @@ class Table:
 
     def _markdown(self, caption: str = "") -> str:
         lines = [self.columns, ["---"] * len(self.columns), *self._cells()]
-        rows = ("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+        rows = ("| " + " | ".join(" ".join(cell.split()).replace("|", r"\|") for cell in line) + " |" for line in lines)
         return "\n".join([*self._comments("<!-- ", " -->"), *rows, *[f"\nTable: {caption}"] * bool(caption)])
 
     def _latex(self, caption: str = "", label: str = "") -> str:
