@@ -17,6 +17,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+import flint
 import numpy as np
 import pytest
 from hypothesis import given
@@ -289,6 +290,15 @@ def test_an_interrupt_is_gone_on_from(after, undisturbed, tmp_path_factory):
         assert not swept.complete
     assert here(None, folder).complete
     assert table(folder) == undisturbed
+
+
+def test_threads_leave_the_precision_of_certified_numbers_as_it_was(tmp_path):
+    """It is one for all threads of a process: runs in several wait for each other."""
+    before = flint.ctx.prec
+    study = Study("hitting times", grid={"beta": "0.5:4:0.5", "tokens": [3, 4]})
+    with ThreadPoolExecutor(4) as executor:
+        assert sweep(study, tmp_path, executor=executor, workers=4).complete
+    assert flint.ctx.prec == before
 
 
 def test_one_sweep_at_a_time(tmp_path):

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import lru_cache
 from math import nan
 from multiprocessing.connection import wait as wait_for
-from threading import Thread
+from threading import Lock, Thread
 from time import perf_counter
 
 import numpy as np
@@ -28,9 +28,19 @@ AHEAD = 4
 DEATHS = 3
 """How often a run may take its worker with it before it counts as failed."""
 
+_one_at_a_time = Lock()
+
 
 def perform(do: str, observe: tuple[str, ...], seed: int, planned: Planned) -> Finished:
-    """One run, in one thread, with the stream of its own; what it raises is kept as its error."""
+    """One run, in one thread, with the stream of its own; what it raises is kept as its error.
+
+    Runs in threads of one process wait for each other: certified numbers have one precision in all of it.
+    """
+    with _one_at_a_time:
+        return _performed(do, observe, seed, planned)
+
+
+def _performed(do: str, observe: tuple[str, ...], seed: int, planned: Planned) -> Finished:
     subject, clock = _subject(do, observe), perf_counter()
     try:
         with in_threads(1):
