@@ -170,7 +170,7 @@ def test_exact_zero_is_zero():
     assert (answer.value, answer.error) == ("0", "0")
 
 
-@pytest.mark.parametrize("bad", [0, -1, 2.5, nan, inf, -inf, True, "abc", None, "3"])
+@pytest.mark.parametrize("bad", [0, -1, 2.5, nan, inf, -inf, True, "abc", None, "3", 100_001, 10**9])
 def test_bad_digits_are_named(bad):
     """A ValueError that says which count was refused."""
     with pytest.raises(ValueError, match=r"^digits .*must be an integer >= 1"):

@@ -11,6 +11,8 @@ import sympy as sp
 from gegenflow.theory.exact.arguments import Expr, Whole
 from gegenflow.theory.exact.refusals import Refused, refusal
 
+MOST_DIGITS = 100_000
+
 
 def check_degree(degree: Whole, least: int = 1) -> Expr:
     """The degree as it came, or a refusal unless it is a symbol or an integer >= ``least``.
@@ -75,8 +77,14 @@ def check_count(value: Any, name: str, allowed: str, *, least: int | None = None
 
 
 def check_digits(digits: int) -> int:
-    """The number of digits, or a refusal unless it is an integer >= 1."""
-    return check_count(digits, "digits", "the number of significant digits must be an integer >= 1", least=1)
+    """The number of digits, or a refusal unless it is an integer >= 1 and at most 100,000, as in the command.
+
+    >>> check_digits(10**9)
+    Traceback (most recent call last):
+    gegenflow.theory.exact.refusals.Refused: digits 1000000000: it must be an integer >= 1 and at most 100,000
+    """
+    allowed = f"it must be an integer >= 1 and at most {MOST_DIGITS:,}"
+    return check_count(digits, "digits", allowed, least=1, most=MOST_DIGITS)
 
 
 def check_terms(terms: int) -> int:
