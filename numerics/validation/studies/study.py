@@ -62,10 +62,10 @@ class Study:
     :param do: name of a law, "simulate" (tokens from a uniform start) or "solve_density" (from one orthonormal harmonic
         of an amplitude or, without a degree, from white noise on the circle)
     :param grid: lists of values of parameters, or ranges such as "1:8" or "0.5:2:0.25", by name, taken in all
-        combinations, the last fastest; values are those of :class:`.Parameter`, and texts stay exact (default empty)
-    :param points: parameters one by one in its place or, with a grid, each combined with all of it (default empty)
-    :param fixed: parameters that hold for all (default empty)
-    :param observe: observables of a simulation by name, such as "HarmonicPower(6)" (default none)
+        combinations, the last fastest; values are those of :class:`.Parameter`, and texts stay exact (default: none)
+    :param points: parameters one by one in its place or, with a grid, each combined with all of it (default: none)
+    :param fixed: parameters that hold for all (default: none)
+    :param observe: observables of a simulation by name, such as "HarmonicPower(6)" (default: none)
     :param repeat: runs of each point, >= 1 (default 1)
     :param rng: seed >= 0, a whole number (default 0)
     :param budget: seconds > 0, or a text such as "40 min", after which no run is begun; None (default): all are
