@@ -131,6 +131,7 @@ def simulate(
     :param dim: d of the sphere S^{d-1}, likewise; None (default): any
     :param threads: of parallel sums, >= 1 and <= those that there are; None (default): all; sums in another number of
         them differ by rounding
+    :param comm: communicator of mpi4py whose processes share the tokens, below; None (default): all of them are here
 
     ``run.extend(t_end)`` goes on.  The ``parameters`` of a run are arguments, too: ``simulate(tokens,
     **run.parameters)`` is that run again, to the last bit.
