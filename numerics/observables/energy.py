@@ -49,6 +49,7 @@ class Energy:
     """
 
     name: ClassVar[str] = "energy"
+    adds_up: ClassVar[bool] = True
 
     _repr_html_ = record_html
 
@@ -111,6 +112,7 @@ class Dissipation:
     """
 
     name: ClassVar[str] = "dissipation"
+    adds_up: ClassVar[bool] = True
 
     _repr_html_ = record_html
 
@@ -125,7 +127,7 @@ class Dissipation:
         self.check(flow)
         if flow.heads:
             velocity = attention_field(tokens, replace(flow, noise=0.0), weights=weights, method="auto")
-            return float(weights @ np.einsum("id,id->i", velocity, velocity))
+            return total(float(weights @ np.einsum("id,id->i", velocity, velocity)))
         field = resolved_field(tokens, weights, flow)
         drift, normalizer = field.sums(tokens, weights)
         if flow.plain and not is_shared() and np.abs(drift).max() < SLOW * field.error * field.largest[0]:

@@ -58,6 +58,7 @@ class HarmonicPower:
 
     max_degree: int
     name: ClassVar[str] = "harmonic_power"
+    adds_up: ClassVar[bool] = True
 
     _repr_html_ = record_html
 
@@ -89,6 +90,7 @@ class HarmonicAmplitude:
 
     max_degree: int
     name: ClassVar[str] = "harmonic_amplitude"
+    adds_up: ClassVar[bool] = True
 
     _repr_html_ = record_html
 

@@ -18,8 +18,6 @@ from gegenflow.numerics.tokens.refusals import Refused
 STARTED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
 """Variables by which those who start processes tell how many there are."""
 SHARED_SUMS = ("auto", "circle", "cells", "sphere")
-SHARED = ("Energy", "Dissipation", "HarmonicPower", "HarmonicAmplitude")
-"""Observables that are those of all tokens where processes share them."""
 
 Numbers = TypeVar("Numbers", bound=NDArray[Any])
 
@@ -129,7 +127,9 @@ def interrupts_shared() -> Iterator[Callable[[object], None]]:
 
 
 def check_shared(observe: Sequence[Any], *, method: str, **apart: Any) -> None:
-    """Refuse what processes cannot share: other sums, observables and parts of a run than those that add up.
+    """Refuse what processes cannot share: other sums and observables than those that add up, and parts of a run.
+
+    An observable with a true ``adds_up`` gives what all tokens have: it takes :func:`added_up` of its sums.
 
     >>> check_shared([], method="dense")
     Traceback (most recent call last):
@@ -141,5 +141,5 @@ def check_shared(observe: Sequence[Any], *, method: str, **apart: Any) -> None:
         if value is not None and value != ():
             raise Refused(name, None, "it does not go with comm")
     for observable in observe:
-        if (kind := type(observable).__name__) not in SHARED:
-            raise Refused("observe", kind, f"with comm it must be {', '.join(SHARED)}")
+        if not getattr(observable, "adds_up", False):
+            raise Refused("observe", type(observable).__name__, "with comm it must be one whose sums processes add up")

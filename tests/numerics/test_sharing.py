@@ -79,6 +79,23 @@ def test_a_shared_run_is_that_of_all_tokens(dim, n, beta, model, shares, cells):
     assert len({run.observables["energy"].tobytes() for run in runs}) == 1
 
 
+def test_heads_and_amplitudes_are_those_of_all_tokens():
+    """Isotropic heads, and the observable of the circle alone; the mean of the parts would be another."""
+    tokens, heads = nm.uniform(120, 2, rng=3), [nm.Head(beta=2), nm.Head(beta=1, value=0.5 * np.eye(2))]
+    given = {"t_end": 0.1, "method": "circle", "save_at": [0.1]}
+    given["observe"] = [nm.Energy(), nm.Dissipation(), nm.HarmonicAmplitude(3)]
+    for flow in (nm.Flow(heads=heads), nm.Flow(beta=2, model="sa")):
+        whole = nm.simulate(tokens, flow, **given)
+        runs, _ = together(
+            split(tokens, [1, 3]), lambda part, comm, flow=flow: nm.simulate(part, flow, comm=comm, **given)
+        )
+        assert np.concatenate([run.tokens for run in runs]) == pytest.approx(whole.tokens, abs=1e-13)
+        for run in runs:
+            assert {*run.observables} == {"energy", "dissipation", "harmonic_amplitude"}
+            for name, values in whole.observables.items():
+                assert run.observables[name] == pytest.approx(values, rel=1e-9, abs=1e-12)
+
+
 def test_messages_do_not_grow_with_the_number_of_tokens():
     """The bytes that a process sends in an evaluation, for 500 and for 8,000 tokens."""
     sent = []
