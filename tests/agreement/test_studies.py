@@ -187,12 +187,15 @@ def test_dask_makes_the_same_table(undisturbed, tmp_path):
 
 @pytest.mark.skipif(find_spec("mpi4py") is None, reason="mpi4py is not installed (extra mpi)")
 def test_mpi_makes_the_same_table(undisturbed, tmp_path):
-    """Three ranks: one sweeps, two make runs."""
-    mpiexec = Path(sys.executable).with_name("mpiexec")
-    words = ("sweep", "hitting", "--beta", "0.5:2:0.5", "--tokens", 3, 4, "--repeat", 3, "--out", tmp_path, "--mpi")
-    line = [mpiexec if mpiexec.exists() else "mpiexec", "-n", "3", sys.executable, "-m", "mpi4py.futures"]
-    assert subprocess.run([*line, *command(*words)[1:]], check=False).returncode == 0
-    assert (tmp_path / "table.csv").read_bytes() == undisturbed
+    """The script for a batch job, here on three ranks: one sweeps, two make runs."""
+    (tmp_path / "study.toml").write_text(
+        'do = "hitting times"\nrepeat = 3\n[grid]\nbeta = "0.5:2:0.5"\ntokens = [3, 4]\n', encoding="utf-8"
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {name: value for name, value in os.environ.items() if name != "SLURM_NTASKS"} | {"PATH": path}
+    script = Path(__file__).parents[1] / "support" / "sweep.slurm"
+    assert subprocess.run(["bash", script], cwd=tmp_path, env=env, check=False).returncode == 0
+    assert (tmp_path / "results" / "table.csv").read_bytes() == undisturbed
 
 
 SCRIPT = """
