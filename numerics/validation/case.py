@@ -118,5 +118,17 @@ class Case:
 
     def emergence_times(self, amplitudes: Array) -> Array:
         """When the linear theory brings each of these amplitudes to 0.3; 0 where it is there already."""
-        with np.errstate(divide="ignore"):
-            return np.maximum(np.log(EMERGED / amplitudes), 0) / self.rates
+        return emergence_times(amplitudes, self.rates)
+
+
+def emergence_times(amplitudes: Array, rates: Array) -> Array:
+    """When amplitudes that grow at rates reach 0.3: at once where they have, never where they do not grow.
+
+    >>> emergence_times(np.array([0.3, 0.03, 0.03]), np.array([1.0, np.log(10), -1.0])).round(12)
+    array([ 0.,  1., inf])
+    """
+    with np.errstate(divide="ignore"):
+        left = np.maximum(np.log(EMERGED / amplitudes), 0.0)
+    growing = rates > 0
+    times: Array = np.where(left > 0, np.where(growing, left / np.where(growing, rates, 1.0), np.inf), 0.0)
+    return times

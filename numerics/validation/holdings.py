@@ -14,7 +14,7 @@ from gegenflow.numerics.fields.method import attention_field
 from gegenflow.numerics.observables.harmonics import power_change
 from gegenflow.numerics.tokens.geometry import Array, check_tokens
 from gegenflow.numerics.tokens.values import Value, record_html
-from gegenflow.numerics.validation.case import EMERGED, Case
+from gegenflow.numerics.validation.case import Case, emergence_times
 
 CHANCE = 1e-3  # how often uniform tokens show as much of a degree as counts as contained
 APART = 1 / 3  # of the largest linear rate: how far rates differ where tokens are not near uniform, ...
@@ -95,27 +95,14 @@ def prospects_of(tokens: Array, case: Case, rates: Array | None = None) -> tuple
     freedom = np.array([float(th.harmonic_dimension(k, case.dim)) for k in range(1, len(power) + 1)])
     contained = n * power > chi2.isf(CHANCE, freedom) / freedom
     amplitudes = np.sqrt(power)
-    linear = emergences_of(amplitudes, rates)
+    linear = emergence_times(amplitudes, rates)
     looked_at = contained | (linear == linear.min())
     near = np.abs(own - rates)[looked_at].max() <= APART * rates.max()
     near = near and (freedom * (power - 1 / n))[contained].sum() < EXCESS
-    times = linear if near else emergences_of(amplitudes, own)
+    times = linear if near else emergence_times(amplitudes, own)
     rows = zip(amplitudes, contained, own, rates, times, strict=True)
     found = [
         Prospect(k, float(a), bool(held), float(mine), float(rate), float(time), NEAR if near else FAR)
         for k, (a, held, mine, rate, time) in enumerate(rows, 1)
     ]
     return tuple(sorted(found, key=lambda prospect: (prospect.emergence, -prospect.amplitude)))
-
-
-def emergences_of(amplitudes: Array, rates: Array) -> Array:
-    """When amplitudes that grow at rates reach 0.3: at once where they have, never where they do not grow.
-
-    >>> emergences_of(np.array([0.3, 0.03, 0.03]), np.array([1.0, np.log(10), -1.0])).round(12)
-    array([ 0.,  1., inf])
-    """
-    with np.errstate(divide="ignore"):
-        left = np.maximum(np.log(EMERGED / amplitudes), 0.0)
-    growing = rates > 0
-    times: Array = np.where(left > 0, np.where(growing, left / np.where(growing, rates, 1.0), np.inf), 0.0)
-    return times

@@ -122,10 +122,19 @@ def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def nearest_rival(check: Check) -> dict[str, Any]:
+    """What is told of the rival that is off by the fewest bars, those off without bound last; nothing of none.
+
+    >>> nearest_rival(Check("rate", 1.0, 1.0, 0.1))
+    {}
+    """
+    rivals = check.to_dict()["rivals"]
+    return min(rivals, key=lambda rival: inf if rival["bars"] is None else rival["bars"], default={})
+
+
 def _row(check: Check) -> dict[str, Any]:
-    facts = check.to_dict()
-    rivals = sorted(facts.pop("rivals"), key=lambda rival: inf if rival["bars"] is None else rival["bars"])
-    rival = rivals[0] if rivals else {}
+    facts, rival = check.to_dict(), nearest_rival(check)
+    facts.pop("rivals")
     facts |= {"off_by": check.off_by, "rival": rival.get("name", ""), "rival_off_by": rival.get("bars")}
     return facts
 

@@ -22,7 +22,7 @@ from gegenflow.numerics.validation.checks import Check
 from gegenflow.numerics.validation.law import Law, laws
 from gegenflow.numerics.validation.pages.formulas import formula, sentence
 from gegenflow.numerics.validation.pictures.checks import plot_checks
-from gegenflow.numerics.validation.report import Report
+from gegenflow.numerics.validation.report import Report, nearest_rival
 from gegenflow.pictures import style
 from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.growth.steps import Step
@@ -173,9 +173,9 @@ def _verdicts(name: str, law: Law | None, checks: Sequence[Check], report: Repor
 def _row(check: Check) -> Iterator[str]:
     yield from (check.name, f"{check.predicted:.10g}", f"{check.measured:.10g}", f"{check.error:.1e}")
     yield from (f"{check.off_by:.1f}", check.verdict)
-    rivals = [rival for rival in check.to_dict()["rivals"] if rival["bars"] is not None]
-    near = min(rivals, key=lambda rival: rival["bars"], default=None)
-    yield "" if near is None else f"{near['name']}: {near['bars']:.3g}{'' if near['refuted'] else ', not refuted'}"
+    near = nearest_rival(check)
+    told = "" if near.get("bars") is None else f"{near['name']}: {near['bars']:.3g}"
+    yield told + (", not refuted" if told and not near["refuted"] else "")
 
 
 def _table(head: Sequence[str], rows: Iterable[Iterable[Any]], caption: str = "") -> str:

@@ -17,8 +17,8 @@ from gegenflow.numerics.runs.switching import MeanFieldRun
 from gegenflow.numerics.tokens.geometry import Array, check_tokens
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.tokens.values import Value, record_html
-from gegenflow.numerics.validation.case import EMERGED, Case
-from gegenflow.numerics.validation.holdings import EXCESS, FAR, NEAR, emergences_of, prospects_of
+from gegenflow.numerics.validation.case import EMERGED, Case, emergence_times
+from gegenflow.numerics.validation.holdings import EXCESS, FAR, NEAR, prospects_of
 from gegenflow.pictures import ANGLE, COLORS, MUTED, TIME, axes_of, of_degree
 
 if TYPE_CHECKING:
@@ -137,12 +137,12 @@ def expect(start: Density | ArrayLike, flow: Flow | None = None, **short: Unpack
     if flow.kernel is not None and not isinstance(flow.kernel, th.Kernel):
         raise Refused("kernel", None, "the theory needs its formula: th.Kernel('tanh(3*t)')")
     tokens = None if isinstance(start, Density) else check_tokens(start, "start")
-    dim = start.dim if isinstance(start, Density) else check_tokens(start, "start").shape[1]
+    dim = start.dim if tokens is None else tokens.shape[1]  # type: ignore[union-attr]
     case = Case(dim, flow.beta, flow.model, flow.kernel, scaled=flow.scaled)
     rates = growing = case.rates_to(2 * case.selected + BEYOND)
     if tokens is None:
         amplitudes = np.sqrt(density_power(start, len(rates))[1:])  # type: ignore[arg-type]
-        times = emergences_of(amplitudes, rates)
+        times = emergence_times(amplitudes, rates)
         dims = [int(th.harmonic_dimension(k, dim)) for k in range(1, len(times) + 1)]
         verdict = NEAR if dims @ amplitudes**2 < EXCESS else FAR
     else:
