@@ -93,14 +93,7 @@ class Law(Value):
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Every parameter, as ``given`` or by default, or a refusal of one that is out of range."""
-        for name in given:
-            if name not in self.parameters:
-                raise Refused(name, repr(given[name]), f"the law {self.name!r} has {', '.join(self.parameters)}")
-        values = {name: one.take(given.get(name, one.default)) for name, one in self.parameters.items()}
-        kernel = values.get("kernel")
-        if kernel is not None and "beta" in values and "beta" not in given and not kernel.weight.has(BETA):
-            values["beta"] = None  # the default is that of the exponential
-        return values
+        return taken(f"the law {self.name!r} has", self.parameters, given)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``gegenflow laws --format json`` prints."""
@@ -113,6 +106,24 @@ class Law(Value):
 
     def _repr_latex_(self) -> str:
         return f"${self.statement}$"
+
+
+def taken(what: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of parameters, as given or by default, or a refusal: ``what`` begins the sentence that lists them.
+
+    Beside a kernel without beta there is no default of beta, which is that of the exponential.
+
+    >>> taken("a law has", {"tokens": Parameter("tokens", "whole", "number of tokens", 2, 10, default=5)}, {})
+    {'tokens': 5}
+    """
+    for name in given:
+        if name not in parameters:
+            raise Refused(name, repr(given[name]), f"{what} {', '.join(parameters)}")
+    values = {name: one.take(given.get(name, one.default)) for name, one in parameters.items()}
+    kernel = values.get("kernel")
+    if kernel is not None and "beta" in values and "beta" not in given and not kernel.weight.has(BETA):
+        values["beta"] = None
+    return values
 
 
 _LAWS: dict[str, Law] = {}

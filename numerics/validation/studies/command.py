@@ -22,7 +22,7 @@ from gegenflow.numerics.validation.command.parser import subcommand
 from gegenflow.numerics.validation.command.validate import kind_of
 from gegenflow.numerics.validation.studies.datasets import save_dataset
 from gegenflow.numerics.validation.studies.engine import estimate, rerun, sweep
-from gegenflow.numerics.validation.studies.store import Store, reading
+from gegenflow.numerics.validation.studies.store import Store, folder_of, reading
 from gegenflow.numerics.validation.studies.study import MOST_POINTS, Study, read_study, seconds
 from gegenflow.numerics.validation.studies.subjects import SWEPT
 from gegenflow.numerics.validation.studies.tables import FORMS, rows_of, save_table, tallied
@@ -73,13 +73,11 @@ def folder(text: str) -> Path:
     'results'
     """
     try:
-        if not text.strip() or "\0" in text:
-            raise refused(text, "the name of a folder is needed")
-        if Path(text).exists() and not Path(text).is_dir():
-            raise refused(text, "it is a file; a study takes a folder")
+        return folder_of(text)
+    except Refused as error:
+        raise refused(text, error.allowed) from error
     except OSError as error:
         raise refused(text, str(error.strerror)) from error
-    return Path(text)
 
 
 def address(text: str) -> str:

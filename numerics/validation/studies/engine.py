@@ -181,8 +181,7 @@ def estimate(study: Study, folder: str | Path | None = None, *, workers: int = 2
         runs = store.counts()["planned"]
         chosen = {round(place) for place in np.linspace(0, runs - 1, min(runs, SAMPLE))}
         sample = [planned for place, planned in enumerate(store.planned()) if place in chosen]
-    order = study.do, tuple(study.observe), study.rng
-    times = [perform(*order, planned).seconds for planned in [*sample[:1], *sample]][1:]
+    times = [perform(*study.order, planned).seconds for planned in [*sample[:1], *sample]][1:]
     error = float(np.std(times, ddof=1) / np.sqrt(len(times))) if len(times) > 1 else nan
     return Estimate(runs, workers, len(times), float(np.mean(times)) if times else 0.0, error)
 
@@ -205,7 +204,7 @@ def rerun(folder: str | Path, run: int) -> tuple[Finished, bool]:
     run = check_whole("run", run, 1)
     with reading(folder) as store:
         study, before = store.study(), store.run(run)
-    after = perform(study.do, tuple(study.observe), study.rng, before.planned)
+    after = perform(*study.order, before.planned)
     same = packed(after.outcome) == packed(before.outcome) and after.error == before.error
     return after, same
 

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -100,9 +100,8 @@ class Store:
 
     def planned(self) -> Iterator[Planned]:
         """The runs that are still to be made, in their order, also those that are planned while it is read."""
-        last = 0
-        query = f"SELECT {_PLANNED} FROM runs JOIN points USING (point) WHERE state = 'planned' AND run > ? LIMIT 1000"
-        while rows := self._file.execute(query.replace("LIMIT", "ORDER BY run LIMIT"), (last,)).fetchall():
+        last, query = 0, f"{_PLANNED} WHERE state = 'planned' AND run > ? ORDER BY run LIMIT 1000"
+        while rows := self._file.execute(query, (last,)).fetchall():
             yield from (_planned(row) for row in rows)
             last = rows[-1][0]
 
@@ -113,22 +112,24 @@ class Store:
         with self._file:
             self._file.execute("UPDATE runs SET state = ?, error = ?, seconds = ?, result = ? WHERE run = ?", facts)
 
-    def finished(self) -> Iterator[Finished]:
-        """Every run that came to its end, by number."""
-        query = f"SELECT {_PLANNED}, result, error, seconds FROM runs JOIN points USING (point)"
-        for row in self._file.execute(f"{query} WHERE state != 'planned' ORDER BY run"):
-            yield Finished(_planned(row[:3]), unpacked(row[3]), row[4], row[5])
+    def finished(self, number: int | None = None) -> Iterator[Finished]:
+        """Every run that came to its end, by number, or the one of a number."""
+        query = f"{_PLANNED} WHERE state != 'planned' AND run = ifnull(?, run) ORDER BY run"
+        for *head, result, error, seconds in self._file.execute(query, (number,)):
+            yield Finished(_planned(head), unpacked(result), error, seconds)
 
     def run(self, number: int) -> Finished:
         """One finished run.
 
         Raises ValueError where there is none of this number.
         """
-        query = f"SELECT {_PLANNED}, result, error, seconds FROM runs JOIN points USING (point)"
-        row = self._file.execute(f"{query} WHERE state != 'planned' AND run = ?", (number,)).fetchone()
-        if row is None:
-            raise Refused("run", number, "the study has no finished run of this number")
-        return Finished(_planned(row[:3]), unpacked(row[3]), row[4], row[5])
+        for found in self.finished(number):
+            return found
+        raise Refused("run", number, "the study has no finished run of this number")
+
+    def copied_into(self, file: sqlite3.Connection) -> None:
+        """Copy all of it."""
+        self._file.backup(file)
 
     def points(self) -> Iterator[tuple[int, int]]:
         """Each point and how many runs of it are planned or made."""
@@ -158,7 +159,7 @@ class Store:
         self._file.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
 
 
-_PLANNED = "run, parameters, repetition"
+_PLANNED = "SELECT run, parameters, repetition, result, error, seconds FROM runs JOIN points USING (point)"
 
 
 @contextmanager
@@ -168,7 +169,7 @@ def writing(folder: str | Path) -> Iterator[Store]:
     Raises ValueError where another sweep writes there, or the file is no study; OSError, with the path, where nothing
     can be written: no permission, a full disk.
     """
-    folder = _path(folder)
+    folder = folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder), _opened(folder, "rwc") as file, _told(folder):
         file.execute("PRAGMA journal_mode = WAL")
@@ -185,7 +186,7 @@ def reading(folder: str | Path) -> Iterator[Store]:
 
     Raises ValueError where the folder holds no study.
     """
-    folder = _path(folder)
+    folder = folder_of(folder)
     if not (folder / FILE).is_file():
         raise Refused("folder", str(folder), f"it holds no study: there is no {FILE} in it")
     with _opened(folder, "rw" if os.access(folder, os.W_OK) else "ro") as file, _told(folder):
@@ -197,10 +198,9 @@ def reading(folder: str | Path) -> Iterator[Store]:
 def imagined(study: Study, folder: str | Path | None) -> Iterator[Store]:
     """A store in memory with the runs of a study, and what a folder holds of them: nothing is written."""
     with closing(sqlite3.connect(":memory:")) as memory:
-        if folder is not None and (_path(folder) / FILE).is_file():
-            with _opened(_path(folder), "rw") as file:
-                _check_format(file, _path(folder))
-                file.backup(memory)
+        if folder is not None and (folder_of(folder) / FILE).is_file():
+            with reading(folder) as there:
+                there.copied_into(memory)
         else:
             memory.executescript(TABLES)
         store = Store(memory)
@@ -239,12 +239,18 @@ def provenance() -> dict[str, Any]:
     return {"version": gegenflow.__version__, "versions": dict(sorted(versions.items())), "machine": machine}
 
 
-def _planned(row: tuple[Any, ...]) -> Planned:
+def _planned(row: Sequence[Any]) -> Planned:
     return Planned(row[0], json.loads(row[1]), row[2])
 
 
-def _path(folder: str | Path) -> Path:
-    if not isinstance(folder, str | Path) or not str(folder) or "\0" in str(folder):
+def folder_of(folder: str | Path) -> Path:
+    """A folder, or one that can be made.
+
+    >>> folder_of("")
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: folder '': it must be the name of a folder
+    """
+    if not isinstance(folder, str | Path) or not str(folder).strip() or "\0" in str(folder):
         raise Refused("folder", repr(folder), "it must be the name of a folder")
     path = Path(folder)
     if path.exists() and not path.is_dir():

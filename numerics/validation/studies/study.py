@@ -131,6 +131,11 @@ class Study:
         """What is done at each point."""
         return subject_of(self.do, self.observe)
 
+    @property
+    def order(self) -> tuple[str, tuple[str, ...], int]:
+        """What a worker is told beside the parameters of a run: what to do, what to observe, the seed."""
+        return self.do, tuple(self.observe), self.rng
+
     def __len__(self) -> int:
         return prod(map(len, self.grid.values())) * max(1, len(self.points)) * self.repeat
 

@@ -20,9 +20,8 @@ from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.tokens.geometry import uniform
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.case import Case
-from gegenflow.numerics.validation.law import Law, law_named
+from gegenflow.numerics.validation.law import Law, law_named, taken
 from gegenflow.numerics.validation.parameters import PARAMETERS, Parameter
-from gegenflow.theory.symbols import beta as BETA
 
 Outcome = dict[str, np.ndarray[Any, Any]]
 """What a run leaves: arrays by name."""
@@ -50,26 +49,19 @@ class Subject:
 
     name: str
     parameters: Mapping[str, Parameter]
-    perform: Callable[..., Outcome]
+    run: Callable[..., Outcome]
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Every parameter, as given or by default, in a form that a file can hold.
+        """Every parameter, as given or by default, in a form that a file can hold: the same for equal values.
+
+        >>> subject_of("simulate").values({"beta": "0.50", "dim": 3.0, "tokens": "20"})["beta"]
+        '0.5'
 
         Raises ValueError for one that there is not, or that is out of range.
         """
-        for name in given:
-            if name not in self.parameters:
-                raise Refused(name, repr(given[name]), f"{self.name} takes {', '.join(self.parameters)}")
-        values = {name: plain(one, given.get(name, one.default)) for name, one in self.parameters.items()}
-        kernel = values.get("kernel")
-        by_default = kernel is not None and "beta" in values and "beta" not in given
-        if by_default and not self.parameters["kernel"].take(kernel).weight.has(BETA):
-            values["beta"] = None  # the default is that of the exponential
-        return values
-
-    def run(self, rng: np.random.Generator, **given: Any) -> Outcome:
-        """What one run leaves."""
-        return self.perform(rng, **given)
+        numbers = {name: _number(self.parameters.get(name), value) for name, value in given.items()}
+        values = taken(f"{self.name} takes", self.parameters, numbers)
+        return {name: _plain(self.parameters[name].kind, value) for name, value in values.items()}
 
 
 def subject_of(do: str, observe: Sequence[str] = ()) -> Subject:
@@ -119,25 +111,6 @@ def observable(text: str) -> Any:
         raise Refused("observe", text, str(error)) from error
 
 
-def plain(one: Parameter, value: Any) -> Any:
-    """A checked value of a parameter as a whole number, a float, a text or None: the same for equal values.
-
-    >>> plain(PARAMETERS["beta"], "0.50"), plain(PARAMETERS["beta"], 10), plain(PARAMETERS["dim"], 3.0)
-    ('0.5', '10', 3)
-    """
-    if value is None and one.default is None:
-        return None
-    if one.kind in ("real", "whole") and isinstance(value, str):
-        try:
-            value = float(value) if one.kind == "real" else int(value)
-        except ValueError:
-            raise Refused(one.name, value, f"it must be a {one.kind} number") from None
-    taken = one.take(value)
-    if one.kind == "kernel":
-        return str(taken.weight)
-    return shortest(str(taken)) if one.kind == "exact" else taken
-
-
 def shortest(number: str) -> str:
     """A number without idle zeros, or as it is where it is no decimal.
 
@@ -149,6 +122,23 @@ def shortest(number: str) -> str:
     except InvalidOperation:
         return number
     return f"{decimal:f}" if -15 <= decimal.adjusted() <= 15 else str(decimal)
+
+
+def _number(one: Parameter | None, value: Any) -> Any:
+    """The number that a text says, of a parameter that takes numbers in floating point or whole ones."""
+    if one is None or one.kind not in ("real", "whole") or not isinstance(value, str):
+        return value
+    try:
+        return float(value) if one.kind == "real" else int(value)
+    except ValueError:
+        raise Refused(one.name, value, f"it must be a {one.kind} number") from None
+
+
+def _plain(kind: str, value: Any) -> Any:
+    """A value as a whole number, a float, a text or None."""
+    if value is None or kind in ("real", "whole", "choice"):
+        return value
+    return str(value.weight) if kind == "kernel" else shortest(str(value))
 
 
 def _checks(law: Law, rng: np.random.Generator, given: Mapping[str, Any]) -> Outcome:

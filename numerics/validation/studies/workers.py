@@ -75,7 +75,7 @@ class Crew:
     """The executor that makes runs: one that was given, or processes of our own, renewed when one of them dies."""
 
     def __init__(self, study: Study, executor: Executor | None, workers: int) -> None:
-        self.order = study.do, tuple(study.observe), study.rng
+        self.order = study.order
         self.given, self.workers, self.size = executor, workers, AHEAD * workers
 
     def __enter__(self) -> Crew:
