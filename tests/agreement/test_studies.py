@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from support.notebook import faults
 
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation import studies
+from gegenflow.numerics.validation.command.guide import EXAMPLES
 from gegenflow.numerics.validation.command.main import main
 from gegenflow.numerics.validation.studies import Adaptive, Study, open_study, rerun, sweep
 from gegenflow.numerics.validation.studies.adaptive import bar
@@ -350,6 +352,16 @@ def test_a_study_grows_without_changing_what_is_there(tmp_path):
     assert {*before} < {*after}
     with pytest.raises(Refused, match="folder"):
         here(EQUIANGULAR, tmp_path)
+
+
+def test_the_examples_of_the_help_work_in_turn(tmp_path):
+    """A sweep, the same gone on with, what an estimate writes, and a run again, as -h of both subcommands has them."""
+    for line in (*EXAMPLES["sweep"], *EXAMPLES["rerun"]):
+        done = subprocess.run(command(*shlex.split(line)), cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stderr) == (0, ""), line
+        assert done.stdout
+    assert (tmp_path / "results" / "table.csv").read_text().count("\n") > 40
+    assert not (tmp_path / "energies").exists()
 
 
 def test_a_run_can_be_made_again_bit_for_bit(tmp_path):

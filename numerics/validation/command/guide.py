@@ -58,6 +58,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "rerun": {
         "rerun results --run 17": "one run again, compared bit for bit",
+        "rerun results --run 17 --format json": "the same, for a script",
     },
     "report": {
         "report planted --dim 3 --beta 4 --out report.html": "a page to read, to print and to hand on",
