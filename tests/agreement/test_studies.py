@@ -36,6 +36,7 @@ from gegenflow.numerics.validation.studies.study import made
 from gegenflow.numerics.validation.studies.tables import rows_of, save_table
 from gegenflow.numerics.validation.studies.workers import stream
 
+SUPPORT = Path(__file__).parents[1] / "support"
 EQUIANGULAR = Study("hitting times", grid={"beta": "0.5:2:0.5", "tokens": [3, 4]}, repeat=3)
 TOKENS = Study(
     "simulate",
@@ -170,34 +171,27 @@ def test_processes_make_the_same_table(undisturbed, tmp_path):
     assert (tmp_path / "table.csv").read_bytes() == undisturbed
 
 
+def in_batch(words, folder):
+    """A script of tests/support in a folder with the study of EQUIANGULAR."""
+    (folder / "study.toml").write_text(
+        'do = "hitting times"\nrepeat = 3\n[grid]\nbeta = "0.5:2:0.5"\ntokens = [3, 4]\n', encoding="utf-8"
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {name: value for name, value in os.environ.items() if name != "SLURM_NTASKS"} | {"PATH": path}
+    assert subprocess.run(words, cwd=folder, env=env, check=False).returncode == 0
+    return (folder / "results" / "table.csv").read_bytes()
+
+
 @pytest.mark.skipif(find_spec("distributed") is None, reason="dask.distributed is not installed (extra dask)")
 def test_dask_makes_the_same_table(undisturbed, tmp_path):
     """Two processes of a local cluster, by address."""
-    script = tmp_path / "cluster.py"
-    script.write_text(
-        "import sys\n"
-        "from distributed import LocalCluster\n"
-        "from gegenflow.numerics.validation.command.main import main\n"
-        'if __name__ == "__main__":\n'
-        "    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:\n"
-        '        sys.exit(main([*sys.argv[1:], "--dask", cluster.scheduler_address]))\n'
-    )
-    words = ("sweep", "hitting", "--beta", "0.5:2:0.5", "--tokens", "3", "4", "--repeat", "3", "--out", tmp_path / "a")
-    assert subprocess.run([sys.executable, script, *map(str, words)], check=False).returncode == 0
-    assert (tmp_path / "a" / "table.csv").read_bytes() == undisturbed
+    assert in_batch([sys.executable, SUPPORT / "sweep_dask.py"], tmp_path) == undisturbed
 
 
 @pytest.mark.skipif(find_spec("mpi4py") is None, reason="mpi4py is not installed (extra mpi)")
 def test_mpi_makes_the_same_table(undisturbed, tmp_path):
     """The script for a batch job, here on three ranks: one sweeps, two make runs."""
-    (tmp_path / "study.toml").write_text(
-        'do = "hitting times"\nrepeat = 3\n[grid]\nbeta = "0.5:2:0.5"\ntokens = [3, 4]\n', encoding="utf-8"
-    )
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {name: value for name, value in os.environ.items() if name != "SLURM_NTASKS"} | {"PATH": path}
-    script = Path(__file__).parents[1] / "support" / "sweep.slurm"
-    assert subprocess.run(["bash", script], cwd=tmp_path, env=env, check=False).returncode == 0
-    assert (tmp_path / "results" / "table.csv").read_bytes() == undisturbed
+    assert in_batch(["bash", SUPPORT / "sweep.slurm"], tmp_path) == undisturbed
 
 
 SCRIPT = """
