@@ -337,3 +337,12 @@ def test_without_it_there_is_none(observable, name, parts):
         nm.simulate(np.eye(2), beta=1, t_end=1, observe=[observable], **parts)
     assert refusal.value.name == name
     assert np.isfinite(follow(np.eye(2), nm.Flow(beta=1, query_key=np.eye(2)), 0.1, observe=[observable]).t).all()
+
+
+@given(beta=floats(-20, 300))
+def test_the_size_of_the_exponential_is_that_of_its_samples(beta):
+    """Largest pull, value and slope of exp(beta (t - 1)), known, beside those of a kernel that computes it."""
+    known, sampled = size_of(nm.Flow(beta=beta)), size_of(nm.Flow(kernel=lambda t: np.exp(beta * (t - 1))))
+    assert (known.value, known.own) == (pytest.approx(sampled.value), sampled.own)
+    assert known.force == pytest.approx(sampled.force, rel=1e-5)
+    assert known.slope == pytest.approx(sampled.slope, rel=1e-2, abs=1e-2)
