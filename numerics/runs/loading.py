@@ -29,8 +29,8 @@ from gegenflow.numerics.runs.flows import COMPOSED, check_recorded, read_flow
 from gegenflow.numerics.runs.meanfield import check_layers
 from gegenflow.numerics.runs.motion import stepper_of
 from gegenflow.numerics.runs.run import DENSITY_ARRAYS, FLOW, GROUPS, RUN_ARRAYS, DensityRun, Run
-from gegenflow.numerics.runs.settings import FEW, check_track, settings_again
-from gegenflow.numerics.tokens.arguments import check_array, check_number, check_steps, check_whole
+from gegenflow.numerics.runs.settings import FEW, settings_again
+from gegenflow.numerics.tokens.arguments import check_array, check_number, check_steps, check_track, check_whole
 from gegenflow.numerics.tokens.arrays import MOST_BYTES
 from gegenflow.numerics.tokens.geometry import Array, check_tokens, check_weights
 

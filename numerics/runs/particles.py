@@ -18,8 +18,8 @@ from gegenflow.numerics.observables.tokens import Observable
 from gegenflow.numerics.runs.following import farthest, follow, measured
 from gegenflow.numerics.runs.motion import Start
 from gegenflow.numerics.runs.run import Run
-from gegenflow.numerics.runs.settings import Crossings, Look, check_look, check_settings, check_track
-from gegenflow.numerics.tokens.arguments import check_times
+from gegenflow.numerics.runs.settings import Crossings, Look, check_look, check_settings
+from gegenflow.numerics.tokens.arguments import check_times, check_track
 from gegenflow.numerics.tokens.compiling import in_threads
 from gegenflow.numerics.tokens.files import checked_path
 from gegenflow.numerics.tokens.geometry import check_tokens, check_weights
@@ -122,7 +122,7 @@ def simulate(
         that are multiples of them, see :class:`gegenflow.numerics.integrators.merging.MergingSteps`;
         None (default): none do
     :param track: tokens whose paths are kept in ``trajectories``: so many, >= 0 and <= n, evenly spaced, or these
-        indices; None (default): at most 256
+        indices, as far as they fit in the memory of the machine; None (default): at most 256
     :param checkpoint: file to which the run saves itself, whole or not at all, on its way and at its end;
         None (default): none
     :param every: seconds between two of its savings, > 0, default 600

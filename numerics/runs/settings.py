@@ -8,7 +8,7 @@ from secrets import randbits
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.method import check_method
 from gegenflow.numerics.flows.flow import Flow
@@ -26,7 +26,6 @@ from gegenflow.numerics.tokens.arguments import (
     check_numbers,
     check_rng,
     check_steps,
-    check_whole,
 )
 from gegenflow.numerics.tokens.arrays import NUMBERS
 from gegenflow.numerics.tokens.files import interrupts_held
@@ -37,8 +36,6 @@ RTOL, ATOL = 1e-8, 1e-10
 FEW = 200  # tokens up to which one compiled loop is faster: measured 1.5 times at 200, 0.9 at 400
 COARSE = 1e-5  # tolerance from which steps of order 5 take fewer evaluations than those of order 8
 TIGHTER = 0.01  # tolerances of the second run that measures the error, relative to the first
-MOST_TRACKED = 256
-MOST_TRACKED_NUMBERS = 4_000_000
 SUMS_ALONE = ("auto", "dense")
 SETTINGS = ("merge", "rtol", "atol", "order", "step")
 
@@ -261,24 +258,6 @@ def recorder(observe: Sequence[Any]) -> Callable[[Callable[[Any], object]], list
         return found
 
     return record
-
-
-def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> NDArray[np.int64]:
-    """Which of n tokens are tracked: those given, or so many of them, evenly spaced; at most 256 by default.
-
-    >>> check_track(3, 10, 2, 100), check_track([4, 1], 10, 2, 100)
-    (array([0, 3, 6]), array([4, 1]))
-    """
-    if track is None:
-        track = max(1, min(n, MOST_TRACKED, MOST_TRACKED_NUMBERS // (dim * max(1, times))))
-    if np.ndim(track) == 0:
-        count = check_whole("track", track, 0, n)
-        return np.arange(count, dtype=np.int64) * n // max(count, 1)
-    indices = np.asarray(track)
-    fits = indices.ndim == 1 and indices.dtype.kind in "iu" and ((indices >= 0) & (indices < n)).all()
-    if (indices.size and not fits) or len({*indices.ravel().tolist()}) < indices.size:
-        raise Refused("track", None, f"it must be a number of tokens, or different indices from 0 to {n - 1}")
-    return indices.astype(np.int64)
 
 
 def _check_layer_norm(flow: Flow, merge: float | None, method: str) -> None:

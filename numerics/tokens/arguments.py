@@ -6,6 +6,7 @@ whole numbers may come as floats, 3.0 is 3.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from math import inf, isfinite
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from gegenflow.numerics.tokens.refusals import Refused, choose
 
 SMALLEST_RTOL = 1e-13  # below it rounding, not the step size, decides the error estimate
+MOST_TRACKED, MOST_TRACKED_NUMBERS = 256, 4_000_000
 ROUNDING = 4  # units in the last place of t_end by which a time may lie beyond it, and is then moved there
 
 Choice = TypeVar("Choice")
@@ -173,6 +175,37 @@ def check_times(save_at: ArrayLike | None, t_end: Any, t_start: Any = 0.0) -> ND
         span = f"{times[0]:g} to {times[-1]:g}"
         raise Refused("save_at", None, f"its times run from {span}, they must lie within [{first:g}, {last:g}]")
     return np.clip(times, first, last)
+
+
+def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> NDArray[np.int64]:
+    """Which of n tokens are tracked: those given, or so many of them, evenly spaced; at most 256 by default.
+
+    >>> check_track(3, 10, 2, 100), check_track([4, 1], 10, 2, 100)
+    (array([0, 3, 6]), array([4, 1]))
+    >>> check_track(10**6, 10**6, 2, 10**8)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: track: 1,000,000 paths at 100,000,000 times take 1.6e+06 GB, ...
+    """
+    if track is None:
+        track = max(1, min(n, MOST_TRACKED, MOST_TRACKED_NUMBERS // (dim * max(1, times))))
+    if np.ndim(track) == 0:
+        count = check_whole("track", track, 0, n)
+        _check_room(count, dim, times)
+        return np.arange(count, dtype=np.int64) * n // max(count, 1)
+    indices = np.asarray(track)
+    fits = indices.ndim == 1 and indices.dtype.kind in "iu" and ((indices >= 0) & (indices < n)).all()
+    if (indices.size and not fits) or len({*indices.ravel().tolist()}) < indices.size:
+        raise Refused("track", None, f"it must be a number of tokens, or different indices from 0 to {n - 1}")
+    _check_room(indices.size, dim, times)
+    return indices.astype(np.int64)
+
+
+def _check_room(paths: int, dim: int, times: int) -> None:
+    """Refuse paths that this machine has no memory for."""
+    needed, there = 8 * paths * dim * times, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        what = f"{paths:,} paths at {times:,} times take {needed / 1e9:.2g} GB, this machine has {there / 1e9:.2g}"
+        raise Refused("track", None, f"{what}; track fewer tokens or save at fewer times")
 
 
 def check_steps(rtol: Any, atol: Any, order: Any = 8, first_step: Any = None, span: float = inf) -> None:
