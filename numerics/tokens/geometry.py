@@ -123,6 +123,7 @@ def normalize(tokens: ArrayLike) -> Array:
     See also :func:`.read_tokens`, :func:`.uniform`.
     """
     array = _as_rows(tokens)
+    _check_finite(array, "tokens")
     scale = np.abs(array).max(axis=1, keepdims=True)
     if not np.all(scale > 0):
         row = int(np.flatnonzero(~(scale[:, 0] > 0))[0])
@@ -164,16 +165,16 @@ def check_tokens(tokens: ArrayLike, name: str = "tokens") -> Array:
     Raises ValueError for a wrong shape, ``dim`` < 2, no rows, and rows that are not finite or not unit.
     """
     array = _as_rows(tokens, name)
-    with np.errstate(over="ignore"):
-        norm = np.linalg.norm(array, axis=1)
-    off = np.flatnonzero(~(np.abs(norm - 1) <= _tolerance(tokens, UNIT_TOLERANCE, 1e-8)))
-    if off.size and norm[off[0]] == 0:
-        raise Refused(name, None, f"row {off[0]} is zero and has no direction")
-    if off.size:
-        what = f"row {off[0]} has norm {norm[off[0]]:.9g}, not 1; normalize makes unit vectors"
-        raise Refused(name, None, what)
-    array /= norm[:, None]
-    return array
+    norm = np.sqrt(np.einsum("ij,ij->i", array, array))
+    unit = np.abs(norm - 1) <= _tolerance(tokens, UNIT_TOLERANCE, 1e-8)
+    if unit.all():
+        array /= norm[:, None]
+        return array
+    _check_finite(array, name)
+    row = int(np.flatnonzero(~unit)[0])
+    if norm[row] == 0:
+        raise Refused(name, None, f"row {row} is zero and has no direction")
+    raise Refused(name, None, f"row {row} has norm {norm[row]:.9g}, not 1; normalize makes unit vectors")
 
 
 def check_weights(weights: ArrayLike | None, n: int, name: str = "weights") -> Array:
@@ -219,10 +220,13 @@ def _as_rows(tokens: ArrayLike, name: str = "tokens") -> Array:
     array = real_array(name, tokens)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise Refused(name, None, f"they have shape {array.shape}, expected (n, dim) with n >= 1 and dim >= 2")
+    return array
+
+
+def _check_finite(array: Array, name: str) -> None:
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
         raise Refused(name, None, f"row {np.flatnonzero(~finite)[0]} is not finite")
-    return array
 
 
 def harmonic_dimension(degree: int, dim: int) -> int:
