@@ -129,8 +129,8 @@ def simulate(
     :param progress: show a bar on a terminal or in a notebook, default False
     :param n: number of the tokens, which is known, in the ``parameters`` of a run; None (default): any
     :param dim: d of the sphere S^{d-1}, likewise; None (default): any
-    :param threads: of parallel sums, >= 1 and <= those that there are; None (default): all; sums in another number of
-        them differ by rounding
+    :param threads: of parallel sums and products of matrices, >= 1 and <= those that there are; None (default): all;
+        sums in another number of them differ by rounding
     :param comm: communicator of mpi4py whose processes share the tokens, below; None (default): all of them are here
 
     ``run.extend(t_end)`` goes on.  The ``parameters`` of a run are arguments, too: ``simulate(tokens,

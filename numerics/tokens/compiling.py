@@ -6,11 +6,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from threading import RLock
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from warnings import warn
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -62,25 +65,38 @@ def one_at_a_time(function: Callable[Arguments, Result]) -> Callable[Arguments, 
 
 @contextmanager
 def in_threads(count: int | None) -> Iterator[None]:
-    """A block whose parallel regions have so many threads, None for as many as now.
+    """A block whose parallel regions and products of matrices have so many threads, None for as many as now.
 
     >>> with in_threads(1):
     ...     pass
 
     Raises ValueError for fewer than one and for more than there are.
     """
+    if count is None:
+        yield
+        return
     from numba import config, get_num_threads, set_num_threads
 
     from gegenflow.numerics.tokens.arguments import check_whole
 
     before = get_num_threads()
     most: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    wanted = before if count is None else check_whole("threads", count, 1, most)
+    wanted = check_whole("threads", count, 1, most)
     set_num_threads(wanted)
     try:
-        yield
+        with _linear_algebra().limit(limits=wanted):
+            yield
     finally:
         set_num_threads(before)
+
+
+@lru_cache(maxsize=1)
+def _linear_algebra() -> ThreadpoolController:
+    """Those libraries of numpy and scipy that have threads of their own."""
+    import scipy.linalg  # noqa: F401  (what is loaded later would be left out)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _folders() -> Iterator[Path]:

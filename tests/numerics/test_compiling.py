@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from gegenflow import numerics as nm
 from gegenflow.numerics.tokens import compiling
@@ -128,3 +129,19 @@ def test_a_run_says_in_how_many_threads_it_was_summed_up_and_repeats_in_them(tmp
         "True",
         "threads 3: it must be a whole number >= 1 and <= 2",
     ], ended.stderr
+
+
+def test_one_thread_is_one_in_linear_algebra_too():
+    """Of every library with threads, seen by a kernel within a run; after it there are as many as before."""
+    seen = []
+
+    def kernel(overlaps):
+        seen.append({library["num_threads"] for library in threadpool_info()})
+        return np.exp(overlaps)
+
+    before = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
+    nm.simulate(nm.uniform(300, 5, rng=0), kernel=kernel, t_end=0.01, threads=1)
+    assert seen
+    assert all(threads == {1} for threads in seen[-5:])
+    after = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
+    assert after | before == after
