@@ -4,6 +4,7 @@ The core names are here; each room holds the rest. Names load on first use, so i
 
 exact               Exact numbers, certified balls, and tables of them.
 kernels             Attention weights h(t): their multipliers, potentials and series.
+proofs              Steps that a computer verifies, and the ways to verify them: what every derivation is made of.
 growth              Growth rates of the harmonics about the uniform state, and where they come from.
 phases              Which degree grows fastest: boundaries, the phase diagram, asymptotics and bounds.
 finite_tokens       Finitely many tokens: which degree emerges first, when, and how far they are from their density.

@@ -9,6 +9,7 @@ from . import low_temperature as low_temperature
 from . import multihead as multihead
 from . import noise as noise
 from . import phases as phases
+from . import proofs as proofs
 from . import random_layers as random_layers
 from . import spectral_selection as spectral_selection
 from . import sphere as sphere

@@ -196,25 +196,26 @@ def zonal_divergence(flux: Expr, dim: Whole = d, *, evaluate: bool = True) -> Ex
     return (1 - t**2) * sp.Derivative(flux, t, evaluate=evaluate) - (dim - 1) * t * flux
 
 
-def zonal_laplacian(function: Expr, dim: Whole = d) -> Expr:
+def zonal_laplacian(function: Expr, dim: Whole = d, *, evaluate: bool = True) -> Expr:
     r"""Laplace-Beltrami operator on a zonal function: :math:`(1-t^2)\,f''(t) - (d-1)\,t\,f'(t)`.
 
     :param function: f, an expression in t
     :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
+    :param evaluate: whether the derivatives are worked out (default True)
 
     >>> sp.expand(zonal_laplacian(gegenbauer(3, 6), 6) / gegenbauer(3, 6)).simplify() == -laplacian_eigenvalue(3, 6)
     True
 
     Source: DLMF 18.8.1 (Gegenbauer's differential equation).
     """
-    return zonal_divergence(sp.diff(function, t), dim)
+    return zonal_divergence(sp.Derivative(function, t, evaluate=evaluate), dim, evaluate=evaluate)
 
 
 class P(sp.Function):  # type: ignore[misc]
-    """The zonal harmonic P_k(t) while its degree is a symbol."""
+    """The zonal harmonic P_k(t) while its degree is a symbol; that of another dimension has it as a third argument."""
 
-    nargs = 2
+    nargs = (2, 3)
 
     def _latex(self, printer: LatexPrinter) -> str:
-        degree, overlap = (printer._print(argument) for argument in self.args)
-        return f"P_{{{degree}}}\\left({overlap}\\right)"
+        degree, overlap, *dim = (printer._print(argument) for argument in self.args)
+        return f"P_{{{degree}}}{''.join(f'^{{({other})}}' for other in dim)}\\left({overlap}\\right)"

@@ -26,7 +26,13 @@ WITHOUT_EXAMPLES = {
         f"gegenflow.numerics.validation.trials.{room}": "laws: tests/agreement/test_laws.py tries each"
         for room in LAW_ROOMS
     },
-    "gegenflow.theory.growth.proofs": "ways to check an equality: tests/theory/test_linearization.py breaks each",
+    **{
+        f"gegenflow.theory.{room}": "steps and their proofs: tests/theory/test_linearization.py breaks each"
+        for room in (
+            *("growth.equation", "growth.splitting", "growth.moments"),
+            *(f"proofs.{name}" for name in ("harmonics", "integrals", "methods", "multipliers")),
+        )
+    },
     "gegenflow.theory.symbols": "the symbols alone",
 }
 WITHOUT_A_SOURCE = {

@@ -22,7 +22,7 @@ NO_NAMES = (".command", ".compiled", ".pages", ".pictures", ".trials", ".trials.
 """The one room of the numerics that may see the theory."""
 STAIRS = {
     "theory": (
-        *(("symbols",), ("exact",), ("sphere",), ("kernels",), ("growth",), ("phases",)),
+        *(("symbols",), ("exact",), ("sphere",), ("kernels",), ("proofs",), ("growth",), ("phases",)),
         *(
             ("finite_tokens", "expansions", "noise", "clusters"),
             ("synchronization",),

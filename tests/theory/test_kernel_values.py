@@ -4,6 +4,7 @@ import copy
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from operator import methodcaller
 
@@ -18,6 +19,7 @@ from hypothesis.strategies import fractions, integers, lists, sampled_from
 
 from gegenflow import theory as th
 from gegenflow.theory import Kernel, Refused
+from gegenflow.theory.kernels.multipliers import Multiplier
 from gegenflow.theory.phases.tables import boundary_rows
 
 t, b = th.t, th.beta
@@ -299,10 +301,13 @@ def test_a_kernel_with_a_power_is_derived_like_any_other():
     assert float(rate) == pytest.approx(float(th.growth_rate(1, 2, 1, kernel=kernel, digits=15)), rel=1e-13)
 
 
-def test_a_kernel_without_a_closed_form_says_so():
-    """A derivation compares with one."""
-    with pytest.raises(Refused, match="closed form"):
-        th.linearize("tanh(t)", 3).check()
+def test_the_rate_of_a_kernel_without_a_closed_form_is_proved_to_be_the_integral():
+    """Its derivation checks, ends at the integral, and fails with that of another weight."""
+    derivation = th.linearize("tanh(t)", 3)
+    assert derivation.check()
+    assert derivation.rate == th.k * (th.k + 1) * Multiplier(sp.tanh(t), th.k - 1, 5) / 3
+    multiplier = derivation.steps[-2]
+    assert not replace(multiplier, rhs=Multiplier(sp.tanh(2 * t), th.k - 1, 5) / 3).holds()
 
 
 @pytest.mark.parametrize("kernel", [Kernel.heads([1, -1], [1, -1]), Kernel("beta*t"), Kernel("t")])

@@ -61,6 +61,7 @@ RESULTS: dict[str, Callable[[], object]] = {
     "kernels.funk_hecke": lambda: th.funk_hecke(1, 3, 2, digits=10),
     "kernels.half_power_multiplier": lambda: th.kernels.half_power_multiplier(2, 1, 3),
     "kernels.power_multiplier": lambda: th.kernels.power_multiplier(2, 1, 3),
+    "proofs.Step": lambda: th.linearize(dim=2).steps[-2],
     "growth.Derivation": lambda: th.linearize(dim=2),
     "growth.linearize": lambda: th.linearize(th.Kernel.relu(), 3, model="sa"),
     "growth.growth_rate": lambda: th.growth_rate(3, 2, 5, digits=12),

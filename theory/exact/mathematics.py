@@ -11,7 +11,7 @@ from sympy.printing.precedence import PRECEDENCE
 
 
 class Printer(LatexPrinter):  # type: ignore[misc]
-    """The derivative of a product has brackets: without them it reads as that of the first factor.
+    """The derivative of a product has brackets, and a sum at a point: it would read as the first factor, the last term.
 
     An unknown function is written without its variable, as on paper.
     """
@@ -22,6 +22,13 @@ class Printer(LatexPrinter):  # type: ignore[misc]
             return shown
         inner = self.parenthesize(derivative.expr, PRECEDENCE["Mul"], is_neg=False, strict=True)
         return rf"{shown.removesuffix(inner)}\left({inner}\right)"
+
+    def _print_Subs(self, subs: sp.Subs) -> str:
+        shown = cast(str, super()._print_Subs(subs))
+        if not subs.expr.is_Add:
+            return shown
+        inner = self._print(subs.expr)
+        return shown.replace(inner, rf"\left({inner}\right)", 1)
 
     def _print_Function(self, function: sp.Function, exp: str | None = None) -> str:
         if isinstance(function, AppliedUndef) and all(argument.is_Symbol for argument in function.args):

@@ -16,7 +16,8 @@ import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, Whole
 from gegenflow.theory.exact.integers import check_dim
-from gegenflow.theory.growth.steps import Step, aligned, enumerated, page, short, spelled
+from gegenflow.theory.proofs.pages import aligned, enumerated, page, short, spelled
+from gegenflow.theory.proofs.steps import Step
 from gegenflow.theory.random_layers.exponents import K1, S1
 from gegenflow.theory.random_layers.overlaps import K, drift_of, variance_of
 from gegenflow.theory.symbols import d, k
