@@ -238,6 +238,7 @@ THEORY = {
     "noise.branch": {"beta": 1, "amplitudes": [0.1]},
     "noise.branch_fold": {"beta": 3, "digits": 5},
     "noise.coupling_threshold": {"degree": 1, "dim": 2, "beta": 1},
+    "noise.critical_coupling": {"beta": 3, "gap": "1/10"},
     "noise.landau_expansion": {"degree": 1, "dim": 2},
     "noise.phase_transition": {"beta": 1, "digits": 5},
     "noise.supercritical_beta": {"degree": 1, "digits": 5},

@@ -111,6 +111,7 @@ RESULTS: dict[str, Callable[[], object]] = {
     "noise.landau_expansion": lambda: th.noise.landau_expansion(2, 3),
     "noise.coupling_threshold": lambda: th.noise.coupling_threshold(1, 2, 3, digits=12),
     "noise.tricritical_beta": lambda: th.noise.tricritical_beta(3),
+    "noise.critical_coupling": lambda: th.noise.critical_coupling(4, gap="1/20"),
     "noise.BranchPoint": lambda: th.noise.branch_fold(4, digits=6),
     "noise.branch_fold": lambda: th.noise.branch_fold(4, digits=8),
     "noise.Transition": lambda: th.noise.phase_transition(2, digits=8),

@@ -3,6 +3,7 @@ from .amplitudes import amplitude_equation as amplitude_equation
 from .amplitudes import supercritical_beta as supercritical_beta
 from .branches import Branch as Branch
 from .branches import branch as branch
+from .critical import critical_coupling as critical_coupling
 from .landau import Landau as Landau
 from .landau import coupling_threshold as coupling_threshold
 from .landau import landau_expansion as landau_expansion

@@ -76,7 +76,7 @@ class Transition:
 
     @property
     def coupling(self) -> Certified:
-        """The critical coupling K_c (from the unimodal branch: an upper bound on K_c)."""
+        """The critical coupling K_c: an upper bound, :func:`.critical_coupling` proves a lower one."""
         return self.threshold if self.coexistence is None else self.coexistence.coupling
 
 
@@ -112,7 +112,7 @@ def phase_transition(beta: Real, digits: int = 15) -> Transition:
 
     with q on the stable part of the unimodal branch and :math:`\beta_*` = 2.4469... the tricritical point. At the upper
     end of the ball returned a state of lower free energy than the uniform one is proved to exist: it bounds the true
-    :math:`K_c` from above, and is :math:`K_c` itself unless another state does better.
+    :math:`K_c` from above. Whether another state does better is decided by :func:`.critical_coupling`.
 
     :param beta: inverse temperature, 0 <= beta <= 100
     :param digits: significant digits to certify, >= 1 (default 15)
@@ -126,7 +126,7 @@ def phase_transition(beta: Real, digits: int = 15) -> Transition:
     Raises ValueError for digits < 1, or a beta that is bad, above 100, or above the tricritical one by less than about
     1e-5. Source: arXiv 2606.05140, 2604.16288; the enclosure is derived here.
 
-    See also :func:`.tricritical_beta`, :func:`.coupling_threshold`, :func:`.branch`.
+    See also :func:`.critical_coupling`, :func:`.tricritical_beta`, :func:`.coupling_threshold`, :func:`.branch`.
     """
     exact, _ = check_branch(beta, 1)
     threshold = coupling_threshold(1, 2, exact, digits=digits)
