@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, kstest
 
+from gegenflow.numerics import validate
 from gegenflow.numerics.runs.ensembles import emergences
 from gegenflow.theory.finite_tokens.selection import selection_law
 
@@ -40,3 +41,23 @@ def test_selected_degrees_and_emergence_times_follow_the_law(dim, beta, tokens, 
     assert p_of_degrees(law.selection, degrees) > 1e-3
     assert kstest([1 - law.survival(t) for t in times], "uniform").pvalue > 1e-3
     assert kstest([1 - law.survival(0.9 * t) for t in times], "uniform").pvalue < 1e-3
+
+
+def test_the_law_holds_where_many_degrees_are_there_at_the_start():
+    """N a^2 = 2: in half of the runs one has the amplitude at once, and is no winner; alarms 1 in 370, fixed seed."""
+    report = validate("finite-token selection", beta=5, tokens=200, amplitude=0.1, runs=200, rng=1)
+    degrees, mean, between = report.checks
+    assert degrees.predicted >= 3  # classes less one: those at the start, and degrees
+    assert min(degrees.p_value, between.p_value, mean.chance) > 1 / 370
+    law = selection_law(2, 5, 200, amplitude=0.1)
+    assert 0.2 < law.already < 0.8
+    first, _ = emergences(2, beta=5.0, tokens=200, runs=200, amplitude=0.1, max_degree=law.max_degree, t_end=1.0, rng=1)
+    assert p_of_degrees(law.selection, first) < 1e-4  # as if the largest at the start had won
+
+
+def test_degrees_that_do_not_grow_must_not_be_there_at_the_start():
+    """Under an even weight every second one; with enough tokens they are not, and the race is on."""
+    given = {"kernel": "cosh(beta*t)", "beta": 5, "amplitude": 0.1, "runs": 4, "rng": 1}
+    with pytest.raises(ValueError, match="tokens 200: degrees that do not grow are at amplitude"):
+        validate("finite-token selection", tokens=200, **given)
+    assert len(validate("finite-token selection", tokens=900, **given).checks) == 3

@@ -1,5 +1,7 @@
 """The worked examples run, and their tables say what the papers and the theory say."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.integrate import cumulative_simpson, simpson
@@ -7,6 +9,9 @@ from scipy.special import iv
 from support.examples import load_example
 
 from gegenflow import theory as th
+from gegenflow.numerics.validation.studies import Study
+from gegenflow.numerics.validation.studies.store import Planned
+from gegenflow.numerics.validation.studies.workers import perform
 
 
 def test_metastable_clustering_confirms_rates_and_angles(tmp_path):
@@ -221,3 +226,23 @@ def test_random_values_end_pairs_as_predicted(tmp_path):
         share = 1 - np.interp(np.arctanh(float(row["start"])), y, below) / below[-1]
         assert float(row["predicted"]) == pytest.approx(share, abs=1e-6)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_linear_theory_holds_where_its_map_says(tmp_path):
+    """Growth lies beyond its bars as often as chance has it, to three standard deviations of a share; the page has the
+    tables; a recorded run comes out again from its stream."""
+    example = load_example("linear_theory")
+    tables = example.main(quick=True, figure=tmp_path / "figure.png")
+    page = (Path(__file__).parents[2] / "docs" / "linear_theory.md").read_text()
+    assert all(table.to("markdown") in page for table in tables)
+    whole, chance = tables[0].rows[0], tables[0].rows[-1]
+    for bars in ("> 1", "> 2", "> 3"):
+        share, spread = map(float, chance[bars].split(" ± "))
+        assert abs(float(whole[bars]) - share) < 3 * spread
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    given = {"model": "sa", "kernel": "cosh(beta*t)", "dim": 2, "tokens": 200, "beta": "1", "runs": 32}
+    study = Study("uniform tokens", fixed=given, rng=1)
+    made = perform(*study.order, Planned(1, next(study.points_in_order()), 0)).outcome["measured"]
+    same = {"model": "sa", "kernel": "cosh(beta*t)", "dim": 2, "tokens": 200, "beta": 1, "study": "growth"}
+    rows = [row for row in example.recorded() if row.items() >= same.items()]
+    assert [row["measured"] for row in rows] == pytest.approx(made, rel=1e-5)
