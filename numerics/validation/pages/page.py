@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from html import escape
 from importlib.metadata import version
-from io import BytesIO
 from itertools import groupby
 from typing import Any
 
@@ -21,31 +18,14 @@ from gegenflow.numerics.validation.case import MOST_DEGREES
 from gegenflow.numerics.validation.checks import Check
 from gegenflow.numerics.validation.law import Law, laws
 from gegenflow.numerics.validation.pages.formulas import formula, sentence
+from gegenflow.numerics.validation.pages.parts import LIBRARIES, document, image, stated, table
 from gegenflow.numerics.validation.pictures.checks import plot_checks
 from gegenflow.numerics.validation.report import Report, nearest_rival
 from gegenflow.pictures import style
 from gegenflow.theory.exact.mathematics import latex
 from gegenflow.theory.proofs.steps import Step
 
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: #111; }
-h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.2rem; margin: 1.6rem 0 .4rem; } p { margin: .4rem 0; }
-math { font-size: 108%; } math[display=block] { margin: .25rem 0; overflow-x: auto; overflow-y: hidden; }
-table { border-collapse: collapse; font-size: .85rem; margin: .5rem 0; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .1rem .8rem .1rem 0; vertical-align: top; } tr { break-inside: avoid; }
-.law td:nth-child(-n+5), .law th { white-space: nowrap; }
-th { border-bottom: 1px solid #111; } tr:last-child td { border-bottom: 1px solid #111; }
-caption, .small { font-size: .8rem; color: #444; text-align: left; } img { max-width: 100%; } li { margin: .2rem 0; }
-@page { size: A4; margin: 14mm; }
-@media print {
-  body { font-size: 9.5pt; line-height: 1.3; margin: 0; max-width: none; padding: 0; } math { font-size: 98%; }
-  table { font-size: 7.5pt; } th, td { padding-right: .6rem; }
-  .law { break-before: page; } img { max-height: 95mm; } li { break-inside: avoid; margin: 0; }
-  math[display=block] { margin: 0; overflow: visible; }
-}
-"""
 HEAD = "check", "predicted", "measured", "error bar", "bars off", "verdict", "nearest rival, bars off"
-LIBRARIES = "numpy", "scipy", "numba", "sympy", "python-flint", "mpmath"
 LONGEST = 200
 """Characters of LaTeX in one line."""
 MORE = 2
@@ -78,16 +58,8 @@ def report_page(report: Report) -> str:
     verdicts = [_verdicts(name, known.get(name), checks, report) for name, checks in tried]
     title = "gegenflow: theory against simulation"
     notes = "".join(f"<p class=small>{escape(note)}</p>" for note in report.notes)
-    return "\n".join(
-        [
-            f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>',
-            f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>",
-            f"<p><b>{escape(report.verdict)}</b></p>{notes}\n<p class=small>{escape(_provenance(report))}</p>",
-            theory,
-            *verdicts,
-            "</body>\n</html>",
-        ]
-    )
+    head = [f"<p><b>{escape(report.verdict)}</b></p>{notes}", f"<p class=small>{escape(_provenance(report))}</p>"]
+    return document(title, [*head, theory, *verdicts])
 
 
 def _provenance(report: Report) -> str:
@@ -126,7 +98,7 @@ def _theory(facts: Any, tried: Sequence[Law]) -> str:
             "<section>\n<h2>Where the growth rates come from</h2>",
             f"<p>The weight {weight}, in dim {dims[0]}, {models[0].upper()}, about the uniform measure:</p>",
             f"<ol>\n{steps}\n</ol>",
-            _table(list(rows[0]), (row.values() for row in rows), "Growth rates; every printed digit is proved."),
+            table(list(rows[0]), (row.values() for row in rows), "Growth rates; every printed digit is proved."),
             "</section>",
         ]
     )
@@ -154,17 +126,9 @@ def _rates(dims: Sequence[int], beta: Any, options: Any) -> Iterator[dict[str, A
 
 def _verdicts(name: str, law: Law | None, checks: Sequence[Check], report: Report) -> str:
     """What a law states, its checks in a table and in a picture; of a user's own tokens there is no one statement."""
-    head = [f"<section class=law>\n<h2>{escape(name)}</h2>"]
-    if law is not None:
-        what = (law.trial.__doc__ or "").strip().split("\n\n")[0]
-        head += [
-            formula(law.statement, display=True),
-            f"<p>{escape(what)}</p><p class=small>Source: {_linked(law.source)}</p>",
-            f"<p class=small>Rivals that the same data must refute: {escape('; '.join(law.rivals))}.</p>",
-        ]
-    return "\n".join(
-        [*head, _table(HEAD, map(_row, checks)), _picture(replace(report, checks=tuple(checks))), "</section>"]
-    )
+    head = [f"<section class=law>\n<h2>{escape(name)}</h2>", *([] if law is None else stated(law))]
+    drawn = _picture(replace(report, checks=tuple(checks)))
+    return "\n".join([*head, table(HEAD, map(_row, checks)), drawn, "</section>"])
 
 
 def _row(check: Check) -> Iterator[str]:
@@ -175,28 +139,11 @@ def _row(check: Check) -> Iterator[str]:
     yield told + (", not refuted" if told and not near["refuted"] else "")
 
 
-def _table(head: Sequence[str], rows: Iterable[Iterable[Any]], caption: str = "") -> str:
-    def line(cells: Iterable[Any], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
-
-    named = f"<caption>{escape(caption)}</caption>\n" if caption else ""
-    return f"<table>\n{named}{line(head, 'th')}\n" + "\n".join(line(row, "td") for row in rows) + "\n</table>"
-
-
-def _linked(source: str) -> str:
-    """The source, with the numbers of arXiv as links."""
-    return re.sub(r"\b(\d{4}\.\d{5})\b", r'<a href="https://arxiv.org/abs/\1">\1</a>', escape(source))
-
-
 def _picture(report: Report) -> str:
     """The checks of a report as an image that the page holds."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    drawn = BytesIO()
-    with style(), mpl.rc_context({"svg.hashsalt": "gegenflow"}):
+    with style():
         figure = Figure(figsize=(7.5, 1 + 0.18 * len(report.checks)), layout="constrained")
         plot_checks(report, ax=figure.add_subplot())
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    data = b64encode(drawn.getvalue()).decode()
-    return f'<img alt="measured minus predicted, in error bars" src="data:image/svg+xml;base64,{data}">'
+        return image(figure, "measured minus predicted, in error bars")
