@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from gegenflow.numerics.tokens.values import Value
-from gegenflow.numerics.validation.checks import ALARMS, Check
+from gegenflow.numerics.validation.checks import ALARMS, Check, refuted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -53,12 +53,8 @@ class Report(Value):
         >>> Report((one,), {}, "complete", 0.0).refuted == (one,), Report((one, *others), {}, "complete", 0.0).refuted
         (True, ())
         """
-        found = []
-        for place, check in enumerate(sorted(self.checks, key=lambda check: check.chance)):
-            if check.chance * (len(self.checks) - place) >= ALARMS:
-                break
-            found.append(check)
-        return tuple(found)
+        ranked = sorted(self.checks, key=lambda check: check.chance)
+        return tuple(ranked[: refuted(check.chance for check in ranked)])
 
     @property
     def false_alarms(self) -> float:

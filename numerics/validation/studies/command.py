@@ -105,11 +105,12 @@ def run(options: Namespace) -> int:
         swept = sweep(study, folder, executor=executor, workers=options.workers, retry=options.retry, progress=True)
     with reading(folder) as store:
         _written(store, folder, options.format)
-        facts = {"version": gegenflow.__version__, **asdict(swept), "checks": tallied(store)}
+        tally = tallied(chance for run in store.finished() for chance in run.outcome.get("chance", ()))
+        facts = {"version": gegenflow.__version__, **asdict(swept), "checks": tally}
     if options.format == "json":
         show_json(facts)
     else:
-        show("\n".join([str(swept), *_spread(facts["checks"]), f"table: {folder / f'table.{options.format}'}"]))
+        show("\n".join([str(swept), *_spread(tally), f"table: {folder / f'table.{options.format}'}"]))
     return int(not swept.complete or swept.failed > 0)
 
 

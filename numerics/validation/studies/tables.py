@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from gegenflow.numerics.tokens.files import write_atomically
-from gegenflow.numerics.validation.checks import finite
+from gegenflow.numerics.validation.checks import ALARMS, finite
 from gegenflow.numerics.validation.studies.store import Finished, Store
 
 FORMS = ("csv", "json", "parquet")
@@ -97,14 +97,37 @@ def _told(value: Any) -> Any:
     return finite(plain) if isinstance(plain, float) else plain
 
 
-def tallied(store: Store) -> dict[str, Any]:
+def tallied(chances: Iterable[float]) -> dict[str, Any]:
     """How many checks of a law there are, and which share is off by more than 1, 2, 3 error bars, as chance has it.
 
-    Where a bar comes from few runs, more bars are allowed, by Student's t: a check lies beyond one bar where a true
-    prediction is as far off in less than 31.7 % of cases.
+    ``chances`` are those of the checks: how often a true prediction is off by as much. Where a bar comes from few runs,
+    more bars are allowed, by Student's t: a check lies beyond one bar where its chance is less than 31.7 %.
+
+    >>> tallied([0.9, 0.01])["beyond"]
+    {1: 0.5, 2: 0.5, 3: 0.0}
     """
-    chances = [one for run in store.finished() for one in run.outcome.get("chance", np.empty(0))]
-    found = np.array(chances, dtype=float)
+    found = np.array([*chances], dtype=float)
     expected = {bars: float(2 * norm.sf(bars)) for bars in (1, 2, 3)}
     beyond = {bars: float((found < share).mean()) if len(found) else 0.0 for bars, share in expected.items()}
     return {"count": len(found), "beyond": beyond, "chance": expected}
+
+
+def judged(tally: Mapping[str, Any]) -> Iterator[Row]:
+    """The shares of a tally against those of chance, by the binomial test at one in 370, each check for itself.
+
+    >>> [row["verdict"] for row in judged(tallied([0.01] * 40 + [0.5] * 160))]
+    ['fewer than chance gives', 'more than chance gives', 'as chance has it']
+    """
+    for bars, share in tally["beyond"].items():
+        beyond, expected = round(share * tally["count"]), tally["chance"][bars]
+        chance = float(binomtest(beyond, tally["count"], expected).pvalue) if tally["count"] else 1.0
+        side = "more" if share > expected else "fewer"
+        verdict = f"{side} than chance gives" if chance < ALARMS else "as chance has it"
+        yield {
+            "bars": bars,
+            "beyond": beyond,
+            "share": share,
+            "expected": expected,
+            "chance": chance,
+            "verdict": verdict,
+        }
