@@ -23,7 +23,8 @@ observables  Clusters, Dissipation, EffectiveRank, Energy, Entropy, HarmonicAmpl
              PairShare, Periodicity, harmonic_power
 runs         DensityRun, MeanFieldRun, Run, animate, load, plot_density, plot_overlaps, plot_power, plot_sphere,
              plot_trajectories, simulate, solve_density, solve_mean_field, solve_quantiles
-validation   expect, measure_rates, open_study, planted_rates, prospects, report_page, uniform_rates, validate
+validation   expect, measure_rates, open_study, planted_rates, prospects, report_page, study_page, uniform_rates,
+             validate
 """
 
 import os

@@ -59,5 +59,6 @@ from .validation import open_study as open_study
 from .validation import planted_rates as planted_rates
 from .validation import prospects as prospects
 from .validation import report_page as report_page
+from .validation import study_page as study_page
 from .validation import uniform_rates as uniform_rates
 from .validation import validate as validate

@@ -15,6 +15,7 @@ from .measurements import planted_rates as planted_rates
 from .measurements import uniform_rates as uniform_rates
 from .own_tokens import validate_tokens as validate_tokens
 from .pages.page import report_page as report_page
+from .pages.study import study_page as study_page
 from .parameters import Parameter as Parameter
 from .pictures.checks import plot_checks as plot_checks
 from .pictures.checks import plot_sweep as plot_sweep
@@ -23,5 +24,7 @@ from .pictures.expectations import expect as expect
 from .pictures.phases import plot_phase_diagram as plot_phase_diagram
 from .pictures.rates import plot_rates as plot_rates
 from .pictures.rates import plot_selection as plot_selection
+from .pictures.study_curves import plot_study_curves as plot_study_curves
+from .pictures.study_maps import plot_study_map as plot_study_map
 from .report import Report as Report
 from .studies import open_study as open_study

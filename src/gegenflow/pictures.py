@@ -95,11 +95,12 @@ def of_degree(degree: int, points: int = 0) -> dict[str, Any]:
     return style
 
 
-def legend(ax: Axes, **kwargs: Any) -> Legend | None:
+def legend(ax: Axes, *, below: bool = False, **kwargs: Any) -> Legend | None:
     """A legend of at most ten entries, the others counted in the last, where it covers no curve, else below the axes.
 
     To be called when everything is drawn, in the axes beside it too, which may take some of the room. ``kwargs`` go to
-    ``Axes.legend``; a ``loc`` among them decides the place. None where nothing has a label.
+    ``Axes.legend``; a ``loc`` among them decides the place; ``below`` is where all of the axes is covered. None where
+    nothing has a label.
     """
     from matplotlib.lines import Line2D
     from matplotlib.transforms import Bbox, ScaledTranslation
@@ -116,7 +117,7 @@ def legend(ax: Axes, **kwargs: Any) -> Legend | None:
     whole.draw_without_rendering()
     artists: list[Any] = [*ax.lines, *ax.patches]
     drawn = [artist for artist in artists if artist.get_transform().contains_branch(ax.transData)]
-    for place in PLACES:
+    for place in () if below else PLACES:
         made: Legend = ax.legend(handles, labels, **{"loc": place} | kwargs)
         box = Bbox.padded(made.get_window_extent(), MARGIN)
         if not any(_covered(artist, box) for artist in drawn):

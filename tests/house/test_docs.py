@@ -19,6 +19,10 @@ WITHOUT_EXAMPLES = {
             *(f"validation.pictures.{kind}" for kind in ("checks", "phases", "rates")),
         )
     },
+    **{
+        f"gegenflow.numerics.validation.{name}": "tests/agreement/test_study_pages.py looks at what they show"
+        for name in ("pictures.study_maps", "pictures.study_panels", "pages.study_pictures", "pages.study_tables")
+    },
     "gegenflow.numerics.validation.command.validate": "the console command: tests/house/test_command.py",
     "gegenflow.numerics.validation.command.report": "the console command: tests/numerics/test_report_page.py",
     "gegenflow.numerics.validation.command.laws": "the console command: tests/house/test_command.py",
@@ -56,6 +60,8 @@ WITHOUT_A_SOURCE = {
     *(
         "plot_checks",
         "plot_sweep",
+        "plot_study_map",
+        "plot_study_curves",
         "plot_density",
         "plot_power",
         "plot_trajectories",

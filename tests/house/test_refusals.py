@@ -111,6 +111,8 @@ NUMERICS = {
         "report": nm.validation.Report((nm.validation.Check("b", 1.0, 1.0, 0.1),), {}, "complete", 1.0)
     },
     "validation.plot_sweep": {"checks": [nm.validation.Check("b", 1.0, 1.0, 0.1)], "values": [2.0]},
+    "validation.plot_study_map": {"folder": FOLDER},
+    "validation.plot_study_curves": {"folder": FOLDER},
     "validation.plot_phase_diagram": {"cuts": [2, 3], "beta": (0.0, 2.0), "terms": 1},
     "validation.plot_rates": {"degrees": [1], "dim": 2},
     "validation.plot_selection": {"law": th.finite_tokens.selection_law(2, 2, 1000), "first": [1, 2]},
@@ -134,6 +136,7 @@ NUMERICS = {
     "validation.studies.estimate": {"study": STUDY},
     "validation.studies.rerun": {"folder": FOLDER, "run": 1},
     "open_study": {"folder": FOLDER},
+    "study_page": {"folder": FOLDER},
     "validation.validate_tokens": {"tokens": PAIR, "beta": 1},
     "validate": {"dims": [2], "models": ["usa"], "beta": 0, "tokens": 100, "runs": 4},
 }

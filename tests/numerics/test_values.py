@@ -159,6 +159,8 @@ NO_VALUES = {
     "Refused": "raised, never returned: below",
     "plot_checks": "draws on axes, which are those of matplotlib",
     "plot_sweep": "draws on axes",
+    "plot_study_map": "draws on axes",
+    "plot_study_curves": "draws on axes",
     "plot_phase_diagram": "draws on axes",
     "plot_rates": "draws on axes",
     "plot_selection": "draws on axes",
@@ -168,6 +170,7 @@ NO_VALUES = {
     "plot_overlaps": "draws on axes",
     "plot_sphere": "draws on axes",
     "animate": "writes a file",
+    "study_page": "gives the text of a page: tests/agreement/test_study_pages.py",
     "open_study": "gives a Dataset, which is one of xarray",
 }
 

@@ -63,6 +63,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "report": {
         "report planted --dim 3 --beta 4 --out report.html": "a page to read, to print and to hand on",
         "report --beta 2 3 --out report.html": "the central laws at two beta",
+        "report results --out study.html": "a study that sweep left, with maps, curves and failures",
     },
 }
 """Command lines of each subcommand, and what they are for."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
     "activation": "--activation",
+    "all": "--all",
     "amplitude": "--amplitude",
     "beta": "--beta",
     "between": "--between",

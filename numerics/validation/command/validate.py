@@ -78,9 +78,9 @@ def add(commands: Commands) -> None:
     sub.add_argument("--figure", type=target(".png", ".pdf", ".svg"), help=text)
 
 
-def add_laws(sub: Parser) -> None:
-    """Which laws to try, and at what: their parameters, from one table."""
-    text = "laws, or the beginning of their names (default: the quick ones; gegenflow laws lists them)"
+def add_laws(sub: Parser, more: str = "") -> None:
+    """Which laws to try, and at what: their parameters, from one table; ``more`` says what else may be named."""
+    text = f"laws, or the beginning of their names (default: the quick ones; gegenflow laws lists them){more}"
     sub.add_argument("names", nargs="*", metavar="NAME", help=text)
     sub.add_argument("--all", action="store_true", help="try every law")
     add_list(sub, "--dim", DIM, "dimensions (default 2 3)")

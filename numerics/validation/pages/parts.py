@@ -29,6 +29,7 @@ caption, .small { font-size: .8rem; color: #444; text-align: left; } img { max-w
 @page { size: A4; margin: 14mm; }
 @media print {
   body { font-size: 9.5pt; line-height: 1.3; margin: 0; max-width: none; padding: 0; } math { font-size: 98%; }
+  .wide { overflow: visible; } h3 { break-after: avoid; }
   table { font-size: 7.5pt; } th, td { padding-right: .6rem; }
   .law { break-before: page; } img { max-height: 95mm; } li { break-inside: avoid; margin: 0; }
   math[display=block] { margin: 0; overflow: visible; }
