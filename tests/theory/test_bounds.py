@@ -17,6 +17,9 @@ RATES = sampled_from(["-3", "-1", "0.5", "1.999", "2"])
 @settings(max_examples=60, deadline=None)
 @example(first="1", second="1", slow="1.999", fast="2", degree=6, dim=2)  # a sum, not the larger one
 @example(first="-1", second="0.001", slow="2", fast="-3", degree=6, dim=3)  # |-3| is steeper than 2
+@example(first="-1", second="-3", slow="2", fast="-1.999", degree=6, dim=3)  # a sign that turns with the degree
+@example(first="-1", second="3", slow="2", fast="-1.999", degree=6, dim=3)
+@example(first="1", second="0.001", slow="30", fast="1", degree=3, dim=3)  # the rates still rise
 @given(first=WEIGHTS, second=WEIGHTS, slow=RATES, fast=RATES, degree=integers(3, 9), dim=sampled_from([2, 3, 6]))
 def test_a_tail_bounds_the_rates_of_all_later_degrees(first, second, slow, fast, degree, dim):
     """By the rates of the next thirty, each certified; USA, so that the rate is the score."""

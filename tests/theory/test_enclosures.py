@@ -1,0 +1,218 @@
+"""Enclosures where what they leave out is large: coarse sums, few modes, wide boxes. Each must hold the fine value.
+
+A test says so where the middle of the coarse ball alone is off: without its bound the enclosure would be wrong.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from itertools import product
+
+import flint
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+from flint import arb, arb_mat, fmpq
+from hypothesis import example, given, settings
+from hypothesis.strategies import floats, integers, lists, sampled_from
+
+from gegenflow.theory.exact.eigenvalues import discs, sorted_discs
+from gegenflow.theory.exact.rounding import error_bound, nearest_decimal, rounded
+from gegenflow.theory.noise.stationary import (
+    StationaryEquations,
+    _cosines,
+    continuation,
+    enclose_state,
+    stationary_state,
+    weak_state,
+)
+from gegenflow.theory.random_layers import diffusion, gaussian
+from gegenflow.theory.random_layers.growth_bounds import growth
+from gegenflow.theory.random_layers.quadratic_form import RandomForm
+from gegenflow.theory.random_layers.random_values import RandomValues
+from gegenflow.theory.spectral_selection.boxes import krawczyk, proves
+from gegenflow.theory.symbols import t
+
+
+@given(middle=floats(0.1, 1e6), share=floats(1e-9, 0.03), digits=integers(1, 3))
+def test_an_error_reaches_to_the_far_end_of_the_ball(middle, share, digits):
+    """Both ends of a wide ball are within the bound of its decimal, and of its decimal places."""
+    ball = arb(middle, middle * share)
+    ends = [Fraction(int(end.mid().fmpq().p), int(end.mid().fmpq().q)) for end in (ball.lower(), ball.upper())]
+    found = nearest_decimal(ball, digits, settle=True)
+    if found is not None:
+        assert max(abs(end - Fraction(found[0])) for end in ends) <= Fraction(found[1])
+    near = rounded(arb(middle), 2)
+    assert max(abs(end - Fraction(near)) for end in ends) <= Fraction(error_bound(ball, near))
+
+
+@cache
+def fine_state():
+    """A stationary state at beta = 4, enclosed at 128 bits with all its modes."""
+    with flint.ctx.workprec(128):
+        x = weak_state(4, 1, 0.05)
+        for here in continuation(x[0], 0.6):
+            equations, x = stationary_state(4, 1, x, here)
+        return equations, enclose_state(equations, x)
+
+
+def coarse_equations(modes, nodes, height):
+    """The same equations with few modes, or few nodes; the bounds are those of the docstring."""
+    whole, _ = fine_state()
+    w, y = whole.multipliers, arb(height)
+    strip = 2 * sum((v * (y * n).cosh() for n, v in enumerate(w, 1)), arb(0))
+    rest = 2 * sum(w[modes:], arb(0)) + whole.tail
+    return StationaryEquations(w[:modes], _cosines(nodes, 2 * modes, 128), rest, strip, height)
+
+
+@pytest.mark.parametrize(
+    ("modes", "nodes", "height"), [(3, 48, fmpq(1)), (5, 48, fmpq(1)), (12, 14, fmpq(1, 2)), (12, 12, fmpq(1))]
+)
+def test_few_modes_or_few_nodes_enclose_the_state_of_many(modes, nodes, height):
+    """Normaliser, moments, free energy and the derivative by the ratio: the middles are off, the balls hold them."""
+    with flint.ctx.workprec(128):
+        whole, x = fine_state()
+        coarse = coarse_equations(modes, nodes, height)
+        short = [*x[:modes], x[-1]]
+        (total, m), (wanted, fine) = coarse.moments(short), whole.moments(x)
+        assert total.contains(wanted)
+        assert all(ball.contains(value) for ball, value in zip(m, fine, strict=False))
+        assert not wanted.overlaps(total.mid() + arb(0, 1e-12))
+        assert coarse.free_energy(short).contains(whole.free_energy(x))
+        _, slopes, _ = coarse.residual(short)
+        _, exact, _ = whole.residual(x)
+        last = len(whole.multipliers) - 1
+        assert all(slopes[n, modes - 1].contains(exact[n, last]) for n in range(modes))
+
+
+def test_krawczyks_test_of_few_modes_holds_the_state_and_proves_no_other():
+    """Truncated at 8 modes the ball holds the state of all; where no state is near, nothing is proved."""
+    with flint.ctx.workprec(128):
+        _, x = fine_state()
+        coarse = coarse_equations(8, 48, fmpq(1))
+        centre = [part.mid() for part in (*x[:8], x[-1])]
+        found = enclose_state(coarse, centre)
+        assert found is not None
+        assert all(ball.contains(value) for ball, value in zip(found[1:-1], x[1:], strict=False))
+        assert found[-1].contains(x[-1])
+        assert found[-1].rad() > 1e-9
+        for part, shift in product((1, 2, 8), (-0.2, 0.2)):
+            moved = [*centre[:part], centre[part] + arb(shift), *centre[part + 1 :]]
+            there = enclose_state(coarse, moved)
+            assert there is None or there[-1].overlaps(x[-1])
+
+
+@dataclass(frozen=True)
+class Square:
+    """s^2 = level as the equation of a state of one mode."""
+
+    level: float
+
+    multipliers = (arb(1),)
+
+    def residual(self, x):
+        """Its value, and its derivatives by s and by the amplitude."""
+        return arb_mat([[x[1] ** 2 - self.level]]), arb_mat([[2 * x[1]]]), arb_mat([[0]])
+
+
+def test_krawczyks_test_proves_a_root_and_none_where_there_is_none():
+    """s^2 = 2 from 1.4; s^2 = -0.01 has no root, though its Newton step from 0.5 leads into the box."""
+    assert enclose_state(Square(2), [arb(1), arb(1.4)])[1].contains(arb(2).sqrt())
+    for start in (0.5, 0.3, 0.2, 0.15, 0.1):
+        assert enclose_state(Square(-0.01), [arb(1), arb(start)]) is None
+
+
+def test_discs_that_overlap_are_one_for_all_their_eigenvalues():
+    """The largest of two in [-3, 3] and [0.9, 1.1] may be 2.9, the least -2.9; that of [5, 6] stands alone."""
+    first, *others = sorted_discs([arb(0, 3), arb(5.5, 0.5), arb(1, 0.1)])
+    assert not first.overlaps(arb(4.9))
+    assert all(ball.contains(arb(end)) for ball in others for end in (-2.9, 2.9))
+
+
+@settings(max_examples=40, deadline=None)
+@example(entries=[1, 0, 0, 1, 0, 1], radius=0.1)
+@given(entries=lists(integers(-3, 3), min_size=6, max_size=6), radius=sampled_from([0.0, 1e-9, 0.01, 0.3]))
+def test_discs_hold_the_eigenvalues_of_every_matrix_in_the_ball(entries, radius):
+    """Corners of a ball of symmetric 3 x 3 matrices, by numpy: each eigenvalue in the enclosure of its rank."""
+    a, b, c, d, e, f = entries
+    middle = np.array([[a, b, c], [b, d, e], [c, e, f]], dtype=float)
+    wide = arb_mat([[arb(value, radius) for value in row] for row in middle.tolist()])
+    found = sorted_discs(discs(wide))
+    for signs in product((-1, 1), repeat=6):
+        p, q, r, u, v, w = signs
+        corner = middle + radius * np.array([[p, q, r], [q, u, v], [r, v, w]]) * (1 - 1e-12)
+        for ball, value in zip(found, np.linalg.eigvalsh(corner)[::-1].tolist(), strict=True):
+            assert ball.overlaps(arb(value, 1e-12))
+
+
+@given(shift=floats(-0.2, 0.2), radius=floats(0.001, 0.3))
+def test_a_step_of_krawczyk_holds_the_zeros_of_all_systems_in_the_box(shift, radius):
+    """x^2 + y^2 = 5, xy = 2 near (2, 1), from a box about another point: the zero stays in, a tie is no proof."""
+    centre = [arb(2 + shift), arb(1 - shift / 2)]
+    box = [x + arb(0, abs(shift) + radius) for x in centre]
+
+    def residual(z):
+        return [z[0] ** 2 + z[1] ** 2 - 5, z[0] * z[1] - 2]
+
+    step = krawczyk(residual, lambda z: arb_mat([[2 * z[0], 2 * z[1]], [z[1], z[0]]]), box)
+    if step is not None:
+        assert step[0].contains(2)
+        assert step[1].contains(1)
+        assert not proves(step, step)
+
+
+@pytest.mark.parametrize("function", [sp.exp(t), sp.cos(2 * t), sp.tanh(t)])
+@pytest.mark.parametrize(("step", "count"), [(1.6, 6), (0.25, 8), (0.9, 3), (0.005, 420)])
+def test_coarse_trapezoidal_sums_enclose_the_hermite_coefficients(monkeypatch, function, step, count):
+    """A step that is too long, or a sum that ends too early: E f he_k by mpmath lies within the bound."""
+    gaussian.hermite_coefficients.cache_clear()
+    fine = gaussian.hermite_coefficients(function, 4, 60)
+    monkeypatch.setattr(
+        gaussian, "_best_strip", lambda *_: gaussian.Strip(0.05 if step < 0.1 else 0.5, step, count, 0.5)
+    )
+    gaussian.hermite_coefficients.cache_clear()
+    coarse = gaussian.hermite_coefficients(function, 4, 60)
+    gaussian.hermite_coefficients.cache_clear()
+    assert all(ball.contains(value) for ball, value in zip(coarse, fine, strict=True))
+    assert max(float(abs(ball.mid() - value).upper()) for ball, value in zip(coarse, fine, strict=True)) > 1e-9
+    with mpmath.workdps(20):
+        f = sp.lambdify(t, function, "mpmath")
+        mean = mpmath.quad(lambda x: f(x) * mpmath.npdf(x), [-12, -4, 0, 4, 12])
+        assert abs(mean - mpmath.mpf(fine[0].str(18, radius=False))) < 1e-12
+
+
+@pytest.mark.parametrize("terms", [3, 5, 9])
+@pytest.mark.parametrize("order", [0, 3])
+@pytest.mark.parametrize("law", [RandomValues(arb(2)), RandomForm(arb(1))])
+def test_short_taylor_series_enclose_the_integrals_of_long_ones(monkeypatch, law, order, terms):
+    """Panels of a few terms: the remainder is most of the ball, and the fine value lies in it."""
+    points = [arb(-1), arb(0.25), arb(1)]
+    with flint.ctx.workprec(128):
+        fine = diffusion.passages(law, arb(order), points)[-1]
+        monkeypatch.setattr(diffusion, "terms_for", lambda bits: terms)
+        coarse = diffusion.passages(law, arb(order), points)[-1]
+        pairs = [(getattr(coarse, name), getattr(fine, name)) for name in ("exponent", "scale", "speed", "both")]
+        pairs.append((diffusion.integral_of_h(law, arb(-1), arb(1)), fine.exponent))
+        for ball, value in pairs:
+            assert ball.contains(value)
+            assert not value.overlaps(ball.mid() + arb(0, 1e-20))
+
+
+GROWING = [
+    t,
+    t**2 * sp.exp(t) - 3 * t,
+    sp.exp(-(t**2)) + 2 * sp.cosh(t),
+    sp.log(1 + t**2),
+    sp.tanh(t) * t**3 + sp.cos(t),
+]
+GROWING += [sp.exp(t) * sp.cosh(2 * t), sp.cosh(t) ** 3]
+GROWING += [sp.Abs(t) ** sp.Rational(3, 2) + sp.exp(2 * t), 1 / (1 + sp.exp(-2 * t)), sp.Max(t, 0) - 2 * sp.sinh(t)]
+
+
+@pytest.mark.parametrize("function", GROWING)
+def test_growth_bounds_hold_on_the_whole_line(function):
+    """|f| <= C e^(c|x|) on 2001 points of [-30, 30]."""
+    bound, x = growth(function), np.linspace(-30, 30, 2001)
+    values = np.abs(sp.lambdify(t, function, "numpy")(x))
+    assert (values <= float(bound.factor) * np.exp(float(bound.rate) * np.abs(x)) * (1 + 1e-12)).all()
