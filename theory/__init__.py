@@ -17,6 +17,7 @@ causal              Causal attention: what a token keeps of those before it, the
 multihead           Several heads of attention: equiangular tokens, energies, critical temperatures, and linear theory.
 random_layers       Layers with random weights: the noise that all tokens share, and the pairs of tokens it gathers.
 spectral_selection  A symmetric value matrix selects eigenvectors: equilibria, stability, phases, basins.
+derived             Named derivations of what other rooms state, each step checked.
 
 The core names, by the place that holds them; ``help(theory.phases)`` or ``dir(theory.phases)`` shows those of a room:
 
@@ -26,6 +27,7 @@ exact               Certified, Refused, Table, certify
 kernels             Kernel, funk_hecke
 growth              growth_rate, linearize, noise_threshold, rate_function
 phases              boundaries, critical_beta, critical_table, growth_table, phase, selected_degree, stability
+derived             derivations
 """
 
 import lazy_loader

@@ -1,5 +1,6 @@
 from . import causal as causal
 from . import clusters as clusters
+from . import derived as derived
 from . import exact as exact
 from . import expansions as expansions
 from . import finite_tokens as finite_tokens
@@ -14,6 +15,7 @@ from . import random_layers as random_layers
 from . import spectral_selection as spectral_selection
 from . import sphere as sphere
 from . import synchronization as synchronization
+from .derived import derivations as derivations
 from .exact import Certified as Certified
 from .exact import Refused as Refused
 from .exact import Table as Table

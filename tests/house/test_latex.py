@@ -3,8 +3,10 @@
 import re
 import shutil
 import subprocess
+from functools import partial
 
 import pytest
+import sympy as sp
 
 from gegenflow import theory as th
 from gegenflow.numerics.validation.command.main import main
@@ -70,6 +72,10 @@ DERIVATIONS = {
     "polynomial": lambda: th.linearize("1 + beta*t + t**4/7 + t**6", 4),
     "layers": th.random_layers.derive_overlap,
     "contraction": lambda: th.random_layers.derive_contraction(7),
+    "rectified": lambda: th.linearize("relu(t)"),
+    "series": lambda: th.linearize(th.Kernel.series(lambda n: sp.Integer(2) ** n / sp.factorial(n)), 3),
+    "integral": lambda: th.linearize("tanh(3*t) + 1", model="sa"),
+    **{name: partial(th.derivations().__getitem__, name) for name in tuple(th.derivations())[1:6]},
 }
 
 

@@ -152,6 +152,7 @@ THEORY = {
     "growth_table": {"dims": [2], "degrees": [1], "beta": 1},
     "gegenbauer_function": {"degree": 2, "dim": 3},
     "harmonic_dimension": {"degree": 2, "dim": 3},
+    "derivations": {},
     "linearize": {"dim": 3},
     "noise_threshold": {"degree": 1, "dim": 2, "beta": 1},
     "rate_function": {"degree": 1, "dim": 2},

@@ -27,6 +27,7 @@ STAIRS = {
             ("finite_tokens", "expansions", "noise", "clusters"),
             ("synchronization",),
             ("low_temperature", "causal", "multihead", "spectral_selection", "random_layers"),
+            ("derived",),
         ),
     ),
     "numerics": (

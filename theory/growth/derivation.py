@@ -136,7 +136,7 @@ def linearize(kernel: KernelLike | None = None, dim: Expr = d, *, model: str = "
     Raises Refused for dim < 2, an unknown model, or negative noise. Source: arXiv 2410.23228 for the result, 2606.05140
     for the noise; derived here.
 
-    See also :func:`.growth_rate`, :class:`.Derivation`.
+    See also :func:`.growth_rate`, :func:`.derivations`.
     """
     weight, dim, model = attention(None, kernel), sp.sympify(check_dim(dim)), check_model(model)
     noise = sp.sympify(check_noise(noise))

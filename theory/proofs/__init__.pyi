@@ -1,1 +1,2 @@
+from .proof import Proof as Proof
 from .steps import Step as Step

@@ -31,10 +31,51 @@ def equal(left: Expr, right: Expr) -> bool:
     >>> equal(sp.sin(t) ** 2, 1 - sp.cos(t) ** 2), equal(t * sp.Heaviside(t), sp.Max(t, 0)), equal(t, abs(t))
     (True, True, False)
     """
-    difference = by_degree((left - right).doit())
+    difference = by_degree(_termwise(left - right).doit())
     if isinstance(difference, sp.Piecewise) and not difference.has(t):
         return all(_vanishes(case) for case, _ in difference.args)
     return all(_vanishes(part) for part in (_sides(difference) if difference.has(*KINKED) else [difference]))
+
+
+def _termwise(difference: Expr) -> Expr:
+    """A combination of sums over one and the same range, and of their derivatives, as that of their terms.
+
+    One is 0 where the other is. Where the difference is no such combination it stays.
+    """
+    if not difference.has(sp.Sum):
+        return difference
+    parts = [_inside(part).as_independent(sp.Sum, as_Add=False) for part in sp.Add.make_args(difference)]
+    ranges = {total.limits if isinstance(total, sp.Sum) else () for _, total in parts}
+    if len(ranges) != 1 or () in ranges:
+        return difference
+    indices = {index for index, *_ in next(iter(ranges))}
+    if any(factor.free_symbols & indices for factor, _ in parts):
+        return difference
+    return sp.Add(*(factor * total.function for factor, total in parts))
+
+
+def _inside(part: Expr) -> Expr:
+    """A multiple of the derivative of a multiple of a sum, as a multiple of the sum of derivatives."""
+    before, slope = part.as_independent(sp.Derivative, as_Add=False)
+    if not isinstance(slope, sp.Derivative):
+        return part
+    factor, total = slope.expr.as_independent(sp.Sum, as_Add=False)
+    if not isinstance(total, sp.Sum) or factor.free_symbols & set(slope.variables):
+        return part
+    return before * factor * sp.Sum(sp.Derivative(total.function, *slope.variable_count), *total.limits)
+
+
+def by_exchange(step: Step) -> bool:
+    """Two double sums over the same range are equal where their terms are, once added to those of the other order."""
+    sums = [side.as_independent(sp.Sum, as_Add=False) for side in (step.lhs, step.rhs)]
+    if not all(isinstance(total, sp.Sum) and len(total.limits) == 2 for _, total in sums):
+        return False
+    (first, low, high), (second, *ends) = sums[0][1].limits
+    if sums[0][1].limits != sums[1][1].limits or [low, high] != ends:
+        return False
+    terms = [factor * total.function for factor, total in sums]
+    other = {first: second, second: first}
+    return equal(*(term + term.subs(other, simultaneous=True) for term in terms))
 
 
 def _vanishes(expression: Expr) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gegenflow.theory.proofs.algebra import at_ends, by_algebra, by_beta
+from gegenflow.theory.proofs.algebra import at_ends, by_algebra, by_beta, by_exchange
 from gegenflow.theory.proofs.harmonics import by_series
 from gegenflow.theory.proofs.integrals import by_induction, by_integration, by_parts, by_recurrence, by_uniqueness
 from gegenflow.theory.proofs.multipliers import by_addition, by_coefficients
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PROOFS: dict[str, Callable[[Step], bool]] = {
     "symbolically": by_algebra,
     "symbolically, at both ends": at_ends,
+    "by exchange of the indices": by_exchange,
     "symbolically, term by term": by_series,
     "by a Beta integral": by_beta,
     "by parts": by_parts,

@@ -95,13 +95,13 @@ def numbered(reference: str) -> tuple[int, ...]:
 
 
 def aligned(steps: Sequence[Step]) -> str:
-    """The steps as one display, for a notebook."""
+    """The steps, each a display of its own, for a notebook: MathJax takes no formula of more than five kilobytes."""
     rows = (
         f"&\\text{{{f'{number}. ' * (len(steps) > 1)}{step.words}}} \\\\\n"
         f"&\\qquad\\begin{{aligned}}{step.latex()}\\end{{aligned}}"
         for number, step in enumerate(steps, 1)
     )
-    return "$\\displaystyle\\begin{aligned}" + " \\\\\n".join(rows) + "\\end{aligned}$"
+    return "\n\n".join(f"$\\displaystyle\\begin{{aligned}}{row}\\end{{aligned}}$" for row in rows)
 
 
 def short(head: str, steps: Sequence[Step]) -> str:

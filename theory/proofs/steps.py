@@ -23,11 +23,11 @@ class Step:
     :param rhs: the right side
     :param how: the proof, a key of ``methods.PROOFS``
     :param dim: d of the sphere S^{d-1}, or the symbol
-    :param symbol: LaTeX for what both sides are (default none)
+    :param symbol: LaTeX for what both sides are (default "")
     :param stands: long parts of the sides, and what LaTeX has in their place
     :param premises: the steps that it follows from
     :param least: the dimension from which on it holds (default 2)
-    :param part: the part of the derivation that it belongs to (default none)
+    :param part: the part of the derivation that it belongs to (default "")
     :param general: the step with d a symbol of which it is a case; None (default) where it is proved as it stands
 
     >>> import sympy as sp
@@ -61,7 +61,7 @@ class Step:
         return proved(self)
 
     def at(self, dim: Expr) -> Step:
-        """The step with a number in the place of the symbol d, which must not be below ``least``."""
+        """The step with a number ``dim``, which must not be below ``least``, in the place of the symbol d."""
         if dim == d:
             return self
         sides = {"lhs": self.lhs.subs(d, dim), "rhs": self.rhs.subs(d, dim)}

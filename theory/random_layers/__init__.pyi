@@ -1,4 +1,3 @@
-from .derivation import OverlapDerivation as OverlapDerivation
 from .derivation import derive_contraction as derive_contraction
 from .derivation import derive_overlap as derive_overlap
 from .exponents import contraction_rate as contraction_rate

@@ -8,15 +8,11 @@ a = f(x), b = f(y); of the d - 2 other components only the sums A = sum a_i^2, B
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import sympy as sp
 
 from gegenflow.theory.exact.arguments import Expr, Whole
 from gegenflow.theory.exact.integers import check_dim
-from gegenflow.theory.proofs.pages import aligned, enumerated, page, short, spelled
+from gegenflow.theory.proofs.proof import Proof
 from gegenflow.theory.proofs.steps import Step
 from gegenflow.theory.random_layers.exponents import K1, S1
 from gegenflow.theory.random_layers.overlaps import K, drift_of, variance_of
@@ -31,54 +27,7 @@ SHORT = ((ALONG, sp.Symbol("b_y")), (ROOT, sp.Symbol("s")))
 """The component of b along y, and the second coordinate of y, as LaTeX has them."""
 
 
-@dataclass(frozen=True)
-class OverlapDerivation:
-    """Checked steps from the layers to a law of the overlap; prints as text, renders in a notebook.
-
-    ``result`` is where it ends, ``check()`` verifies every step, ``latex()`` is for a paper, and
-    each of ``steps`` renders by itself.
-
-    :param title: which law
-    :param dim: d of the sphere S^{d-1}, or a symbol
-    :param steps: the equalities, in their order
-
-    Source: derived here.
-
-    See also :func:`.derive_overlap`, :func:`.derive_contraction`.
-    """
-
-    title: str
-    dim: Expr
-    steps: tuple[Step, ...]
-
-    @property
-    def result(self) -> Expr:
-        """The right side of the last step."""
-        return self.steps[-1].rhs
-
-    def check(self) -> bool:
-        """Verify every equality, and that the steps are those of this derivation in this dimension."""
-        return self == WAYS[self.title].build(self.dim) and all(step.holds() for step in self.steps)
-
-    def latex(self, *, document: bool = False) -> str:
-        """The derivation as a LaTeX list (amsmath): what each step says, the equality, how it was checked.
-
-        :param document: a page that compiles as it stands, with what the letters mean, in the place of the list alone
-        """
-        way, here = WAYS[self.title], "" if self.dim == d else rf" Here $d = {self.dim}$."
-        return page(self.title, way.opening + here, self.steps, way.symbol) if document else enumerated(self.steps)
-
-    def _repr_latex_(self) -> str:
-        return aligned(self.steps)
-
-    def __repr__(self) -> str:
-        return short(f"{self.title}, dim {self.dim}", self.steps)
-
-    def __str__(self) -> str:
-        return spelled(f"{self.title}, dim {self.dim}", self.steps)
-
-
-def derive_overlap(dim: Whole = d) -> OverlapDerivation:
+def derive_overlap(dim: Whole = d) -> Proof:
     r"""Derive drift and variance of the overlap, and the Lyapunov exponent, from the layers, in any dimension.
 
     :param dim: d of the sphere S^{d-1}, >= 2, or a symbol (default d)
@@ -136,7 +85,8 @@ def derive_overlap(dim: Whole = d) -> OverlapDerivation:
         r"E\,D^2",
         ((first.rhs, sp.Function("D")(a1, a2, b1, b2)),),
     )
-    return OverlapDerivation(OVERLAP, dim, (layer, first, second, drift, variance, *_near_one(drift, variance)))
+    steps = (layer, first, second, drift, variance, *_near_one(drift, variance))
+    return Proof(OVERLAP, LAYERS + BASIS, r"\lambda", steps, derive_overlap, (dim,), dim)
 
 
 def _layer(dim: Expr) -> Step:
@@ -195,7 +145,7 @@ def _near_one(drift: Step, variance: Step) -> tuple[Step, Step, Step]:
     return gap, spread, exponent
 
 
-def derive_contraction(dim: Whole = d) -> OverlapDerivation:
+def derive_contraction(dim: Whole = d) -> Proof:
     r"""Prove that the drift of 1 - r is at most -c (1 - r) for all r, with equality as r -> 1: c is sharp.
 
     .. math:: \frac{b(r)}{1-r} = \sum_k c_k^2\, q_k(r), \qquad \inf_{-1\le r<1} q_k = q_k(1) = (d-3) - (d-1)k
@@ -260,15 +210,7 @@ def derive_contraction(dim: Whole = d) -> OverlapDerivation:
             "q_k(1)",
         ),
     )
-    return OverlapDerivation(CONTRACTION, dim, steps)
-
-
-class Way(NamedTuple):
-    """How a derivation is built, what stands above its steps in a document, and the symbol of its result."""
-
-    build: Callable[[Whole], OverlapDerivation]
-    opening: str
-    symbol: str
+    return Proof(CONTRACTION, LAYERS + DEGREES, "q_k(1)", steps, derive_contraction, (dim,), dim)
 
 
 OVERLAP, CONTRACTION = "Overlap of two tokens under random layers", "Contraction of two tokens in the mean"
@@ -277,21 +219,15 @@ LAYERS = (
     r"and normalises. For infinite width $f$ is a Gaussian field, drawn anew in each layer, whose $d$ components are "
     r"independent with covariance $K(\langle x, y\rangle)$. "
 )
-WAYS = {
-    OVERLAP: Way(
-        derive_overlap,
-        LAYERS + r"In an orthonormal basis $x = (1, 0, \dots)$ and $y = (r, s, 0, \dots)$, "
-        r"$s = \sqrt{1-r^2}$; $a = f(x)$, $b = f(y)$, $b_y = \langle b, y\rangle = r b_1 + s b_2$; of the $d-2$ other "
-        r"components only $A = \sum a_i^2$, $B = \sum b_i^2$ and $C = \sum a_i b_i$ "
-        r"enter. $K = K(r)$, $K_1 = K(1)$, $S_1 = K'(1)$; $E$ is the mean over the field, and $P_x$ the projection "
-        r"on the tangent space at $x$.",
-        r"\lambda",
-    ),
-    CONTRACTION: Way(
-        derive_contraction,
-        LAYERS + r"The overlap $r$ of two tokens drifts at $(1-r)\sum_k c_k^2\,q_k(r)$ in units of $L$ layers, where "
-        r"$K(r) = \sum_k c_k^2 r^k$ by the Hermite coefficients $c_k$ of the activation. "
-        r"Each $q_k$ is least at $r = 1$.",
-        "q_k(1)",
-    ),
-}
+BASIS = (
+    r"In an orthonormal basis $x = (1, 0, \dots)$ and $y = (r, s, 0, \dots)$, "
+    r"$s = \sqrt{1-r^2}$; $a = f(x)$, $b = f(y)$, $b_y = \langle b, y\rangle = r b_1 + s b_2$; of the $d-2$ other "
+    r"components only $A = \sum a_i^2$, $B = \sum b_i^2$ and $C = \sum a_i b_i$ "
+    r"enter. $K = K(r)$, $K_1 = K(1)$, $S_1 = K'(1)$; $E$ is the mean over the field, and $P_x$ the projection "
+    r"on the tangent space at $x$."
+)
+DEGREES = (
+    r"The overlap $r$ of two tokens drifts at $(1-r)\sum_k c_k^2\,q_k(r)$ in units of $L$ layers, where "
+    r"$K(r) = \sum_k c_k^2 r^k$ by the Hermite coefficients $c_k$ of the activation. "
+    r"Each $q_k$ is least at $r = 1$."
+)

@@ -1,0 +1,5 @@
+"""Named derivations of what other rooms state, each step checked."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

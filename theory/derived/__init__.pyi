@@ -1,0 +1,2 @@
+from .catalogue import Derivations as Derivations
+from .catalogue import derivations as derivations
