@@ -39,7 +39,7 @@ def report_page(report: Report) -> str:
 
     Formulas are MathML, which browsers typeset without a script, and pictures are inside the page, which so needs no
     network; its only links are those to arXiv. Printed, it takes at most two pages a law, of up to 28 checks and in up
-    to two dims. An interrupt while the derivation is verified leaves that out.
+    to two dims, and two of derivation. An interrupt while the derivation is verified leaves that out.
 
     >>> from gegenflow.numerics import validate
     >>> page = report_page(validate("hitting times", tokens=4, beta="0.5"))

@@ -80,7 +80,7 @@ def _check_idle(chances: th.finite_tokens.SelectionLaw) -> None:
     idle = [k for k in range(1, chances.max_degree + 1) if k not in chances.rates]
     freedom = np.array([float(th.harmonic_dimension(k, chances.dim)) for k in idle])
     level = chances.tokens * float(chances.amplitude) ** 2
-    if (there := float(chi2.sf(level * freedom, freedom).sum())) > FAINT:
+    if (there := float(np.sum(chi2.sf(level * freedom, freedom)))) > FAINT:
         what = f"degrees that do not grow are at amplitude {chances.amplitude} at the start with chance {there:.2g}"
         raise Refused("tokens", chances.tokens, f"{what}; take more")
 
