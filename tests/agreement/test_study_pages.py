@@ -333,6 +333,25 @@ def test_a_bias_that_no_check_shows_is_seen_in_all_of_them():
     assert (cell_of(found).verdict, cell_of(other).verdict) == ("differs", "agrees")
 
 
+def test_checks_that_fit_too_well_are_not_against_a_law():
+    """Deviations of exactly nothing, and counts in one class, whose chi-square is 0, however many."""
+    exact = [Finding(1, {}, "a", 1.0, 1.0, 0.01, 1.0, "agrees")] * 20
+    counts = [Finding(1, {}, "a", 2.0, 1e-30, 2.0, 1 - 1e-16, "agrees", counted=True)] * 20
+    assert [(cell.verdict, cell.side) for cell in map(cell_of, (exact, counts))] == [("agrees", 0)] * 2
+
+
+def test_the_side_is_that_of_what_refutes():
+    """One far above among many a little below; a chi-square that is too large beside small ones; all a little below."""
+    below = [Finding(1, {}, "a", 1.0, 0.99, 0.01, 2 * norm.sf(1.0), "agrees")] * 4
+    far = Finding(1, {}, "a", 1.0, 1.06, 0.01, 2 * norm.sf(6.0), "differs")
+    small = [Finding(1, {}, "a", 2.0, 0.1, 2.0, 0.95, "agrees", counted=True)] * 4
+    large = Finding(1, {}, "a", 2.0, 20.0, 2.0, 4.5e-5, "differs", counted=True)
+    cells = map(cell_of, ([*below, far], [*small, large], below * 3, [far], [*below[:1], far, far]))
+    assert [(cell.verdict, cell.side) for cell in cells] == [
+        *[("differs", 1), ("differs", 1), ("differs", -1), ("differs", 1), ("differs", 1)],
+    ]
+
+
 @given(sizes=st.dictionaries(st.sampled_from("abcdef"), st.integers(2, 30)), words=st.sets(st.sampled_from("abcdef")))
 def test_every_parameter_has_one_place_in_a_layout(sizes, words):
     """Across, down, in panels, of which there are at most twelve, or averaged over; numbers before words."""

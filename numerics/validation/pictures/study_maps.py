@@ -117,7 +117,7 @@ def draw_map(
 
 def _mark(cell: Cell) -> str:
     if cell.verdict == "differs":
-        return f"differs, measured {'below' if cell.off < 0 else 'above'}"
+        return f"differs, measured {'below' if cell.side < 0 else 'above'}"
     return cell.verdict
 
 

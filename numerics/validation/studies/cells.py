@@ -22,7 +22,8 @@ class Cell:
     """The findings at one place: means, the error bar of the mean measurement, and one verdict.
 
     ``off`` is the distance of measurement and prediction in error bars, of n findings their sum over the root of n,
-    counts by their scores; ``relative`` is the mean distance of the ratio of both to one.
+    counts by their scores; ``relative`` is the mean distance of the ratio of both to one, ``side`` 1 where more was
+    measured than the prediction allows, -1 where less, else 0.
     """
 
     predicted: float
@@ -31,6 +32,7 @@ class Cell:
     off: float
     relative: float
     verdict: str
+    side: int
     count: int
 
 
@@ -69,7 +71,7 @@ def cell_of(found: Sequence[Finding]) -> Cell:
     """
     numbers = "predicted", "measured", "error", "score"
     predicted, measured, error, off = (np.array([getattr(one, name) for one in found]) for name in numbers)
-    if _refuted([one for one in found if one.kind in ("agrees", "differs", "undecided")]):
+    if side := _side([one for one in found if one.kind in ("agrees", "differs", "undecided")]):
         verdict = "differs"
     else:
         counts = Counter("agrees" if one.kind == "differs" else one.kind for one in found)
@@ -78,21 +80,32 @@ def cell_of(found: Sequence[Finding]) -> Cell:
         relative = float(np.mean(measured / predicted - 1))
     bar = float(np.sqrt(np.sum(error**2)) / len(found))
     together = float(np.sum(off) / np.sqrt(len(found)))
-    return Cell(float(predicted.mean()), float(measured.mean()), bar, together, relative, verdict, len(found))
+    return Cell(float(predicted.mean()), float(measured.mean()), bar, together, relative, verdict, side, len(found))
 
 
-def _refuted(found: Sequence[Finding]) -> bool:
-    """Whether one check, by Bonferroni's correction, or the sum of all in normal scores, is off by more than chance."""
+def _side(found: Sequence[Finding]) -> int:
+    """On which side of the prediction checks are by more than chance explains: one of them, or their sum; 0 on none.
+
+    One is judged by Bonferroni's correction, the sum in normal scores. Of counts only a sum above is judged: a
+    chi-square of few classes is often near 0, and then no score says how rarely.
+    """
+    sides = [-1 if one.off < 0 else 1 for one in found]
     if len(found) < 2:
-        return any(one.kind == "differs" for one in found)
+        return sum(side for one, side in zip(found, sides, strict=True) if one.kind == "differs")
     chances = np.array([one.chance for one in found])
     if not np.all(chances > 0):
-        return True
-    sides = np.array([0.0 if one.counted else np.sign(one.off) for one in found])
-    scores = np.where(sides, -sides * ndtri(chances / 2), -ndtri(np.minimum(chances, CERTAIN)))
-    whole = 2 * ndtr(-abs(scores.sum()) / np.sqrt(len(found)))
-    return bool(2 * min(float(chances.min()) * len(found), whole) < ALARMS)
+        return sides[int(np.argmin(np.nan_to_num(chances)))]
+    counted = np.array([one.counted for one in found])
+    scores = np.where(counted, -ndtri(np.minimum(chances, CERTAIN)), -np.array(sides) * ndtri(chances / 2))
+    whole = float(scores.sum() / np.sqrt(len(found)))
+    single, together = (
+        float(chances.min()) * len(found),
+        float(ndtr(-whole) if counted.any() else 2 * ndtr(-abs(whole))),
+    )
+    if 2 * min(single, together) >= ALARMS:
+        return 0
+    return sides[int(np.argmin(chances))] if single < together else -1 if whole < 0 else 1
 
 
 def _empty(verdict: str) -> Cell:
-    return Cell(np.nan, np.nan, np.nan, np.nan, np.nan, verdict, 0)
+    return Cell(np.nan, np.nan, np.nan, np.nan, np.nan, verdict, 0, 0)
