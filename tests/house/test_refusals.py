@@ -246,6 +246,7 @@ THEORY = {
     "noise.landau_expansion": {"degree": 1, "dim": 2},
     "noise.phase_transition": {"beta": 1, "digits": 5},
     "noise.supercritical_beta": {"degree": 1, "digits": 5},
+    "noise.zonal_state": {"beta": 1, "dim": 3, "amplitude": "0.1", "digits": 5},
     "noise.tricritical_beta": {"dim": 2, "digits": 5},
     "stability": {"kernel": "exp(beta*t)", "dim": 2, "beta": (0, 1), "kappa": (1, 9), "unresolved": 0.9},
     "phases.coexistence": {

@@ -88,6 +88,7 @@ EXAMPLES: dict[str, Callable[[int], object]] = {
     "noise.phase_transition": lambda digits: th.noise.phase_transition(4, digits=digits),
     "noise.supercritical_beta": lambda digits: th.noise.supercritical_beta(2, digits),
     "noise.tricritical_beta": lambda digits: th.noise.tricritical_beta(4, digits),
+    "noise.zonal_state": lambda digits: th.noise.zonal_state(2, 4, "1/3", digits),
     "phases.boundaries": lambda digits: th.boundaries("exp(beta*t)", 3, (1, 3), noise="0.1", digits=digits),
     "phases.coexistence": lambda digits: th.phases.coexistence(
         HEADS, 2, (th.beta, 1, 2), (th.kappa, [0, "0.1"]), digits=digits

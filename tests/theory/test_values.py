@@ -115,6 +115,8 @@ RESULTS: dict[str, Callable[[], object]] = {
     "noise.coupling_threshold": lambda: th.noise.coupling_threshold(1, 2, 3, digits=12),
     "noise.tricritical_beta": lambda: th.noise.tricritical_beta(3),
     "noise.critical_coupling": lambda: th.noise.critical_coupling(4, gap="1/20"),
+    "noise.ZonalState": lambda: th.noise.zonal_state(2, 3, "0.3", digits=6),
+    "noise.zonal_state": lambda: th.noise.zonal_state(1, 4, "0.2", digits=6),
     "noise.BranchPoint": lambda: th.noise.branch_fold(4, digits=6),
     "noise.branch_fold": lambda: th.noise.branch_fold(4, digits=8),
     "noise.Transition": lambda: th.noise.phase_transition(2, digits=8),

@@ -12,3 +12,5 @@ from .transitions import BranchPoint as BranchPoint
 from .transitions import Transition as Transition
 from .transitions import branch_fold as branch_fold
 from .transitions import phase_transition as phase_transition
+from .zonal import ZonalState as ZonalState
+from .zonal import zonal_state as zonal_state

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import flint
 from flint import arb, arb_mat, fmpq
@@ -172,19 +173,41 @@ def stationary_state(
     (True, True)
     """
     equations = stationary_equations(beta, degree, 2 * x[-1])
+    found = newton_state(equations, x, amplitude)
+    if found is None:
+        where = f"degree {degree}, amplitude {float(amplitude)}"
+        raise Refused("beta", float(beta), f"Newton's method found no stationary state ({where})")
+    return equations, found
+
+
+class Equations(Protocol):
+    """Equations of a state x = (a_1, ..., a_M, s), a_1 given: on the circle or on a sphere."""
+
+    @property
+    def multipliers(self) -> list[arb]:
+        """w_n/w_1 of the modes kept."""
+
+    def residual(self, x: list[arb]) -> tuple[arb_mat, arb_mat, arb_mat]:
+        """Their values, and the derivatives by (a_2, ..., a_M, s) and by a_1."""
+
+
+def newton_state(equations: Equations, x: list[arb], amplitude: float | arb) -> list[arb] | None:
+    """The state at an amplitude by Newton's method on midpoints, from one of any number of modes; None if not found."""
     size = len(equations.multipliers)
     x = [arb(amplitude), *[*x[1:-1], *[arb(0)] * size][: size - 1], x[-1]]
     for _ in range(40):
         values, jacobian, _ = equations.residual(x)
-        step = jacobian.mid().solve(values.mid(), algorithm="approx").entries()
+        try:
+            step = jacobian.mid().solve(values.mid(), algorithm="approx").entries()
+        except ZeroDivisionError:
+            return None
         x[1:] = [(c - s).mid() for c, s in zip(x[1:], step, strict=True)]
         if max(abs(s) for s in step) < arb(2) ** (-flint.ctx.prec // 2):
-            return equations, x
-    where = f"degree {degree}, amplitude {float(x[0])}"
-    raise Refused("beta", float(beta), f"Newton's method found no stationary state ({where})")
+            return x
+    return None
 
 
-def enclose_state(equations: StationaryEquations, x: list[arb]) -> list[arb] | None:
+def enclose_state(equations: Equations, x: list[arb]) -> list[arb] | None:
     """Krawczyk's test: balls around x that hold exactly one solution for each amplitude in the ball x[0], or None."""
     values, jacobian, _ = equations.residual(x)
     inverse = jacobian.mid().inv().mid()
