@@ -79,6 +79,20 @@ def test_an_interrupt_of_the_arguments_or_the_work_is_one_line(where, monkeypatc
     assert capsys.readouterr() == ("", "gegenflow: interrupted\n")
 
 
+THEORY_ALONE = ("derive --dim 3", "growth --dim 3 --degree 1 --beta 5", "critical --dim 2 --degree 1")
+
+
+@pytest.mark.parametrize("words", THEORY_ALONE)
+def test_what_needs_the_theory_alone_loads_no_compiler(words):
+    """Nor statistics, laws or pictures: they take longer than the answer."""
+    code = "import sys; from gegenflow.__main__ import main; status = main(); print(*sys.modules); sys.exit(status)"
+    done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "gegenflow.theory.growth" in loaded
+    assert not loaded & {"numba", "scipy.stats", "matplotlib", "gegenflow.numerics.validation.law"}
+
+
 def test_an_interrupt_in_the_compiler_is_not_swallowed(saved):
     """SIGINT while what the tokens hold is compiled, from an empty cache: LLVM drops exceptions of its callers."""
     np.save(saved, nm.uniform(9, 2, rng=0))

@@ -51,12 +51,12 @@ def run(options: Namespace) -> int:
         holds = derivation.check()
     facts = provenance(options) | {"dim": str(derivation.dim), "rate": str(derivation.rate), "checked": holds}
     told = {
-        "text": f"{derivation}\n{'every step holds' if holds else 'a step does not hold'}",
-        "json": as_json(facts | {"steps": [_told(step) for step in derivation.steps]}),
-        "latex": derivation.latex(document=True),
+        "text": lambda: f"{derivation}\n{'every step holds' if holds else 'a step does not hold'}",
+        "json": lambda: as_json(facts | {"steps": [_told(step) for step in derivation.steps]}),
+        "latex": lambda: derivation.latex(document=True),
     }
-    show(told[options.format])
-    return max(int(not holds), keep(options.out, lambda path: write_text(path, told[file_format(options)])))
+    show(told[options.format]())
+    return max(int(not holds), keep(options.out, lambda path: write_text(path, told[file_format(options)]())))
 
 
 def _told(step: Step) -> dict[str, str]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import gegenflow
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.command.arguments import Choice
-from gegenflow.numerics.validation.law import laws
 
 FIRST = (
     "gegenflow critical --dim 2 3 --degree 1:4 --layout wide",
@@ -111,6 +110,8 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
         if isinstance(action.type, Choice):
             action.choices = action.type.words
         elif action.dest == "names":
+            from gegenflow.numerics.validation.law import laws
+
             action.choices = [one.name for one in laws()]
         elif action.dest in ("out", "start", "figure"):
             action.complete = shtab.FILE  # type: ignore[attr-defined]

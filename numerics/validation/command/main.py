@@ -11,16 +11,21 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import gegenflow
-from gegenflow.numerics.validation.command import critical, derive, growth, laws, phase, report, simulate, validate
 from gegenflow.numerics.validation.command.arguments import Choice
 from gegenflow.numerics.validation.command.guide import SHELLS, completion, overview
 from gegenflow.numerics.validation.command.options import line, sentence
 from gegenflow.numerics.validation.command.output import show
 from gegenflow.numerics.validation.command.parser import Parser
-from gegenflow.numerics.validation.studies import command as sweep
+
+SUBCOMMANDS = {
+    **{name: f"command.{name}" for name in ("derive", "growth", "critical", "phase", "simulate", "laws", "validate")},
+    **{"report": "command.report", "sweep": "studies.command", "rerun": "studies.command"},
+}
+"""The module of ``validation`` that adds each subcommand."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        parser = command_line()
+        parser = command_line(words[0] if words else None)
         if not words:
             show(overview(parser.commands))
             return 0
@@ -60,14 +65,19 @@ class Completion(argparse.Action):
         parser.exit()
 
 
-def command_line() -> Parser:
-    """The whole command line: every subcommand with its options."""
+def command_line(word: str | None = None) -> Parser:
+    """The whole command line, every subcommand with its options; where ``word`` is a subcommand, only what it needs.
+
+    >>> list(command_line("derive").commands), len(command_line().commands)
+    (['derive'], 10)
+    """
     parser = Parser(prog="gegenflow", description="Attention as a flow of tokens on the sphere.")
     parser.add_argument("--version", action="version", version=f"gegenflow {gegenflow.__version__}")
     text = "print the script that completes command lines in this shell"
     kind = Choice(*SHELLS)
     parser.add_argument("--print-completion", action=Completion, type=kind, metavar=str(kind), help=text)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for subcommand in (derive, growth, critical, phase, simulate, laws, validate, report, sweep):
-        subcommand.add(commands)
+    needed = [SUBCOMMANDS[word]] if word in SUBCOMMANDS else dict.fromkeys(SUBCOMMANDS.values())
+    for module in needed:
+        import_module(f"gegenflow.numerics.validation.{module}").add(commands)
     return parser
