@@ -372,6 +372,16 @@ def test_each_proof_tells_true_from_false():
     assert not Step("", "", cosines, P(k, t), "by the addition theorem", 2).holds()
 
 
+def test_a_product_of_harmonics_is_no_series():
+    """Of powers of 1 - t this expression vanishes, of their sums it does not: only what is linear goes term by term."""
+    p = P(k, t)
+    first, second = sp.Derivative(p, t), sp.Derivative(p, (t, 2))
+    product = (1 - t) * p * second - p * first - (1 - t) * first**2
+    assert sp.expand(product.subs(k, 2).replace(P, lambda n, x: th.gegenbauer(n, 3, x)).doit()) != 0
+    assert sp.simplify(product.replace(P, lambda n, x: (1 - x) ** n).doit()) == 0
+    assert not Step("", "", product, sp.Integer(0), "symbolically, term by term", 3).holds()
+
+
 def test_every_proof_is_used_and_every_reference_named():
     """By the derivations that are mutated above and those listed; of a polynomial no series is cited."""
     derivations = {way: build(d) for way, build in DRAWN.items()}

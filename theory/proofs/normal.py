@@ -57,8 +57,26 @@ def _no_fraction(parts: list[Expr]) -> bool:
     """Whether rational functions add up to zero."""
     unknown = (sp.Function, sp.Derivative, sp.Integral, sp.Sum, sp.Subs)
     opaque = {atom: sp.Dummy() for part in parts for atom in part.atoms(*unknown)}
-    total = sp.Add(*(part.xreplace(opaque) for part in parts))
-    return bool(sp.expand(sp.numer(sp.together(total))) == 0)
+    return bool(in_lowest_terms(sp.Add(*(part.xreplace(opaque) for part in parts)))[0] == 0)
+
+
+def in_lowest_terms(fraction: Expr) -> tuple[Expr, Expr]:
+    """Numerator and denominator, multiplied out, of a rational function of its symbols and of numbers such as pi.
+
+    >>> x = sp.Symbol("x")
+    >>> in_lowest_terms(1 / x - 1 / (x + 1)), in_lowest_terms(1 / x - 1 / (x + 1) - 1 / (x * (x + 1)))[0]
+    ((1, x**2 + x), 0)
+    """
+    symbols = sorted(fraction.free_symbols | fraction.atoms(sp.NumberSymbol), key=str)
+    if not symbols:
+        return fraction if fraction.is_Rational else sp.simplify(fraction), sp.S.One
+    names = {symbol: sp.Dummy(str(symbol)) for symbol in symbols}
+    back = {name: symbol for symbol, name in names.items()}
+    try:
+        element = sp.QQ.frac_field(*back).from_sympy(fraction.xreplace(names))
+    except ValueError:
+        return tuple(map(sp.expand, sp.fraction(sp.together(fraction))))
+    return element.numer.as_expr().xreplace(back), element.denom.as_expr().xreplace(back)
 
 
 def _in_gammas(expression: Expr) -> Expr:
