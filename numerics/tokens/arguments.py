@@ -190,18 +190,20 @@ def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> 
         track = max(1, min(n, MOST_TRACKED, MOST_TRACKED_NUMBERS // (dim * max(1, times))))
     if np.ndim(track) == 0:
         count = check_whole("track", track, 0, n)
-        _check_room(count, dim, times)
-        return np.arange(count, dtype=np.int64) * n // max(count, 1)
-    indices = np.asarray(track)
-    fits = indices.ndim == 1 and indices.dtype.kind in "iu" and ((indices >= 0) & (indices < n)).all()
-    if (indices.size and not fits) or len({*indices.ravel().tolist()}) < indices.size:
-        raise Refused("track", None, f"it must be a number of tokens, or different indices from 0 to {n - 1}")
+        indices = np.arange(count, dtype=np.int64) * n // max(count, 1)
+    else:
+        indices = np.asarray(track)
+        fits = indices.ndim == 1 and indices.dtype.kind in "iu" and ((indices >= 0) & (indices < n)).all()
+        if (indices.size and not fits) or len({*indices.ravel().tolist()}) < indices.size:
+            raise Refused("track", None, f"it must be a number of tokens, or different indices from 0 to {n - 1}")
     _check_room(indices.size, dim, times)
     return indices.astype(np.int64)
 
 
 def _check_room(paths: int, dim: int, times: int) -> None:
-    """Refuse paths that this machine has no memory for."""
+    """Refuse paths that this machine has no memory for, where it tells how much it has."""
+    if not hasattr(os, "sysconf"):
+        return
     needed, there = 8 * paths * dim * times, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there:
         what = f"{paths:,} paths at {times:,} times take {needed / 1e9:.2g} GB, this machine has {there / 1e9:.2g}"
