@@ -171,15 +171,13 @@ def _weigher(attention: Attention, keys: Real, symmetric: bool) -> Callable[[Rea
 
 
 def _blocks(n: int, most: int, split: int) -> list[slice]:
-    if n <= ALONE:
-        return [slice(0, n)]
-    edges = np.linspace(0, n, min(n, split * ceil(n / (split * most))) + 1).astype(int).tolist()
-    return [slice(a, b) for a, b in pairwise(edges)]
+    count = min(n, split * ceil(n / (split * most)))
+    return [slice(a, b) for a, b in pairwise(n * i // count for i in range(count + 1))]
 
 
 def _tiles(blocks: list[slice], symmetric: bool) -> Iterator[Tile]:
     # Diagonal blocks come in quarters, so that little of what symmetry repeats is done twice.
-    if not symmetric or blocks[-1].stop <= ALONE:
+    if not symmetric or (len(blocks) == 1 and blocks[0].stop <= ALONE):
         yield from product(blocks, blocks)
         return
     yield from combinations(blocks, 2)
