@@ -49,6 +49,9 @@ def test_the_law_holds_where_many_degrees_are_there_at_the_start():
     degrees, mean, between = report.checks
     assert degrees.predicted >= 3  # classes less one: those at the start, and degrees
     assert min(degrees.p_value, between.p_value, mean.chance) > 1 / 370
+    alike, always = degrees.rivals  # which leave what is there at the start as it is, and are nearer than a sure winner
+    assert always.name == "the fastest degree always"
+    assert alike.predicted < always.predicted
     law = selection_law(2, 5, 200, amplitude=0.1)
     assert 0.2 < law.already < 0.8
     first, _ = emergences(2, beta=5.0, tokens=200, runs=200, amplitude=0.1, max_degree=law.max_degree, t_end=1.0, rng=1)

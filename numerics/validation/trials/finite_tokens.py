@@ -50,23 +50,26 @@ def finite_token_selection(
     """Degrees and times of first emergence over independent runs; larger amplitudes are biased by the next order."""
     case = Case(dim, beta, model, kernel)
     chances = th.finite_tokens.selection_law(dim, beta, tokens, amplitude=amplitude, model=model, kernel=kernel)
-    top = chances.max_degree
     _check_idle(chances)
-    options: dict[str, Any] = {"amplitude": amplitude, "max_degree": top, "t_end": 6 * chances.quantile(0.999)}
+    options: dict[str, Any] = {
+        "amplitude": amplitude,
+        "max_degree": chances.max_degree,
+        "t_end": 6 * chances.quantile(0.999),
+    }
     degrees, times = emergences(dim, case.flow, tokens=tokens, runs=runs, rtol=1e-4, rng=rng, **options)
     degrees = np.where(times == 0, 0, degrees)
-    predicted = np.array([chances.already, *(chances.selection.get(k, 0.0) for k in range(1, top + 1))])
-    alike = (predicted > 1e-6).astype(float)
-    rivals = [("every degree that grows alike", alike)]
-    if predicted.max() < 0.95:
-        rivals.append((ALWAYS, (predicted == predicted.max()).astype(float)))
-    counts = np.bincount(degrees[np.isfinite(times)], minlength=top + 1).astype(float)
-    yield count_check(f"{case} N = {tokens} degrees", predicted, counts, rivals)
+    shares = np.array([chances.selection.get(k, 0.0) for k in range(1, chances.max_degree + 1)])
+    others = {"every degree that grows alike": shares > 1e-6}
+    if shares.max() < 0.95:
+        others[ALWAYS] = shares == shares.max()
+    rest = 1 - chances.already  # what is there at the start is so for the rivals, too
+    rivals = [(name, np.array([chances.already, *(rest * chosen / chosen.sum())])) for name, chosen in others.items()]
+    counts = np.bincount(degrees[np.isfinite(times)], minlength=len(shares) + 1).astype(float)
+    yield count_check(f"{case} N = {tokens} degrees", np.array([chances.already, *shares]), counts, rivals)
     mean = float(chances.mean)
     wrong = (Rival("rates a ninth too large", 0.9 * mean),)
     yield mean_check(f"{case} N = {tokens} mean time", mean, times[np.isfinite(times)], rivals=wrong)
-    edges = [edge for edge in (0.0, *map(chances.quantile, QUANTILES)) if edge or chances.already]
-    edges = sorted({*edges})
+    edges = sorted({*map(chances.quantile, QUANTILES), *[0.0] * (chances.already > 0)})
     laws = ([1 - chances.survival(factor * edge) for edge in edges] for factor in (1, 1 / 0.9))
     right, slower = (np.diff([0.0, *inner, 1.0]) for inner in laws)
     counts = np.diff([0.0, *(np.sum(times <= edge) for edge in edges), len(times)])
