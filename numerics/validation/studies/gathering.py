@@ -25,6 +25,7 @@ from gegenflow.numerics.validation.studies.findings import (
 )
 from gegenflow.numerics.validation.studies.store import Finished, Store, reading
 from gegenflow.numerics.validation.studies.subjects import Outcome
+from gegenflow.numerics.validation.studies.tables import entry_names
 
 POINT = {"beta", "kappa", "noise", "dim"}
 """Words of the name of a check that say where it is, whatever number follows."""
@@ -150,7 +151,5 @@ def _thinned(outcome: Outcome, place: Place) -> Outcome:
     found = {"t": outcome["t"][kept], "ok": outcome["ok"]}
     for name, values in outcome.items():
         if name not in ("t", "ok", "status"):
-            entries = values.reshape(length, -1)[kept]
-            labels = [name] if values.ndim == 1 else [f"{name}[{i}]" for i in range(entries.shape[1])]
-            found |= dict(zip(labels, entries.T, strict=True))
+            found |= zip(entry_names(name, values), values.reshape(length, -1)[kept].T, strict=True)
     return found

@@ -47,10 +47,17 @@ def _ends(finished: Finished) -> Iterator[Row]:
         elif name in ("ok", "status"):
             last[name] = _told(values)
         else:
-            entries = np.atleast_1d(values[-1])
-            one = values.ndim == 1
-            last |= {name if one else f"{name}[{i}]": _told(entry) for i, entry in enumerate(entries.ravel())}
+            last |= zip(entry_names(name, values), map(_told, np.ravel(values[-1])), strict=True)
     yield last
+
+
+def entry_names(name: str, values: np.ndarray[Any, Any]) -> list[str]:
+    """What each entry of an observable is called, of an array over times.
+
+    >>> entry_names("energy", np.zeros(3)), entry_names("power", np.zeros((3, 2)))
+    (['energy'], ['power[0]', 'power[1]'])
+    """
+    return [name] if values.ndim == 1 else [f"{name}[{i}]" for i in range(values[0].size)]
 
 
 def save_table(path: Path, rows: Callable[[], Iterator[Mapping[str, Any]]], form: str) -> None:
