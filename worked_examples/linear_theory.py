@@ -10,12 +10,11 @@ how far it goes.
 Reference: rates of Bruno, Pasqualotto, Agazzi, arXiv 2410.23228; the law of the race and this map are derived here.
 
 Run: python worked_examples/linear_theory.py [figure.png]     (2 s on one core; reads the csv.gz)
-     python worked_examples/linear_theory.py --study FOLDER   (40 minutes on two cores; writes the csv.gz)
+     python worked_examples/linear_theory.py --study FOLDER   (80 minutes of processor time; writes the csv.gz)
 """
 
 import csv
 import gzip
-import re
 import sys
 from functools import cache
 from itertools import pairwise, product
@@ -29,16 +28,17 @@ from scipy.stats import norm
 from gegenflow import numerics as nm
 from gegenflow import pictures
 from gegenflow import theory as th
+from gegenflow.numerics.tokens.files import write_atomically
 from gegenflow.numerics.validation.case import MOST_DEGREES, Case
+from gegenflow.numerics.validation.studies.gathering import compared
 from gegenflow.numerics.validation.studies.store import reading
-from gegenflow.numerics.validation.studies.tables import rows_of
+from gegenflow.numerics.validation.studies.tables import rows_of, tallied
 
 FOLDER = Path(__file__).parent
 FIGURE, RECORD = FOLDER / "linear_theory.png", FOLDER / "linear_theory.csv.gz"
 STUDIES = ("growth", "selection")
 KEPT = ("model", "kernel", "beta", "dim", "tokens", "amplitude", "runs")
 MEASURED = ("predicted", "measured", "error", "chance")
-BARS = (1, 2, 3)
 MEAN_TIME = "mean time"
 EDGES = (0, 6, 25, 100, 400, 10_000)
 """Of the classes of N a^2."""
@@ -53,20 +53,20 @@ def study(folder, record=RECORD):
         print(swept, flush=True)
         with reading(place) as store:
             rows += [told(name, row) for row in rows_of(store)]
-    with gzip.GzipFile(record, "wb", mtime=0) as file:
-        file.write(th.Table(tuple(rows)).to("csv").encode() + b"\n")
+    text = th.Table(tuple(rows)).to("csv") + "\n"
+    write_atomically(record, lambda file: file.write(gzip.compress(text.encode(), mtime=0)))
 
 
 def told(name, row):
     """A row of the record: what was tried where, to six digits; of the race also the rate of the fastest degree."""
-    found = re.search(r"degree \d+$|degrees$|mean time$|times between quantiles$", row.get("name") or "")
+    check = compared(row["name"], {name: row[name] for name in KEPT if name in row}) if row.get("name") else ""
     numbers = {column: f"{row[column]:.6g}" if row.get(column) is not None else "" for column in MEASURED}
-    rate = f"{fastest(*map(row.get, KEPT[:4])):.6g}" if found and found[0] == MEAN_TIME else ""
+    rate = f"{fastest(*map(row.get, KEPT[:4])):.6g}" if check == MEAN_TIME else ""
     head = {column: row.get(column, "") for column in KEPT}
     return {
         "study": name,
         **head,
-        "check": found[0] if found else "",
+        "check": check,
         **numbers,
         "rate": rate,
         "failure": row["failure"] or "",
@@ -89,15 +89,15 @@ def recorded(record=RECORD):
 
 def spread(rows):
     """How many checks there are, and the shares beyond 1, 2 and 3 bars, in percent."""
-    chances = np.array([row["chance"] for row in rows])
-    return {"checks": len(rows)} | {f"> {bars}": f"{100 * (chances < 2 * norm.sf(bars)).mean():.2f}" for bars in BARS}
+    tally = tallied(row["chance"] for row in rows)
+    return {"checks": tally["count"]} | {f"> {bars}": f"{100 * share:.2f}" for bars, share in tally["beyond"].items()}
 
 
 def by_chance(count):
     """What chance has for so many independent checks, with its standard deviation, in percent."""
-    shares = {bars: 2 * norm.sf(bars) for bars in BARS}
-    told = {bars: f"{100 * p:.2f} ± {100 * np.sqrt(p * (1 - p) / count):.2f}" for bars, p in shares.items()}
-    return {"checks": count} | {f"> {bars}": text for bars, text in told.items()}
+    shares = tallied([])["chance"].items()
+    told = {f"> {bars}": f"{100 * p:.2f} ± {100 * np.sqrt(p * (1 - p) / count):.2f}" for bars, p in shares}
+    return {"checks": count} | told
 
 
 def spreads(rows):
@@ -121,11 +121,11 @@ def spreads(rows):
 
 
 def lateness(rows):
-    """Of each mean time of emergence T: N a^2, a, beta, its relative deviation, and rate (T - law), with its bar."""
+    """Of each mean time of emergence T: N a^2, a, beta, its relative deviation, and rate (T - law)."""
     times = [row for row in rows if row["check"] == MEAN_TIME]
-    columns = ("tokens", "amplitude", "beta", "predicted", "measured", "error", "rate")
-    tokens, a, beta, law, found, error, rate = np.array([[row[name] for name in columns] for row in times]).T
-    return tokens * a**2, a, beta, found / law - 1, rate * (found - law), rate * error
+    columns = ("tokens", "amplitude", "beta", "predicted", "measured", "rate")
+    tokens, a, beta, law, found, rate = np.array([[row[name] for name in columns] for row in times]).T
+    return tokens * a**2, a, beta, found / law - 1, rate * (found - law)
 
 
 def mean(values):
@@ -135,7 +135,7 @@ def mean(values):
 
 def lost(rows):
     """By how much less log A has grown than the theory says when it is a: means over points by beta, and c a^p."""
-    _, a, beta, _, shift, _ = lateness(rows)
+    _, a, beta, _, shift = lateness(rows)
     sizes = np.unique(a)
     for one in np.unique(beta):
         means, errors = np.array([mean(shift[(beta == one) & (a == size)]) for size in sizes]).T
@@ -148,7 +148,7 @@ def lost(rows):
 
 def classes(rows):
     """The mean deviation of the time of emergence, in percent, by class of N a^2 and amplitude."""
-    level, a, _, late, _, _ = lateness(rows)
+    level, a, _, late, _ = lateness(rows)
     for low, high in pairwise(EDGES):
         row = {"N a^2": f"{low} to {high}"}
         for amplitude in np.unique(a):
@@ -168,7 +168,7 @@ def draw(axes, rows):
     axes[0].plot(edges, norm.pdf(edges), "k-", label="chance")
     axes[0].set(xlabel="measured - predicted (error bars)", ylabel="density", title="growth from uniform tokens")
 
-    level, a, beta, late, shift, _ = lateness(rows)
+    level, a, beta, late, shift = lateness(rows)
     for place, amplitude in enumerate(np.unique(a)):
         here = a == amplitude
         spots = dict(color=pictures.COLORS[place], marker=pictures.MARKERS[place])

@@ -23,8 +23,8 @@ from gegenflow.numerics.tokens.geometry import uniform
 from gegenflow.numerics.validation.studies import Study, sweep
 from gegenflow.numerics.validation.studies.store import reading
 
-TIMES = 11
-"""Moments at which the memory of a sweep is looked at."""
+WORKERS, TIMES = 2, 11
+"""Of a sweep, and the moments at which its memory is looked at."""
 SHARED = [("circle", 2, 1_000_000, 0.02), ("cells", 2, 1_000_000, 0.02), ("sphere", 3, 200_000, 0.02)]
 """Method, dim, tokens a process, time."""
 ROUNDS = 5
@@ -56,11 +56,11 @@ def load(runs):
 
         watch = threading.Thread(target=look)
         watch.start()
-        swept = sweep(study, folder, workers=2)
+        swept = sweep(study, folder, workers=WORKERS)
         over.set()
         watch.join()
         with reading(folder) as store:
-            inside = sum(finished.seconds for finished in store.finished()) / 2
+            inside = sum(finished.seconds for finished in store.finished()) / WORKERS
         size = Path(folder, "study.sqlite").stat().st_size / runs
     for count, seconds, megabytes in rows:
         print(f"{count:>9,} runs  {seconds:8.1f} s  {megabytes:7.1f} MB")
