@@ -91,6 +91,12 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.parametrize(("asked", "near"), [("energy", "Energy"), ("HarmonicPwer(2)", "HarmonicPower")])
+def test_an_unknown_observable_is_refused_with_the_nearest_one(asked, near):
+    with pytest.raises(ValueError, match=rf"did you mean {near}\? Choose from .*, with its arguments"):
+        Study("simulate", fixed={"tokens": 2}, observe=[asked])
+
+
 @given(facts=st.dictionaries(NAMES, VALUES, max_size=5))
 def test_whatever_a_study_says_it_is_taken_or_refused(facts):
     """No error but a refusal."""
@@ -205,24 +211,33 @@ with ThreadPoolExecutor(2) as executor:
 """
 
 
-def test_a_kill_at_any_moment_costs_the_runs_in_flight(undisturbed, tmp_path):
-    """SIGKILL after random times, and again, until a sweep comes to its end: done runs stay, the table is the same."""
-    draw, kills, known = random.Random(0), int(os.environ.get("KILLS", "4")), {}
+def killed_until_complete(folder, draw, most):
+    """SIGKILL after random times, at most so often, until a sweep comes to its end: how often it was killed."""
+    known, kills = {}, 0
     while True:
-        process = subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path], stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, folder], stdout=subprocess.PIPE)
         process.stdout.readline()
-        if kills > 0:
+        if kills < most:
             time.sleep(draw.uniform(0, 0.4))
             process.kill()
-        kills, status = kills - 1, process.wait()
-        if (tmp_path / "study.sqlite").exists() and (status == 0 or kills % 4 == 0):
-            with writing(tmp_path) as store:
+        status = process.wait()
+        kills += status == -signal.SIGKILL
+        if (folder / "study.sqlite").exists() and (status == 0 or kills % 4 == 0):
+            with writing(folder) as store:
                 found = {run.planned.run: run.seconds for run in store.finished()}
             assert known.items() <= found.items()
             known = found
         if status == 0:
-            break
-    assert table(tmp_path) == undisturbed
+            return kills
+
+
+def test_a_kill_at_any_moment_costs_the_runs_in_flight(undisturbed, tmp_path):
+    """Sweep after sweep, until KILLS kills (default 4) were survived: done runs stay, and each table is the same."""
+    draw, left = random.Random(0), int(os.environ.get("KILLS", "4"))
+    while left > 0:
+        folder = tmp_path / str(left)
+        left -= killed_until_complete(folder, draw, left)
+        assert table(folder) == undisturbed
 
 
 def test_dying_workers_are_replaced(tmp_path):
