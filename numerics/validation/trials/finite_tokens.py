@@ -50,7 +50,7 @@ def finite_token_selection(
     """Degrees and times of first emergence over independent runs; larger amplitudes are biased by the next order."""
     case = Case(dim, beta, model, kernel)
     chances = th.finite_tokens.selection_law(dim, beta, tokens, amplitude=amplitude, model=model, kernel=kernel)
-    _check_idle(chances)
+    _check_start(chances)
     options: dict[str, Any] = {
         "amplitude": amplitude,
         "max_degree": chances.max_degree,
@@ -78,8 +78,11 @@ def finite_token_selection(
     )
 
 
-def _check_idle(chances: th.finite_tokens.SelectionLaw) -> None:
-    """Refuse so few tokens that degrees which do not grow, and are in no race, may be there at the start."""
+def _check_start(chances: th.finite_tokens.SelectionLaw) -> None:
+    """Refuse so few tokens that there is no race, or that degrees which do not grow, and are in none, may be there."""
+    if chances.quantile(0.999) == 0:
+        what = f"a degree is at amplitude {chances.amplitude} at the start with chance {chances.already:.6f}"
+        raise Refused("tokens", chances.tokens, f"{what}; take more")
     idle = [k for k in range(1, chances.max_degree + 1) if k not in chances.rates]
     freedom = np.array([float(th.harmonic_dimension(k, chances.dim)) for k in idle])
     level = chances.tokens * float(chances.amplitude) ** 2
