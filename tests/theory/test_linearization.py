@@ -119,6 +119,15 @@ def test_every_way_to_make_a_kernel_gives_a_derivation_that_holds(way, number, d
     assert dim == d or own["multiplier"].holds()
 
 
+def test_a_step_says_nothing_below_its_least_dimension():
+    """The splitting of the sphere into latitudes needs d = 3; put into d = 2 it fails, whatever its sides are."""
+    splits = [step for step in th.linearize().steps if step.least == 3]
+    assert splits
+    for step in splits:
+        assert step.at(sp.Integer(3)).holds()
+        assert not step.at(sp.Integer(2)).holds()
+
+
 @pytest.mark.parametrize("way", EVERY_WAY)
 def test_derivation_of_every_kind_of_kernel_checks(way):
     """Whole, as a user asks for it."""

@@ -57,7 +57,7 @@ class Step:
     def holds(self) -> bool:
         """Whether the proof goes through, and those of the premises."""
         if self.general is not None:
-            return self == self.general.at(self.dim) and self.general.holds()
+            return self.dim >= self.general.least and self == self.general.at(self.dim) and self.general.holds()
         return proved(self)
 
     def at(self, dim: Expr) -> Step:
