@@ -14,7 +14,7 @@ w', w = exp(beta cos). One of M codewords is the start of token s_0 N; S_t(s_0) 
 
 Reference: arXiv 2605.09213 (Duerinckx, Geshkovski, Rossi). Minimum, t_1, t_2 and the N are derived here.
 
-Run: python worked_examples/lost_in_the_middle.py [figure.png]     (6 min)
+Run: python worked_examples/lost_in_the_middle.py [figure.png]     (2 min)
 """
 
 import sys
@@ -107,7 +107,7 @@ def draw_phases(ax, quick):
     ax.plot(decays, small, "k--", label="smallness condition")
     ax.axvline(float(star), color=pictures.MUTED, lw=0.7)
     ax.plot(BEYOND["decay"], float(BEYOND["time"]), "ks", ms=4)
-    for text, place in (("U", (5.5, 1)), ("U", (3, 2.8)), ("N", (6.5, 5.5)), ("decreasing", (0.3, 8))):
+    for text, place in (("U", (5.5, 1)), ("U", (3, 2.8)), ("N", (6.5, 5.5)), ("decreasing", (1.8, 8))):
         ax.text(*place, text, fontsize=12)
     ax.set(xlabel="decay", ylabel=pictures.TIME, title="3  shapes of the profile", xlim=(0, 8), ylim=(0, 11))
     pictures.legend(ax)

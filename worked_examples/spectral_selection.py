@@ -17,7 +17,7 @@ x_i = s_i e_p. Four comparisons, theory against simulation:
 
 Reference: arXiv 2604.26085 (Kuehn, Yoon), its criterion as reported; critical betas, cones, mixed states: derived here.
 
-Run: python worked_examples/spectral_selection.py [figure.png]     (5 min)
+Run: python worked_examples/spectral_selection.py [figure.png]     (70 s)
 """
 
 import sys

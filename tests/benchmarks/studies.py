@@ -2,12 +2,11 @@
 
 ``--runs`` tiny runs (default 100,000) go into one study: time a run beside what the runs themselves take, and the
 memory of the sweep along the way. Then the same tokens a process on one and on two ranks (``mpiexec``, one thread
-each), in turn: time of an evaluation, efficiency, bytes sent.
+each): time of an evaluation, efficiency, bytes sent. ``--no-load`` leaves the study out.
 """
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -98,27 +97,41 @@ def rank():
 
 
 def weak():
-    """The same tokens a process, on one and on two."""
-    found = []
-    for processes in (1, 2):
-        words = ["mpiexec", "-n", str(processes), sys.executable, __file__, "--rank"]
-        done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ)
-        found.append(json.loads(done.stdout.splitlines()[-1]))
-    for (method, dim, n, _), one, two in zip(SHARED, *found, strict=True):
-        share = one["seconds"] / two["seconds"]
+    """The same tokens a process: one alone, two at once that know nothing of each other, and two that share a run.
+
+    What two strangers lose is the machine's; what two that share lose beside it is ours.
+    """
+    alone = _ranks(1)
+    strangers = _ranks(1, 1)
+    shared = _ranks(2)
+    for (method, dim, n, _), one, apart, two in zip(SHARED, alone, strangers, shared, strict=True):
         print(
-            f"{method}, dim {dim}, {n:,} tokens a process: {1e3 * one['seconds']:.1f} ms an evaluation on one, "
-            f"{1e3 * two['seconds']:.1f} on two, efficiency {share:.2f}, {two['sent']:,.0f} bytes sent an evaluation"
+            f"{method}, dim {dim}, {n:,} tokens a process: {1e3 * one['seconds']:.1f} ms an evaluation alone, "
+            f"{1e3 * apart['seconds']:.1f} beside a stranger, {1e3 * two['seconds']:.1f} of a shared run: efficiency "
+            f"{one['seconds'] / two['seconds']:.2f}, of which the machine {one['seconds'] / apart['seconds']:.2f}; "
+            f"{two['sent']:,.0f} bytes sent an evaluation"
         )
+
+
+def _ranks(*groups):
+    """What rank 0 of the first of several ``mpiexec``, which run at once, prints."""
+    running = [
+        subprocess.Popen(["mpiexec", "-n", str(size), sys.executable, __file__, "--rank"], stdout=subprocess.PIPE)
+        for size in groups
+    ]
+    printed = [process.communicate()[0] for process in running]
+    return json.loads(printed[0].splitlines()[-1])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100_000)
     parser.add_argument("--rank", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--no-load", action="store_true")
     options = parser.parse_args()
     if options.rank:
         rank()
     else:
-        load(options.runs)
+        if not options.no_load:
+            load(options.runs)
         weak()
