@@ -76,6 +76,9 @@ def section(path, laws):
     yield ".. list-table::\n   :header-rows: 1\n\n   * - command\n     - takes, and writes"
     for command, takes, more in commands(run):
         yield f"   * - ``{command}``\n     - {escaped(takes + more)}"
+    printed = path.with_suffix(".txt")
+    if printed.exists():
+        yield f"\n.. literalinclude:: ../worked_examples/{printed.name}\n   :language: text\n   :class: recorded\n"
     files = [path, *sorted(path.parent.glob(f"{path.stem}*.csv"))]
     for table in files[1:]:
         yield f"\n.. container:: recorded\n\n   .. csv-table::\n      :file: ../worked_examples/{table.name}"
@@ -90,7 +93,7 @@ def gallery(examples):
     yield (
         "One script for each published result or question. Each prints a table of what is predicted, published and\n"
         "measured, and draws its figure; both go to the screen where no file is named. Below each are the laws that\n"
-        "it tries, with the verdicts recorded for their defaults, and the table that it wrote, where one is kept.\n"
+        "it tries, with the verdicts recorded for their defaults, and what it printed when its figure was made.\n"
     )
     yield ".. container:: gallery\n"
     for path in (path for path in paths if path.with_suffix(".png").exists()):

@@ -36,5 +36,6 @@ def choose(word: object, words: Iterable[object]) -> str:
     ('did you mean circle? Choose from circle, dense', 'choose from circle, dense')
     """
     known = list(map(str, words))
-    near = get_close_matches(str(word).lower(), known, 1)
-    return f"{f'did you mean {near[0]}? Choose' if near else 'choose'} from {', '.join(known)}"
+    lowered = {one.lower(): one for one in known}
+    near = get_close_matches(str(word).lower(), lowered, 1)
+    return f"{f'did you mean {lowered[near[0]]}? Choose' if near else 'choose'} from {', '.join(known)}"

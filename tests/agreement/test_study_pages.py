@@ -49,7 +49,7 @@ def outcome(place, offs, wide=False):
     chance = 2 * student.sf(np.abs(offs), 31)
     verdict = np.where(chance < ALARMS, "differs", "agrees")
     return {
-        "name": np.array([f"dim {place['dim']} {place['model'].upper()} degree {k + 1}" for k in range(len(offs))]),
+        "name": np.array([f"dim {place['dim']} {place.get('model', 'usa').upper()} degree {k + 1}" for k in range(len(offs))]),
         **{"predicted": predicted, "measured": predicted + offs * error, "error": error},
         **{"freedom": np.full(len(offs), 31.0), "off_by": np.abs(offs), "chance": chance, "passed": chance >= ALARMS},
         "verdict": np.full(len(offs), "bar is too wide: take more tokens or runs") if wide else verdict,
@@ -109,6 +109,18 @@ def cells(page, caption):
 def marks(ax):
     """Where each mark of a map is, by its name."""
     return {line.get_label(): {tuple(map(int, place)) for place in line.get_xydata()} for line in ax.lines}
+
+
+def test_checks_without_a_bar_have_no_part_in_a_mean_of_bars(tmp_path):
+    """One of degree 1 is a bar and a half off, the other has no bar; both of degree 2 have none."""
+
+    def exact(planned):
+        off = 1.5 if planned.parameters["beta"] == "1" else 3.0
+        found = outcome(planned.parameters, [off, off])
+        return found | {"error": found["error"] * np.array([off < 2, False])}
+
+    page = nm.study_page(kept(tmp_path, Study("uniform tokens", grid={"beta": ["1", "2"], "dim": [2]}), exact))
+    assert [row[-1] for row in cells(page, "what is compared")] == ["1.50", "no bars"]
 
 
 def test_a_map_has_the_deviations_and_the_verdicts_at_their_places(law, ax):

@@ -47,5 +47,6 @@ def choose(word: str, words: Iterable[str]) -> str:
     ('did you mean beta? Choose from beta, dim', 'choose from beta, dim')
     """
     known = list(words)
-    near = get_close_matches(word.lower(), known, 1)
-    return f"{f'did you mean {near[0]}? Choose' if near else 'choose'} from {', '.join(known)}"
+    lowered = {one.lower(): one for one in known}
+    near = get_close_matches(word.lower(), lowered, 1)
+    return f"{f'did you mean {lowered[near[0]]}? Choose' if near else 'choose'} from {', '.join(known)}"

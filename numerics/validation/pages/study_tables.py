@@ -65,8 +65,9 @@ def _by_quantity(findings: Findings) -> Iterator[tuple[Any, ...]]:
     for quantity in findings.quantities:
         own = findings.of[quantity]
         counts = Counter(one.kind for one in own)
-        rms = float(np.sqrt(np.mean(np.square([one.score for one in own]))))
-        yield (quantity, f"{len(own):,}", *(f"{counts[kind]:,}" for kind in KINDS), f"{rms:.2f}")
+        scores = [one.score for one in own if one.counted or one.error > 0]
+        rms = f"{float(np.sqrt(np.mean(np.square(scores)))):.2f}" if scores else "no bars"
+        yield (quantity, f"{len(own):,}", *(f"{counts[kind]:,}" for kind in KINDS), rms)
 
 
 def ends(findings: Findings) -> list[str]:

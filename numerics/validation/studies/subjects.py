@@ -18,7 +18,7 @@ from gegenflow.numerics.observables.texts import names_of
 from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.runs.particles import simulate
 from gegenflow.numerics.tokens.geometry import uniform
-from gegenflow.numerics.tokens.refusals import Refused
+from gegenflow.numerics.tokens.refusals import Refused, choose
 from gegenflow.numerics.validation.case import Case
 from gegenflow.numerics.validation.law import Law, law_named, taken
 from gegenflow.numerics.validation.parameters import PARAMETERS, Parameter
@@ -104,7 +104,7 @@ def observable(text: str) -> Any:
     kind = getattr(observables, name, None) if name in dir(observables) else None
     if not isinstance(kind, type):
         known = [one for one in dir(observables) if isinstance(getattr(observables, one), type)]
-        raise Refused("observe", text, f"it must be one of {', '.join(known)}, with its arguments")
+        raise Refused("observe", text, f"{choose(name or text, known)}, with its arguments")
     try:
         return kind(*arguments, **named)
     except TypeError as error:
