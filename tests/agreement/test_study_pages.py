@@ -48,8 +48,9 @@ def outcome(place, offs, wide=False):
     error = (0.2 if wide else 0.01) * predicted
     chance = 2 * student.sf(np.abs(offs), 31)
     verdict = np.where(chance < ALARMS, "differs", "agrees")
+    case = f"dim {place['dim']} {place.get('model', 'usa').upper()}"
     return {
-        "name": np.array([f"dim {place['dim']} {place.get('model', 'usa').upper()} degree {k + 1}" for k in range(len(offs))]),
+        "name": np.array([f"{case} degree {k + 1}" for k in range(len(offs))]),
         **{"predicted": predicted, "measured": predicted + offs * error, "error": error},
         **{"freedom": np.full(len(offs), 31.0), "off_by": np.abs(offs), "chance": chance, "passed": chance >= ALARMS},
         "verdict": np.full(len(offs), "bar is too wide: take more tokens or runs") if wide else verdict,
