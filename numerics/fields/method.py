@@ -88,9 +88,10 @@ def _chosen_field(tokens: Array, weights: Array, flow: Flow, method: str, accura
             return _prepared(_methods(flow)[method], flow, tokens, weights, size, accuracy)[0]
         except NotSmooth as error:
             raise Refused("method", method, f'{error}; "dense" takes any kernel') from None
+    plain, shared = flow.plain, is_shared()
     for candidate in _methods(flow).values():
-        paying = not flow.plain or is_shared() or candidate.pays(n, dim, flow)
-        if not (paying and _takes(candidate, dim, flow)) or (is_shared() and not candidate.series):
+        paying = not plain or shared or candidate.pays(n, dim, flow)
+        if not (paying and _takes(candidate, dim, flow)) or (shared and not candidate.series):
             continue
         try:
             field, exact = _prepared(candidate, flow, tokens, weights, size, accuracy)
@@ -233,8 +234,10 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
     field = _chosen_field(tokens, weights, flow, "auto", 0.0, None)
     if field.error == 0 or not flow.plain or flow.causal is not None or is_shared():
         return field
-    rows = tokens[np.linspace(0, len(tokens) - 1, min(len(tokens), LOOKED_AT)).astype(np.int64)]
     attention, needed = flow.attention, field.error * max(field.largest) / RESOLVED
+    if not callable(attention) and needed <= float(weights.min()):  # a token's own part of its sum
+        return field
+    rows = tokens[np.linspace(0, len(tokens) - 1, min(len(tokens), LOOKED_AT)).astype(np.int64)]
     step = max(1, len(tokens) // LOOKED_OVER)  # part of a sum of positive terms is less than all of it
     while step:
         score = np.clip(rows @ tokens[::step].T, -1.0, 1.0)

@@ -91,7 +91,6 @@ def matrices(flow: Flow) -> frozenset[str]:
     return given if flow.layer_norm == "post" else given | {"value"}
 
 
-@np.errstate(over="ignore", invalid="ignore")  # exponents that a query_key makes too large are refused
 def size_of(flow: Flow) -> Size:
     r"""The size of the weight of a flow, from 4001 scores, finely near the largest where a sharp kernel lives.
 
@@ -101,12 +100,17 @@ def size_of(flow: Flow) -> Size:
     >>> size.value, round(size.force, 6), size.own  # (1 + t) sqrt(1 - t^2) is largest at t = 1/2
     (2.0, 1.299038, 2.0)
     """
-    attention, symmetric = flow.attention, flow.query_key is None
     if flow.plain and flow.beta is not None:
         beta, largest = flow.beta, float(np.exp(max(0.0, -2 * flow.beta)))
         steepest = 2 * beta / (1 + np.sqrt(1 + 4 * beta**2))
         force = float(np.exp(beta * (steepest - 1)) * np.sqrt(1 - steepest**2))
         return Size(force, largest, abs(beta) * largest, 1.0, 1.0)
+    return _sampled_size(flow)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # exponents that a query_key makes too large are refused
+def _sampled_size(flow: Flow) -> Size:
+    attention, symmetric = flow.attention, flow.query_key is None
     reach = 1.0 if flow.query_key is None else float(np.linalg.norm(flow.query_key, 2))
     phi = np.pi * np.linspace(0, 1, 4001) ** 2
     gap = 1 - reach + reach * 2 * np.sin(phi / 2) ** 2

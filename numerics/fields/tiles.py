@@ -24,6 +24,7 @@ from numba import get_num_threads, njit
 from numba.extending import get_cython_function_address
 from numpy.typing import NDArray
 from scipy.linalg import cython_blas
+from scipy.linalg.blas import dgemm, sgemm
 
 from gegenflow.numerics.fields.elementary import LOG2_E, exp2
 from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums, room_for_sums
@@ -37,7 +38,7 @@ Real = NDArray[Any]
 Tile = tuple[slice, slice]
 
 FROM = 1000  # tokens, from dim 4 on: measured 1.3 to 3.7 times faster than dense at dims 8 to 512
-WIDE, NUMBERS = 16, 5000  # or from this dim on so many numbers in all: measured 1.1 to 4 times faster beyond
+WIDE, NUMBERS = 16, 1000  # or from this dim on so many numbers in all: measured 1 to 5 times faster beyond
 TILE = 256  # tokens a block at most: a tile of overlaps stays in the second-level cache; ...
 WIDE_FROM = 64  # ... from this dim on twice as many, since the matrix products take most of the time
 ALONE = 128  # tokens that are one tile, done whole: below it calls cost more than what symmetry saves
@@ -46,10 +47,12 @@ PARALLEL_FROM = 10_000_000  # pairs times (dim + 16): below it a second thread c
 LARGEST_EXPONENT = {"float64": 599.0, "float32": 85.0}  # of either sign, within which exp is exact to rounding
 
 _gemm_type = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, *[c_void_p] * 11)  # releases the interpreter lock
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 GEMM = {
-    "float64": (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "dgemm")), c_double),
-    "float32": (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "sgemm")), c_float),
+    DOUBLE: (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "dgemm")), c_double),
+    SINGLE: (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "sgemm")), c_float),
 }
+PRODUCTS: dict[np.dtype[Any], Callable[..., Real]] = {DOUBLE: dgemm, SINGLE: sgemm}  # a call says less
 _library = ctypes.CDLL(cython_blas.__file__)
 _library_lock = Lock()
 
@@ -106,7 +109,7 @@ def tile_sums(
     [-599, 599] (float64) or [-85, 85] (float32); FloatingPointError where a kernel is not finite.
     """
     tokens = np.ascontiguousarray(tokens)
-    if tokens.dtype.name not in GEMM:
+    if tokens.dtype not in GEMM:
         raise Refused("tokens", None, f"they are {tokens.dtype}, the tiles take float64 or float32")
     n, dim = tokens.shape
     keys = tokens if query_key is None else _keys(tokens, query_key)
@@ -116,25 +119,49 @@ def tile_sums(
     sources = np.empty((n, dim + 1), tokens.dtype)
     np.multiply(weights[:, None], tokens, out=sources[:, :dim], casting="same_kind")
     sources[:, dim] = weights
+    drift, total = room_for_sums(tokens, out)
+    if query_key is None and n <= ALONE:
+        sums = _one_tile(tokens, sources, own[0], weigh)
+    else:
+        sums = _many_tiles(tokens, keys, sources, own[0], weigh, query_key is None)
+    _project(sums, tokens, drift, total)
+    if callable(attention) and not (np.isfinite(drift).all() and np.isfinite(total).all()):
+        raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
+    return drift, total
+
+
+def _one_tile(tokens: Real, sources: Real, own: Real, weigh: Callable[[Real], None]) -> Real:
+    """The sums of few tokens, shape=[1, n, dim + 1], in two products."""
+    multiply = PRODUCTS[tokens.dtype]
+    with _one_blas_thread():
+        tile = multiply(1.0, tokens.T, tokens.T, trans_a=1).T
+        weigh(tile)
+        tile.reshape(-1)[:: len(tile) + 1] = 0
+        sums: Real = multiply(1.0, sources.T, tile.T).T
+    sums[:, -1] += sources[:, -1] * own
+    return sums[None]
+
+
+def _many_tiles(
+    tokens: Real, keys: Real, sources: Real, own: Real, weigh: Callable[[Real], None], symmetric: bool
+) -> Real:
+    """The sums of many tokens, shape=[workers, n, dim + 1], each of a share of the tiles."""
+    n, dim = tokens.shape
     parallel = n * n * (dim + 16) >= PARALLEL_FROM
     blocks = _blocks(n, TILE if dim < WIDE_FROM else 2 * TILE, SPLIT if parallel else 1)
     with _one_blas_thread() as alone:
         workers = get_num_threads() if alone and parallel else 1
         sums = np.zeros((workers, *sources.shape), tokens.dtype)
-        sums[0, :, dim] = weights * own[0]
+        sums[0, :, dim] = sources[:, dim] * own
         scratch = np.empty((workers, max(b.stop - b.start for b in blocks) ** 2), tokens.dtype)
 
         def share(worker: int, stopped: Event) -> None:
-            tiles = islice(_tiles(blocks, query_key is None), worker, None, workers)
+            tiles = islice(_tiles(blocks, symmetric), worker, None, workers)
             running = takewhile(lambda _: not stopped.is_set(), tiles)
-            _add_tiles(running, tokens, keys, sources, weigh, query_key is None, sums[worker], scratch[worker])
+            _add_tiles(running, tokens, keys, sources, weigh, symmetric, sums[worker], scratch[worker])
 
         _in_parallel(share, workers)
-    drift, total = room_for_sums(tokens, out)
-    _project(sums, tokens, drift, total)
-    if callable(attention) and not (np.isfinite(drift).all() and np.isfinite(total).all()):
-        raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
-    return drift, total
+    return sums
 
 
 def check_exponents(attention: Attention, reach: float, dtype: str) -> None:
@@ -177,7 +204,7 @@ def _blocks(n: int, most: int, split: int) -> list[slice]:
 
 def _tiles(blocks: list[slice], symmetric: bool) -> Iterator[Tile]:
     # Diagonal blocks come in quarters, so that little of what symmetry repeats is done twice.
-    if not symmetric or (len(blocks) == 1 and blocks[0].stop <= ALONE):
+    if not symmetric:
         yield from product(blocks, blocks)
         return
     yield from combinations(blocks, 2)
@@ -220,7 +247,7 @@ def _add_tiles(
     scratch: Real,
 ) -> None:
     # gemm reads columns where numpy has rows: C = A B is asked for as C^T = B^T A^T.
-    gemm, number = GEMM[tokens.dtype.name]
+    gemm, number = GEMM[tokens.dtype]
     one, zero = byref(number(1)), byref(number(0))
     dim, width = byref(c_int(tokens.shape[1])), byref(c_int(sources.shape[1]))
     token_step, source_step = tokens.strides[0], sources.strides[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from math import inf, isfinite
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -76,6 +76,8 @@ def check_choice(name: str, value: Any, allowed: Collection[Choice]) -> Choice:
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: model relu: choose from usa, sa
     """
+    if type(value) is str and value in allowed:
+        return cast(Choice, value)
     for choice in allowed:
         alike = isinstance(choice, str) == isinstance(value, str) and not isinstance(value, bool)
         if alike and np.ndim(value) == 0 and choice == value:
@@ -226,6 +228,8 @@ def check_steps(rtol: Any, atol: Any, order: Any = 8, first_step: Any = None, sp
 
 def _real(name: str, value: Any) -> float:
     """The value of a real number of any kind; nan and infinities pass."""
+    if type(value) is float:
+        return value
     try:
         vague = isinstance(value, str | bytes | bool | np.bool | complex | np.complexfloating) or np.ndim(value) > 0
         if not vague:

@@ -9,7 +9,7 @@ from hypothesis.strategies import floats, integers, sampled_from
 
 from gegenflow.numerics.fields import tiles
 from gegenflow.numerics.fields.dense import dense_sums
-from gegenflow.numerics.fields.tiles import tile_sums
+from gegenflow.numerics.fields.tiles import ALONE, tile_sums
 from gegenflow.numerics.tokens.geometry import uniform
 
 betas = floats(0, 50)
@@ -49,12 +49,21 @@ def test_tiles_give_the_sums_over_pairs(n, dim, beta, seed):
     assert_close(tile_sums(tokens, weights, beta), dense_sums(tokens, weights, beta), 1e-12)
 
 
-@pytest.mark.parametrize(("n", "dim"), [(2999, 2), (2500, 65), (1100, 512), (257, 512), (1025, 8)])
+FEW = [(1, 2), (2, 3), (ALONE, 5), (ALONE + 1, 5), (ALONE, 300)]
+
+
+@pytest.mark.parametrize(("n", "dim"), [*FEW, (2999, 2), (2500, 65), (1100, 512), (257, 512), (1025, 8)])
 @pytest.mark.parametrize("beta", [0.0, 1.0, 50.0])
 def test_tiles_give_the_sums_over_pairs_of_many_tokens(n, dim, beta):
-    """The same at sizes that leave tiles of unequal sides in every dimension, with several threads."""
+    """The same for one tile, and sizes that leave tiles of unequal sides in every dimension, with several threads."""
     tokens, weights = uniform(n, dim, rng=n), random_weights(n, n)
     assert_close(tile_sums(tokens, weights, beta), dense_sums(tokens, weights, beta), 1e-12)
+
+
+def test_bytes_in_the_other_order_are_not_taken_as_they_are():
+    """Products read the memory: 1.0 with its bytes swapped is 3e-319."""
+    with pytest.raises(ValueError, match="they are >f8"):
+        tile_sums(uniform(3, 2, rng=0).astype(">f8"), random_weights(3, 0), 1.0)
 
 
 @given(n=integers(20, 1500), dim=dims, beta=betas, seed=seeds)
