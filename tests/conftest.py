@@ -7,6 +7,8 @@ import signal
 import tempfile
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: on busy cores its threads wait for each other
+
 import matplotlib
 from hypothesis import settings
 
