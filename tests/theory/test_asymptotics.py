@@ -98,7 +98,7 @@ def test_boundary_of_large_degree_has_the_order_of_the_first_omitted_term(dim, t
         assert float(errors[-1] / omitted) == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize("degree", [1, 2, 7])
+@pytest.mark.parametrize("degree", [1, 7])
 @pytest.mark.parametrize("terms", range(1, TERMS + 1))
 def test_boundary_of_large_dimension_has_the_order_of_the_first_omitted_term(degree, terms):
     """Certified boundaries less the truncated series: slope 1 - terms in d, and the constant of the omitted term."""
@@ -233,8 +233,7 @@ def test_selected_degree_changes_where_the_boundary_series_says(degree, dim):
     assert th.selected_degree(above, dim) == degree + 1
 
 
-@pytest.mark.parametrize("model", ["sa", "usa"])
-@pytest.mark.parametrize("dim", [2, 3, 6])
+@pytest.mark.parametrize(("model", "dim"), [("sa", 2), ("usa", 6)])
 @pytest.mark.parametrize(
     ("offset", "terms", "order"),
     [

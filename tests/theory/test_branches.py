@@ -62,7 +62,7 @@ def test_noisy_kuramoto_branch_is_its_closed_solution(amplitudes):
     assert found.coupling == tuple(kappa / 2)
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(beta=floats(0.2, 9), degree=integers(1, 3), amplitude=floats(0.05, 0.9))
 def test_state_is_the_one_of_a_solver_on_a_grid(beta, degree, amplitude):
     """kappa and free energy from floats on 256 points, kernel by FFT: no Bessel function, no balls."""
@@ -72,7 +72,7 @@ def test_state_is_the_one_of_a_solver_on_a_grid(beta, degree, amplitude):
     assert found.free_energy[0] == pytest.approx(energy, abs=1e-10)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(beta=sampled_from([1.5, 4.0, 6.0, 10.0]), degree=integers(1, 3), amplitude=floats(0.05, 0.9))
 def test_index_is_that_of_the_second_variation_on_a_grid(beta, degree, amplitude):
     """Eigenvalues of diag(1/q) - kappa W among all perturbations of mean zero; the rotation's is rounding."""
@@ -154,7 +154,7 @@ def test_fold_at_large_beta_is_a_least_kappa_of_the_grid():
     assert abs(before - after) < 0.1 * (before + after - 2 * at)
 
 
-@pytest.mark.parametrize("beta", [2.7, 3.5, 6.0])
+@pytest.mark.parametrize("beta", [2.7, 6.0])
 def test_fold_and_coexistence_are_those_of_the_solver_on_a_grid(beta):
     """The least kappa by Brent's method, equal free energies by bisection, in floats: no balls, no derivative."""
     found = phase_transition(beta, 12)

@@ -47,22 +47,27 @@ def exact(fraction):
     return mpmath.mpf(fraction.numerator) / fraction.denominator
 
 
+COUNT = 120
+NODES = chebyshev.chebpts1(COUNT)
+FITTED = np.linalg.inv(chebyshev.chebvander(NODES, COUNT - 1))
+"""From values at the nodes to coefficients."""
+SUMMED = chebyshev.chebvander(NODES, COUNT) @ chebyshev.chebint(FITTED, lbnd=-1)
+"""From values at the nodes to those of the integral from -1."""
+
+
 def slow_correlation(source, rate, time, decay, position=1.0):
     """The integral equation of the response, order by order in t, on Chebyshev nodes; the pole at s = 0 may be near."""
-    count = 120
-    nodes = chebyshev.chebpts1(count)
     half = (position - source) / 2
-    s = source + half * (1 + nodes)
+    s = source + half * (1 + NODES)
     ahead = decay / (np.exp(decay * s) - 1) if decay else 1 / s
     near = np.exp(decay * s)
     first = rate * ahead * np.exp(decay * source)
-    total, term, power = np.zeros(count), first, 1
+    total, term, power = np.zeros(COUNT), first, 1
     while power < 60:
         term = term * time / power
         total += term
-        series = chebyshev.chebint(chebyshev.chebfit(nodes, near * term, count - 1), lbnd=-1) * half
-        term, power = rate * ahead * chebyshev.chebval(nodes, series), power + 1
-    return chebyshev.chebval(1.0, chebyshev.chebfit(nodes, total, count - 1))
+        term, power = rate * ahead * half * (SUMMED @ (near * term)), power + 1
+    return chebyshev.chebval(1.0, FITTED @ total)
 
 
 def profile(s, beta, decay, codewords, time):

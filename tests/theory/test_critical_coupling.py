@@ -141,7 +141,7 @@ def least_free_energy(beta, coupling, rng):
     return min(minimize(value_and_slope, start, jac=True, method="L-BFGS-B", options=options).fun for start in starts)
 
 
-@pytest.mark.parametrize(("beta", "gap"), [(3, "1/200"), (4, "1/50")])
+@pytest.mark.parametrize(("beta", "gap"), [(3, "1/50"), (4, "1/20")])
 def test_no_density_beats_the_uniform_one_at_the_lower_end_and_one_does_at_the_upper(beta, gap):
     """Minimised over all densities on the grid, even or not, just below the ball and just above it."""
     ball = critical_coupling(beta, gap).ball

@@ -365,7 +365,7 @@ def test_a_symbolic_degree_without_a_closed_form_takes_numbers(degree, dim, mode
         )
         return weighed / mpmath.quad(lambda a: mpmath.sin(a) ** (n - 2), angles)
 
-    with mpmath.workdps(60):
+    with mpmath.workdps(45):
         expected = degree * (degree + dim - 2) * mean(degree - 1, dim + 2) / dim
         expected /= mean(0, dim) if model == "sa" else 1
         assert abs(mpmath.mpf(str(number)) / expected - 1) < mpmath.mpf(10) ** -16

@@ -32,7 +32,7 @@ def of_values(r, dim, beta):
     return sp.Rational(drift), sp.Rational(2 * (own**2 + other**2) * (1 - x * x) ** 2)
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(INSIDE, integers(3, 12), fractions("0.1", 6, max_denominator=10))
 def test_the_antipodal_probability_is_harmonic(r, dim, beta):
     """Its generator vanishes, and it falls."""
