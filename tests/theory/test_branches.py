@@ -45,6 +45,8 @@ def state(amplitude, beta, degree=1):
             jacobian = np.column_stack([-gain @ a, (np.eye(MODES) - ratio * gain)[:, 1:]])
             step = np.linalg.solve(jacobian, mean - a)
             ratio, a[1:] = ratio + step[0], a[1:] + step[1:]
+            if abs(step).max() < 1e-12:
+                break
     assert abs(step).max() < 1e-10
     return ratio * threshold, (q * np.log(q)).mean() - ratio * w @ a**2, q
 

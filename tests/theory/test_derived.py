@@ -46,7 +46,7 @@ def test_every_derivation_holds_with_the_dimension_a_symbol(name):
     assert derivation.latex().count(r"\item") == len(derivation.steps)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     name=sampled_from(NAMES[1:]),
     place=integers(0, 10**6),
