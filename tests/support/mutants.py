@@ -81,11 +81,8 @@ def tests_of(path, side):
     files = {test for folder in folders for test in (ROOT / "tests" / folder).glob("test_*.py")} - {ROOT / LAWS}
     found = {test: [len({*words.findall(test.read_text())}) for words in patterns] for test in sorted(files)}
     own = [ROOT / "tests" / side / f"test_{name}.py" for name in (path.stem, path.parent.name)]
-    chosen = [
-        str(test.relative_to(ROOT))
-        for test in sorted(found, key=lambda one: (one in own, found[one]), reverse=True)[:3]
-        if any(found[test])
-    ]
+    naming = sorted(filter(lambda one: any(found[one]), found), key=lambda one: (one in own, found[one]), reverse=True)
+    chosen = [str(test.relative_to(ROOT)) for test in naming[:3]]
     return [*chosen, *(trials_of({path, *users, *needing(users, side)}) if "validation" in path.parts else ())]
 
 

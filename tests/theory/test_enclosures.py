@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import product
+from math import exp, pi, sqrt
 
 import flint
 import mpmath
@@ -16,6 +17,7 @@ import sympy as sp
 from flint import arb, arb_mat, fmpq
 from hypothesis import example, given, settings
 from hypothesis.strategies import floats, integers, lists, sampled_from
+from scipy.integrate import quad
 
 from gegenflow.theory.exact.eigenvalues import discs, sorted_discs
 from gegenflow.theory.exact.rounding import error_bound, nearest_decimal, rounded
@@ -27,7 +29,7 @@ from gegenflow.theory.noise.stationary import (
     stationary_state,
     weak_state,
 )
-from gegenflow.theory.random_layers import diffusion, gaussian
+from gegenflow.theory.random_layers import diffusion, gaussian, kernel, stationary
 from gegenflow.theory.random_layers.growth_bounds import growth
 from gegenflow.theory.random_layers.quadratic_form import RandomForm
 from gegenflow.theory.random_layers.random_values import RandomValues
@@ -180,6 +182,90 @@ def test_coarse_trapezoidal_sums_enclose_the_hermite_coefficients(monkeypatch, f
         f = sp.lambdify(t, function, "mpmath")
         mean = mpmath.quad(lambda x: f(x) * mpmath.npdf(x), [-12, -4, 0, 4, 12])
         assert abs(mean - mpmath.mpf(fine[0].str(18, radius=False))) < 1e-12
+
+
+@pytest.mark.parametrize("degree", [0, 4])
+@pytest.mark.parametrize(
+    ("height", "step", "count", "mehler", "loose"),
+    [(1e-6, 1e-8, 4 * 10**8, 0.5, 1e-6), (1, 0.02, 200, 0.5, 0.01), (1, 1, 12, 0.5, 0.2), (0.5, 0.9, 3, 0.25, 0.1)],
+)
+def test_the_error_of_a_trapezoidal_sum_is_its_formula(degree, height, step, count, mehler, loose):
+    """What lies beyond X, the sides, the lines and all of them: f = e^{x/2}, whose integrals scipy knows."""
+    strip, spread = gaussian.Strip(height, step, count, mehler), 1 + mehler
+    end = float(strip.end)
+
+    def weighted(x):
+        return exp(x / 2 - x**2 / (2 * spread))
+
+    common = mehler ** (-degree / 2) / (sqrt(2 * pi) * (1 - mehler**2) ** 0.25)
+    lines = 2 * quad(weighted, -end, end)[0] / np.expm1(min(2 * pi * height / step, 600))
+    inside = exp(height**2 / (2 * (1 - mehler))) * (lines + 2 * height * (weighted(end) + weighted(-end)))
+    error = common * (inside + 2 * quad(weighted, end, end + 20, epsabs=0)[0])
+    assert 1 - 1e-12 <= float(gaussian._sum_error(sp.exp(t / 2), degree, strip)) / error <= 1 + loose
+
+
+@pytest.mark.parametrize("rate", [2, sp.Rational(1, 2)])
+def test_what_a_gaussian_mean_leaves_out_is_in_its_ball(monkeypatch, rate):
+    """Of e^{ct}, whose mean is e^{c^2/2}, from -2 to 2 alone: the bound is that of both sides, each as large as one."""
+    monkeypatch.setattr(gaussian, "ceil", lambda _: 2)
+    ball = gaussian.gaussian_mean.__wrapped__(sp.exp(rate * t), 60)
+    missing = (arb(float(rate)) ** 2 / 2).exp() - ball.mid()
+    assert missing < ball.rad() < 2 * missing
+
+
+def test_what_a_hermite_series_leaves_out_may_be_all_in_the_next_degree(monkeypatch):
+    """He_5, of which 120 r^5 is the whole kernel, up to degree 4; all of it is left, and no more."""
+    monkeypatch.setattr(kernel, "FIRST_DEGREE", 4)
+    with flint.ctx.workprec(18):
+        _, rest, whole = kernel.series(t**5 - 10 * t**3 + 15 * t, arb(0.5))
+    assert whole.contains(120)
+    assert arb(3.75) <= rest < 3.7501
+
+
+@pytest.mark.parametrize("name", ["1+tanh", "sin"])
+def test_what_a_law_of_overlaps_drops_is_in_its_rest(name):
+    """At 32 bits most coefficients are dropped: the sum of (k+1) c_k^2 over those, from 100 bits, and rounding."""
+    law = kernel.activation_kernel(name)
+    coarse = stationary.overlaps(law, 0)
+    squares = kernel.squares(law.activation, 160, 100)
+    kept = 2 + len(coarse.tails) * (2 if coarse.odd else 1)
+    dropped = sum(((k + 1) * squares[k] for k in range(kept, 161)), arb(0))
+    assert dropped.lower() <= coarse.rest <= 1.001 * dropped + 2e-8
+
+
+def scale_after(order, limit, slope, start):
+    """The integral of S from a point on, where h is its limit and a slope times 1 - r, by mpmath."""
+
+    def density(y):
+        rise = limit * (y - start) + slope * mpmath.log((1 + mpmath.exp(-2 * start)) / (1 + mpmath.exp(-2 * y)))
+        return mpmath.exp(-order * rise) / mpmath.cosh(y)
+
+    length = 1 / (1 + order * limit)
+    return mpmath.quad(density, [start + length * far for far in (0, 1, 5, 20, 100)])
+
+
+@pytest.mark.parametrize("start", [1.01, 2, 3])
+@pytest.mark.parametrize("slope", [-1, 0, 1])
+@pytest.mark.parametrize(("order", "limit"), [(3, -0.32), (3, 10), (-3, 0.32), (-3, -5), (3, 0)])
+def test_the_end_of_a_scale_holds_those_of_the_steepest_laws(order, limit, slope, start):
+    """Slow and fast decay, for which the factors of the ball are next to their largest and their least."""
+    decay = 1 + order * arb(limit)
+    ball = diffusion._tail(arb(order), (arb(limit), arb(abs(slope))), decay, arb(start), arb(0))
+    value = float(scale_after(order, limit, slope, start))
+    assert ball.contains(arb(value, 1e-9 * value))
+    later = diffusion._tail(arb(order), (arb(limit), arb(abs(slope))), decay, arb(start), arb(0.25))
+    assert later.overlaps(ball * (-order * arb(0.25)).exp())
+    assert not later.overlaps(ball * 0)
+
+
+@pytest.mark.parametrize("start", [1.01, 2, 3])
+def test_the_end_of_a_scale_where_little_is_known_of_h_is_that_without_drift(start):
+    """h >= 0 alone is used, and h = 0 is next to the upper edge: 2 e^{-y} over 1 + e^{-2y}."""
+    ball = diffusion._tail(arb(3), (arb(0), arb(200)), arb(1), arb(start), arb(0))
+    value = float(scale_after(3, 0, 0, start))
+    assert ball.contains(arb(value, 1e-9))
+    assert ball.contains(arb(1e-9))
+    assert ball < 1.05 * value
 
 
 @pytest.mark.parametrize("terms", [3, 5, 9])
