@@ -7,26 +7,22 @@ each with linear algebra held to one thread, so that repeated calls agree to the
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from ctypes import byref, c_char_p, c_double, c_float, c_int, c_void_p
+from ctypes import byref, c_int
 from functools import lru_cache, partial
 from itertools import chain, combinations, islice, pairwise, product, takewhile
 from math import ceil
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
 import numpy as np
 from numba import get_num_threads, njit
-from numba.extending import get_cython_function_address
 from numpy.typing import NDArray
-from scipy.linalg import cython_blas
-from scipy.linalg.blas import dgemm, sgemm
 
 from gegenflow.numerics.fields.elementary import LOG2_E, exp2
+from gegenflow.numerics.fields.products import GEMM, PRODUCTS, one_blas_thread
 from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.weights import Attention
@@ -45,16 +41,6 @@ ALONE = 128  # tokens that are one tile, done whole: below it calls cost more th
 SPLIT = 4  # for threads, blocks come in multiples of it: tiles of each shape then share out evenly between two
 PARALLEL_FROM = 10_000_000  # pairs times (dim + 16): below it a second thread costs more than it saves
 LARGEST_EXPONENT = {"float64": 599.0, "float32": 85.0}  # of either sign, within which exp is exact to rounding
-
-_gemm_type = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, *[c_void_p] * 11)  # releases the interpreter lock
-DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
-GEMM = {
-    DOUBLE: (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "dgemm")), c_double),
-    SINGLE: (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "sgemm")), c_float),
-}
-PRODUCTS: dict[np.dtype[Any], Callable[..., Real]] = {DOUBLE: dgemm, SINGLE: sgemm}  # a call says less
-_library = ctypes.CDLL(cython_blas.__file__)
-_library_lock = Lock()
 
 
 class Tiles(Method):
@@ -133,7 +119,7 @@ def tile_sums(
 def _one_tile(tokens: Real, sources: Real, own: Real, weigh: Callable[[Real], None]) -> Real:
     """The sums of few tokens, shape=[1, n, dim + 1], in two products."""
     multiply = PRODUCTS[tokens.dtype]
-    with _one_blas_thread():
+    with one_blas_thread():
         tile = multiply(1.0, tokens.T, tokens.T, trans_a=1).T
         weigh(tile)
         tile.reshape(-1)[:: len(tile) + 1] = 0
@@ -149,7 +135,7 @@ def _many_tiles(
     n, dim = tokens.shape
     parallel = n * n * (dim + 16) >= PARALLEL_FROM
     blocks = _blocks(n, TILE if dim < WIDE_FROM else 2 * TILE, SPLIT if parallel else 1)
-    with _one_blas_thread() as alone:
+    with one_blas_thread() as alone:
         workers = get_num_threads() if alone and parallel else 1
         sums = np.zeros((workers, *sources.shape), tokens.dtype)
         sums[0, :, dim] = sources[:, dim] * own
@@ -266,23 +252,6 @@ def _add_tiles(
             gemm(b"N", b"T", width, length, height, one, left, width, t, length, one, pulled, width)
         pulled = total + a * source_step
         gemm(b"N", b"N", width, height, length, one, right, width, t, length, one, pulled, width)
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[bool]:
-    # Whether linear algebra could be held to one thread: OpenBLAS, as scipy ships it; else it keeps its own threads.
-    try:
-        count, limit = _library.scipy_openblas_get_num_threads, _library.scipy_openblas_set_num_threads
-    except AttributeError:
-        yield False
-        return
-    with _library_lock:
-        before = count()
-        limit(1)
-        try:
-            yield True
-        finally:
-            limit(before)
 
 
 @njit(cache=True, fastmath={"contract", "reassoc"})

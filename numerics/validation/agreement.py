@@ -7,6 +7,8 @@ Every law simulates tokens or densities, which know nothing of the theory, and c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import product
 from time import perf_counter
@@ -34,6 +36,7 @@ def validate(
     rng: int | None = 0,
     progress: bool = False,
     everything: bool = False,
+    executor: Executor | None = None,
     **parameters: Any,
 ) -> Report:
     """Put laws of the theory on trial by simulation: those named, the quick ones, or with ``everything`` all.
@@ -50,6 +53,8 @@ def validate(
     :param rng: seed >= 0, default 0; None: seeded by the system
     :param progress: show a bar on a terminal or in a notebook, default False
     :param everything: try all laws, default False
+    :param executor: one of ``concurrent.futures``, of processes, each of which tries a law at a time; the checks, and
+        their order, are the same; None (default): this process
     :param parameters: values of the parameters of laws, or lists of them, such as ``beta=[1, 2]``
 
     >>> report = validate("hitting times", tokens=4, beta="0.5")
@@ -66,6 +71,8 @@ def validate(
     See also :func:`.laws`, :class:`.Report`, :func:`.validate_tokens`, :func:`.plot_checks`.
     """
     check_rng(rng)
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise Refused("executor", repr(executor), "it must be one of concurrent.futures, or None")
     if not isinstance(everything, bool | np.bool):
         raise Refused("everything", repr(everything), "it must be True or False")
     lists = {"dim": _several("dims", dims, check_dim), "model": _several("models", models, _model)}
@@ -82,32 +89,73 @@ def validate(
         one.values(case)
     facts = {"laws": list(names), "rng": rng} | {f"{k}s": [_plain(x) for x in v] for k, v in lists.items()}
     facts |= {name: _plain(value) for name, value in parameters.items()}
-    return _tried(jobs, facts, rng, progress)
+    return _tried(jobs, facts, rng, progress, executor)
 
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, int | float) else str(getattr(value, "weight", value))
 
 
-def _tried(jobs: Sequence[tuple[Law, dict[str, Any]]], facts: dict[str, Any], rng: Any, progress: bool) -> Report:
-    clock, checks, notes, status = perf_counter(), list[Check](), list[str](), "complete"
-    bar = tqdm(jobs, disable=None if progress else True, unit="law", leave=False)
-    streams = np.random.default_rng(rng).spawn(len(jobs))
-    try:
-        for place, ((one, case), stream) in enumerate(zip(bar, streams, strict=True), 1):
-            bar.set_description(f"law {place} of {len(jobs)}: {one.name}")
+@dataclass
+class _Outcome:
+    """What the trial of a law has found so far."""
+
+    checks: list[Check] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    complete: bool = True
+
+
+def _tried(
+    jobs: Sequence[tuple[Law, dict[str, Any]]],
+    facts: dict[str, Any],
+    rng: Any,
+    progress: bool,
+    executor: Executor | None,
+) -> Report:
+    clock, interrupted = perf_counter(), False
+    outcomes, streams = [_Outcome() for _ in jobs], np.random.default_rng(rng).spawn(len(jobs))
+    trials = [(*job, stream, outcome) for job, stream, outcome in zip(jobs, streams, outcomes, strict=True)]
+    places = dict[Future[_Outcome], int]()
+    with tqdm(total=len(jobs), disable=None if progress else True, unit="law", leave=False) as bar:
+        try:
+            for place, trial in enumerate(trials):
+                if executor is not None:
+                    places[executor.submit(_try, *trial)] = place
+                    continue
+                bar.set_description(f"law {place + 1} of {len(jobs)}: {trial[0].name}")
+                _try(*trial)
+                bar.update()
+            for future in as_completed(places):
+                bar.set_description(f"laws, the last of them {trials[places[future]][0].name}")
+                bar.update()
+        except KeyboardInterrupt:
+            interrupted = True
+    for future, place in places.items():
+        if not future.cancel() and future.done():
             try:
-                for check in one.checks(stream, **case):
-                    checks.append(check)
-            except Unmeasurable as reason:
-                notes.append(f"left out: {reason}")
-            except Unfinished as problem:
-                status = "incomplete"
-                where = ", ".join(f"{name} {value}" for name, value in case.items())
-                notes.append(f"{one.name}{f' at {where}' if where else ''}: {problem}")
-    except KeyboardInterrupt:
-        status = "interrupted"
-    return Report(tuple(checks), facts, status, perf_counter() - clock, tuple(dict.fromkeys(notes)))
+                outcomes[place] = future.result()
+            except BrokenExecutor:
+                outcomes[place] = _Outcome(
+                    notes=[f"{trials[place][0].name}: the process that tried it died"], complete=False
+                )
+    status = "interrupted" if interrupted else "complete" if all(one.complete for one in outcomes) else "incomplete"
+    checks = tuple(check for outcome in outcomes for check in outcome.checks)
+    notes = tuple(dict.fromkeys(note for outcome in outcomes for note in outcome.notes))
+    return Report(checks, facts, status, perf_counter() - clock, notes)
+
+
+def _try(one: Law, case: dict[str, Any], stream: np.random.Generator, outcome: _Outcome) -> _Outcome:
+    """Each check goes to the outcome as soon as it is made."""
+    try:
+        for check in one.checks(stream, **case):
+            outcome.checks.append(check)
+    except Unmeasurable as reason:
+        outcome.notes.append(f"left out: {reason}")
+    except Unfinished as problem:
+        outcome.complete = False
+        where = ", ".join(f"{name} {value}" for name, value in case.items())
+        outcome.notes.append(f"{one.name}{f' at {where}' if where else ''}: {problem}")
+    return outcome
 
 
 def _unnamed(everything: bool, given: bool) -> list[Law]:

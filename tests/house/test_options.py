@@ -205,7 +205,7 @@ EXPLAINED = {
         *("query_key", "value", "layer_norm", "heads", "causal", "random_layers", "decay", "own", "activation"),
         *("values",),
     },
-    "what the command makes itself": {"across", "down", "checks", "rows", "facts", "report", "everything"},
+    "what the command makes itself": {"across", "down", "checks", "rows", "facts", "report", "everything", "executor"},
     "what mpiexec says": {"comm"},
     "the names of laws, which stand without an option": {"name"},
     "the formula of a kernel, refused as the kernel": {"weight"},

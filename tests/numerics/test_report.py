@@ -1,6 +1,8 @@
 """Verdicts and how they are shown."""
 
 import json
+import signal
+from concurrent.futures import BrokenExecutor, Future
 from html import unescape
 
 import matplotlib.pyplot as plt
@@ -12,8 +14,10 @@ from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.special import gammaln
 from scipy.stats import chisquare, norm
+from support.signals import interrupted_after
 
 from gegenflow import numerics as nm
+from gegenflow.numerics.tokens.processes import end_processes, new_processes
 from gegenflow.numerics.validation.checks import count_check
 from gegenflow.numerics.validation.measurements import Unfinished
 
@@ -307,3 +311,52 @@ def test_counts_too_few_for_two_classes_decide_nothing():
     assert (alone.p_value, alone.predicted) == (1.0, 0.0)
     two = count_check("enough", np.array([0.5, 0.4, 0.1]), np.array([10, 8, 2]))
     assert (two.predicted, two.measured) == (1.0, 0.0)
+
+
+def test_processes_find_what_one_does():
+    """The same checks, of the same random numbers, in the same order, whoever makes them first."""
+    asked = {"beta": ["4", "0.5", "1"], "tokens": 4, "rng": 3}
+    executor = new_processes(2)
+    try:
+        shared = nm.validate("hitting times", "cone", executor=executor, **asked | {"tokens": None})
+    finally:
+        end_processes(executor)
+    alone = nm.validate("hitting times", "cone", **asked | {"tokens": None})
+    assert len(alone.checks) > 6
+    assert shared.checks == alone.checks
+
+
+def test_an_interrupt_keeps_the_laws_that_are_done():
+    """The first two are, the third is at work for ever and the fourth waits."""
+
+    class Endless:
+        def submit(self, function, *given):
+            future = Future()
+            self.count = getattr(self, "count", 0) + 1
+            if self.count < 3:
+                future.set_result(function(*given))
+            elif self.count == 3:
+                future.set_running_or_notify_cancel()
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
+            return future
+
+    with interrupted_after(3600):
+        report = nm.validate("hitting times", beta=["0.5", "1", "2", "4"], tokens=4, executor=Endless())
+    assert report.status == "interrupted"
+    assert report.checks == nm.validate("hitting times", beta=["0.5", "1"], tokens=4).checks
+
+
+def test_a_process_that_dies_is_told_and_costs_its_law_alone():
+    class Mortal:
+        def submit(self, function, law, case, *rest):
+            future = Future()
+            if case["beta"] == "1":
+                future.set_exception(BrokenExecutor())
+            else:
+                future.set_result(function(law, case, *rest))
+            return future
+
+    report = nm.validate("hitting times", beta=["0.5", "1"], tokens=4, executor=Mortal())
+    assert report.status == "incomplete"
+    assert report.notes == ("hitting times of equiangular tokens: the process that tried it died",)
+    assert report.checks == nm.validate("hitting times", beta="0.5", tokens=4).checks

@@ -32,6 +32,8 @@ def direct_sums(
     True
     """
     drift, values = room_for_sums(tokens, out)
+    tokens = tokens.view()
+    tokens.flags.writeable = False  # as those of results are: else all would be compiled once for each kind
     basis = harmonic_polynomials(len(modes.value) - 1)
     parallel = len(tokens) * len(modes.value) > PARALLEL_FROM
     moments = added_up((_moments_parallel if parallel else _moments_serial)(tokens, weights, len(basis)))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from argparse import Namespace
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +16,7 @@ from gegenflow import numerics as nm
 from gegenflow import theory as th
 from gegenflow.numerics.integrators.interrupts import listening
 from gegenflow.numerics.tokens.files import write_atomically
+from gegenflow.numerics.tokens.processes import end_processes, new_processes
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.checks import Check
 from gegenflow.numerics.validation.command.arguments import DIM, Choice, Exact, Real, Whole, flat, source, target
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands, Parser
 
 APART = ("dim", "model", "beta")
+WORKERS = Whole("the number of workers must be an integer", 1, 4096)
 
 
 class LawHelp(argparse.Action):
@@ -73,6 +79,8 @@ def add(commands: Commands) -> None:
     add_laws(sub)
     text = "tokens of your own (npy, npz, csv, txt, safetensors): try on them what holds of any start"
     sub.add_argument("--start", type=source, help=text)
+    text = f"processes, {WORKERS}, that share the laws (default 1 for laws that are named, else one a processor)"
+    sub.add_argument("--workers", type=WORKERS, help=text)
     add_table(sub)
     text = "draw the checks into this file (png, pdf, svg)"
     sub.add_argument("--figure", type=target(".png", ".pdf", ".svg"), help=text)
@@ -113,16 +121,17 @@ def run(options: Namespace) -> int:
         name = next((name for name in ("figure", "columns") if getattr(options, name)), "format")
         raise Refused(name, getattr(options, name), "it shows the checks at one beta")
     at_once = options.format == "text" and not options.columns
-    for beta in betas:
-        with listening():
-            report = _of_tokens(options, beta) if options.start else of_laws(options, beta)
-        reports.append(report)
-        at = "" if beta is None else f", beta {beta}"
-        texts.append(f"gegenflow {gegenflow.__version__}  theory against simulation{at}\n{report}")
-        if at_once:
-            show(texts[-1])
-        if report.status == "interrupted":
-            break
+    with _workers(options) as executor:
+        for beta in betas:
+            with listening():
+                report = _of_tokens(options, beta) if options.start else of_laws(options, beta, executor)
+            reports.append(report)
+            at = "" if beta is None else f", beta {beta}"
+            texts.append(f"gegenflow {gegenflow.__version__}  theory against simulation{at}\n{report}")
+            if at_once:
+                show(texts[-1])
+            if report.status == "interrupted":
+                break
     passed = all(report.passed for report in reports)
     facts = {"version": gegenflow.__version__, "kernel": options.kernel or "exp(beta*t)", "noise": options.noise or "0"}
     told = [report.to_dict() for report in reports]
@@ -134,7 +143,21 @@ def run(options: Namespace) -> int:
     return max(int(not passed), kept, keep(picture, lambda path: _draw(report, path), "--figure"))
 
 
-def of_laws(options: Namespace, beta: str | list[str] | None) -> Report:
+@contextmanager
+def _workers(options: Namespace) -> Iterator[Executor | None]:
+    """Processes that try a law each; none where one is enough."""
+    workers = options.workers or (1 if options.names or options.start else min(os.cpu_count() or 1, WORKERS.most))
+    if workers == 1:
+        yield None
+        return
+    executor = new_processes(workers)
+    try:
+        yield executor
+    finally:
+        end_processes(executor)
+
+
+def of_laws(options: Namespace, beta: str | list[str] | None, executor: Executor | None = None) -> Report:
     """The laws of the options on trial, at one beta or at each of a list."""
     return nm.validate(
         *options.names,
@@ -143,6 +166,7 @@ def of_laws(options: Namespace, beta: str | list[str] | None) -> Report:
         rng=options.rng,
         progress=True,
         everything=options.all,
+        executor=executor,
         beta=beta,
         **{name: getattr(options, name) for name in PARAMETERS if name not in APART},
     )
@@ -152,7 +176,7 @@ def _of_tokens(options: Namespace, beta: str | None) -> Report:
     given = [
         name for name in PARAMETERS if name not in ("beta", "model", "kernel") and getattr(options, name) is not None
     ]
-    extra = [*given, *["all"] * options.all, *["names"] * bool(options.names)]
+    extra = [*given, *["all"] * options.all, *["names"] * bool(options.names), *["workers"] * bool(options.workers)]
     if extra:
         raise Refused(extra[0], None, "tokens of your own are tried as they are: --start takes beta, model and kernel")
     with told_of(options):

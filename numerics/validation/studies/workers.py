@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
-import signal
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from functools import lru_cache
 from math import nan
-from multiprocessing.connection import wait as wait_for
-from threading import Lock, Thread
+from threading import Lock
 from time import perf_counter
 
 import numpy as np
 
 from gegenflow.numerics.tokens.compiling import in_threads
+from gegenflow.numerics.tokens.processes import end_processes, new_processes
 from gegenflow.numerics.validation.studies.store import Finished, Planned
 from gegenflow.numerics.validation.studies.study import Study
 from gegenflow.numerics.validation.studies.subjects import Subject, subject_of
@@ -79,12 +77,12 @@ class Crew:
         self.given, self.workers, self.size = executor, workers, AHEAD * workers
 
     def __enter__(self) -> Crew:
-        self.executor = self.given or self._pool()
+        self.executor = self.given or new_processes(self.workers)
         return self
 
     def __exit__(self, *problem: object) -> None:
         if self.given is None:
-            self._end()
+            end_processes(self.executor)
 
     def submit(self, planned: Planned) -> Future[Finished]:
         try:
@@ -110,24 +108,5 @@ class Crew:
     def _renew(self) -> None:
         if self.given is not None:
             raise ChildProcessError("the executor is broken, as a worker died; what is done is kept: start again")
-        self._end()
-        self.executor = self._pool()
-
-    def _pool(self) -> ProcessPoolExecutor:
-        spawn = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.workers, mp_context=spawn, initializer=_settle)
-
-    def _end(self) -> None:
-        children = list((getattr(self.executor, "_processes", None) or {}).values())
-        self.executor.shutdown(wait=False, cancel_futures=True)
-        for child in children:
-            child.terminate()
-        for child in children:
-            child.join()
-
-
-def _settle() -> None:
-    """What a worker does first: leave Ctrl-C to the sweep, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if (parent := multiprocessing.parent_process()) is not None:
-        Thread(target=lambda: (wait_for([parent.sentinel]), os._exit(1)), daemon=True).start()
+        end_processes(self.executor)
+        self.executor = new_processes(self.workers)
