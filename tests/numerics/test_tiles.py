@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, sampled_from
 
-from gegenflow.numerics.fields import tiles
+from gegenflow.numerics.fields import products, tiles
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.tiles import ALONE, tile_sums
 from gegenflow.numerics.tokens.geometry import uniform
@@ -127,19 +127,19 @@ def test_any_kernel(name, n, dtype, tol):
 @pytest.mark.parametrize("form", [None, np.diag([1.0, -0.5] * 6)])
 def test_repeated_calls_agree_to_the_last_bit(dtype, form):
     """Threads take tiles in a fixed order, also when several calls are made at once; BLAS gets its threads back."""
-    if not hasattr(tiles._library, "scipy_openblas_set_num_threads"):
+    if not hasattr(products._library, "scipy_openblas_set_num_threads"):
         pytest.skip("scipy comes with another library than OpenBLAS")
     tokens, weights = uniform(1707, 12, rng=5).astype(dtype), random_weights(1707, 5)
-    before = tiles._library.scipy_openblas_get_num_threads()
-    tiles._library.scipy_openblas_set_num_threads(2)
+    before = products._library.scipy_openblas_get_num_threads()
+    products._library.scipy_openblas_set_num_threads(2)
     first = tile_sums(tokens, weights, 7.0, query_key=form)
     with ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(tile_sums, tokens, weights, 7.0, query_key=form) for _ in range(9)]
     for call in calls:
         for value, expected in zip(call.result(), first, strict=True):
             np.testing.assert_array_equal(value, expected)
-    assert tiles._library.scipy_openblas_get_num_threads() == 2
-    tiles._library.scipy_openblas_set_num_threads(before)
+    assert products._library.scipy_openblas_get_num_threads() == 2
+    products._library.scipy_openblas_set_num_threads(before)
 
 
 def test_distant_tokens_feel_forces_far_below_their_self_term():
