@@ -48,7 +48,7 @@ def simulated_profile(decay, time, tokens, places, runs, rng):
 
 def draw_profile(ax, quick):
     """The exact profile at three times, simulated points, and the minima."""
-    positions, rows = np.linspace(0.01, 1, 60), []
+    positions, rows = np.linspace(0.01, 1, 12 if quick else 60), []
     places = np.linspace(0.05, 0.95, 5 if quick else 10)
     for number, time in enumerate((0.5, 1.0, 1.5)):
         exact = [float(th.causal.retrieval_profile(float(s), BETA, 1, CODEWORDS, time, digits=8)) for s in positions]
@@ -73,7 +73,7 @@ def draw_minimum(ax, quick):
     for number, decay in enumerate((1, 2, 3)):
         setting = {"beta": BETA, "decay": decay, "codewords": CODEWORDS}
         end = float(th.causal.recency_time(**setting))
-        times = [end * share for share in np.linspace(0.03, 0.999, 12 if quick else 40)]
+        times = [end * share for share in np.linspace(0.03, 0.999, 4 if quick else 40)]
         ax.plot(times, [float(th.causal.retrieval_minimum(**setting, time=t)) for t in times], f"C{number}-")
         small = [float(th.causal.small_time_minimum(**setting, time=t, digits=8)) for t in times[: len(times) // 2]]
         ax.plot(times[: len(small)], small, f"C{number}:")
@@ -97,10 +97,10 @@ def draw_phases(ax, quick):
     """U, N and decreasing in the plane of decay and time; the N seen in a simulation."""
     setting = {"beta": BETA, "codewords": CODEWORDS}
     star = th.causal.critical_decay(**setting)
-    decays = np.linspace(0.05, 8, 40)
+    decays = np.linspace(0.05, 8, 8 if quick else 40)
     first = [float(th.causal.recency_time(**setting, decay=float(lam), digits=8)) for lam in decays]
     small = [float(th.causal.smallness_time(beta=BETA, decay=float(lam), digits=8)) for lam in decays]
-    beyond = float(star) + np.linspace(0.02, 1, 6 if quick else 24) ** 2 * (8 - float(star))
+    beyond = float(star) + np.linspace(0.02, 1, 3 if quick else 24) ** 2 * (8 - float(star))
     last = [float(th.causal.fold_time(**setting, decay=float(lam), digits=8)) for lam in beyond]
     ax.plot(decays, first, "C0", label="t_1: the end turns down")
     ax.plot(beyond, last, "C1-.", label="t_2: the two turns merge")

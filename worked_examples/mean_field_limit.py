@@ -31,16 +31,16 @@ FIGURE = Path(__file__).with_suffix(".png")
 def main(quick=False, figure=FIGURE):
     """Both laws over time; returns their trials."""
     times = TIMES[:3] if quick else TIMES
-    sizes = {1000: 450} if quick else RUNS
+    sizes = {1000: 250} if quick else RUNS
     distances = [
         nm.validate("mean-field distance", beta=5, time=times, tokens=n, runs=runs) for n, runs in sizes.items()
     ]
-    options = {"tokens": 300, "runs": 150} if quick else {"tokens": 1000, "runs": 250}
+    options = {"tokens": 200, "runs": 120} if quick else {"tokens": 1000, "runs": 250}
     options["time"] = SLOPE_TIMES[:2] if quick else SLOPE_TIMES
     slopes = nm.validate("mean-field rate", beta=5, amplitude=STARTS, **options)
 
     fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    fine = np.linspace(0, float(times[-1]), 60)
+    fine = np.linspace(0, float(times[-1]), 12 if quick else 60)
     curve = [float(th.finite_tokens.mean_field_distance(str(t), 5, digits=8)) for t in fine]
     axes[0].plot(fine, curve, "k-", label="law")
     for place, (n, report) in enumerate(zip(sizes, distances, strict=True)):

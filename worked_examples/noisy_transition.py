@@ -71,7 +71,7 @@ def main(quick=False, figure=FIGURE):
     transitions, trials = [], []
     for (beta, published, amplitudes, without), row in zip(STATES, axes, strict=True):
         change, states = th.noise.phase_transition(beta), th.noise.branch(beta, amplitudes=AMPLITUDES)
-        chosen, (ratio, many) = (amplitudes[-1:], (0.8, TOKENS)) if quick else (amplitudes, without)
+        chosen, (ratio, many) = (amplitudes[-1:], (0.8, TOKENS // 2)) if quick else (amplitudes, without)
         points = [
             nm.validate("noisy tokens on the stable branch", beta=beta, amplitude=chosen, runs=RUNS // 2),
             nm.validate("noisy tokens without order", beta=beta, ratio=ratio, tokens=many, runs=RUNS),

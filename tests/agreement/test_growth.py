@@ -41,7 +41,7 @@ def test_simulated_rate_is_the_certified_rate(dim, beta, model, more, seed):
     assert agrees(predicted_rates(dim, beta, model, count), *planted(dim, beta, model, count, seed)).all()
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(beta=floats(0.1, 3), model=MODELS, count=integers(1, 3), seed=integers(0, 999))
 @example(beta=1.5993937850397775, model="sa", count=3, seed=1)
 def test_simulated_rate_is_the_certified_rate_in_dim_four(beta, model, count, seed):
@@ -49,7 +49,7 @@ def test_simulated_rate_is_the_certified_rate_in_dim_four(beta, model, count, se
     assert agrees(predicted_rates(4, beta, model, count), *planted(4, beta, model, count, seed)).all()
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(beta=floats(0.1, 0.3), model=MODELS, seed=integers(0, 999))
 def test_simulated_rate_is_the_certified_rate_in_dim_five(beta, model, seed):
     """As in dim 2 and 3, of degree 1; the starts have up to 5,000 nodes."""

@@ -168,7 +168,7 @@ SMALL = {
     "bias of finitely many tokens": {"decay": number(0, 2), "tokens": 90, "runs": 100},
     "lost middle": {"decay": number(0.8, 1.5), "time": number(0.8, 1.2), "tokens": 400, "runs": 8},
     "profile beyond the smallness condition": {"time": number(4.9, 5.2), "tokens": 1000, "runs": 12},
-    "fold of the lost middle": {"decay": number(2.5, 3.5), "tokens": 600, "runs": 16},
+    "fold of the lost middle": {"decay": number(2.5, 3.5), "tokens": 400, "runs": 8},
     "strong centres": {"dim": integers(2, 5), "tokens": 100, "overlap": number(0.6, 0.95), "runs": 400},
     "arrival at the first token": {"beta": number(0, 4), "decay": number(0, 5)},
     "stability of pure modes": {"dim": integers(2, 4), "tokens": integers(2, 6), "beta": number(0.5, 4), "runs": 60},

@@ -262,7 +262,7 @@ STATES = st.sampled_from(["done", "failed", "planned", "wide"])
 BARS = st.floats(-1e3, 1e3) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
 
 
-@settings(max_examples=15)
+@settings(max_examples=5)
 @given(states=st.lists(st.tuples(STATES, st.lists(BARS, max_size=2)), min_size=12, max_size=12))
 def test_whatever_was_found_there_is_a_page(states, tmp_path_factory):
     """Any state of any run, any deviation: counts are told, and every check that differs has its place."""

@@ -11,6 +11,7 @@ import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from math import inf, nan
 from pathlib import Path
 from tempfile import mkdtemp
@@ -330,6 +331,12 @@ def parameters(function, given):
     return list(dict.fromkeys([*named, *parts, *given]))
 
 
+@cache
+def good(side, name):
+    """The call is good; and all is compiled once, so that nothing takes long."""
+    place(side, name)(**SIDES[side][1][name])
+
+
 CASES = [
     pytest.param(side, name, parameter, id=f"{side}.{name}.{parameter}")
     for side, (_, calls) in SIDES.items()
@@ -360,7 +367,7 @@ def test_every_parameter_refuses_what_it_does_not_take(side, name, parameter, tm
     monkeypatch.chdir(tmp_path)  # "x" is a good name of a file
     slips = []
     plt.close("all")
-    place(side, name)(**SIDES[side][1][name])  # a good call; and compiled once, so that nothing below takes long
+    good(side, name)
     for kind, value in BAD.items():
         try:
             with within(SECONDS):

@@ -223,8 +223,8 @@ from gegenflow.numerics.fields.tiles import tile_sums
 sums, dim = {"dense": dense_sums, "tiles": tile_sums}[sys.argv[1]], int(sys.argv[2])
 before = sums(uniform(1200, dim, rng=1), np.full(1200, 1 / 1200), 2.0)
 many, weights = uniform(600_000, dim, rng=0), np.full(600_000, 1 / 600_000)
-print("started", flush=True)
 try:
+    print("started", flush=True)
     sums(many, weights, 2.0)
 except KeyboardInterrupt:
     after = sums(uniform(1200, dim, rng=1), np.full(1200, 1 / 1200), 2.0)
@@ -240,7 +240,7 @@ def test_an_interrupt_is_heard_during_the_sums(sums, dim):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             assert process.stdout.readline() == "started\n"
-            sleep(1)
+            sleep(0.3)
             process.send_signal(signal.SIGINT)
             assert process.communicate(timeout=100)[0] == "interrupted True\n"
         finally:

@@ -61,8 +61,7 @@ def test_changes_of_powers_over_nodes_are_those_over_pairs(dim, seed, few):
     assert change.shape == (3,)
 
 
-@pytest.mark.parametrize("dim", [16, 64, 384])
-@pytest.mark.parametrize("model", ["usa", "sa"])
+@pytest.mark.parametrize(("dim", "model"), [(16, "usa"), (16, "sa"), (64, "usa"), (384, "sa")])
 def test_what_embeddings_are_announced_to_show_first_comes_first(dim, model):
     """Where the linear theory says degree 1 (dims 64 and 384), degree 2 comes: the run decides, to twice the time."""
     tokens = embeddings(400, dim, rng=1)
