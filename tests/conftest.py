@@ -34,10 +34,31 @@ matplotlib.use("Agg")
 # A background job inherits SIGINT as ignored, and then nothing could be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+QUICK = {
+    "agreement": "causal kernels spectral_selection",
+    "house": "docs docstrings refusals style",
+    "numerics": "causal flow geometry kernel lagrangian observables runge_kutta scales sphere",
+    "theory": "bounds certified clusters enclosures equiangular formulas growth kernels plane spectral_selection",
+}
+"""The files of ``--quick``: every public name is called, and laws of either side and of both are tried."""
+
 settings.register_profile("default", deadline=None, max_examples=40, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=400, derandomize=False)
 settings.register_profile("seeded", deadline=None, max_examples=40, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser):
+    """A minute in the place of all."""
+    parser.addoption("--quick", action="store_true", help="the files of QUICK in tests/conftest.py alone, a minute")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """What is not quick is not even imported."""
+    kind, _, name = collection_path.stem.partition("test_")
+    if config.getoption("--quick") and name and not kind:
+        return name not in QUICK.get(collection_path.parent.name, "").split() or None
+    return None
 
 
 def pytest_configure(config):

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 from support import rooms
@@ -11,6 +12,7 @@ from support.names import MODULES, NAMES, PACKAGES
 
 from gegenflow.numerics.validation.law import ROOMS as LAW_ROOMS
 
+ROOT = Path(__file__).parents[2]
 WITHOUT_EXAMPLES = {
     **{
         f"gegenflow.numerics.{name}": "pictures: tests/numerics/test_plots.py looks at what they draw"
@@ -83,6 +85,25 @@ def test_examples_in_docstrings_run(module):
     failed, tried = doctest.testmod(importlib.import_module(module))
     assert failed == 0
     assert bool(tried) != (module in WITHOUT_EXAMPLES)
+
+
+def test_a_quick_run_touches_every_public_name(pytestconfig):
+    """In one of its files, in an example of a docstring, which it runs, or as what such a function returns."""
+    (quick,) = (plugin.QUICK for plugin in pytestconfig.pluginmanager.get_plugins() if hasattr(plugin, "QUICK"))
+    assert "docs" in quick["house"].split()
+    files = [ROOT / "tests" / room / f"test_{name}.py" for room, names in quick.items() for name in names.split()]
+    examples = re.findall(
+        r"^ *(?:>>>|\.\.\.) .*", "\n".join(inspect.getsource(importlib.import_module(m)) for m in MODULES), re.MULTILINE
+    )
+    words = set(re.findall(r"\w+", "\n".join([*(path.read_text() for path in files), *examples])))
+    functions = [
+        thing for name, thing in NAMES.items() if inspect.isfunction(thing) and name.rpartition(".")[2] in words
+    ]
+    words |= {
+        word for thing in functions for word in re.findall(r"\w+", str(inspect.signature(thing).return_annotation))
+    }
+    untouched = {full for full in NAMES if full.rpartition(".")[2] not in words}
+    assert not untouched, "name them in an example, or in a test of a file of QUICK in tests/conftest.py"
 
 
 @pytest.mark.parametrize("module", [*MODULES, *PACKAGES])
