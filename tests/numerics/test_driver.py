@@ -194,7 +194,7 @@ def test_a_run_that_cannot_go_on_says_why():
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("trial", range(3))
+@pytest.mark.parametrize("trial", range(2))
 def test_an_interrupt_at_a_random_moment_keeps_the_run_and_it_goes_on(name, trial):
     """Real signals: times, paths and observables agree, and the run goes on from there to where it would have been."""
     start, options = nm.uniform(60, 2, rng=1), SETTINGS[name] | {"observe": [nm.HarmonicPower(2)]}

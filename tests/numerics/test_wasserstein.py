@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.strategies import booleans, floats, integers, sampled_from
 from scipy.optimize import linear_sum_assignment, linprog, minimize_scalar
 from scipy.stats import special_ortho_group
@@ -183,6 +183,7 @@ def test_a_narrow_density_against_the_uniform_one(width, mean):
     assert wasserstein_distance(UNIFORM, narrow) == pytest.approx(expected, rel=1e-11)
 
 
+@settings(max_examples=15)
 @given(width=floats(0.05, 0.1), max_degree=integers(1, 6), mean=ANGLES, seed=SEEDS)
 def test_densities_of_different_scales_are_as_far_apart_in_either_order(width, max_degree, mean, seed):
     """The two orders integrate in different variables and cut elsewhere."""

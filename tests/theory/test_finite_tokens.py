@@ -177,7 +177,7 @@ def test_more_tokens_favour_the_fastest_degree(dim, beta, size, more):
     assert few.selection.get(k, 0.0) <= many.selection[k] + few.error + many.error
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(p=floats(0.05, 0.95), dim=integers(2, 4), beta=sampled_from([2, 5, 9]), amplitude=floats(0.1, 0.5))
 @example(p=0.99, dim=8, beta=1, amplitude=0.3)
 @example(p=0.9999, dim=3, beta="0.5", amplitude=0.3)

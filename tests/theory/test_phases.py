@@ -90,7 +90,7 @@ def test_boundary_is_the_root_found_by_mpmath_at_twice_the_precision(degree, dim
 
 
 @given(integers(1, 300), integers(2, 10**4), integers(1, 30))
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_rates_change_order_between_the_two_ends_of_the_printed_interval(degree, dim, digits):
     """The continued fraction has opposite signs at value -+ error: a root lies between, no root-finder."""
     boundary = th.critical_beta(degree, dim, digits)

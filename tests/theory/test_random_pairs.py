@@ -124,7 +124,7 @@ def test_the_scale_density_balances_drift_and_variance(r, dim, beta):
     assert found == pytest.approx(float(-2 * drift / variance), rel=1e-7, abs=1e-7)
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(fractions("-0.8", "0.8"), integers(2, 4), fractions("0.2", 3, max_denominator=10))
 def test_the_lifetime_of_opposite_tokens_is_that_of_the_generator(z, dim, gamma):
     """As a function of the level its generator is one; next to the entrance it is the gap over the drift there."""
