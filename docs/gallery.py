@@ -93,7 +93,7 @@ def gallery(examples):
     yield (
         "One script for each published result or question. Each prints a table of what is predicted, published and\n"
         "measured, and draws its figure; both go to the screen where no file is named. Below each are the laws that\n"
-        "it tries, with the verdicts recorded for their defaults, and what it printed when its figure was made.\n"
+        "it tries, with the verdicts recorded for their defaults, and what it printed.\n"
     )
     yield ".. container:: gallery\n"
     for path in (path for path in paths if path.with_suffix(".png").exists()):

@@ -59,6 +59,7 @@ def test_every_worked_example_is_in_the_gallery_with_its_laws():
     for name, part in parts.items():
         assert f"``python worked_examples/{name}.py" in part
         assert all(figure.name in part for figure in EXAMPLES.glob(f"{name}*.png"))
+        assert f"literalinclude:: ../worked_examples/{name}.txt" in part
     tried = {name: set(gallery.tried(EXAMPLES / f"{name}.py")) for name in parts}
     assert tried["multihead"] > {"growth under several heads", "entropy"}
     assert tried["metastable_clustering"] == {"uniform tokens", "density modes", "angles of emerging clusters"}
