@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.elementary import FAST, sincos
+from gegenflow.numerics.fields.elementary import FAST, sincos, write
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow
@@ -134,7 +134,7 @@ def _moments(start: int, stop: int, x: Array, y: Array, weights: Array, max_degr
     for first in range(start, stop, BLOCK):
         size = min(BLOCK, stop - first)
         a, b, w = x[first : first + size], y[first : first + size], weights[first : first + size]
-        real[:size] = w
+        write(real[:size], w)
         imag[:size] = 0.0
         for m in range(max_degree + 1):
             sum_real, sum_imag = 0.0, 0.0
@@ -156,7 +156,7 @@ def _moments_parallel(x: Array, y: Array, weights: Array, max_degree: int) -> Ar
     sums = np.empty((chunks, 2 * max_degree + 2))
     for k in prange(chunks):
         stop = min(len(x), (k + 1) * 16 * BLOCK)
-        sums[k] = _moments(k * 16 * BLOCK, stop, x, y, weights, max_degree)
+        write(sums[k], _moments(k * 16 * BLOCK, stop, x, y, weights, max_degree))
     total: Array = sums.sum(axis=0)
     return total
 
@@ -183,7 +183,8 @@ def _evaluate(
         last = min(stop, first + BLOCK)
         rest = scratch[: last - first]
         _horner(x[first:last], y[first:last], force, rest, turn[first:last])
-        turn[first:last] *= -1.0
+        for j in range(first, last):
+            turn[j] = -turn[j]
         if len(normalizer):
             _horner(x[first:last], y[first:last], value, normalizer[first:last], rest)
 

@@ -21,7 +21,7 @@ import numpy as np
 from numba import get_num_threads, njit
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.elementary import LOG2_E, exp2
+from gegenflow.numerics.fields.elementary import LOG2_E, exp2, write
 from gegenflow.numerics.fields.products import GEMM, PRODUCTS, one_blas_thread
 from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow
@@ -259,7 +259,7 @@ def _project(sums: Real, tokens: Real, drift: Real, normalizer: Real) -> None:
     workers, n, width = sums.shape
     for i in range(n):
         own, pull = tokens[i], drift[i]
-        pull[:] = sums[0, i, : width - 1]
+        write(pull, sums[0, i])
         normalizer[i] = sums[0, i, width - 1]
         for k in range(1, workers):
             part = sums[k, i]

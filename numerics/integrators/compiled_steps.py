@@ -18,14 +18,12 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
-from gegenflow.numerics.fields.compiled.spreads import spread_seen
-from gegenflow.numerics.fields.elementary import LOG2_E
+from gegenflow.numerics.fields.compiled.spreads import watch
+from gegenflow.numerics.fields.elementary import LOG2_E, write
 from gegenflow.numerics.fields.pairs import _few_sums
 from gegenflow.numerics.integrators.tableaus import ORDER_8
 from gegenflow.numerics.tokens.geometry import Array
 
-APPROACH = 1e-2  # tokens closer than this and contracting limit the step, ...
-DAMPED = 1.0  # ... to this many of their contraction times, in which a step is right to 1e-7 of their distance
 SMALLEST_REACH = 1e-15  # a step that moves no token further than rounding cannot be made smaller
 SHORT = 0.01  # the way that the first token moves to find the first step
 SAFETY, MOST_SHRINKING, MOST_GROWTH, LEAST_ERROR = 0.9, 0.1, 10.0, 1e-10
@@ -91,7 +89,7 @@ def _velocity(motion: Motion, point: Array, out: Array) -> None:
 
 @njit(cache=True, fastmath={"contract"})
 def _combine(base: Array, h: float, coefficients: Array, stages: Array, out: Array) -> None:
-    out[:] = base
+    write(out, base)
     for j in range(len(coefficients)):
         factor = h * coefficients[j]
         if factor != 0.0:
@@ -123,9 +121,13 @@ def begin(motion: Motion, first_step: float, end: float) -> None:
         clock[NEXT] = end
     elif first_step == 0.0:
         short = SHORT / speed
-        motion.moved[:] = line + short * motion.rate
+        bend = 0.0
+        for k in range(len(line)):
+            motion.moved[k] = line[k] + short * motion.rate[k]
         _velocity(motion, motion.moved, motion.trial)
-        bend = np.sqrt((((motion.trial - motion.rate) * short) ** 2).sum() / len(motion.tokens)) / SHORT**2
+        for k in range(len(line)):
+            bend += ((motion.trial[k] - motion.rate[k]) * short) ** 2
+        bend = np.sqrt(bend / len(motion.tokens)) / SHORT**2
         clock[NEXT] = (0.01 * motion.tolerance / max(1.0, bend)) ** 0.125 / speed
 
 
@@ -133,7 +135,7 @@ def begin(motion: Motion, first_step: float, end: float) -> None:
 def _attempt(motion: Motion, h: float) -> float:
     # all stages of a step but the last, which is the first of the next, and its error in units of the tolerance
     line, stages = motion.tokens.reshape(-1), motion.stages
-    stages[0] = motion.rate
+    write(stages[0], motion.rate)
     for s in range(1, STAGES):
         _combine(line, h, A[s, :s], stages, motion.trial)
         _velocity(motion, motion.trial, stages[s])
@@ -182,9 +184,9 @@ def advance(motion: Motion, end: float, save: float, most: int) -> int:
         if h == left:
             clock[HIGH], clock[LOW] = end, 0.0
         motion.counts[STEPS] += 1
-        motion.before[:] = motion.tokens.reshape(-1)
-        motion.tokens[:] = motion.unit
-        motion.rate[:] = motion.stages[STAGES]
+        write(motion.before, motion.tokens.reshape(-1))
+        write(motion.tokens.reshape(-1), motion.unit.reshape(-1))
+        write(motion.rate, motion.stages[STAGES])
         speed, rejected = np.abs(motion.rate).max(), False
         if cause != WORKED:
             return cause
@@ -203,8 +205,11 @@ def _encounter(motion: Motion, h: float) -> tuple[float, int]:
         h = _meeting(motion, h, nearest, stretched)
         nearest, limit = _look(motion)
     motion.clock[NEXT] = min(motion.clock[NEXT], limit)
-    motion.sizes[:] += 0.5 * h * (stretched + motion.stretching)
-    if motion.sizes.max() > np.log(motion.tolerance):
+    largest = -np.inf
+    for i in range(len(stretched)):
+        motion.sizes[i] += 0.5 * h * (stretched[i] + motion.stretching[i])
+        largest = max(largest, motion.sizes[i])
+    if largest > np.log(motion.tolerance):
         return h, TORN
     return h, MET if met else WORKED
 
@@ -214,8 +219,8 @@ def _meeting(motion: Motion, whole: float, nearest: float, stretching: Array) ->
     # The shortest step that brings two tokens within the distance of merging, found from the logarithm of how far the
     # nearest are apart, by secants and halves; the step tried last is that one.
     level, window = 2.0 * np.log(motion.merge), CLOSE_ENOUGH + ROUNDING / motion.merge
-    motion.unit[:] = motion.tokens
-    motion.stretching[:] = stretching
+    write(motion.unit.reshape(-1), motion.tokens.reshape(-1))
+    write(motion.stretching, stretching)
     short, above = 0.0, np.log(_look(motion)[0]) - level
     long, below = whole, max(np.log(nearest) - level, -1e3)
     tried = 0.0
@@ -243,34 +248,6 @@ def _look(motion: Motion) -> tuple[float, float]:
     return watch(motion.unit, motion.weights, motion.betas, motion.factors, motion.divided, motion.stretching)
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def watch(
-    rows: Array, weights: Array, betas: Array, factors: Array, divided: bool, stretching: Array
-) -> tuple[float, float]:
-    """Fill in the stretching rates; the least squared distance of contracting tokens, and the step that they limit."""
-    n, dim = rows.shape
-    attraction = np.zeros(n)
-    stretching[:] = 0.0
-    for i in range(n):
-        for head in range(len(betas)):
-            spread, along = spread_seen(rows, weights, i, betas[head], divided)
-            attraction[i] += factors[head] * along
-            if dim == 2 or factors[head] > 0.0:  # else the largest eigenvalue of -spread, which is zero, bounds it
-                stretching[i] += factors[head] * betas[head] * spread
-        stretching[i] -= attraction[i]
-    nearest, fastest = np.inf, 0.0
-    for i in range(n):
-        for j in range(i):
-            if stretching[i] < 0.0 and stretching[j] < 0.0:
-                square = 0.0
-                for c in range(dim):
-                    square += (rows[j, c] - rows[i, c]) ** 2
-                nearest = min(nearest, square)
-                if square < APPROACH**2:
-                    fastest = max(fastest, attraction[i], attraction[j])
-    return nearest, DAMPED / fastest
-
-
 @njit(cache=True)
 def extend(motion: Motion) -> None:
     """Evaluate the three further stages that the interpolant needs."""
@@ -287,9 +264,14 @@ def interpolate(motion: Motion, time: float) -> Array:
     x = min(1.0, max(0.0, x))
     factors = np.zeros(len(motion.stages))
     for k in range(len(INTERPOLANT) - 1, -1, -1):
-        factors = (factors + INTERPOLANT[k]) * (1.0 - x if k % 2 else x)
+        for j in range(len(factors)):
+            factors[j] = (factors[j] + INTERPOLANT[k, j]) * (1.0 - x if k % 2 else x)
     _combine(motion.before, motion.clock[LAST], factors, motion.stages, motion.trial)
-    rows = motion.trial.reshape(motion.tokens.shape).copy()
+    rows: Array = motion.trial.reshape(motion.tokens.shape).copy()
     for i in range(len(rows)):
-        rows[i] /= np.sqrt((rows[i] ** 2).sum())
+        square = 0.0
+        for c in range(rows.shape[1]):
+            square += rows[i, c] ** 2
+        for c in range(rows.shape[1]):
+            rows[i, c] /= np.sqrt(square)
     return rows

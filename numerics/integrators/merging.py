@@ -22,9 +22,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from gegenflow.numerics.fields.compiled.spreads import watch
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.heads import exponentials
-from gegenflow.numerics.integrators.compiled_steps import watch
 from gegenflow.numerics.integrators.driver import AT_ZERO, Breakdown, Memory, Origin
 from gegenflow.numerics.integrators.few_tokens import FewSteps, pulls
 from gegenflow.numerics.tokens.geometry import Array, normalize

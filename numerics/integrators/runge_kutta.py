@@ -14,6 +14,7 @@ from math import hypot, inf, isfinite, sqrt
 import numpy as np
 from numba import njit, prange
 
+from gegenflow.numerics.fields.elementary import write
 from gegenflow.numerics.integrators.tableaus import Indices, Tableau, Terms, terms
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
@@ -160,7 +161,7 @@ class RungeKutta:
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _add_up(state: Array, stages: Array, used: Indices, factors: Array, first: int, out: Array) -> None:
-    out[:] = state[first : first + len(out)]
+    write(out, state[first : first + len(out)])
     for k in range(len(used)):
         factor, values = factors[k], stages[used[k], first : first + len(out)]
         for j in range(len(out)):

@@ -11,7 +11,7 @@ from numba import njit, prange
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.circle import fourier_moments
-from gegenflow.numerics.fields.elementary import FAST
+from gegenflow.numerics.fields.elementary import FAST, write
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import (
@@ -173,7 +173,7 @@ def _profile_rows(start: int, stop: int, points: Array, components: Array, weigh
                 for j in range(size):
                     overlap[j] += others[j] * own
             before[:] = 1.0
-            now[:] = overlap
+            write(now, overlap)
             profile[i, 0] += masses.sum()
             for k in range(1, profile.shape[1]):
                 up, down = (2 * k + dim - 2) / (k + dim - 2), k / (k + dim - 2)

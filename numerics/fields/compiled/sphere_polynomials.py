@@ -6,7 +6,7 @@ from math import sqrt
 import numpy as np
 from numba import njit, prange
 
-from gegenflow.numerics.fields.elementary import FAST
+from gegenflow.numerics.fields.elementary import FAST, write
 from gegenflow.numerics.fields.legendre import SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.compiling import one_at_a_time
@@ -96,7 +96,7 @@ def _with_slopes(table: Array) -> Array:
 @njit(cache=True, fastmath=FAST)
 def _chebyshev(z: Array, table: Array) -> None:
     table[0] = 1.0
-    table[1] = z
+    write(table[1], z)
     for p in range(2, len(table)):
         for j in range(BLOCK):
             table[p, j] = 2 * z[j] * table[p - 1, j] - table[p - 2, j]
@@ -112,7 +112,7 @@ def _moments(start: int, stop: int, tokens: Array, weights: Array, count: int, s
         for j in range(size):
             x[j], y[j], z[j] = tokens[first + j]
         _chebyshev(z, table)
-        real[:size] = weights[first : first + size]
+        write(real[:size], weights[first : first + size])
         imag[:size] = 0.0
         for m in range(count):
             for p in range(0, count - m, 4):

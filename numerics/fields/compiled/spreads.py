@@ -1,10 +1,13 @@
-"""What a token sees of the others: how they spread across it, weighed by exponential attention."""
+"""What a token sees of the others: how they spread across it, weighed by exponential attention, and stretch for it."""
 
 import numpy as np
 from numba import njit
 
 from gegenflow.numerics.fields.elementary import LOG2_E, exp2
 from gegenflow.numerics.tokens.geometry import Array
+
+APPROACH = 1e-2  # tokens closer than this and contracting limit the step, ...
+DAMPED = 1.0  # ... to this many of their contraction times, in which a step is right to 1e-7 of their distance
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
@@ -40,3 +43,31 @@ def spread_seen(rows: Array, weights: Array, i: int, beta: float, divided: bool)
     for c in range(dim):
         length += (pull[c] - radial * rows[i, c]) ** 2
     return spread / total - length / total**2, along / total
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def watch(
+    rows: Array, weights: Array, betas: Array, factors: Array, divided: bool, stretching: Array
+) -> tuple[float, float]:
+    """Fill in the stretching rates; the least squared distance of contracting tokens, and the step that they limit."""
+    n, dim = rows.shape
+    attraction = np.zeros(n)
+    stretching[:] = 0.0
+    for i in range(n):
+        for head in range(len(betas)):
+            spread, along = spread_seen(rows, weights, i, betas[head], divided)
+            attraction[i] += factors[head] * along
+            if dim == 2 or factors[head] > 0.0:  # else the largest eigenvalue of -spread, which is zero, bounds it
+                stretching[i] += factors[head] * betas[head] * spread
+        stretching[i] -= attraction[i]
+    nearest, fastest = np.inf, 0.0
+    for i in range(n):
+        for j in range(i):
+            if stretching[i] < 0.0 and stretching[j] < 0.0:
+                square = 0.0
+                for c in range(dim):
+                    square += (rows[j, c] - rows[i, c]) ** 2
+                nearest = min(nearest, square)
+                if square < APPROACH**2:
+                    fastest = max(fastest, attraction[i], attraction[j])
+    return nearest, DAMPED / fastest
