@@ -20,7 +20,7 @@ from gegenflow.numerics.fields.dense import Dense
 from gegenflow.numerics.fields.field import FINEST, Field, HeadFields
 from gegenflow.numerics.fields.sphere import Sphere
 from gegenflow.numerics.fields.sums import Method, NotSmooth, Size, matrices, size_of
-from gegenflow.numerics.fields.tiles import Tiles
+from gegenflow.numerics.fields.tiles import Tiles, weigher
 from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.flows.heads import head_flows
 from gegenflow.numerics.flows.weights import check_fit
@@ -35,7 +35,7 @@ COARSEST = 1e-3  # tolerance that a series is asked for, down to FINEST
 LARGEST_BETA_FLOAT32 = 80.0  # exp(beta) overflows float32 just above 88
 SMALLEST_BETA_FLOAT32 = -42.0  # exponents beta (t - 1) stay within the range of the tiles
 RESOLVED = 1e-9  # of what a token sums up: larger errors of the sums are no longer small, ...
-LOOKED_AT, LOOKED_OVER = 32, 512  # ... as seen at so many tokens, of so many first, and of more where these do not tell
+LOOKED_AT, LOOKED_OVER = 32, 512  # ... as seen at so many tokens, of about so many at a time until that is told
 CHOSEN = 10  # tolerances of a step that the error of the sums may add up to over a run where they are chosen
 
 
@@ -238,13 +238,13 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
     if not callable(attention) and needed <= float(weights.min()):  # a token's own part of its sum
         return field
     rows = tokens[np.linspace(0, len(tokens) - 1, min(len(tokens), LOOKED_AT)).astype(np.int64)]
-    step = max(1, len(tokens) // LOOKED_OVER)  # part of a sum of positive terms is less than all of it
-    while step:
-        score = np.clip(rows @ tokens[::step].T, -1.0, 1.0)
-        values = np.abs(attention(score)) if callable(attention) else np.exp(attention * (score - 1))
-        if needed <= float((values @ weights[::step]).min()):
+    weigh, step, found = weigher(attention, tokens, True), max(1, len(tokens) // LOOKED_OVER), np.zeros(len(rows))
+    for first in range(step):  # part of a sum of positive terms is less than all of it
+        values = rows @ tokens[first::step].T
+        weigh(values)
+        found += np.abs(values) @ weights[first::step]
+        if needed <= float(found.min()):
             return field
-        step = 1 if 1 < step < 8 else step // 8
     return _chosen_field(tokens, weights, flow, "dense", 0.0, None)
 
 

@@ -99,7 +99,7 @@ def tile_sums(
         raise Refused("tokens", None, f"they are {tokens.dtype}, the tiles take float64 or float32")
     n, dim = tokens.shape
     keys = tokens if query_key is None else _keys(tokens, query_key)
-    weigh = _weigher(attention, keys, query_key is None)
+    weigh = weigher(attention, keys, query_key is None)
     own = np.ones((1, n), tokens.dtype) if query_key is None else np.einsum("id,id->i", tokens, keys)[None]
     weigh(own)
     sources = np.empty((n, dim + 1), tokens.dtype)
@@ -169,7 +169,14 @@ def _keys(tokens: Real, query_key: Real) -> Real:
     return np.ascontiguousarray(tokens @ np.asarray(query_key, tokens.dtype).T)
 
 
-def _weigher(attention: Attention, keys: Real, symmetric: bool) -> Callable[[Real], None]:
+def weigher(attention: Attention, keys: Real, symmetric: bool) -> Callable[[Real], None]:
+    """What turns overlaps, shape=[m, n], of tokens with these keys into weights; ``symmetric`` if those are the tokens.
+
+    >>> weigh, overlaps = weigher(2.0, np.eye(2), True), np.eye(2)
+    >>> weigh(overlaps)
+    >>> bool(np.allclose(overlaps, [[1, np.exp(-2)], [np.exp(-2), 1]], rtol=1e-14))
+    True
+    """
     if callable(attention):
 
         def weigh(tile: Real) -> None:

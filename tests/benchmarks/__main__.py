@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
@@ -23,7 +22,7 @@ from time import perf_counter, sleep
 import numpy as np
 from children import Row, follow, in_child, one_run, peak_growth
 from machine import Machine, measure_machine
-from peers import PEERS, exact_sums, lax_friedrichs
+from peers import PEERS, exact_sums, installed, lax_friedrichs
 
 from gegenflow.numerics.densities.circle_starts import circle_density
 from gegenflow.numerics.densities.distribution import density_at_quantiles
@@ -162,11 +161,6 @@ def compare(case: Case, machine: Machine) -> list[Row]:
         for name in case.peers
     ]
     return [common | peer | {"of limit": limit / seconds[ours]} for peer in found or [{"peer": "none"}]]
-
-
-def installed(name: str) -> bool:
-    """Whether the library of a peer is there."""
-    return find_spec(PEERS[name][0]) is not None
 
 
 def alternate(runs: dict[str, Callable[[], object]], budget: float = SECONDS) -> dict[str, float]:

@@ -5,6 +5,8 @@ units of e^beta as :func:`gegenflow.numerics.fields.dense.dense_sums` does.  Tra
 the kernel and compiled loops around them, so that the transforms themselves are compared.
 """
 
+from importlib.util import find_spec
+
 import numpy as np
 from numba import get_num_threads, njit, prange
 
@@ -129,6 +131,11 @@ PEERS = {
     "ducc0 sht": ("ducc0", ducc0_sphere),
 }
 """By name: the library that must be installed, and the sums."""
+
+
+def installed(name):
+    """Whether the library of a peer is there."""
+    return find_spec(PEERS[name][0]) is not None
 
 
 def _tangent(pull, tokens):
