@@ -119,7 +119,7 @@ def _run(
 ) -> Run:
     rows, radii = way.read(end.state)
     tracked = np.empty(0, dtype=np.int64) if look.tracked is None else look.tracked
-    status, field_error = judge_sums(way, start, end, settings.tol)
+    status, field_error = judge_sums(way, start, end, rows, settings.tol)
     observables: dict[str, NDArray[Any]] = {
         name: np.array([values[k] for _, _, values in end.saved]) for k, name in enumerate(names_of(look.observe))
     }

@@ -169,8 +169,10 @@ class _Standstill:
         return self.remembered
 
 
-def judge_sums(way: Way, start: Start, end: Integration[Array, Any], tol: float) -> tuple[Status, float | None]:
-    """The status of a run, and how far the error of the sums may have moved a token: None where nobody knows."""
+def judge_sums(
+    way: Way, start: Start, end: Integration[Array, Any], rows: Array, tol: float
+) -> tuple[Status, float | None]:
+    """The status of a run that ends at ``rows``, and how far the error of the sums may have moved a token, if known."""
     sums = way.sums
     if sums is None or sums.error == 0:
         return end.status, 0.0
@@ -178,7 +180,7 @@ def judge_sums(way: Way, start: Start, end: Integration[Array, Any], tol: float)
         return end.status, None
     first = start.tokens if way.basis is None else start.tokens @ way.basis
     try:
-        moved = (end.reached - start.time) * max(sums.velocity_error(rows) for rows in (first, way.read(end.state)[0]))
+        moved = (end.reached - start.time) * max(sums.velocity_error(first), sums.velocity_error(rows))
     except FloatingPointError:
         return end.status, None
     if moved <= ADDED_UP * tol:

@@ -90,7 +90,7 @@ def test_the_status_says_from_a_hundred_tolerances_on_that_sums_moved_tokens(tol
         | {"state": token, "reached": 1.0, "status": Status(True, "reached t = 1")}
     )
     way = Way(None, lambda rows: (rows, one), None, sums)
-    status, moved = judge_sums(way, Start(token, one, one), end, tol)
+    status, moved = judge_sums(way, Start(token, one, one), end, token, tol)
     assert moved == pytest.approx(tolerances * tol)
     assert bool(status) == fine
     assert ("circle sums may have moved tokens by 1.0e-06" in str(status)) != fine
