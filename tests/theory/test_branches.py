@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from flint import arb
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, lists, sampled_from
 from scipy.optimize import brentq, minimize_scalar
@@ -15,7 +16,7 @@ from gegenflow.theory.noise.amplitudes import amplitude_equation, supercritical_
 from gegenflow.theory.noise.branches import branch
 from gegenflow.theory.noise.landau import landau_expansion, s
 from gegenflow.theory.noise.stationary import stationary_state, weak_state
-from gegenflow.theory.noise.transitions import branch_fold, phase_transition
+from gegenflow.theory.noise.transitions import _passage, branch_fold, phase_transition
 from gegenflow.theory.symbols import kappa as noise
 
 POINTS, MODES = 256, 64
@@ -114,6 +115,23 @@ def test_the_start_of_a_branch_is_right_to_fourth_order(beta, degree):
         _, x = stationary_state(sp.Rational(str(beta)), degree, start, a)
         added.append([float(x[1] - start[1]), float(x[-1] - start[-1])])
     np.testing.assert_allclose(np.divide(*added), 16, rtol=0.03)
+
+
+@pytest.mark.parametrize("beta", [0, 4, 100])
+def test_a_weak_state_is_so_weak_that_its_second_amplitude_is_below_a_quarter_of_the_first(beta):
+    """At large beta a degree and its double are nearly alike, so that only small amplitudes are weak."""
+    first, second, _ = weak_state(sp.Integer(beta), 1, 0.9)
+    assert 0 < second <= first / 4 * (1 + arb(2) ** -40)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_sign_must_change_between_both_ends_of_a_ball(sign):
+    """A quantity of one sign at every state that is proved has no zero there, whatever midpoints say."""
+    honest = _passage(sp.Integer(4), 1, lambda _, x: x[0] - 0.4, 60)
+    assert honest[0].contains(arb(0.4))
+    assert honest[0].rad() < 1e-17
+    for part in _passage(sp.Integer(4), 1, lambda _, x: arb(sign) if x[1].rad() > 0 else x[0] - 0.4, 60):
+        assert not part.is_finite()
 
 
 @pytest.mark.parametrize("amplitude", [1e-6, 1e-4])

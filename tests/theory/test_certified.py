@@ -261,6 +261,13 @@ def test_decimal_module_agrees_on_rounding(number, digits):
     assert {Decimal(certified(number, digits).value)} == quotients
 
 
+def test_an_exact_ball_is_compared_to_as_many_digits_as_it_has():
+    """1/2 of one bit with an irrational number 1e-45 above it."""
+    half = th.certify(lambda: arb(1) / 2, 50)
+    assert half.ball.bits() == 1
+    assert half < sp.Rational(1, 2) + sp.pi / 10**45
+
+
 def test_powers_floors_and_signs_of_balls_around_zero_and_integers():
     """A ball centred at 0 has powers that hold those of its points; whole parts are those of the exact number."""
     two_thirds = th.certify(lambda: arb(2) / 3, 5)

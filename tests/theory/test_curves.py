@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, sampled_from
 
 from gegenflow import theory as th
+from gegenflow.theory.exact.floats import float_values
 
 SIZES = (1e-12, 1e-3, 0.7, 30.0, 1e3, 1e6)
 FAR = [(1, 2), (2, 2), (3, 2), (10_000, 2), (3, 3), (60, 3), (10_000, 3), (7, 999), (2, 10_000), (10_000, 10_000)]
@@ -143,6 +144,12 @@ def test_zeros_at_floats_are_found():
     assert float(th.gegenbauer_function(2, 4)(np.nextafter(0.5, 1))) == float(
         (4 * Fraction(np.nextafter(0.5, 1)) ** 2 - 1) / 3
     )
+
+
+def test_a_value_that_no_precision_tells_from_zero_is_refused():
+    """cos^2 + sin^2 - 1, at 96 bits doubled until they are more than 2^19."""
+    with pytest.raises(th.Refused, match=r"x 1\.0: the value there cannot be told from 0 with 786432 bits"):
+        float_values(lambda x: x.cos() ** 2 + x.sin() ** 2 - 1, [1.0], "x", 0, 2)
 
 
 @pytest.mark.parametrize("bad", [nan, inf, [1.0, nan], "x", None, 1j, object(), np.ma.array([0.5], mask=[True]), 1.5])

@@ -285,11 +285,21 @@ def test_short_taylor_series_enclose_the_integrals_of_long_ones(monkeypatch, law
             assert not value.overlaps(ball.mid() + arb(0, 1e-20))
 
 
+def test_the_remainder_of_a_panel_is_that_of_the_largest_of_sizes():
+    """Of a ball of sizes, to 30 bits."""
+    with flint.ctx.workprec(64), diffusion.length_of_series(8):
+        panel = diffusion.panel_from(RandomForm(arb(1)), arb(1), 1, arb(0))
+        ratio = panel.half / panel.radius
+        least = 2 * panel.half * 3 * ratio**8 / (1 - ratio)
+        assert least.lower() <= panel.remainder(arb(2, 1)).rad() <= least * 1.001
+
+
 GROWING = [
     t,
     t**2 * sp.exp(t) - 3 * t,
     sp.exp(-(t**2)) + 2 * sp.cosh(t),
     sp.log(1 + t**2),
+    sp.log(sp.Rational(1, 100) + t**2),
     sp.tanh(t) * t**3 + sp.cos(t),
 ]
 GROWING += [sp.exp(t) * sp.cosh(2 * t), sp.cosh(t) ** 3]

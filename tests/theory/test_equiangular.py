@@ -1,11 +1,14 @@
 """Equiangular tokens: closed times, laws and limits against quadrature, integration and the flow of explicit tokens."""
 
+from itertools import product
 from math import inf, log, nan
 
+import flint
 import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from flint import arb
 from hypothesis import given, settings
 from hypothesis.strategies import floats, fractions, integers, sampled_from
 from scipy.integrate import solve_ivp
@@ -119,6 +122,18 @@ def test_overlap_after_inverts_the_time(share, first, tokens, beta, model):
         assert real(hitting_time(high, tokens, beta, start=start, model=model, digits=30)) >= exact(goal)
     assert low >= start - sp.Rational(overlap.error) * 2
     assert overlap_after(0, tokens, beta, start="0.25", model=model, digits=2).value == "0.25"
+
+
+@pytest.mark.parametrize("start", ["0", "0.3", "-0.05"])
+@pytest.mark.parametrize("tokens", [2, 3, 5, 7])
+def test_an_overlap_after_next_to_no_time_is_in_its_ball(tokens, start):
+    """Closed at beta = 0, logistic; where the time is below the last bit of the start both ends must still hold it."""
+    for digits, exponent in product((3, 8, 15), (5, 10, 20, 30)):
+        found = overlap_after(f"1e-{exponent}", tokens, 0, start=start, digits=digits)
+        with flint.ctx.workprec(400):
+            first, rest = arb(start), arb(1) / (tokens - 1)
+            grown = (first + rest) / (1 - first) * (2 * arb(10) ** -exponent).exp()
+            assert found.ball.overlaps((grown - rest) / (1 + grown))
 
 
 # normalisation schemes

@@ -417,6 +417,11 @@ def test_survival_and_quantiles_are_inverse_to_each_other():
         (lambda: selection_law(2, 5, 2.5), "tokens 2.5: the number of tokens"),
         (lambda: selection_law(2, 5, True), "tokens True: the number of tokens"),
         (lambda: selection_law(2, 5, 100, amplitude=1.0), r"amplitude 1\.0: it must lie strictly between 0 and 1"),
+        (
+            lambda: selection_law(2, 5, 100, amplitude="0.99999999999999999999"),
+            r"amplitude 0\.9+: it must lie strictly",
+        ),
+        (lambda: selection_law(2, 5, 100, amplitude="1e-999"), "amplitude 1e-999: it must lie strictly"),
         (lambda: selection_law(2, 5, 100, amplitude=nan), "amplitude nan: it must lie strictly"),
         (lambda: selection_law(2, 5, 100, model="relu"), "model relu"),
         (

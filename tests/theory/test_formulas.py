@@ -38,6 +38,13 @@ def test_formulas_mean_what_they_mean_on_paper(text, weight):
     assert read_weight(text) == weight
 
 
+def test_cases_may_be_told_in_either_branch():
+    """A hundred choices, each in the last branch of another, and in the first."""
+    last, first = "where(t > 0, 1, " * 100 + "t" + ")" * 100, "where(t > 0, " * 100 + "t" + ", 1)" * 100
+    assert sum(isinstance(part, sp.Piecewise) for part in sp.preorder_traversal(read_weight(last))) == 100
+    assert read_weight(first) == sp.Piecewise((t, t > 0), (1, True))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

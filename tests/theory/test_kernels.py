@@ -15,6 +15,7 @@ from scipy.special import eval_gegenbauer, roots_jacobi
 from support.exact_moments import moment
 
 from gegenflow import theory as th
+from gegenflow.theory.symbols import t
 
 GAUSS = np.polynomial.legendre.leggauss(160)
 betas = fractions("1/20", 12, max_denominator=20)
@@ -158,6 +159,14 @@ def test_potential_multiplier_is_the_integral_of_the_potential(degree, dim, beta
     integral = weights @ (np.exp(beta * (nodes - 1)) / beta * zonal(degree, dim, nodes))
     parts = float(sp.N(th.Kernel.exponential(beta).potential_multiplier(degree, dim), 20, maxn=500)) * np.exp(-beta)
     assert integral == pytest.approx(parts, rel=1e-11, abs=1e-14 / min(beta, 1))
+
+
+@pytest.mark.parametrize("rate", [-2, sp.Rational(1, 3), th.beta])
+@pytest.mark.parametrize("power", [0, 1, 2, 5])
+def test_a_potential_is_an_antiderivative(power, rate):
+    """Of t^n e^{at} by parts n times."""
+    kernel = th.Kernel(t**power * sp.exp(rate * t) + 3 * t)
+    assert sp.simplify(sp.diff(kernel.potential, t) - kernel.weight) == 0
 
 
 def test_symbolic_formulas_hold_for_symbolic_degree_and_dimension():

@@ -106,6 +106,15 @@ def test_blocks_have_the_eigenvalues_that_are_stated(case, other):
     assert [float(x) for x in balls] == pytest.approx(exact, abs=1e-11)
 
 
+@pytest.mark.parametrize("signs", [[1, 1, 1], [1, 1, -1], [1, -1], [-1, -1, 1, 1, 1]])
+def test_a_rotation_within_a_plane_of_equal_eigenvalues_is_exactly_neutral(signs):
+    """The block of a direction of the same eigenvalue: its eigenvalues by numpy, one of them zero."""
+    found = ss.block_eigenvalues(signs, 0, [1, 1], "0.7", direction=1, digits=12)
+    table = np.array(ss.block(signs, 0, [1, 1], "0.7", direction=1).evalf(20), dtype=float)
+    assert [float(x) for x in found] == pytest.approx(sorted(np.linalg.eigvals(table).real)[::-1], abs=1e-11)
+    assert any(x.ball.is_zero() for x in found)
+
+
 @pytest.mark.parametrize(
     ("signs", "mode", "eigenvalues", "beta"),
     [
@@ -369,6 +378,7 @@ def test_a_dominant_eigenvalue_that_is_not_dominant_in_size_has_no_cone():
     ("call", "message"),
     [
         (lambda: ss.stability([1, 2], 0, [1, 2], 1), r"signs\[1\] 2: it must be 1 or -1"),
+        (lambda: ss.stability([1, -2], 0, [1, 2], 1), r"signs\[1\] -2: it must be 1 or -1"),
         (lambda: ss.stability([1, 0], 0, [1, 2], 1), r"signs\[1\] 0: it must be 1 or -1"),
         (lambda: ss.stability([], 0, [1, 2], 1), "signs"),
         (lambda: ss.stability([1], 2, [1, 2], 1), "mode 2: it must be the index of an eigenvalue, 0 to 1"),
