@@ -33,6 +33,7 @@ from gegenflow.theory.causal import (
     small_time_minimum,
     smallness_time,
 )
+from gegenflow.theory.causal import modes as causal_modes
 from gegenflow.theory.causal.modes import Modes
 from gegenflow.theory.causal.shapes import Slope
 
@@ -416,3 +417,15 @@ def test_slopes_and_growth_are_differences_of_values(time, place):
         assert abs((values[2] - values[0]) / (2 * step) - first) < 1e-18
         assert abs((values[2] + values[0] - 2 * values[1]) / step**2 - second) < 1e-18
         assert abs((later - before) / (2 * step) - slope.growth(slope.at(y), y)) < 1e-18
+
+
+@pytest.mark.parametrize("spare", [-45, -30])
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_modes_that_are_left_out_are_in_the_ball(monkeypatch, power, spare):
+    """Of a sum that stops early, at 53 bits: the ball reaches up to what all modes add, and its middle is off."""
+    with flint.ctx.workprec(128):
+        fine = Modes(arb(3), 40).moment(power)
+    monkeypatch.setattr(causal_modes, "SPARE", spare)
+    coarse = Modes(arb(3), 40).moment(power)
+    assert coarse.contains(fine)
+    assert not fine.overlaps(coarse.mid() + arb(0, 1e-12))
