@@ -345,6 +345,15 @@ def test_scores_that_nearly_touch_are_told_apart(gap, at, bowl, ahead):
         assert abs(distance) < size ** sp.Rational(3, 2) / 20 + sp.Rational("1e-168")
 
 
+def test_a_shallow_bowl_dips_below_between_two_boundaries():
+    """Its second derivative is 1/4, not one or two: boundaries at 1/3 -+ sqrt(8e-6), by hand."""
+    dip = (m - sp.Rational(1, 3)) ** 2 / 8 - sp.Rational(1, 10**6)
+    found = th.boundaries(chebyshev_kernel({1: 2 + dip, 2: 2}), 2, (0, 2), parameter=m, digits=12)
+    assert (found.degrees, found.complete) == ((1, 2, 1), True)
+    edges = [float(edge.value) for edge in found.boundaries]
+    assert edges == pytest.approx([1 / 3 - 8e-6**0.5, 1 / 3 + 8e-6**0.5], abs=1e-11)
+
+
 def test_scores_that_touch_stay_unresolved():
     """Equal at m = 1/3 and nowhere else: no number of digits tells them apart, and the report says so."""
     found = th.boundaries(chebyshev_kernel({1: 2 + (m - sp.Rational(1, 3)) ** 2, 2: 2}), 2, (0, 2), parameter=m)
