@@ -79,7 +79,7 @@ def add(commands: Commands) -> None:
     add_laws(sub)
     text = "tokens of your own (npy, npz, csv, txt, safetensors): try on them what holds of any start"
     sub.add_argument("--start", type=source, help=text)
-    text = f"processes, {WORKERS}, that share the laws (default 1 for laws that are named, else one a processor)"
+    text = f"processes, {WORKERS}, that share the laws (default 1; with --all, or without any option, one a processor)"
     sub.add_argument("--workers", type=WORKERS, help=text)
     add_table(sub)
     text = "draw the checks into this file (png, pdf, svg)"
@@ -146,7 +146,9 @@ def run(options: Namespace) -> int:
 @contextmanager
 def _workers(options: Namespace) -> Iterator[Executor | None]:
     """Processes that try a law each; none where one is enough."""
-    workers = options.workers or (1 if options.names or options.start else min(os.cpu_count() or 1, WORKERS.most))
+    narrowed = [options.names, options.start, *(getattr(options, name) for name in PARAMETERS)]
+    many = options.all or not any(one for one in narrowed)
+    workers = options.workers or (min(os.cpu_count() or 1, WORKERS.most) if many else 1)
     if workers == 1:
         yield None
         return
