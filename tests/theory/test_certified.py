@@ -261,6 +261,12 @@ def test_decimal_module_agrees_on_rounding(number, digits):
     assert {Decimal(certified(number, digits).value)} == quotients
 
 
+def test_one_digit_has_no_point():
+    """In scientific notation too."""
+    assert th.certify(lambda: arb(10) ** 40 * 7, 1).value == "7e+40"
+    assert th.certify(lambda: arb(10) ** 40 * 7, 2).value == "7.0e+40"
+
+
 def test_an_exact_ball_is_compared_to_as_many_digits_as_it_has():
     """1/2 of one bit with an irrational number 1e-45 above it."""
     half = th.certify(lambda: arb(1) / 2, 50)
