@@ -312,3 +312,21 @@ def test_growth_bounds_hold_on_the_whole_line(function):
     bound, x = growth(function), np.linspace(-30, 30, 2001)
     values = np.abs(sp.lambdify(t, function, "numpy")(x))
     assert (values <= float(bound.factor) * np.exp(float(bound.rate) * np.abs(x)) * (1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("place", [0.03, 0.1, 0.22, -0.03, -0.22])
+def test_a_pole_anywhere_in_a_strip_is_met_by_a_box(place):
+    """At a distance of 0.05 from the line, left and right in a column; above the strip it does no harm."""
+    function = 1 / ((t - sp.Rational(str(place))) ** 2 + sp.Rational(1, 400))
+    with flint.ctx.workprec(64):
+        assert not gaussian._is_analytic(function, 0.1, 2)
+        assert gaussian._is_analytic(function, 0.02, 2)
+
+
+@pytest.mark.parametrize("law", [RandomValues(arb(5)), RandomForm(arb(2))])
+def test_the_slope_of_h_is_at_most_what_its_end_says(law):
+    """Differences on a grid of overlaps, whose steepest one is next to the bound."""
+    r = np.linspace(-1, 1, 20_001)
+    h = 1 / np.cosh(5 * (1 - r)) if isinstance(law, RandomValues) else 2 / (2 + 2 * (1 + r))
+    steepest = np.abs(np.diff(h) / np.diff(r)).max()
+    assert all(0.999 * float(law.end(sign)[1]) < steepest <= float(law.end(sign)[1]) for sign in (-1, 1))
