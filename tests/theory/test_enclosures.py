@@ -314,7 +314,7 @@ def test_growth_bounds_hold_on_the_whole_line(function):
     assert (values <= float(bound.factor) * np.exp(float(bound.rate) * np.abs(x)) * (1 + 1e-12)).all()
 
 
-@pytest.mark.parametrize("place", [0.03, 0.1, 0.22, -0.03, -0.22])
+@pytest.mark.parametrize("place", [0.03, 0.22, -0.03, -0.047, -0.22])
 def test_a_pole_anywhere_in_a_strip_is_met_by_a_box(place):
     """At a distance of 0.05 from the line, left and right in a column; above the strip it does no harm."""
     function = 1 / ((t - sp.Rational(str(place))) ** 2 + sp.Rational(1, 400))
