@@ -118,10 +118,11 @@ def _tried(
     places = dict[Future[_Outcome], int]()
     with tqdm(total=len(jobs), disable=None if progress else True, unit="law", leave=False) as bar:
         try:
-            for place, trial in enumerate(trials):
-                if executor is not None:
-                    places[executor.submit(_try, *trial)] = place
-                    continue
+            if executor is not None:
+                half = (len(trials) + 1) // 2  # neighbours need the same compiled code: two processes begin far apart
+                for place in sorted(range(len(trials)), key=lambda place: place % half):
+                    places[executor.submit(_try, *trials[place])] = place
+            for place, trial in enumerate(trials if executor is None else ()):
                 bar.set_description(f"law {place + 1} of {len(jobs)}: {trial[0].name}")
                 _try(*trial)
                 bar.update()
