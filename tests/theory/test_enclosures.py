@@ -315,8 +315,8 @@ def test_growth_bounds_hold_on_the_whole_line(function):
 
 
 @pytest.mark.parametrize("place", [0.03, 0.22, -0.03, -0.047, -0.22])
-def test_a_pole_anywhere_in_a_strip_is_met_by_a_box(place):
-    """At a distance of 0.05 from the line, left and right in a column; above the strip it does no harm."""
+def test_a_pole_in_a_strip_is_met_by_a_box(place):
+    """At a distance of 0.05 from the line, at places between boxes of two sizes; above the strip it does no harm."""
     function = 1 / ((t - sp.Rational(str(place))) ** 2 + sp.Rational(1, 400))
     with flint.ctx.workprec(64):
         assert not gaussian._is_analytic(function, 0.1, 2)
