@@ -16,12 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter
 
 import numpy as np
 from children import Row, follow, in_child, one_run, peak_growth
-from machine import Machine, measure_machine
+from machine import SECONDS, Machine, alternate, measure_machine
 from peers import PEERS, exact_sums, installed, lax_friedrichs
 
 from gegenflow.numerics.densities.circle_starts import circle_density
@@ -32,10 +31,7 @@ from gegenflow.numerics.runs.lagrangian import solve_quantiles
 from gegenflow.numerics.runs.meanfield import solve_density
 from gegenflow.numerics.tokens.geometry import normalize, uniform
 
-MOST_ROUNDS, LEAST_ROUNDS = 300, 3
-SECONDS = 1.5  # spent on a case, if the least number of rounds allows
 MOST_NUMBERS_QUICK = 40_000  # components of all tokens
-PAUSE = 0.002  # lets the threads of the one before fall asleep
 TARGETS = 10  # tokens at which a field is compared with the exact sums
 
 
@@ -161,22 +157,6 @@ def compare(case: Case, machine: Machine) -> list[Row]:
         for name in case.peers
     ]
     return [common | peer | {"of limit": limit / seconds[ours]} for peer in found or [{"peer": "none"}]]
-
-
-def alternate(runs: dict[str, Callable[[], object]], budget: float = SECONDS) -> dict[str, float]:
-    """Median seconds of calls that take turns, each after an untimed one of the same if that is short."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    start, rounds = perf_counter(), 0
-    while rounds < LEAST_ROUNDS or (rounds < MOST_ROUNDS and perf_counter() - start < budget):
-        rounds += 1
-        for name, run in runs.items():
-            sleep(PAUSE)
-            if times[name] and times[name][-1] < 0.02:
-                run()
-            before = perf_counter()
-            run()
-            times[name].append(perf_counter() - before)
-    return {name: median(seconds) for name, seconds in times.items()}
 
 
 def growth(machine: Machine, quick: bool) -> list[Row]:

@@ -2,14 +2,14 @@
 
 Sixty fields, from 10 tokens in dim 2 to 100,000 and to dim 1024, beta .5 to 200, USA and SA in turn: whole calls of
 ``attention_field``, with the checks of what is given, by "auto", by each of our methods that takes them, and by every
-peer that is installed, which checks nothing. They take turns, and medians are compared.
+peer that is installed, which checks nothing. They take turns, and medians are compared. Not those of torch, whose
+threads stay awake for a fifth of a second and slow whoever is next.
 """
 
 from itertools import product
-from statistics import median
-from time import perf_counter
 
 import numpy as np
+from machine import alternate
 from peers import PEERS, installed
 
 from gegenflow.numerics.fields.method import METHODS, attention_field, prepare_field
@@ -22,7 +22,7 @@ SIZES = {
     **dict.fromkeys((384, 1024), (10, 60, 300, 1000, 4000)),
 }
 PAIRS = 4e9  # times dim + 6, of sums over pairs: more would take seconds
-SECONDS, LEAST = 0.4, 3  # spent on each point, and rounds at least
+SECONDS = 1.0  # spent on each point, if three rounds allow
 SERIES = {2: ("ducc0 nufft", "finufft"), 3: ("ducc0 sht",)}
 
 
@@ -56,22 +56,14 @@ def timed(n, dim, flow):
         for name, method in METHODS.items()
         if (not method.dims or dim in method.dims) and (method.series or within or name == "tiles")
     ]
-    names = [*(("numpy", "torch SDPA") if within else ()), *(SERIES.get(dim, ()) if n >= 300 else ())]
+    names = [*(("numpy",) if within else ()), *(SERIES.get(dim, ()) if n >= 300 else ())]
     calls = {
         name: lambda name=name: attention_field(tokens, flow, method=name)
         for name in ("auto", *methods)
         if not (name == "tiles" and not within)
     }
     calls |= {name: lambda name=name: PEERS[name][1](tokens, flow.beta) for name in names if installed(name)}
-    taken, start = {name: [] for name in calls}, perf_counter()
-    for call in calls.values():
-        call()
-    while len(taken["auto"]) < LEAST or perf_counter() - start < SECONDS:
-        for name, call in calls.items():
-            before = perf_counter()
-            call()
-            taken[name].append(perf_counter() - before)
-    seconds = {name: median(times) for name, times in taken.items()}
+    seconds = alternate(calls, budget=SECONDS)
     peers = {name: seconds.pop(name) for name in names if name in seconds}
     return seconds, peers, prepare_field(tokens, np.full(n, 1 / n), flow).method
 

@@ -4,11 +4,15 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from statistics import median
+from time import perf_counter, sleep
 
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+MOST_ROUNDS, LEAST_ROUNDS = 300, 3
+SECONDS = 1.5  # spent on a case, if the least number of rounds allows
+PAUSE = 0.03  # lets the threads of the one before fall asleep: those of OpenBLAS wait awake for 2^26 cycles
 REPEATS = 200
 ROW = 2**13  # numbers a thread: 64 kilobytes, within any second-level cache
 
@@ -68,6 +72,22 @@ def bandwidth(size: int = 10**7) -> float:
     """Bytes a second in a = b + s c on arrays far larger than the caches."""
     a, b, c = np.zeros(size), np.ones(size), np.ones(size)
     return 24 * size / best_time(lambda: _triad(a, b, c, 0.5))
+
+
+def alternate(runs: dict[str, Callable[[], object]], budget: float = SECONDS) -> dict[str, float]:
+    """Median seconds of calls that take turns, each after an untimed one of the same if that is short."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    start, rounds = perf_counter(), 0
+    while rounds < LEAST_ROUNDS or (rounds < MOST_ROUNDS and perf_counter() - start < budget):
+        rounds += 1
+        for name, run in runs.items():
+            sleep(PAUSE)
+            if times[name] and times[name][-1] < 0.02:
+                run()
+            before = perf_counter()
+            run()
+            times[name].append(perf_counter() - before)
+    return {name: median(seconds) for name, seconds in times.items()}
 
 
 def best_time(run: Callable[[], object], tries: int = 8) -> float:

@@ -13,7 +13,7 @@ from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.sharing import added_up, total
 
-PARALLEL_FROM = 30_000  # tokens times degrees: below it a parallel region costs more than it saves
+PARALLEL_FROM = 150_000  # tokens times degrees: below it a parallel region costs more than it saves
 BLOCK = 128  # tokens advanced together: their polynomials stay in the first-level cache
 CHUNKS = 64  # work items of a parallel region
 
