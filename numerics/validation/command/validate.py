@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 APART = ("dim", "model", "beta")
 WORKERS = Whole("the number of workers must be an integer", 1, 4096)
+UNASKED = 4  # workers at most where none are asked for: each compiles for itself what no other has yet
 
 
 class LawHelp(argparse.Action):
@@ -79,7 +80,7 @@ def add(commands: Commands) -> None:
     add_laws(sub)
     text = "tokens of your own (npy, npz, csv, txt, safetensors): try on them what holds of any start"
     sub.add_argument("--start", type=source, help=text)
-    text = f"processes, {WORKERS}, that share the laws (default 1; with --all, or without any option, one a processor)"
+    text = f"processes, {WORKERS}, that share the laws (default 1; for all or the quick ones up to 4)"
     sub.add_argument("--workers", type=WORKERS, help=text)
     add_table(sub)
     text = "draw the checks into this file (png, pdf, svg)"
@@ -148,7 +149,7 @@ def _workers(options: Namespace) -> Iterator[Executor | None]:
     """Processes that try a law each; none where one is enough."""
     narrowed = [options.names, options.start, *(getattr(options, name) for name in PARAMETERS)]
     many = options.all or not any(one for one in narrowed)
-    workers = options.workers or (min(os.cpu_count() or 1, WORKERS.most) if many else 1)
+    workers = options.workers or (min(os.cpu_count() or 1, UNASKED) if many else 1)
     if workers == 1:
         yield None
         return
