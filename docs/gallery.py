@@ -76,9 +76,7 @@ def section(path, laws):
     yield ".. list-table::\n   :header-rows: 1\n\n   * - command\n     - takes, and writes"
     for command, takes, more in commands(run):
         yield f"   * - ``{command}``\n     - {escaped(takes + more)}"
-    printed = path.with_suffix(".txt")
-    if printed.exists():
-        yield f"\n.. literalinclude:: ../worked_examples/{printed.name}\n   :language: text\n   :class: recorded\n"
+    yield f"\n.. literalinclude:: ../worked_examples/{path.stem}.txt\n   :language: text\n   :class: recorded\n"
     files = [path, *sorted(path.parent.glob(f"{path.stem}*.csv"))]
     for table in files[1:]:
         yield f"\n.. container:: recorded\n\n   .. csv-table::\n      :file: ../worked_examples/{table.name}"

@@ -21,6 +21,7 @@ from gegenflow.numerics.tokens.arguments import (
     check_whole,
 )
 from gegenflow.numerics.tokens.geometry import Array, uniform
+from gegenflow.numerics.tokens.processes import check_executor
 from gegenflow.numerics.tokens.refusals import Refused
 
 PIECES = 8  # a run goes on in pieces of t_end, so that it stops soon after a degree has emerged
@@ -83,8 +84,7 @@ def emergences(
     t_end = check_number("t_end", t_end, above=0.0)
     amplitude = check_number("amplitude", amplitude, above=0.0, below=1.0)  # one is that of coinciding tokens
     check_steps(rtol, 0.0)
-    if executor is not None and not callable(getattr(executor, "map", None)):
-        raise Refused("executor", repr(executor), "it must be one of concurrent.futures, or None")
+    check_executor(executor, "map")
     options = {"flow": flow, "rtol": rtol, "atol": rtol / 100, "observe": [HarmonicPower(max_degree)]}
     follow = partial(_emergence, dim, tokens, amplitude, t_end / PIECES, options)
     streams = check_rng(rng).spawn(runs)

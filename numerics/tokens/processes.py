@@ -8,6 +8,20 @@ import signal
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing.connection import wait as wait_for
 from threading import Thread
+from typing import Any
+
+from gegenflow.numerics.tokens.refusals import Refused
+
+
+def check_executor(executor: Any, does: str) -> None:
+    """Refuse what is no executor and not None: what it ``does``, "submit" or "map", is what it will be asked for.
+
+    >>> check_executor(3, "map")
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: executor 3: it must be one of concurrent.futures, or None
+    """
+    if executor is not None and not callable(getattr(executor, does, None)):
+        raise Refused("executor", repr(executor), "it must be one of concurrent.futures, or None")
 
 
 def new_processes(workers: int) -> ProcessPoolExecutor:

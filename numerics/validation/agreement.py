@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from gegenflow.numerics.flows.flow import MODELS
 from gegenflow.numerics.tokens.arguments import check_choice, check_dim, check_rng
+from gegenflow.numerics.tokens.processes import check_executor
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.checks import Check
 from gegenflow.numerics.validation.law import Law, law_named, laws
@@ -44,8 +45,8 @@ def validate(
     Each law is tried at the given parameters that it has, at its defaults else (:func:`~.laws` lists them); of a list
     of values at each, in its order (the last list runs fastest). Without a name the central laws of growth, energy and
     clusters are tried, in dims 2 and 3 for both models unless given, and where nothing is given the other quick ones
-    too, once each. An interrupt keeps the checks made so far; what cannot be measured, such as an exact start in high
-    dim, is named in the notes.
+    too, once each. An interrupt keeps the checks made so far, by an executor those of laws that are done; what cannot
+    be measured, such as an exact start in high dim, is named in the notes.
 
     :param names: of laws, or their beginnings; default (): the central and quick ones
     :param dims: each a d of the sphere S^{d-1}, >= 2, for which ``dim`` is short; None (default): those above
@@ -71,8 +72,7 @@ def validate(
     See also :func:`.laws`, :class:`.Report`, :func:`.validate_tokens`, :func:`.plot_checks`.
     """
     check_rng(rng)
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise Refused("executor", repr(executor), "it must be one of concurrent.futures, or None")
+    check_executor(executor, "submit")
     if not isinstance(everything, bool | np.bool):
         raise Refused("everything", repr(everything), "it must be True or False")
     lists = {"dim": _several("dims", dims, check_dim), "model": _several("models", models, _model)}

@@ -54,14 +54,10 @@ def timed(n, dim, flow):
     methods = [
         name
         for name, method in METHODS.items()
-        if (not method.dims or dim in method.dims) and (method.series or within or name == "tiles")
+        if (not method.dims or dim in method.dims) and (method.series or within)
     ]
     names = [*(("numpy",) if within else ()), *(SERIES.get(dim, ()) if n >= 300 else ())]
-    calls = {
-        name: lambda name=name: attention_field(tokens, flow, method=name)
-        for name in ("auto", *methods)
-        if not (name == "tiles" and not within)
-    }
+    calls = {name: lambda name=name: attention_field(tokens, flow, method=name) for name in ("auto", *methods)}
     calls |= {name: lambda name=name: PEERS[name][1](tokens, flow.beta) for name in names if installed(name)}
     seconds = alternate(calls, budget=SECONDS)
     peers = {name: seconds.pop(name) for name in names if name in seconds}

@@ -894,6 +894,7 @@ def test_the_installed_command_exits_with_its_status(tmp_path):
     missing = process("simulate", "--beta", "1", "--start", "absent.npy", cwd=tmp_path)
     assert missing.returncode == 2
     assert "Traceback" not in missing.stderr
+    assert process("--version").stdout.startswith("gegenflow ")
 
 
 def test_a_reader_that_leaves_early_is_no_error():

@@ -63,6 +63,7 @@ class Whole:
 DIM = Whole("the sphere S^{dim-1} needs an integer dim", 2, 1_000_000)
 DEGREE = Whole("the degree must be an integer", 1, 1_000_000)
 DIGITS = Whole("the number of significant digits must be an integer", 1, 100_000)
+WORKERS = Whole("the number of workers must be an integer", 1, 4096)
 SEED = Whole("the seed must be an integer", 0, 2**64 - 1)
 
 

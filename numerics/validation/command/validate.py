@@ -19,7 +19,17 @@ from gegenflow.numerics.tokens.files import write_atomically
 from gegenflow.numerics.tokens.processes import end_processes, new_processes
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.checks import Check
-from gegenflow.numerics.validation.command.arguments import DIM, Choice, Exact, Real, Whole, flat, source, target
+from gegenflow.numerics.validation.command.arguments import (
+    DIM,
+    WORKERS,
+    Choice,
+    Exact,
+    Real,
+    Whole,
+    flat,
+    source,
+    target,
+)
 from gegenflow.numerics.validation.command.options import sentence
 from gegenflow.numerics.validation.command.output import (
     TABLES,
@@ -48,7 +58,6 @@ if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands, Parser
 
 APART = ("dim", "model", "beta")
-WORKERS = Whole("the number of workers must be an integer", 1, 4096)
 UNASKED = 4  # workers at most where none are asked for: each compiles for itself what no other has yet
 
 

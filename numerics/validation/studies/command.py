@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import gegenflow
 from gegenflow.numerics.tokens.refusals import Refused
-from gegenflow.numerics.validation.command.arguments import SEED, Whole, flat, refused
+from gegenflow.numerics.validation.command.arguments import SEED, WORKERS, Whole, flat, refused
 from gegenflow.numerics.validation.command.options import line
 from gegenflow.numerics.validation.command.output import show, show_json
 from gegenflow.numerics.validation.command.parser import subcommand
@@ -30,7 +30,6 @@ from gegenflow.numerics.validation.studies.tables import FORMS, rows_of, save_ta
 if TYPE_CHECKING:
     from gegenflow.numerics.validation.command.parser import Commands
 
-WORKERS = Whole("the number of workers must be an integer", 1, 4096)
 REPEAT = Whole("the number of runs must be an integer", 1, MOST_POINTS)
 RUN = Whole("the number of a run must be an integer", 1, MOST_POINTS)
 ADDRESS = re.compile(r"(tcp|tls|ucx|ws|wss)://[!-~]+")

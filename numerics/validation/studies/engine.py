@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gegenflow.numerics.tokens.arguments import check_whole
+from gegenflow.numerics.tokens.processes import check_executor
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.tokens.values import record_html
 from gegenflow.numerics.validation.studies.adaptive import widen
@@ -138,8 +139,7 @@ def sweep(
     workers, clock = check_whole("workers", workers, 1, 4096), perf_counter()
     if study is not None:
         _check_study(study)
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise Refused("executor", repr(executor), "it must be one of concurrent.futures, or None")
+    check_executor(executor, "submit")
     with writing(folder) as store:
         if study is not None:
             store.plan(study)
