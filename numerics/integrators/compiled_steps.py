@@ -4,9 +4,11 @@
 >>> from gegenflow.numerics.integrators.few_tokens import new_motion
 >>> weights, clock = np.full(2, 0.5), np.array([0.0, 0.0, 0.0, 1e-300, 1.0])
 >>> motion = new_motion(np.eye(2), weights, Flow(beta=1), 1e-8, 0.0, np.zeros(2), clock)
->>> begin(motion, 0.0, 1.0)
 >>> advance(motion, 1.0, np.inf, 100) == ENDED, float(motion.clock[HIGH])
 (True, 1.0)
+
+Whatever calls a compiled function compiles it once more, with its own: there are two that Python calls, and what they
+need at one place is inlined.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ INTERPOLANT = ORDER_8.interpolant
 STAGES, EXTRA = len(B), len(A_EXTRA)
 
 HIGH, LOW, NEXT, LAST, ERROR = range(5)  # of the clock: the time in two parts, the next step, the last and its error
-STEPS, EVALUATIONS, REJECTED = range(3)  # of the counts
+STEPS, EVALUATIONS, REJECTED, EXTENDED = range(4)  # of the counts; extended: the interpolant has its stages
 WORKED, ENDED, SAVING, MET, TORN, STUCK = range(6)  # why the loop came back
 
 
@@ -87,6 +89,14 @@ def _velocity(motion: Motion, point: Array, out: Array) -> None:
     motion.counts[EVALUATIONS] += 1
 
 
+@njit(inline="always")
+def _largest(line: Array) -> float:
+    largest = 0.0
+    for k in range(len(line)):
+        largest = max(largest, abs(line[k]))
+    return largest
+
+
 @njit(cache=True, fastmath={"contract"})
 def _combine(base: Array, h: float, coefficients: Array, stages: Array, out: Array) -> None:
     write(out, base)
@@ -109,17 +119,17 @@ def _mean_square(motion: Motion, h: float, coefficients: Array) -> float:
     return total / n
 
 
-@njit(cache=True, error_model="numpy")
-def begin(motion: Motion, first_step: float, end: float) -> None:
-    """Evaluate the first velocity, and choose a step unless one is given."""
+@njit(inline="always")
+def _begin(motion: Motion, end: float) -> None:
+    # the first velocity, and a step unless the clock has one
     line, clock = motion.tokens.reshape(-1), motion.clock
     _velocity(motion, line, motion.rate)
     if motion.merge > 0.0:
         _look(motion)
-    clock[NEXT], speed = first_step, np.abs(motion.rate).max()
-    if first_step == 0.0 and speed == 0.0:
+    speed = _largest(motion.rate)
+    if clock[NEXT] == 0.0 and speed == 0.0:
         clock[NEXT] = end
-    elif first_step == 0.0:
+    elif clock[NEXT] == 0.0:
         short = SHORT / speed
         bend = 0.0
         for k in range(len(line)):
@@ -144,7 +154,7 @@ def _attempt(motion: Motion, h: float) -> float:
     return fifth / np.sqrt(fifth + 0.01 * third) if fifth > 0.0 else 0.0
 
 
-@njit(cache=True)  # no reassociation: it would undo the second part
+@njit(inline="always")  # no reassociation: it would undo the second part
 def _pass_time(clock: Array, h: float) -> None:
     later = clock[HIGH] + h
     part = later - clock[HIGH]
@@ -155,9 +165,14 @@ def _pass_time(clock: Array, h: float) -> None:
 
 @njit(cache=True, error_model="numpy")
 def advance(motion: Motion, end: float, save: float, most: int) -> int:
-    """Take up to ``most`` steps towards ``end``, none after one that reaches ``save``; why it came back."""
+    """Take up to ``most`` steps towards ``end``, none after one that reaches ``save``; why it came back.
+
+    The first call begins: the next step on the clock is the first, zero to choose one.
+    """
     clock = motion.clock
-    speed, rejected = np.abs(motion.rate).max(), False
+    if motion.counts[EVALUATIONS] == 0:
+        _begin(motion, end)
+    speed, rejected = _largest(motion.rate), False
     for _ in range(most):
         left = (end - clock[HIGH]) - clock[LOW]
         if left <= 0.0:
@@ -184,10 +199,11 @@ def advance(motion: Motion, end: float, save: float, most: int) -> int:
         if h == left:
             clock[HIGH], clock[LOW] = end, 0.0
         motion.counts[STEPS] += 1
+        motion.counts[EXTENDED] = 0
         write(motion.before, motion.tokens.reshape(-1))
         write(motion.tokens.reshape(-1), motion.unit.reshape(-1))
         write(motion.rate, motion.stages[STAGES])
-        speed, rejected = np.abs(motion.rate).max(), False
+        speed, rejected = _largest(motion.rate), False
         if cause != WORKED:
             return cause
         if clock[HIGH] >= save:
@@ -195,7 +211,7 @@ def advance(motion: Motion, end: float, save: float, most: int) -> int:
     return WORKED
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _encounter(motion: Motion, h: float) -> tuple[float, int]:
     # Before a step is passed: cut it short where two tokens meet; clusters grow by its mean stretching rate.
     stretched = motion.stretching.copy()
@@ -214,7 +230,7 @@ def _encounter(motion: Motion, h: float) -> tuple[float, int]:
     return h, MET if met else WORKED
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _meeting(motion: Motion, whole: float, nearest: float, stretching: Array) -> float:
     # The shortest step that brings two tokens within the distance of merging, found from the logarithm of how far the
     # nearest are apart, by secants and halves; the step tried last is that one.
@@ -243,23 +259,20 @@ def _meeting(motion: Motion, whole: float, nearest: float, stretching: Array) ->
     return long
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _look(motion: Motion) -> tuple[float, float]:
     return watch(motion.unit, motion.weights, motion.betas, motion.factors, motion.divided, motion.stretching)
 
 
-@njit(cache=True)
-def extend(motion: Motion) -> None:
-    """Evaluate the three further stages that the interpolant needs."""
-    for s in range(EXTRA):
-        count = STAGES + 1 + s
-        _combine(motion.before, motion.clock[LAST], A_EXTRA[s, :count], motion.stages, motion.trial)
-        _velocity(motion, motion.trial, motion.stages[count])
-
-
 @njit(cache=True, error_model="numpy")
 def interpolate(motion: Motion, time: float) -> Array:
-    """The tokens, shape=[n, dim], at a time within the last step."""
+    """The tokens, shape=[n, dim], at a time within the last step; the first time in a step takes three more stages."""
+    for count in range(STAGES + 1, len(motion.stages)):
+        if motion.counts[EXTENDED] == 0:
+            row = A_EXTRA[count - STAGES - 1, :count]
+            _combine(motion.before, motion.clock[LAST], row, motion.stages, motion.trial)
+            _velocity(motion, motion.trial, motion.stages[count])
+    motion.counts[EXTENDED] = 1
     x = 1.0 + ((time - motion.clock[HIGH]) - motion.clock[LOW]) / motion.clock[LAST]
     x = min(1.0, max(0.0, x))
     factors = np.zeros(len(motion.stages))

@@ -15,6 +15,7 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.heads import exponentials
 from gegenflow.numerics.integrators.compiled_steps import (
     EVALUATIONS,
+    EXTENDED,
     EXTRA,
     HIGH,
     LOW,
@@ -27,8 +28,6 @@ from gegenflow.numerics.integrators.compiled_steps import (
     TORN,
     Motion,
     advance,
-    begin,
-    extend,
     interpolate,
 )
 from gegenflow.numerics.integrators.driver import AT_ZERO, HOPELESS, Memory, Origin
@@ -52,7 +51,7 @@ def new_motion(
     n, size = len(tokens), tokens.size
     stages, lines = np.zeros((STAGES + 1 + EXTRA, size)), np.zeros((4, size))
     unit, pull, normalizer, stretching = np.empty(tokens.shape), np.empty(tokens.shape), np.empty(n), np.zeros(n)
-    arrays = sizes, stretching, stages, *lines, unit, pull, normalizer, clock, np.zeros(3, dtype=np.int64)
+    arrays = sizes, stretching, stages, *lines, unit, pull, normalizer, clock, np.zeros(EXTENDED + 1, dtype=np.int64)
     return Motion(tokens, weights, *pulls(flow), flow.model == "sa", float(tolerance), float(merge), *arrays)
 
 
@@ -133,7 +132,7 @@ class FewSteps:
         rows = np.array(tokens, dtype=np.float64, order="C")
         self.motion = new_motion(rows, weights, flow, tol, merge, sizes, clock)
         self.most = max(1, int(WORK / (12 * (n * n * (1 + dim / 4) + 80 * n + 100))))
-        self.began = self.extended = self.met = False
+        self.met = False
         self.reached, self.end = origin.time, inf
 
     @property
@@ -154,10 +153,6 @@ class FewSteps:
 
     def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
         clock, self.end = self.motion.clock, end
-        if not self.began:
-            begin(self.motion, clock[NEXT], end * self.scale)
-            self.began = True
-        self.extended = False
         cause = advance(self.motion, end * self.scale, wanted * self.scale, 1 if single else self.most)
         if self._ended():
             self.reached = end
@@ -174,8 +169,5 @@ class FewSteps:
     def at(self, time: float) -> Array:
         if time >= self.time or not self.counts[STEPS]:
             return self.motion.tokens.copy()
-        if not self.extended:
-            extend(self.motion)
-            self.extended = True
         rows: Array = interpolate(self.motion, time * self.scale)
         return rows
