@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit, prange
 
 from gegenflow.numerics.fields.elementary import write
-from gegenflow.numerics.integrators.tableaus import Indices, Tableau, Terms, terms
+from gegenflow.numerics.integrators.tableaus import Indices, Tableau, Terms, interpolating_factors, terms
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.sharing import added_up, is_shared, largest
@@ -114,11 +114,8 @@ class RungeKutta:
         """The state a fraction of the step tried last ahead, in an array of its own; ``trial`` where it is 1."""
         if fraction == 1:
             return self.trial.reshape(self.shape).copy()
-        factors = np.zeros(len(self.stages))
-        for k in reversed(range(len(self.tableau.interpolant))):
-            factors = (factors + self.tableau.interpolant[k]) * (1 - fraction if k % 2 else fraction)
         out = np.empty_like(self.state)
-        if not self._combine(terms(factors), step, out):
+        if not self._combine(terms(interpolating_factors(self.tableau, fraction)), step, out):
             raise FloatingPointError(NOT_FINITE)
         return out.reshape(self.shape)
 

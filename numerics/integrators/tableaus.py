@@ -49,6 +49,18 @@ class Tableau:
     interpolant: Array
 
 
+def interpolating_factors(tableau: Tableau, fraction: float) -> Array:
+    """The factors of all stages in the state a ``fraction`` of a step ahead, shape=[stages].
+
+    >>> bool(np.allclose(interpolating_factors(ORDER_8, 1.0)[:12], DOP853.B, rtol=0, atol=1e-15))
+    True
+    """
+    factors = np.zeros(tableau.interpolant.shape[1])
+    for k in reversed(range(len(tableau.interpolant))):
+        factors = (factors + tableau.interpolant[k]) * (1 - fraction if k % 2 else fraction)
+    return factors
+
+
 def _tableau(order: int, a: Array, b: Array, extra: Array, errors: list[Array], rest: Array) -> Tableau:
     stages = len(b) + 1 + len(extra)
     step, first, last = (np.zeros(stages) for _ in range(3))
