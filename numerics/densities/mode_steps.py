@@ -107,9 +107,9 @@ def exponential_step(drift: Drift, decay: Array, state: Array, slope: Array, ste
 def explicit_between(drift: Drift, state: Array, tried: ModeStep, tolerance: float) -> Between:
     r"""States within a step of :func:`explicit_step` from ``state``, by its interpolant of degree 7: three more drifts.
 
-    Their error, of order :math:`h^8`, is at most a ninth of the last term of the interpolant, and half its square over
-    the term before: so measured in steps of densities up to where their degrees end.  Where the less of both is more
-    than five times the ``tolerance`` of a step, each state is the end of a step of its own.
+    Their error, of order :math:`h^8`, is about a ninth of the last term of the interpolant, or half its square over the
+    term before where that is less: so measured in steps of densities up to where their degrees end.  Where that is
+    more than five times the ``tolerance`` of a step, each state is the end of a step of its own.
 
     >>> start, slope = np.ones(1), np.ones(1)
     >>> between = explicit_between(lambda a: a, start, explicit_step(lambda a: a, start, slope, 0.25), 1e-9)
