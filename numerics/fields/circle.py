@@ -17,7 +17,7 @@ from gegenflow.numerics.fields.elementary import FAST, sincos, write
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow
-from gegenflow.numerics.tokens.compiling import one_at_a_time
+from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.sharing import added_up
 
@@ -70,12 +70,11 @@ def circle_sums(
     else:
         x, y, speed = np.empty(n), np.empty(n), drift
         _turn(places, x, y)
-    if n * count < PARALLEL_FROM:
-        moments = added_up(_moments(0, n, x, y, weights, count - 1)).view(np.complex128).conj()
-        _evaluate(0, n, x, y, *_series(modes, moments), speed, total)
-    else:
-        moments = added_up(_moments_parallel(x, y, weights, count - 1)).view(np.complex128).conj()
+    moments = _sums(x, y, weights, count - 1).conj()
+    if is_worth_threads(n * count, PARALLEL_FROM):
         _evaluate_parallel(x, y, *_series(modes, moments), speed, total)
+    else:
+        _evaluate(0, n, x, y, *_series(modes, moments), speed, total)
     if planar:
         np.multiply(-y, speed, out=drift[:, 0])
         np.multiply(x, speed, out=drift[:, 1])
@@ -106,9 +105,16 @@ def fourier_moments(tokens: Array, weights: Array, max_degree: int) -> NDArray[n
     array([1. +0.j , 0.5+0.5j, 0. +0.j , 0.5-0.5j])
     """
     x, y = np.ascontiguousarray(tokens.T)
-    if len(x) * (max_degree + 1) < PARALLEL_FROM:
-        return added_up(_moments(0, len(x), x, y, weights, max_degree)).view(np.complex128)
-    return added_up(_moments_parallel(x, y, weights, max_degree)).view(np.complex128)
+    return _sums(x, y, weights, max_degree)
+
+
+def _sums(x: Array, y: Array, weights: Array, max_degree: int) -> NDArray[np.complex128]:
+    if is_worth_threads(len(x) * (max_degree + 1), PARALLEL_FROM):
+        sums = _moments_parallel(x, y, weights, max_degree).sum(axis=0)
+    else:
+        sums = _moments(0, len(x), x, y, weights, max_degree)
+    moments: NDArray[np.complex128] = added_up(sums).view(np.complex128)
+    return moments
 
 
 def _series(modes: CircleModes, moments: NDArray[np.complex128]) -> Pair:
@@ -157,8 +163,7 @@ def _moments_parallel(x: Array, y: Array, weights: Array, max_degree: int) -> Ar
     for k in prange(chunks):
         stop = min(len(x), (k + 1) * 16 * BLOCK)
         write(sums[k], _moments(k * 16 * BLOCK, stop, x, y, weights, max_degree))
-    total: Array = sums.sum(axis=0)
-    return total
+    return sums
 
 
 @njit(cache=True, fastmath=FAST)

@@ -135,11 +135,13 @@ def _slope(value: Array, potential: Array, bound: float) -> float | None:
 def _legendre_integrals(gap: Array, masses: Array, count: int) -> Array:
     # (l+1)(P_{l+1} - P_l) = l (P_l - P_{l-1}) - (2l+1)(1-t) P_l keeps the digits near t = 1, and parity those near -1
     half = len(gap) // 2
-    near, sums = gap[:half], np.zeros(count)
-    even, odd = masses[:half] + masses[::-1][:half], masses[:half] - masses[::-1][:half]
-    now, step = np.ones_like(near), np.zeros_like(near)
+    sums, now, step = np.zeros(count), np.empty(half), np.empty(half)
+    now[:], step[:] = 1.0, 0.0
     for k in range(count):
-        sums[k] = (odd if k % 2 else even) @ now
-        step = (k * step - (2 * k + 1) * near * now) / (k + 1)
-        now = now + step
+        total, sign = 0.0, -1.0 if k % 2 else 1.0
+        for j in range(half):
+            total += (masses[j] + sign * masses[len(masses) - 1 - j]) * now[j]
+            step[j] = (k * step[j] - (2 * k + 1) * gap[j] * now[j]) / (k + 1)
+            now[j] += step[j]
+        sums[k] = total
     return sums

@@ -16,7 +16,7 @@ from numba import njit, prange
 
 from gegenflow.numerics.fields.elementary import write
 from gegenflow.numerics.integrators.tableaus import Indices, Tableau, Terms, interpolating_factors, terms
-from gegenflow.numerics.tokens.compiling import one_at_a_time
+from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.sharing import added_up, is_shared, largest
 
@@ -138,14 +138,14 @@ class RungeKutta:
 
     def _combine(self, row: Terms, step: float, out: Array) -> bool:
         arguments = self.state, self.stages, self.slots[row.stages], step * row.factors, self.dim, out
-        parallel = out.size * len(row.stages) >= PARALLEL_FROM
+        parallel = is_worth_threads(out.size * len(row.stages), PARALLEL_FROM)
         check = _combine_parallel(*arguments) if parallel else _combine(0, out.size, *arguments)
         return isfinite(check) or is_shared()  # what one process sees all must see: by the norms of the step
 
     def _norms(self, sums: Terms, scale: float) -> tuple[float, float]:
         # root mean squares over tokens of two sums over stages
         size, arguments = self.state.size, (self.stages, self.slots[sums.stages], scale * sums.factors)
-        parallel = size * len(sums.stages) >= PARALLEL_FROM
+        parallel = is_worth_threads(size * len(sums.stages), PARALLEL_FROM)
         squares = _squares_parallel(*arguments) if parallel else _squares(0, size, *arguments)
         first, second, tokens = added_up(np.array([*squares, self.shape[0]]))
         return sqrt(first / tokens), sqrt(second / tokens)
@@ -185,9 +185,12 @@ def _rows_to_sphere(rows: Array, dim: int) -> float:
             total += square
     else:
         for j in range(len(rows) // dim):
-            row = rows[dim * j : dim * (j + 1)]
-            square = (row * row).sum()
-            row *= 1.0 / np.sqrt(square)
+            square = 0.0
+            for c in range(dim):
+                square += rows[dim * j + c] ** 2
+            scale = 1.0 / np.sqrt(square)
+            for c in range(dim):
+                rows[dim * j + c] *= scale
             total += square
     return total
 

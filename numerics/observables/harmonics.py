@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from gegenflow.numerics.fields.circle import fourier_moments
 from gegenflow.numerics.fields.elementary import FAST, write
 from gegenflow.numerics.tokens.arguments import check_whole
-from gegenflow.numerics.tokens.compiling import one_at_a_time
+from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import (
     Array,
     check_tokens,
@@ -109,10 +109,10 @@ def harmonic_profile(points: Array, tokens: Array, weights: Array, max_degree: i
     """
     components = np.ascontiguousarray(tokens.T)
     profile = np.zeros((len(points), max_degree + 1))
-    if profile.size * len(tokens) < PARALLEL_FROM:
-        _profile_rows(0, len(points), points, components, weights, profile)
-    else:
+    if is_worth_threads(profile.size * len(tokens), PARALLEL_FROM):
         _profile_rows_parallel(points, components, weights, profile)
+    else:
+        _profile_rows(0, len(points), points, components, weights, profile)
     return profile
 
 
@@ -174,7 +174,8 @@ def _profile_rows(start: int, stop: int, points: Array, components: Array, weigh
                     overlap[j] += others[j] * own
             before[:] = 1.0
             write(now, overlap)
-            profile[i, 0] += masses.sum()
+            for j in range(size):
+                profile[i, 0] += masses[j]
             for k in range(1, profile.shape[1]):
                 up, down = (2 * k + dim - 2) / (k + dim - 2), k / (k + dim - 2)
                 total = 0.0

@@ -63,6 +63,20 @@ def one_at_a_time(function: Callable[Arguments, Result]) -> Callable[Arguments, 
     return call
 
 
+def is_worth_threads(work: float, least: float) -> bool:
+    """Whether work is shared out: there is enough of it, and there are threads; else none of it is compiled for them.
+
+    >>> with in_threads(1):
+    ...     is_worth_threads(2, least=1)
+    False
+    """
+    if work < least:
+        return False
+    from numba import get_num_threads
+
+    return bool(get_num_threads() > 1)
+
+
 @contextmanager
 def in_threads(count: int | None) -> Iterator[None]:
     """A block whose parallel regions and products of matrices have so many threads, None for as many as now.

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from gegenflow.numerics.flows.flow import MODELS
 from gegenflow.numerics.tokens.arguments import check_choice, check_dim, check_rng
+from gegenflow.numerics.tokens.compiling import in_threads
 from gegenflow.numerics.tokens.processes import check_executor
 from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.validation.checks import Check
@@ -54,8 +55,8 @@ def validate(
     :param rng: seed >= 0, default 0; None: seeded by the system
     :param progress: show a bar on a terminal or in a notebook, default False
     :param everything: try all laws, default False
-    :param executor: one of ``concurrent.futures``, of processes, each of which tries a law at a time; the checks, and
-        their order, are the same; None (default): this process
+    :param executor: one of ``concurrent.futures``, of processes, each of which tries a law at a time in one thread; the
+        checks, and their order, are the same, to the rounding of sums over threads; None (default): this process
     :param parameters: values of the parameters of laws, or lists of them, such as ``beta=[1, 2]``
 
     >>> report = validate("hitting times", tokens=4, beta="0.5")
@@ -121,7 +122,7 @@ def _tried(
             if executor is not None:
                 half = (len(trials) + 1) // 2  # neighbours need the same compiled code: two processes begin far apart
                 for place in sorted(range(len(trials)), key=lambda place: place % half):
-                    places[executor.submit(_try, *trials[place])] = place
+                    places[executor.submit(_alone, *trials[place])] = place
             for place, trial in enumerate(trials if executor is None else ()):
                 bar.set_description(f"law {place + 1} of {len(jobs)}: {trial[0].name}")
                 _try(*trial)
@@ -143,6 +144,12 @@ def _tried(
     checks = tuple(check for outcome in outcomes for check in outcome.checks)
     notes = tuple(dict.fromkeys(note for outcome in outcomes for note in outcome.notes))
     return Report(checks, facts, status, perf_counter() - clock, notes)
+
+
+def _alone(*trial: Any) -> _Outcome:
+    """In one thread: the others have their own processes, and nothing is compiled for several."""
+    with in_threads(1):
+        return _try(*trial)
 
 
 def _try(one: Law, case: dict[str, Any], stream: np.random.Generator, outcome: _Outcome) -> _Outcome:

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from gegenflow.numerics.fields.elementary import FAST
-from gegenflow.numerics.tokens.compiling import one_at_a_time
+from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 
 BLOCK = 256  # tokens whose powers and running sums stay in the first-level cache
@@ -38,10 +38,10 @@ def scan_modes(
     (array([ 0. , -0.5]), array([0. , 0.5]))
     """
     n, count = len(x), len(force)
-    if n * count < PARALLEL_FROM:
-        _scan(0, n, x, y, weights, keep, own, force, value, np.zeros((2, count)), speed, normalizer)
-    else:
+    if is_worth_threads(n * count, PARALLEL_FROM):
         _scan_parallel(x, y, weights, keep, own, force, value, speed, normalizer)
+    else:
+        _scan(0, n, x, y, weights, keep, own, force, value, np.zeros((2, count)), speed, normalizer)
 
 
 def seen_masses(weights: Array, keep: float, own: bool) -> Array:

@@ -9,7 +9,7 @@ from numba import njit, prange
 from gegenflow.numerics.fields.elementary import FAST, write
 from gegenflow.numerics.fields.legendre import SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
-from gegenflow.numerics.tokens.compiling import one_at_a_time
+from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.sharing import added_up, total
 
@@ -35,7 +35,7 @@ def direct_sums(
     tokens = tokens.view()
     tokens.flags.writeable = False  # as those of results are: else all would be compiled once for each kind
     basis = harmonic_polynomials(len(modes.value) - 1)
-    parallel = len(tokens) * len(modes.value) > PARALLEL_FROM
+    parallel = is_worth_threads(len(tokens) * len(modes.value), PARALLEL_FROM)
     moments = added_up((_moments_parallel if parallel else _moments_serial)(tokens, weights, len(basis)))
     amplitudes = np.matmul(basis, moments.transpose(0, 2, 1) * np.array([1.0, -1.0]))
     evaluate = _evaluate_parallel if parallel else _evaluate_serial

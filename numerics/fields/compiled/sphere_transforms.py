@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gegenflow.numerics.fields.elementary import angle
 from gegenflow.numerics.fields.legendre import FINEST_EPSILON, SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
-from gegenflow.numerics.tokens.compiling import one_at_a_time
+from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.sharing import added_up
 
@@ -37,7 +37,7 @@ def transform_sums(
     True
     """
     drift, total = room_for_sums(tokens, out)
-    parallel = len(tokens) >= PARALLEL_FROM
+    parallel = is_worth_threads(len(tokens), PARALLEL_FROM)
     top = max(len(modes.value) - 1, 1)
     degree = _degrees(top)
     places = np.empty((len(tokens), 2))
