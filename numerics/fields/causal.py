@@ -12,10 +12,11 @@ stays: the first, if it does not see itself.
 from __future__ import annotations
 
 from functools import partial
+from math import sqrt
 
 import numpy as np
 
-from gegenflow.numerics.fields.circle import Circle, circle_points
+from gegenflow.numerics.fields.circle import circle_points
 from gegenflow.numerics.fields.compiled.causal_pairs import add_pairs
 from gegenflow.numerics.fields.compiled.causal_scans import scan_modes, seen_masses
 from gegenflow.numerics.fields.dense import OVERLAPS
@@ -28,7 +29,7 @@ from gegenflow.numerics.flows.weights import Attention
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
-FROM = 60  # tokens from which running sums are faster than pairs, for few modes
+FROM, PER_ROOT = 60, 30  # tokens from which running sums are faster than pairs, and as many per root of beta
 MATRICES = frozenset({PLAIN, frozenset({"value"}), frozenset({"query_key"}), frozenset({"query_key", "value"})})
 
 
@@ -38,8 +39,8 @@ class CausalCircle(Method):
     name, dims, series = "circle", frozenset({2}), True
 
     def pays(self, n: int, dim: int, flow: Flow) -> bool:
-        """Where twice as many tokens as for plain sums would."""
-        return n > FROM and Circle().pays(n // 2, dim, flow)
+        """The later the sharper the exponential."""
+        return n > FROM + PER_ROOT * sqrt(abs(flow.beta or 0.0))
 
     def prepare(self, flow: Flow, size: Size, tol: float) -> Sums:
         """The modes of the kernel, to a tolerance."""

@@ -22,7 +22,8 @@ from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.sharing import added_up
 
 BLOCK = 256  # tokens advanced together: their powers stay in the first-level cache
-FROM = 2  # tokens per mode: measured break-even is at 1, and the dense field is the more accurate
+FROM, PER_ROOT = 90, 6  # tokens, and per root of beta: measured break-even is 96 (beta .5), 115 (50), 130 to 190 (200)
+FROM_KERNEL = 20
 PARALLEL_FROM = 60_000  # tokens times modes: below it a parallel region costs more than it saves
 
 
@@ -32,8 +33,8 @@ class Circle(Method):
     name, dims, series = "circle", frozenset({2}), True
 
     def pays(self, n: int, dim: int, flow: Flow) -> bool:
-        """Beyond about two tokens a mode; a kernel is slow to evaluate, so that its modes are worth it early."""
-        return n > FROM * (10 + 8 * sqrt(abs(flow.beta or 0.0)))
+        """The later the sharper the exponential; a kernel is slow to evaluate, so that its modes are worth it early."""
+        return n > (FROM_KERNEL if flow.beta is None else FROM + PER_ROOT * sqrt(abs(flow.beta)))
 
     def prepare(self, flow: Flow, size: Size, tol: float) -> Sums:
         """The modes of the kernel, to a tolerance."""

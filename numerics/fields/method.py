@@ -88,10 +88,11 @@ def _chosen_field(tokens: Array, weights: Array, flow: Flow, method: str, accura
             return _prepared(_methods(flow)[method], flow, tokens, weights, size, accuracy)[0]
         except NotSmooth as error:
             raise Refused("method", method, f'{error}; "dense" takes any kernel') from None
-    plain, shared = flow.plain, is_shared()
+    given, shared = matrices(flow), is_shared()
     for candidate in _methods(flow).values():
-        paying = not plain or shared or candidate.pays(n, dim, flow)
-        if not (paying and _takes(candidate, dim, flow)) or (shared and not candidate.series):
+        if not _takes(candidate, dim, given) or (shared and not candidate.series):
+            continue
+        if flow.plain and not shared and not candidate.pays(n, dim, flow):
             continue
         try:
             field, exact = _prepared(candidate, flow, tokens, weights, size, accuracy)
@@ -121,7 +122,7 @@ def check_method(method: str, dim: int, flow: Flow) -> None:
     serving = _methods(flow)
     if method != "auto" and method not in serving:
         raise Refused("method", method, 'with a causal mask it must be "auto", "dense", or in dim 2 "circle"')
-    if method == "auto" or _takes(serving[method], dim, flow):
+    if method == "auto" or _takes(serving[method], dim, matrices(flow)):
         return
     if given := " and ".join(f"a {name}" for name in sorted(matrices(flow))):
         others = " or ".join(f'"{name}"' for name in serving if matrices(flow) in serving[name].takes)
@@ -252,8 +253,8 @@ def _methods(flow: Flow) -> dict[str, Method]:
     return METHODS if flow.causal is None else METHODS_BEFORE
 
 
-def _takes(method: Method, dim: int, flow: Flow) -> bool:
-    return (not method.dims or dim in method.dims) and matrices(flow) in method.takes
+def _takes(method: Method, dim: int, given: frozenset[str]) -> bool:
+    return (not method.dims or dim in method.dims) and given in method.takes
 
 
 def _prepared(

@@ -9,6 +9,7 @@ largest force, so exponentially small forces between separated clusters need the
 from __future__ import annotations
 
 from functools import partial
+from math import sqrt
 
 from gegenflow.numerics.fields.compiled.sphere_polynomials import direct_sums
 from gegenflow.numerics.fields.compiled.sphere_transforms import transform_sums
@@ -18,7 +19,10 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
-FROM, PER_BETA = 500, 20  # tokens: measured break-even is about 400 (beta <= 10) and 1500 (beta 50)
+FROM, PER_ROOT = (
+    500,
+    170,
+)  # tokens, and per root of beta: measured break-even with two threads is 700 (beta 5), 1700 (50)
 
 
 class Sphere(Method):
@@ -28,7 +32,7 @@ class Sphere(Method):
 
     def pays(self, n: int, dim: int, flow: Flow) -> bool:
         """The later the sharper the exponential; a kernel is slow to evaluate, so that its modes are worth it early."""
-        return n > FROM + PER_BETA * abs(flow.beta or 0.0)
+        return n > FROM + PER_ROOT * sqrt(abs(flow.beta or 0.0))
 
     def prepare(self, flow: Flow, size: Size, tol: float) -> Sums:
         """The modes of the kernel, to a tolerance."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import exp, sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -101,9 +102,9 @@ def size_of(flow: Flow) -> Size:
     (2.0, 1.299038, 2.0)
     """
     if flow.plain and flow.beta is not None:
-        beta, largest = flow.beta, float(np.exp(max(0.0, -2 * flow.beta)))
-        steepest = 2 * beta / (1 + np.sqrt(1 + 4 * beta**2))
-        force = float(np.exp(beta * (steepest - 1)) * np.sqrt(1 - steepest**2))
+        beta, largest = flow.beta, exp(max(0.0, -2 * flow.beta))
+        steepest = 2 * beta / (1 + sqrt(1 + 4 * beta**2))
+        force = exp(beta * (steepest - 1)) * sqrt(1 - steepest**2)
         return Size(force, largest, abs(beta) * largest, 1.0, 1.0)
     return _sampled_size(flow)
 

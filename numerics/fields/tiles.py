@@ -33,8 +33,8 @@ Real = NDArray[Any]
 
 Tile = tuple[slice, slice]
 
-FROM = 1000  # tokens, from dim 4 on: measured 1.3 to 3.7 times faster than dense at dims 8 to 512
-WIDE, NUMBERS = 16, 1000  # or from this dim on so many numbers in all: measured 1 to 5 times faster beyond
+WIDE, NUMBERS = 48, 3000  # dim and numbers in all from which they are faster: measured 1 to 3 times beyond
+WIDE_KERNEL, FROM_KERNEL, NUMBERS_KERNEL = 16, 1000, 1000  # the same for a kernel; and so many tokens from dim 4 on
 TILE = 256  # tokens a block at most: a tile of overlaps stays in the second-level cache; ...
 WIDE_FROM = 64  # ... from this dim on twice as many, since the matrix products take most of the time
 ALONE = 128  # tokens that are one tile, done whole: below it calls cost more than what symmetry saves
@@ -49,8 +49,10 @@ class Tiles(Method):
     name, takes = "tiles", frozenset({PLAIN, frozenset({"query_key"})})
 
     def pays(self, n: int, dim: int, flow: Flow) -> bool:
-        """For many tokens, from dim 4 on, and for fewer that are wide."""
-        return (dim >= 4 and n >= FROM) or (dim >= WIDE and n * dim >= NUMBERS)
+        """For wide tokens unless they are few; for a kernel from dim 4 on for many, too."""
+        if flow.beta is not None:
+            return dim >= WIDE and n * dim >= NUMBERS
+        return (dim >= 4 and n >= FROM_KERNEL) or (dim >= WIDE_KERNEL and n * dim >= NUMBERS_KERNEL)
 
     def prepare(self, flow: Flow, size: Size, tol: float) -> Sums:
         """Nothing to prepare but the error, about a rounding of each overlap."""

@@ -250,8 +250,7 @@ def check_parts(flow: Flow, solver: str, *taken: str, smallest_beta: float = SMA
     gegenflow.numerics.tokens.refusals.Refused: noise 0.1: attention_field takes no flow with this part
     """
     for name in ("heads", "causal", "random_layers", "layer_norm", "noise", "query_key", "value"):
-        part = getattr(flow, name)
-        if name not in taken and is_given(part, DEFAULTS.get(name)):
+        if name not in taken and is_given(part := getattr(flow, name), DEFAULTS.get(name)):
             shown = part if isinstance(part, str | float) else None
             raise Refused(name, shown, f"{solver} takes no flow with this part")
     if flow.beta is not None and flow.beta < smallest_beta:
