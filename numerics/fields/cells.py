@@ -145,10 +145,10 @@ def cell_sums(
     if len(weights) < PARALLEL_FROM:
         moments = np.zeros((kernel.cells, TERMS))
         _gather(line, weights, total, moments)  # total first holds the positions
-        _evaluate(line, total, _convolve(added_up(moments), kernel), pull)
+        _evaluate(line, total, _convolve(added_up(moments), kernel), normalizer, pull)
     else:
         moments = _gather_parallel(line, weights, total, kernel.cells)
-        _evaluate_parallel(line, total, _convolve(added_up(moments), kernel), pull)
+        _evaluate_parallel(line, total, _convolve(added_up(moments), kernel), normalizer, pull)
     return drift, total if normalizer else total[:0]
 
 
@@ -216,11 +216,13 @@ def _gather_parallel(places: Array, weights: Array, position: Array, cells: int)
 
 
 @njit(cache=True, fastmath={"contract"})
-def _evaluate(places: Array, position: Array, local: Array, drift: Array) -> None:
+def _evaluate(places: Array, position: Array, local: Array, divided: bool, drift: Array) -> None:
     planar = len(places) > len(position)
     for j in range(len(position)):
         cell = np.int32(position[j])
-        speed, position[j] = two_polynomials(local, 2 * TERMS * np.int64(cell), 2 * (position[j] - cell) - 1)
+        speed, value = two_polynomials(local, 2 * TERMS * np.int64(cell), 2 * (position[j] - cell) - 1)
+        if divided:
+            position[j] = value
         if planar:
             drift[2 * j] = -places[2 * j + 1] * speed
             drift[2 * j + 1] = places[2 * j] * speed
@@ -230,10 +232,10 @@ def _evaluate(places: Array, position: Array, local: Array, drift: Array) -> Non
 
 @one_at_a_time
 @njit(cache=True, parallel=True)
-def _evaluate_parallel(places: Array, position: Array, local: Array, drift: Array) -> None:
+def _evaluate_parallel(places: Array, position: Array, local: Array, divided: bool, drift: Array) -> None:
     n, width = len(position), len(places) // len(position)
     chunks = (n + 16 * BLOCK - 1) // (16 * BLOCK)
     for k in prange(chunks):
         start, stop = k * n // chunks, (k + 1) * n // chunks
         rows = slice(width * start, width * stop)
-        _evaluate(places[rows], position[start:stop], local, drift[rows])
+        _evaluate(places[rows], position[start:stop], local, divided, drift[rows])

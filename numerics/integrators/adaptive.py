@@ -24,10 +24,11 @@ class AdaptiveSteps:
 
     ``start`` holds unit tokens, shape=[n, dim], or numbers of any kind, shape=[n], which no rule puts back;
     ``field(state, out)`` writes the velocity at ``state`` into ``out``.  The root mean square over tokens of the error
-    of a step stays below ``tol``.  States within a step come from an interpolant of degree 7 (order 5: 4), so looking
-    at them changes no step.  The time keeps the low part that rounding loses, so steps below the spacing of float64 at
-    t do count.  ``check`` sees every new state and may raise FloatingPointError; ``origin`` may go on where an
-    earlier stepper ended in ``start``.
+    of a step stays below ``tol``; where the size that would make it ``tol`` has shrunk from one step to the next, as
+    where tokens speed up, it is expected to go on shrinking.  States within a step come from an interpolant of degree 7
+    (order 5: 4), so looking at them changes no step.  The time keeps the low part that rounding loses, so steps below
+    the spacing of float64 at t do count.  ``check`` sees every new state and may raise FloatingPointError; ``origin``
+    may go on where an earlier stepper ended in ``start``.
 
     >>> steps = AdaptiveSteps(lambda angle, out: np.copyto(out, angle), np.ones(1), tol=1e-10)
     >>> while steps.time < 1:
@@ -53,6 +54,7 @@ class AdaptiveSteps:
         self.field, self.tol, self.order, self.check = field, tol, order, check
         memory = origin.memory or {}
         self.next_step = float(memory.get("next_step", nan) if origin.first_step is None else origin.first_step)
+        self.best = float(memory.get("best", nan))  # size at which the error of the last step would be the tolerance
         self.steps = self.rejected = self.standstill = 0
         clock, low = float(memory.get("clock", origin.time)), float(memory.get("low", 0.0))
         self.now = (clock, low, np.array(start, dtype=np.float64))
@@ -70,7 +72,8 @@ class AdaptiveSteps:
 
     def memory(self, time: float) -> Memory:
         clock, low = self.now[:2] if time == self.time else (time, 0.0)
-        return {"next_step": np.array(self.next_step), "clock": np.array(clock), "low": np.array(low)}
+        held = {"next_step": self.next_step, "best": self.best, "clock": clock, "low": low}
+        return {name: np.array(number) for name, number in held.items()}
 
     def advance(self, end: float, wanted: float = inf, single: bool = False) -> None:
         clock, low, state = self.now
@@ -86,10 +89,11 @@ class AdaptiveSteps:
             size = min(self.next_step, left)
             later = _later(clock, low, size) if size < left else (float(end), 0.0)
             error = self.method.attempt(size, self.tol)
-            factor = max(MOST_SHRINKING, SAFETY * error ** (-1 / self.order)) if error > 0 else MOST_GROWTH
+            best = size * min(error ** (-1 / self.order), MOST_GROWTH) if error > 0 else size * MOST_GROWTH
             if error <= 1:
                 break
-            self.next_step, growth, self.rejected = size * factor, 1.0, self.rejected + 1
+            self.next_step, growth = max(MOST_SHRINKING * size, SAFETY * best), 1.0
+            self.rejected += 1
         self.interpolant = False
         if wanted < _floor(*later):
             self._prepare(size)
@@ -97,7 +101,10 @@ class AdaptiveSteps:
         if self.standstill > MOST_STANDSTILL:
             raise FloatingPointError("the step size became too small")
         self.step = clock, low, size
-        self.next_step = max(size * min(growth, factor), self.next_step if size < self.next_step else 0.0)
+        # where the best size has shrunk since the last step, it goes on shrinking
+        tried = SAFETY * best * min(1.0, best / self.best if self.best > 0 else 1.0)
+        tried = max(MOST_SHRINKING * size, min(growth * size, tried))
+        self.next_step, self.best = max(tried, self.next_step if size < self.next_step else 0.0), best
         self.steps, self.taken = self.steps + 1, True
         self.now = (*later, self.method.trial.reshape(state.shape))
         if self.check is not None:

@@ -44,6 +44,8 @@ def check_memory(memory: Memory, stepper: type, tokens: Array, *, step: float | 
         _number(memory, "key", kinds="iu", least=0)
     elif stepper is AdaptiveSteps:
         check_next_step(memory)
+        if "best" in memory:  # a file of an earlier version lacks it
+            check_next_step(memory, "best")
         _check_clock(_number(memory, "clock"), _number(memory, "low"), time, ROUNDINGS * np.spacing(time))
     else:
         clock = _numbers(memory, "clock", 5)
@@ -54,15 +56,15 @@ def check_memory(memory: Memory, stepper: type, tokens: Array, *, step: float | 
         _check_clusters(memory, tokens, time)
 
 
-def check_next_step(memory: Memory) -> None:
-    """Refuse a next step that is none; nan is that of a stepper that has taken none.
+def check_next_step(memory: Memory, name: str = "next_step") -> None:
+    """Refuse a next step, or another size of one, that is none; nan is that of a stepper that has taken none.
 
     >>> check_next_step({"next_step": np.array(0.0)})
     Traceback (most recent call last):
     ValueError: memory: next_step is 0.0, it must be > 0
     """
-    if not np.isnan(_array(memory, "next_step", (), "f")):
-        _number(memory, "next_step", above=0.0)
+    if not np.isnan(_array(memory, name, (), "f")):
+        _number(memory, name, above=0.0)
 
 
 def check_layers(memory: Memory, steps: float) -> None:

@@ -9,7 +9,7 @@ Tokens, shape=[n, dim], are put back on the sphere in the same pass; angles, sha
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import hypot, inf, isfinite, sqrt
+from math import factorial, hypot, inf, isfinite, sqrt
 
 import numpy as np
 from numba import njit, prange
@@ -67,11 +67,14 @@ class RungeKutta:
     def first_step(self, longest: float, tol: float) -> float:
         r"""A step to begin with, from the velocity and its change along a short Euler step.
 
-        .. math:: h = \min(100 h_0, h_1), \qquad h_0 = \frac{1}{100 |v|}, \qquad
-                  h_1 = \frac{1}{|v|}\left(\frac{\text{tol}}{100 \max(1, |\Delta v| / (h_0 |v|^2))}\right)^{1/p}
+        .. math:: h = \min(100 h_0, h_1, h_2), \qquad h_0 = \frac{1}{100 |v|}, \qquad
+                  h_1 = \frac{1}{|v|}\left(\frac{\text{tol}}{100 \max(1, \kappa)}\right)^{1/p}, \qquad
+                  h_2 = \frac{1}{\kappa |v|}\left(\frac{(p + 1)!\,\kappa\,\text{tol}}{100}\right)^{1/p}, \qquad
+                  \kappa = \frac{|\Delta v|}{h_0 |v|^2}
 
-        with root mean squares over tokens: no unit of time is preferred, and no speed is too large to square.
-        Source: Hairer, Norsett, Wanner, Solving ODEs I, II.4, in units of 1/|v|.
+        with root mean squares over tokens: no unit of time is preferred, and no speed is too large to square.  Where
+        a velocity grows exponentially, at the rate :math:`\kappa|v|`, it is :math:`h_2` that meets the tolerance.
+        Source: Hairer, Norsett, Wanner, Solving ODEs I, II.4, in units of 1/|v|; the last is derived here.
         """
         fastest = self._largest(0)
         if fastest < LEAST_SPEED:
@@ -83,7 +86,10 @@ class RungeKutta:
         self._combine(terms(np.array([1.0])), short, self.trial)
         self._evaluate(self.trial, 1)
         change = self._norms(terms(np.array([[-1.0, 1.0], [0.0, 0.0]])), short)[0] / (short * speed) ** 2
-        best = (0.01 * tol / max(1.0, change)) ** (1 / self.tableau.order) / speed
+        root, most = 1 / self.tableau.order, 0.01 * tol
+        best = (most / max(1.0, change)) ** root / speed
+        if change > 0:
+            best = min(best, (factorial(self.tableau.order + 1) * change * most) ** root / (change * speed))
         return float(min(longest, 100 * short, best))
 
     def attempt(self, step: float, tol: float) -> float:

@@ -66,6 +66,7 @@ FORGED = [
     ("few", "t", np.array([0.0, 7.0])),
     ("adaptive", "memory:next_step", np.array(0.0)),
     ("adaptive", "memory:next_step", np.array(-1.0)),
+    ("adaptive", "memory:best", np.array(0.0)),
     ("adaptive", "memory:clock", NAN),
     ("adaptive", "memory:clock", np.array(0.4)),
     ("adaptive", "memory:low", None),

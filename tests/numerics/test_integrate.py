@@ -1,5 +1,6 @@
 """The integrator: error, time, the sphere, saving, and how a run ends."""
 
+import itertools
 import signal
 
 import numpy as np
@@ -208,6 +209,26 @@ def test_a_run_goes_on_where_it_stopped(order, cut, rtol):
     assert [t for t, _ in second] == [t for t, _ in whole[number + 1 :]]
     for (_, one), (_, other) in zip(second, whole[number + 1 :], strict=True):
         assert np.array_equal(one, other)
+
+
+def test_few_steps_of_tokens_that_speed_up_are_rejected():
+    """From a uniform start, whose perturbations grow a thousandfold: the best step shrinks threefold on the way."""
+    steps = rejected = 0
+    for dim, rtol in itertools.product((2, 3), (1e-4, 1e-6, 1e-8)):
+        end = integrate(Flow(beta=5), uniform(2000, dim, rng=0), t_end=0.15 * dim, rtol=rtol, save_at=[])
+        steps, rejected = steps + end.steps, rejected + end.rejected
+    assert rejected <= steps / 8
+
+
+@given(order=st.sampled_from([5, 8]), rate=st.floats(-12, 12), rtol=st.floats(-11, -4))
+def test_the_first_step_fits_what_grows_exponentially(order, rate, rtol):
+    """It is not rejected, and at least a fifth of the one whose error would be the tolerance, at any rate."""
+    rate = 10.0**rate
+    grow = lambda angle, out: np.multiply(angle, rate, out=out)  # noqa: E731
+    steps = AdaptiveSteps(grow, np.full(3, 1e-3), tol=10.0**rtol, order=order)
+    steps.advance(1e3 / rate)
+    assert steps.rejected == 0
+    assert steps.step[2] > steps.best / 5
 
 
 def test_a_last_step_cut_short_leaves_the_proposal():
