@@ -1,9 +1,16 @@
 """Matrix products of the linear algebra that scipy ships, called without Python's lock, in one thread.
 
->>> tokens = np.array([[0.6, 0.8], [1.0, 0.0]])
->>> PRODUCTS[DOUBLE](1.0, tokens.T, tokens.T, trans_a=1)  # overlaps
-array([[1. , 0.6],
-       [0.6, 1. ]])
+As BLAS has them: a matrix is told by the place of its first number, and columns follow where numpy has rows.
+
+>>> from ctypes import byref, c_int
+>>> left, right, out = np.eye(2), np.array([[0.6, 0.8], [1.0, 0.0]]), np.empty((2, 2))
+>>> gemm, number = PRODUCTS[DOUBLE].gemm, PRODUCTS[DOUBLE].number
+>>> two, one, zero = byref(c_int(2)), byref(number(1)), byref(number(0))
+>>> x, y, z = (array.ctypes.data for array in (left, right, out))
+>>> gemm(b"N", b"N", two, two, two, one, y, two, x, two, zero, z, two)  # out = left @ right
+>>> out
+array([[0.6, 0.8],
+       [1. , 0. ]])
 """
 
 from __future__ import annotations
@@ -12,23 +19,46 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import c_char_p, c_double, c_float, c_void_p
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from numba.extending import get_cython_function_address
 from scipy.linalg import cython_blas
-from scipy.linalg.blas import dgemm, sgemm
+from scipy.linalg.blas import dsymm, dsyrk, ssymm, ssyrk
 
-_gemm_type = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, *[c_void_p] * 11)  # releases the interpreter lock
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
-GEMM = {
-    DOUBLE: (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "dgemm")), c_double),
-    SINGLE: (_gemm_type(get_cython_function_address("scipy.linalg.cython_blas", "sgemm")), c_float),
+
+
+def _routine(name: str, numbers: int) -> Callable[..., None]:
+    kind = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, *[c_void_p] * numbers)  # releases the interpreter lock
+    return kind(get_cython_function_address("scipy.linalg.cython_blas", name))
+
+
+@dataclass(frozen=True)
+class Products:
+    """Products of matrices: any two, one with itself (``syrk``), and of a symmetric one known by half (``symm``)."""
+
+    gemm: Callable[..., None]
+    syrk: Callable[..., None]
+    symm: Callable[..., None]
+    number: type[c_double] | type[c_float]
+
+
+def _products(letter: str, number: type[c_double] | type[c_float]) -> Products:
+    gemm, syrk, symm = (_routine(letter + name, count) for name, count in ROUTINES.items())
+    return Products(gemm, syrk, symm, number)
+
+
+ROUTINES = {"gemm": 11, "syrk": 8, "symm": 10}
+PRODUCTS = {DOUBLE: _products("d", c_double), SINGLE: _products("s", c_float)}
+"""By the type of numbers."""
+SYMMETRIC: dict[np.dtype[Any], tuple[Callable[..., Any], Callable[..., Any]]] = {
+    DOUBLE: (dsyrk, dsymm),
+    SINGLE: (ssyrk, ssymm),
 }
-"""By the type of numbers: a product as BLAS has it, and the type of a number in C."""
-PRODUCTS: dict[np.dtype[Any], Callable[..., Any]] = {DOUBLE: dgemm, SINGLE: sgemm}
-"""The same where a call is to say less, for few tokens."""
+"""``syrk`` and ``symm`` where a call is to say less and to cost less, for few tokens."""
 _library = ctypes.CDLL(cython_blas.__file__)
 _library_lock = Lock()
 

@@ -22,7 +22,7 @@ from numba import get_num_threads, njit
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.elementary import LOG2_E, exp2, write
-from gegenflow.numerics.fields.products import GEMM, PRODUCTS, one_blas_thread
+from gegenflow.numerics.fields.products import PRODUCTS, SYMMETRIC, one_blas_thread
 from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.weights import Attention
@@ -33,12 +33,10 @@ Real = NDArray[Any]
 
 Tile = tuple[slice, slice]
 
-WIDE, NUMBERS = 48, 3000  # dim and numbers in all from which they are faster: measured 1 to 3 times beyond
+WIDE, NUMBERS = 64, 3500  # dim and numbers in all from which they are faster: measured 1 to 2.5 times beyond
 WIDE_KERNEL, FROM_KERNEL, NUMBERS_KERNEL = 16, 1000, 1000  # the same for a kernel; and so many tokens from dim 4 on
-TILE = 256  # tokens a block at most: a tile of overlaps stays in the second-level cache; ...
-WIDE_FROM = 64  # ... from this dim on twice as many, since the matrix products take most of the time
-ALONE = 128  # tokens that are one tile, done whole: below it calls cost more than what symmetry saves
-SPLIT = 4  # for threads, blocks come in multiples of it: tiles of each shape then share out evenly between two
+TILE = 512  # tokens a block at most
+SPLIT = 2  # for threads, blocks come in multiples of it: tiles then share out evenly between two
 PARALLEL_FROM = 10_000_000  # pairs times (dim + 16): below it a second thread costs more than it saves
 LARGEST_EXPONENT = {"float64": 599.0, "float32": 85.0}  # of either sign, within which exp is exact to rounding
 
@@ -97,7 +95,7 @@ def tile_sums(
     [-599, 599] (float64) or [-85, 85] (float32); FloatingPointError where a kernel is not finite.
     """
     tokens = np.ascontiguousarray(tokens)
-    if tokens.dtype not in GEMM:
+    if tokens.dtype not in PRODUCTS:
         raise Refused("tokens", None, f"they are {tokens.dtype}, the tiles take float64 or float32")
     n, dim = tokens.shape
     keys = tokens if query_key is None else _keys(tokens, query_key)
@@ -108,10 +106,11 @@ def tile_sums(
     np.multiply(weights[:, None], tokens, out=sources[:, :dim], casting="same_kind")
     sources[:, dim] = weights
     drift, total = room_for_sums(tokens, out)
-    if query_key is None and n <= ALONE:
+    parallel = n * n * (dim + 16) >= PARALLEL_FROM
+    if query_key is None and n <= TILE and not parallel:
         sums = _one_tile(tokens, sources, own[0], weigh)
     else:
-        sums = _many_tiles(tokens, keys, sources, own[0], weigh, query_key is None)
+        sums = _many_tiles(tokens, keys, sources, own[0], weigh, query_key is None, parallel)
     _project(sums, tokens, drift, total)
     if callable(attention) and not (np.isfinite(drift).all() and np.isfinite(total).all()):
         raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
@@ -120,31 +119,36 @@ def tile_sums(
 
 def _one_tile(tokens: Real, sources: Real, own: Real, weigh: Callable[[Real], None]) -> Real:
     """The sums of few tokens, shape=[1, n, dim + 1], in two products."""
-    multiply = PRODUCTS[tokens.dtype]
+    multiply, multiply_symmetric = SYMMETRIC[tokens.dtype]
     with one_blas_thread():
-        tile = multiply(1.0, tokens.T, tokens.T, trans_a=1).T
-        weigh(tile)
+        tile = multiply(1.0, tokens.T, trans=1).T
+        weigh(tile)  # one half of it counts nowhere
         tile.reshape(-1)[:: len(tile) + 1] = 0
-        sums: Real = multiply(1.0, sources.T, tile.T).T
+        sums: Real = multiply_symmetric(1.0, tile.T, sources.T, side=1).T
     sums[:, -1] += sources[:, -1] * own
     return sums[None]
 
 
 def _many_tiles(
-    tokens: Real, keys: Real, sources: Real, own: Real, weigh: Callable[[Real], None], symmetric: bool
+    tokens: Real,
+    keys: Real,
+    sources: Real,
+    own: Real,
+    weigh: Callable[[Real], None],
+    symmetric: bool,
+    parallel: bool,
 ) -> Real:
     """The sums of many tokens, shape=[workers, n, dim + 1], each of a share of the tiles."""
     n, dim = tokens.shape
-    parallel = n * n * (dim + 16) >= PARALLEL_FROM
-    blocks = _blocks(n, TILE if dim < WIDE_FROM else 2 * TILE, SPLIT if parallel else 1)
+    blocks = _blocks(n, TILE, SPLIT if parallel else 1)
     with one_blas_thread() as alone:
         workers = get_num_threads() if alone and parallel else 1
         sums = np.zeros((workers, *sources.shape), tokens.dtype)
         sums[0, :, dim] = sources[:, dim] * own
-        scratch = np.empty((workers, max(b.stop - b.start for b in blocks) ** 2), tokens.dtype)
+        scratch = np.zeros((workers, max(b.stop - b.start for b in blocks) ** 2), tokens.dtype)
 
         def share(worker: int, stopped: Event) -> None:
-            tiles = islice(_tiles(blocks, symmetric), worker, None, workers)
+            tiles = chain.from_iterable(islice(_tiles(blocks, symmetric), worker, None, workers))
             running = takewhile(lambda _: not stopped.is_set(), tiles)
             _add_tiles(running, tokens, keys, sources, weigh, symmetric, sums[worker], scratch[worker])
 
@@ -197,15 +201,14 @@ def _blocks(n: int, most: int, split: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(n * i // count for i in range(count + 1))]
 
 
-def _tiles(blocks: list[slice], symmetric: bool) -> Iterator[Tile]:
-    # Diagonal blocks come in quarters, so that little of what symmetry repeats is done twice.
+def _tiles(blocks: list[slice], symmetric: bool) -> Iterator[tuple[Tile, ...]]:
+    # In shares of equal work: a tile on the diagonal is half of one.
     if not symmetric:
-        yield from product(blocks, blocks)
+        yield from ((tile,) for tile in product(blocks, blocks))
         return
-    yield from combinations(blocks, 2)
-    halves = [(slice(b.start, (b.start + b.stop) // 2), slice((b.start + b.stop) // 2, b.stop)) for b in blocks]
-    halved = chain(halves, ((half, half) for pair in halves for half in pair))
-    yield from ((rows, columns) for rows, columns in halved if rows.start < rows.stop)
+    yield from ((tile,) for tile in combinations(blocks, 2))
+    diagonal = [(block, block) for block in blocks]
+    yield from (tuple(diagonal[k : k + 2]) for k in range(0, len(diagonal), 2))
 
 
 def _in_parallel(share: Callable[[int, Event], None], workers: int) -> None:
@@ -241,9 +244,9 @@ def _add_tiles(
     sums: Real,
     scratch: Real,
 ) -> None:
-    # gemm reads columns where numpy has rows: C = A B is asked for as C^T = B^T A^T.
-    gemm, number = GEMM[tokens.dtype]
-    one, zero = byref(number(1)), byref(number(0))
+    # BLAS reads columns where numpy has rows: C = A B is asked for as C^T = B^T A^T.
+    multiply = PRODUCTS[tokens.dtype]
+    one, zero = byref(multiply.number(1)), byref(multiply.number(0))
     dim, width = byref(c_int(tokens.shape[1])), byref(c_int(sources.shape[1]))
     token_step, source_step = tokens.strides[0], sources.strides[0]
     x, y, s, total, t = (array.ctypes.data for array in (tokens, keys, sources, sums, scratch))
@@ -251,16 +254,22 @@ def _add_tiles(
         a, b, m, n = rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
         tile, height, length = scratch[: m * n].reshape(m, n), byref(c_int(m)), byref(c_int(n))
         left, right = x + a * token_step, y + b * token_step
-        gemm(b"T", b"N", length, height, dim, one, right, dim, left, dim, zero, t, length)
+        own, others, pulled = s + a * source_step, s + b * source_step, total + a * source_step
+        half = symmetric and a == b
+        if half:  # what is in the other half of the tile counts nowhere
+            multiply.syrk(b"U", b"T", height, dim, one, left, dim, zero, t, height)
+        else:
+            multiply.gemm(b"T", b"N", length, height, dim, one, right, dim, left, dim, zero, t, length)
         weigh(tile)
-        left, right = s + a * source_step, s + b * source_step
         if a == b:  # the pull of a token on itself is exactly zero
             np.fill_diagonal(tile, 0)
-        elif symmetric:
+        if half:
+            multiply.symm(b"R", b"U", width, height, one, t, height, own, width, one, pulled, width)
+            continue
+        multiply.gemm(b"N", b"N", width, height, length, one, others, width, t, length, one, pulled, width)
+        if symmetric:
             pulled = total + b * source_step
-            gemm(b"N", b"T", width, length, height, one, left, width, t, length, one, pulled, width)
-        pulled = total + a * source_step
-        gemm(b"N", b"N", width, height, length, one, right, width, t, length, one, pulled, width)
+            multiply.gemm(b"N", b"T", width, length, height, one, own, width, t, length, one, pulled, width)
 
 
 @njit(cache=True, fastmath={"contract", "reassoc"})
