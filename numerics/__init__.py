@@ -21,8 +21,8 @@ integrators  Crossing, Interrupted, integrate
 densities    circle_density, quantiles, sphere_density, wasserstein_distance, white_noise, zonal_density
 observables  Clusters, Dissipation, EffectiveRank, Energy, Entropy, HarmonicAmplitude, HarmonicPower, OverlapHistogram,
              PairShare, Periodicity, harmonic_power
-runs         DensityRun, MeanFieldRun, Run, animate, load, plot_density, plot_overlaps, plot_power, plot_sphere,
-             plot_trajectories, simulate, solve_density, solve_mean_field, solve_quantiles
+runs         BatchRun, DensityRun, MeanFieldRun, Run, animate, load, plot_density, plot_overlaps, plot_power,
+             plot_sphere, plot_trajectories, simulate, simulate_batch, solve_density, solve_mean_field, solve_quantiles
 validation   expect, measure_rates, open_study, planted_rates, prospects, report_page, study_page, uniform_rates,
              validate
 """

@@ -32,6 +32,7 @@ from .observables import OverlapHistogram as OverlapHistogram
 from .observables import PairShare as PairShare
 from .observables import Periodicity as Periodicity
 from .observables import harmonic_power as harmonic_power
+from .runs import BatchRun as BatchRun
 from .runs import DensityRun as DensityRun
 from .runs import MeanFieldRun as MeanFieldRun
 from .runs import Run as Run
@@ -43,6 +44,7 @@ from .runs import plot_power as plot_power
 from .runs import plot_sphere as plot_sphere
 from .runs import plot_trajectories as plot_trajectories
 from .runs import simulate as simulate
+from .runs import simulate_batch as simulate_batch
 from .runs import solve_density as solve_density
 from .runs import solve_mean_field as solve_mean_field
 from .runs import solve_quantiles as solve_quantiles

@@ -1,3 +1,5 @@
+from .batches.batch import BatchRun as BatchRun
+from .batches.batch import simulate_batch as simulate_batch
 from .ensembles import emergences as emergences
 from .ensembles import first_crossing as first_crossing
 from .lagrangian import solve_quantiles as solve_quantiles

@@ -198,18 +198,23 @@ def check_track(track: int | ArrayLike | None, n: int, dim: int, times: int) -> 
         fits = indices.ndim == 1 and indices.dtype.kind in "iu" and ((indices >= 0) & (indices < n)).all()
         if (indices.size and not fits) or len({*indices.ravel().tolist()}) < indices.size:
             raise Refused("track", None, f"it must be a number of tokens, or different indices from 0 to {n - 1}")
-    _check_room(indices.size, dim, times)
+    what, numbers = f"{indices.size:,} paths at {times:,} times", indices.size * dim * times
+    check_room("track", what, numbers, "track fewer tokens or save at fewer times")
     return indices.astype(np.int64)
 
 
-def _check_room(paths: int, dim: int, times: int) -> None:
-    """Refuse paths that this machine has no memory for, where it tells how much it has."""
+def check_room(name: str, what: str, numbers: int, remedy: str) -> None:
+    """Refuse so many numbers if this machine has no memory for them, where it tells how much it has.
+
+    >>> check_room("save_at", "the runs", 10**18, "save at fewer times")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    gegenflow.numerics.tokens.refusals.Refused: save_at: the runs take 8e+09 GB, ...; save at fewer times
+    """
     if not hasattr(os, "sysconf"):
         return
-    needed, there = 8 * paths * dim * times, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed, there = 8 * numbers, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there:
-        what = f"{paths:,} paths at {times:,} times take {needed / 1e9:.2g} GB, this machine has {there / 1e9:.2g}"
-        raise Refused("track", None, f"{what}; track fewer tokens or save at fewer times")
+        raise Refused(name, None, f"{what} take {needed / 1e9:.2g} GB, this machine has {there / 1e9:.2g}; {remedy}")
 
 
 def check_steps(rtol: Any, atol: Any, order: Any = 8, first_step: Any = None, span: float = inf) -> None:

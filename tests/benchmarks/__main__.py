@@ -19,6 +19,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from batches import BATCHES, batch_row
 from children import Row, follow, in_child, one_run, peak_growth
 from machine import SECONDS, Machine, alternate, measure_machine
 from peers import PEERS, exact_sums, installed, lax_friedrichs
@@ -190,6 +191,11 @@ def runs(machine: Machine, quick: bool) -> list[Row]:
     return [in_child(one_run, *case) for case in (RUNS[:2] if quick else RUNS)]
 
 
+def batches(machine: Machine, quick: bool) -> list[Row]:
+    """Many runs of 50 tokens at once, and a loop over some of them."""
+    return [batch_row(*case) for case in (BATCHES[:2] if quick else BATCHES)]
+
+
 def euler(machine: Machine, quick: bool) -> list[Row]:
     """The dense Euler scheme of arXiv 2410.23228: one step is timed at fewer tokens and extrapolated.
 
@@ -283,6 +289,7 @@ SECTIONS: dict[str, Callable[[Machine, bool], list[Row]]] = {
     "tiles": fields(TILES),
     "growth": growth,
     "runs": runs,
+    "batches": batches,
     "euler": euler,
     "density": density,
     "memory": memory,

@@ -25,6 +25,7 @@ WITHOUT_EXAMPLES = {
         f"gegenflow.numerics.validation.{name}": "tests/agreement/test_study_pages.py looks at what they show"
         for name in ("pictures.study_maps", "pictures.study_panels", "pages.study_pictures", "pages.study_tables")
     },
+    "gegenflow.numerics.runs.batches.saving": "states between steps: tests/numerics/test_batches.py",
     "gegenflow.numerics.validation.command.validate": "the console command: tests/house/test_command.py",
     "gegenflow.numerics.validation.command.report": "the console command: tests/numerics/test_report_page.py",
     "gegenflow.numerics.validation.command.laws": "the console command: tests/house/test_command.py",
@@ -58,7 +59,19 @@ WITHOUT_A_SOURCE = {
     ),
     *("critical_table", "growth_table", "Refused"),
     *("laws", "law_named", "Parameter", "Rival"),
-    *("Run", "Status", "Check", "Report", "load", "read_tokens", "validate", "Clusters", "Clustering", "Prospect"),
+    *(
+        "BatchRun",
+        "Run",
+        "Status",
+        "Check",
+        "Report",
+        "load",
+        "read_tokens",
+        "validate",
+        "Clusters",
+        "Clustering",
+        "Prospect",
+    ),
     *(
         "plot_checks",
         "plot_sweep",

@@ -94,6 +94,7 @@ NUMERICS = {
     "systems.strong_centres": {"tokens": PAIR, "angle": 0.5},
     "systems.zero_temperature_field": {"tokens": PAIR},
     "simulate": {"tokens": PAIR, "t_end": 0.01, "beta": 1.0},
+    "simulate_batch": {"starts": [PAIR, PAIR], "t_end": 0.01, "beta": 1.0},
     "solve_density": {"density": nm.densities.CircleDensity(SMOOTH), "t_end": 0.01, "beta": 1.0},
     "solve_mean_field": {"density": lambda angle: 1 + 0.1 * np.cos(angle), "beta": 1.0, "t_end": 0.1, "n": 16},
     "solve_quantiles": {"density": nm.densities.CircleDensity(SMOOTH), "n": 16, "t_end": 0.01, "beta": 1.0},

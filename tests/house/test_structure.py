@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SIDES = ("theory", "numerics")
 BRIDGE = "validation"
-NO_NAMES = (".command", ".compiled", ".pages", ".pictures", ".trials", ".trials.systems")
+NO_NAMES = (".batches", ".command", ".compiled", ".pages", ".pictures", ".trials", ".trials.systems")
 """The one room of the numerics that may see the theory."""
 STAIRS = {
     "theory": (

@@ -36,6 +36,11 @@ def run():
 
 
 @cache
+def batch():
+    return nm.simulate_batch([PAIR, PAIR[::-1]], beta=1.0, t_end=0.5, save_at=[0.0, 0.2])
+
+
+@cache
 def density_run():
     return nm.solve_density(circle(), beta=1.0, t_end=0.1, save_at=[0.1], observe=[nm.Entropy()])
 
@@ -121,6 +126,8 @@ EXAMPLES = {
     "Expectation": lambda: nm.expect(circle(), beta=2.0),
     "expect": lambda: nm.expect(PAIR, beta=1.0, model="sa"),
     "simulate": lambda: nm.simulate(PAIR, beta=1.0, t_end=0.5, save_at=[0.0, 0.5], observe=[nm.HarmonicPower(1)]),
+    "BatchRun": batch,
+    "simulate_batch": batch,
     "solve_density": lambda: nm.solve_density(circle(), beta=1.0, t_end=0.1, save_at=[0.1]),
     "solve_quantiles": lambda: nm.solve_quantiles(circle(), n=16, beta=1.0, t_end=0.1, save_at=[]),
     "load": lambda: nm.load(DATA / "matrices.npz"),

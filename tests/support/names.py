@@ -13,7 +13,7 @@ MODULES = ["gegenflow.pictures", *(found.name for found in FOUND if not found.is
 ROOMS = [
     importlib.import_module(name)
     for name in PACKAGES
-    if not name.endswith((".command", ".compiled", ".pages", ".pictures", ".trials", ".trials.systems"))
+    if not name.endswith((".batches", ".command", ".compiled", ".pages", ".pictures", ".trials", ".trials.systems"))
 ]
 NAMES = {
     f"{room.__name__.removeprefix('gegenflow.')}.{name}": getattr(room, name)

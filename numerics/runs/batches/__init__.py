@@ -1,0 +1,1 @@
+"""Many small runs at once, eight in the lanes of one vector."""

@@ -1,0 +1,64 @@
+"""The states of many small runs between their steps, by an interpolant of order 7."""
+
+from __future__ import annotations
+
+from gegenflow.numerics.fields.compiled.lane_sums import inner, normalize
+from gegenflow.numerics.fields.compiled.lanes import LANES, put, take
+from gegenflow.numerics.integrators.compiled_steps import HIGH, INTERPOLANT, LAST, LOW
+from gegenflow.numerics.runs.batches.work import (
+    ACCEPTED,
+    DUE,
+    FACTORS,
+    LINE,
+    RUN,
+    SAVED,
+    TAKEN,
+    TRIAL,
+    UNIT,
+    Work,
+)
+
+
+@inner
+def save(work: Work) -> None:
+    """The tokens at all times within the steps just taken, one of each lane at once."""
+    size, rows, lanes = work.tokens.shape[1] * LANES, work.rows, work.lanes
+    while _weigh(work):
+        for k in range(0, size, LANES):
+            total = take(rows, LINE * size + k)
+            for j in range(TAKEN):
+                total = total + take(lanes, (FACTORS + j) * LANES) * take(rows, j * size + k)
+            put(rows, TRIAL * size + k, total)
+        normalize(rows, TRIAL * size, UNIT * size, size, size // len(work.weights))
+        for lane in range(LANES):
+            if lanes[DUE, lane] != 0.0:
+                keep(work, UNIT, lane)
+
+
+@inner
+def _weigh(work: Work) -> bool:
+    # the factors of the stages at the next time of each lane, zero where it has none
+    found = False
+    for lane in range(LANES):
+        due, x, clock = 0.0, 0.0, work.clock[lane]
+        if work.lanes[ACCEPTED, lane] != 0.0:
+            saved = work.counts[work.queue[RUN, lane], SAVED]
+            if saved < len(work.times) and work.times[saved] < clock[HIGH]:
+                due, found = 1.0, True
+                x = min(1.0, max(0.0, 1.0 + ((work.times[saved] - clock[HIGH]) - clock[LOW]) / clock[LAST]))
+        work.lanes[DUE, lane] = due
+        for j in range(TAKEN):
+            factor = 0.0
+            for k in range(len(INTERPOLANT) - 1, -1, -1):
+                factor = (factor + INTERPOLANT[k, j]) * (1.0 - x if k % 2 else x)
+            work.lanes[FACTORS + j, lane] = due * clock[LAST] * factor
+    return found
+
+
+@inner
+def keep(work: Work, row: int, lane: int) -> None:
+    """Save the tokens of a lane, from one of the rows, at the next time of its run."""
+    run, first = work.queue[RUN, lane], row * work.tokens.shape[1]
+    for k in range(work.tokens.shape[1]):
+        work.paths[run, work.counts[run, SAVED], k] = work.rows[(first + k) * LANES + lane]
+    work.counts[run, SAVED] += 1
