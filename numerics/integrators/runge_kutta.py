@@ -164,8 +164,15 @@ class RungeKutta:
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _add_up(state: Array, stages: Array, used: Indices, factors: Array, first: int, out: Array) -> None:
+    # two stages at a time: a third fewer instructions, and twice as many streams from memory
     write(out, state[first : first + len(out)])
-    for k in range(len(used)):
+    pairs = len(used) // 2
+    for k in range(pairs):
+        a, b = factors[2 * k], factors[2 * k + 1]
+        one, two = stages[used[2 * k], first : first + len(out)], stages[used[2 * k + 1], first : first + len(out)]
+        for j in range(len(out)):
+            out[j] += a * one[j] + b * two[j]
+    for k in range(2 * pairs, len(used)):
         factor, values = factors[k], stages[used[k], first : first + len(out)]
         for j in range(len(out)):
             out[j] += factor * values[j]

@@ -19,6 +19,7 @@ from gegenflow import numerics as nm
 from gegenflow.numerics.integrators.driver import Status
 from gegenflow.numerics.integrators.interrupts import listening
 from gegenflow.numerics.integrators.progress import _Bar, progress_bar
+from gegenflow.numerics.tokens.arguments import MOST_TRACKED_NUMBERS, check_track
 
 SETTINGS = {
     "few": {"beta": 2.0},
@@ -359,6 +360,14 @@ def test_tracked_tokens_are_evenly_spaced_or_those_asked_for():
     for track in (1001, [1000], [1, 1], [0.5], [[1]]):
         with pytest.raises(nm.Refused, match="track"):
             nm.simulate(lattice, beta=1.0, t_end=0.0, track=track)
+
+
+def test_paths_that_no_memory_holds_are_refused_with_their_size():
+    """A million tokens at 10 million times, 2e13 numbers of 8 bytes; those tracked by default are as many as fit."""
+    million, times = nm.uniform(10**6, 2, rng=0), np.linspace(0.0, 1.0, 100_000)
+    with pytest.raises(nm.Refused, match=r"1,000,000 paths at 10,000,000 times take 1\.6e\+05 GB, this machine has"):
+        nm.simulate(million, beta=5.0, t_end=1.0, save_at=np.repeat(times, 100), track=10**6)
+    assert len(check_track(None, 10**6, 2, len(times))) * 2 * len(times) <= MOST_TRACKED_NUMBERS
 
 
 def test_times_may_repeat_and_lie_one_rounding_beyond():
