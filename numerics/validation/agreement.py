@@ -30,6 +30,9 @@ from gegenflow.numerics.validation.report import Report
 CENTRE = ("planted modes", "uniform tokens", "energy balance", "angles of emerging clusters")
 """The laws that are tried at every dim and model that is given, where no law is named."""
 
+FIRST = ("planted modes", "intra-cluster rate")
+"""The laws that need most compiled code, each another: processes begin with them, and find later what they compiled."""
+
 
 def validate(
     *names: str,
@@ -120,8 +123,9 @@ def _tried(
     with tqdm(total=len(jobs), disable=None if progress else True, unit="law", leave=False) as bar:
         try:
             if executor is not None:
-                half = (len(trials) + 1) // 2  # neighbours need the same compiled code: two processes begin far apart
-                for place in sorted(range(len(trials)), key=lambda place: place % half):
+                names = [one.name for one, *_ in trials]
+                first = [names.index(name) for name in FIRST if name in names]
+                for place in dict.fromkeys([*first, *range(len(trials))]):
                     places[executor.submit(_alone, *trials[place])] = place
             for place, trial in enumerate(trials if executor is None else ()):
                 bar.set_description(f"law {place + 1} of {len(jobs)}: {trial[0].name}")
