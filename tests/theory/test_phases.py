@@ -5,14 +5,15 @@ from fractions import Fraction
 from itertools import pairwise
 from math import inf, nan
 
+import flint
 import mpmath
 import pytest
 from flint import arb, fmpq
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis.strategies import fractions, integers, sampled_from
 
 from gegenflow import theory as th
-from gegenflow.theory.phases.critical import _ratio_bend
+from gegenflow.theory.phases.critical import _boundary_ratio, _contracted, _ratio_slopes, bessel_ratio
 
 degrees, dims = integers(1, 25), integers(2, 64)
 
@@ -197,24 +198,39 @@ def test_amos_bounds_and_turan_inequality_on_which_the_proofs_rest(twice_order, 
         assert ratio(nu + 1, b) < here < ratio(nu, b * (1 + mpmath.mpf(10) ** -6))
 
 
-@example(0, Fraction(2))  # here R'' = -0.137 is below -2 (a/b) s = -0.111
-@example(0, Fraction(3))
 @given(integers(0, 200), fractions("1/10", 500, max_denominator=10))
-def test_bounds_on_the_derivatives_that_carry_the_newton_steps(twice_order, argument):
-    """R' and R'' by numerical differentiation of the continued fraction, against the bounds of the enclosure."""
-    with mpmath.workdps(40):
+def test_derivatives_that_carry_the_steps_to_a_boundary(twice_order, argument):
+    """Three derivatives by differences of the continued fraction; the first below the bound that carries a ball."""
+    order = fmpq(twice_order, 2)
+    with mpmath.workdps(80):
         nu, b = mpmath.mpf(twice_order) / 2, mpmath.mpf(argument.numerator) / argument.denominator
-        a, h, one = nu + mpmath.mpf(1) / 2, b * mpmath.mpf(10) ** -8, mpmath.mpf(1)
-        with mpmath.extradps(30):
-            before, here, after = (ratio(nu, b + n * h) for n in (-1, 0, 1))
-        first, second = (after - before) / (2 * h), (after - 2 * here + before) / h**2
-        steepest = (2 * a + 1) / (a + mpmath.sqrt((a + 1) ** 2 + b**2)) ** 2
-        assert 0 < first < steepest
-        assert -2 * (a / b + one) * steepest < second < 2 * a / b**2
-        enclosed = _ratio_bend(fmpq(twice_order + 1, 2), arb(fmpq(argument.numerator, argument.denominator)))
-        ends = (mpmath.mpf(end.str(12, radius=False)) for end in (enclosed.lower(), enclosed.upper()))
-        assert next(ends) < second < next(ends)
-        assert abs(first - (1 - 2 * a * here / b - here**2)) < mpmath.mpf(10) ** -10
+        a, h = nu + mpmath.mpf(1) / 2, b * mpmath.mpf(10) ** -12
+        far, before, here, after, later = (ratio(nu, b + n * h) for n in (-2, -1, 0, 1, 2))
+        slopes = [
+            (after - before) / (2 * h),
+            (after - 2 * here + before) / h**2,
+            (later - 2 * after + 2 * before - far) / (2 * h**3),
+        ]
+        assert 0 < slopes[0] < (2 * a + 1) / (a + mpmath.sqrt((a + 1) ** 2 + b**2)) ** 2
+        with flint.ctx.workprec(200):
+            value = arb(fmpq(argument.numerator, argument.denominator))
+            found = _ratio_slopes(order, value, bessel_ratio(order, value))
+        for slope, ball in zip(slopes, found, strict=True):
+            assert abs(slope - mpmath.mpf(ball.str(40, radius=False))) < mpmath.mpf(10) ** -18 * (1 + 1 / b) ** 3
+
+
+@given(degrees, dims, fractions("-2", 2, max_denominator=1000), integers(4, 40))
+def test_a_ball_is_sent_into_itself_only_where_it_holds_the_boundary(degree, dim, place, bits):
+    """Balls whose middle lies up to twice their radius from the root: what is sent on holds it whenever they do."""
+    order, c = fmpq(2 * degree + dim - 2, 2), _boundary_ratio(degree, dim)
+    with flint.ctx.workprec(300):
+        root = th.critical_beta(degree, dim, digits=70).ball
+        radius = arb(2) ** -bits
+        enclosure = root + radius * fmpq(place.numerator, place.denominator) + radius * arb(0, 1)
+        step = _contracted(enclosure, c, order)
+        assert step.overlaps(root) or abs(place) >= 1
+        assert abs(place) < 1.01 or not enclosure.contains_interior(step)
+        assert bits < 20 or abs(place) > 0.9 or enclosure.contains_interior(step)
 
 
 TABLE = """

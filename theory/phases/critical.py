@@ -28,7 +28,7 @@ def critical_beta(degree: int, dim: int, digits: int = 15) -> Certified:
     r"""Inverse temperature :math:`\beta_k` at which degree k+1 overtakes degree k, certified.
 
     The root of :math:`R_\nu(b) = L_k/L_{k+1}` (:mod:`gegenflow.theory.phases.diagram` says why there is exactly one),
-    enclosed by ball Newton steps from :func:`critical_beta_bounds`.
+    in a ball that is proved to hold one and steps that triple its digits.
 
     :param degree: degree of the harmonic that is overtaken, >= 1
     :param dim: d of the sphere S^{d-1}, >= 2
@@ -90,44 +90,80 @@ def bessel_ratio(order: fmpq, argument: arb) -> arb:
 
 
 def _enclose_root(degree: int, dim: int) -> arb:
-    r"""Ball Newton: X -> X with m - (R(m) - c)/R'(X), m the midpoint of X, until the precision is used up.
-
-    No step loses the root: R'(X) lies within R'(m) + R''(X) (X - m), R'(m) comes from the Riccati equation and R'' from
-    :func:`_ratio_bend`. A step about doubles the correct bits.
-    """
+    """A ball around the root: one that is proved to hold it, then steps that each triple the bits that are right."""
     c, order = _boundary_ratio(degree, dim), fmpq(2 * degree + dim - 2, 2)
-    a, wanted = order + fmpq(1, 2), flint.ctx.prec
-    lower, upper = _amos_bracket(degree, dim)
-    enclosure, stuck = lower.union(upper), False
-    while True:
-        bits = enclosure.rel_accuracy_bits()
-        precision = wanted if stuck else min(wanted, 2 * max(bits, 8) + 40)
-        with flint.ctx.workprec(precision):
-            middle, below = arb(enclosure.mid()), arb(enclosure.lower())
-            ratio = bessel_ratio(order, middle)
-            slope = 1 - 2 * a * ratio / middle - ratio**2 + _ratio_bend(a, below) * arb(0, enclosure.rad())
-            if slope > 0:
-                step = enclosure.intersection(middle - (ratio - c) / slope)
-            elif ratio < c:
-                step = enclosure.intersection(middle.union(upper))
-            elif ratio > c:
-                step = enclosure.intersection(middle.union(lower))
-            else:
-                step, stuck = enclosure, True
-        reached = step.rel_accuracy_bits()
-        if reached >= wanted - 12 or (precision == wanted and reached <= bits + 1):
-            return step
+    here, after = laplacian_eigenvalue(degree, dim), laplacian_eigenvalue(degree + 1, dim)
+    wanted, lost = flint.ctx.prec, 2 * (here + after).bit_length()  # R' is about order/b^2
+    with flint.ctx.workprec(64 + lost):
+        middle = _settle(_guess_root(here, after), c, order)
+    for width in range(46, 0, -6):
+        with flint.ctx.workprec(max(64, min(wanted, 3 * width)) + lost):
+            enclosure = middle + arb(0, 2.0**-width)
+            step = _contracted(enclosure, c, order)
+        if enclosure.contains_interior(step):
+            break
+    else:
+        raise ArithmeticError(f"no ball around {middle.str(10, radius=False)} is proved to hold a boundary")
+    while (bits := step.rel_accuracy_bits()) < wanted - 12 and bits > enclosure.rel_accuracy_bits() + 1:
         enclosure = step
+        with flint.ctx.workprec(min(wanted, 3 * bits + 40) + lost):
+            step = enclosure.intersection(_contracted(enclosure, c, order))
+    return step
 
 
-def _ratio_bend(a: fmpq, argument: arb) -> arb:
-    r"""A ball around R'' at every argument above this one, a = order + 1/2.
+def _guess_root(here: int, after: int) -> arb:
+    """Between the bounds of :func:`.critical_beta_sharp_bounds`, where their q is one."""
+    product, total, squares = here * after, here + after, here**2 + after**2
+    bend = arb(4 * product**2 * total) / arb(squares) ** 4
+    return arb((product * (1 / arb(total) + 1 / arb(squares) + bend)).mid())
 
-    With :math:`0 < R < 1` and :math:`0 < R' < s = (2a+1)/(a + \sqrt{(a+1)^2 + b^2})^2` (the lower bound of Amos in
-    the Riccati equation) the derivative of that equation gives :math:`-2(a/b + 1)s < R'' < 2a/b^2`.
+
+def _settle(guess: arb, c: fmpq, order: fmpq) -> arb:
+    """A number within about 1e-15 of the root, by Halley's steps, of which each needs one ratio: it proves nothing."""
+    for _ in range(6):
+        gap = bessel_ratio(order, guess) - c
+        first, second, _ = _ratio_slopes(order, guess, gap + c)
+        step = gap / (first - gap * second / (2 * first))
+        guess = arb((guess - step).mid())
+        if abs(step) < 1e-5:  # what is left is its cube, or less
+            break
+    return guess
+
+
+def _contracted(enclosure: arb, c: fmpq, order: fmpq) -> arb:
+    r"""The values of x - (R(x) - c)/R'(m) for x in a ball around m, which holds the roots in the ball.
+
+    If they lie inside the ball there is one.  With x = m + h and some :math:`\xi` in the ball they are
+
+    .. math:: m - \frac{R(m) - c + \frac12 R''(m) h^2 + \frac16 R'''(\xi) h^3}{R'(m)}
+
+    and what they leave of the ball is sent on at once.  :math:`R(\xi)` comes from
+    :math:`0 < R' < (2a+1)/(a + \sqrt{(a+1)^2 + b^2})^2`, :math:`a = \nu + \frac12`: the lower bound of Amos in the
+    Riccati equation.
     """
-    steepest = (2 * a + 1) / (a + ((a + 1) ** 2 + argument**2).sqrt()) ** 2
-    return (-2 * (a / argument + 1) * steepest).union(2 * a / argument**2)
+    middle, a = arb(enclosure.mid()), order + fmpq(1, 2)
+    shift = enclosure - middle
+    ratio = bessel_ratio(order, middle)
+    first, second, _ = _ratio_slopes(order, middle, ratio)
+    steepest = (2 * a + 1) / (a + ((a + 1) ** 2 + enclosure**2).sqrt()) ** 2
+    third = _ratio_slopes(order, enclosure, ratio + shift * steepest)[2]
+    moved = shift
+    for _ in range(3):
+        moved = (c - ratio - (second / 2 + third * moved / 6) * moved * moved) / first
+        if not shift.contains_interior(moved):
+            break
+    return middle + moved
+
+
+def _ratio_slopes(order: fmpq, argument: arb, ratio: arb) -> tuple[arb, arb, arb]:
+    r"""Three derivatives of R, from its Riccati equation :math:`R' = 1 - (2\nu+1)R/b - R^2` (DLMF 10.29.2)."""
+    twice = 2 * order + 1
+    rest = ratio / argument
+    first = 1 - twice * rest - ratio**2
+    rest_slope = (first - rest) / argument
+    second = -twice * rest_slope - 2 * ratio * first
+    third = -twice * (second - 2 * rest_slope) / argument - 2 * (first**2 + ratio * second)
+    return first, second, third
 
 
 def is_above(beta: Expr, degree: int, dim: int) -> bool:
