@@ -191,15 +191,23 @@ def _locate(places: Array, position: Array, cells: int) -> None:
 
 
 @njit(cache=True, fastmath={"contract"})
+def _split(position: Array, cell: NDArray[np.int32], u: Array) -> None:
+    # a loop of its own becomes vector instructions
+    for j in range(len(position)):
+        cell[j] = np.int32(position[j])
+        u[j] = 2 * (position[j] - cell[j]) - 1
+
+
+@njit(cache=True, fastmath={"contract"})
 def _gather(places: Array, weights: Array, position: Array, table: Array) -> None:
-    width = len(places) // len(weights)
+    width, cell, u = len(places) // len(weights), np.empty(BLOCK, np.int32), np.empty(BLOCK)
     for first in range(0, len(weights), BLOCK):
         stop = min(first + BLOCK, len(weights))
         block, mass = position[first:stop], weights[first:stop]
         _locate(places[width * first : width * stop], block, len(table))
+        _split(block, cell, u)
         for j in range(len(block)):
-            cell = np.int32(block[j])
-            add_powers(table, TERMS * np.int64(cell), mass[j], 2 * (block[j] - cell) - 1)
+            add_powers(table, TERMS * np.int64(cell[j]), mass[j], u[j])
 
 
 @one_at_a_time
@@ -217,17 +225,20 @@ def _gather_parallel(places: Array, weights: Array, position: Array, cells: int)
 
 @njit(cache=True, fastmath={"contract"})
 def _evaluate(places: Array, position: Array, local: Array, divided: bool, drift: Array) -> None:
-    planar = len(places) > len(position)
-    for j in range(len(position)):
-        cell = np.int32(position[j])
-        speed, value = two_polynomials(local, 2 * TERMS * np.int64(cell), 2 * (position[j] - cell) - 1)
-        if divided:
-            position[j] = value
-        if planar:
-            drift[2 * j] = -places[2 * j + 1] * speed
-            drift[2 * j + 1] = places[2 * j] * speed
-        else:
-            drift[j] = speed
+    planar, cell, u = len(places) > len(position), np.empty(BLOCK, np.int32), np.empty(BLOCK)
+    for first in range(0, len(position), BLOCK):
+        block = position[first : min(first + BLOCK, len(position))]
+        _split(block, cell, u)
+        for j in range(len(block)):
+            speed, value = two_polynomials(local, 2 * TERMS * np.int64(cell[j]), u[j])
+            if divided:
+                block[j] = value
+            i = first + j
+            if planar:
+                drift[2 * i] = -places[2 * i + 1] * speed
+                drift[2 * i + 1] = places[2 * i] * speed
+            else:
+                drift[i] = speed
 
 
 @one_at_a_time
