@@ -61,6 +61,15 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+def pytest_collection_modifyitems(items):
+    """The second of two workers begins with theory while the first compiles what both will need."""
+    theory = [item for item in items if item.path.parent.name == "theory"]
+    others = [item for item in items if item.path.parent.name != "theory"]
+    others.sort(key=lambda item: item.path.parent.name == "house")
+    middle = len(items) // 2
+    items[:] = others[:middle] + theory + others[middle:]
+
+
 def pytest_configure(config):
     """A seed has an effect only where examples are not always the same."""
     if config.getoption("--hypothesis-seed", None) is not None and "HYPOTHESIS_PROFILE" not in os.environ:
