@@ -51,11 +51,11 @@ def prepare_field(
     r"""The field of tokens like the given ones, by a method, to an accuracy of the velocity; arguments already checked.
 
     "auto" takes the fastest sums whose :meth:`Field.velocity_error` at ``tokens`` is at most ``accuracy``: in dim 2 the
-    circle and, for more tokens, its cells; in dim 3 the sphere; in higher dim the tiles; and "dense" for few tokens,
-    for a kernel that is not smooth, and for an accuracy that the others miss.  A named method comes as near as it can;
-    ``accuracy`` 0 asks for the finest modes and refuses none; ``tol``, that of an earlier field by a named method, for
-    the same sums again.  For a flow with a query_key the tiles serve at any size,
-    for one with values the dense sums.
+    circle and, for more tokens, its cells; in dim 3 the sphere; from dim 64 on, and for kernels from 4 on, the tiles;
+    and "dense" for few tokens, in the dims between, for a kernel that is not smooth, and for an accuracy that the
+    others miss.  A named method comes as near as it can; ``accuracy`` 0 asks for the finest modes and refuses none;
+    ``tol``, that of an earlier field by a named method, for the same sums again.  For a flow with a query_key the tiles
+    serve at any size, for one with values the dense sums.
 
     >>> circle = [np.array([[np.cos(a), np.sin(a)] for a in np.arange(n)]) for n in (9, 500, 5000)]
     >>> [prepare_field(tokens, np.full(len(tokens), 1 / len(tokens)), Flow(beta=5)).method for tokens in circle]

@@ -33,7 +33,7 @@ Real = NDArray[Any]
 
 Tile = tuple[slice, slice]
 
-WIDE, NUMBERS = 64, 3500  # dim and numbers in all from which they are faster: measured 1 to 2.5 times beyond
+WIDE, NUMBERS = 64, 4000  # dim and numbers in all from which they are faster: measured 1 to 2.5 times beyond
 WIDE_KERNEL, FROM_KERNEL, NUMBERS_KERNEL = 16, 1000, 1000  # the same for a kernel; and so many tokens from dim 4 on
 TILE = 512  # tokens a block at most
 SPLIT = 2  # for threads, blocks come in multiples of it: tiles then share out evenly between two

@@ -165,7 +165,7 @@ def check_tokens(tokens: ArrayLike, name: str = "tokens") -> Array:
     Raises ValueError for a wrong shape, ``dim`` < 2, no rows, and rows that are not finite or not unit.
     """
     array = _as_rows(tokens, name)
-    norm = np.sqrt(np.vecdot(array, array))
+    norm = np.sqrt(np.einsum("ij,ij->i", array, array))
     unit = np.abs(norm - 1) <= _tolerance(tokens, UNIT_TOLERANCE, 1e-8)
     if unit.all():
         array /= norm[:, None]

@@ -66,10 +66,10 @@ SPHERE = [
 ]
 PAIRS = [Case(20_000, 2, 5.0, (), "pairs", "dense")]
 TILES = [
-    Case(n, dim, 5.0, (*(SMALL if n <= 5000 else ()), "torch SDPA"), "products", "tiles", dtype)
+    Case(n, dim, 5.0, (*(SMALL if n <= 5000 else ()), "torch SDPA"), "products", method, dtype)
     for n in (1000, 4000, 16_000)
     for dim in (8, 64, 512)
-    for dtype in ("float64", "float32")
+    for dtype, method in (("float64", "auto"), ("float32", "tiles"))
 ]
 GROWTH = {"circle": (2, 10**6), "cells": (2, 10**6), "sphere": (3, 10**6), "dense": (2, 20_000), "tiles": (8, 20_000)}
 """Dim and the largest number of tokens, by method."""
