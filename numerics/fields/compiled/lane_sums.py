@@ -39,7 +39,7 @@ def lane_velocity(
     """
     n = len(weights)
     width = len(sums) // n - LANES
-    normalize(rows, source, unit, n * width, width)
+    normalize(rows, source, unit, n, width // LANES)
     for k in range(0, len(sums), LANES):
         put(sums, k, same(0.0))
     for i in range(0, n - 1, 2):
@@ -61,9 +61,10 @@ def lane_velocity(
 
 
 @inner
-def normalize(rows: Array, source: int, unit: int, size: int, width: int) -> None:
-    """The directions of the tokens of all runs, of ``width`` numbers each and ``size`` in all."""
-    for i in range(0, size, width):
+def normalize(rows: Array, source: int, unit: int, n: int, dim: int) -> None:
+    """The directions of the n tokens of all runs."""
+    width = dim * LANES
+    for i in range(0, n * width, width):
         square = same(0.0)
         for k in range(source + i, source + i + width, LANES):
             square = square + take(rows, k) * take(rows, k)

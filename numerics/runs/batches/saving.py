@@ -22,14 +22,14 @@ from gegenflow.numerics.runs.batches.work import (
 @inner
 def save(work: Work) -> None:
     """The tokens at all times within the steps just taken, one of each lane at once."""
-    size, rows, lanes = work.tokens.shape[1] * LANES, work.rows, work.lanes
+    row, rows, lanes = work.row, work.rows, work.lanes
     while _weigh(work):
-        for k in range(0, size, LANES):
-            total = take(rows, LINE * size + k)
+        for k in range(0, row, LANES):
+            total = take(rows, LINE * row + k)
             for j in range(TAKEN):
-                total = total + take(lanes, (FACTORS + j) * LANES) * take(rows, j * size + k)
-            put(rows, TRIAL * size + k, total)
-        normalize(rows, TRIAL * size, UNIT * size, size, size // len(work.weights))
+                total = total + take(lanes, (FACTORS + j) * LANES) * take(rows, j * row + k)
+            put(rows, TRIAL * row + k, total)
+        normalize(rows, TRIAL * row, UNIT * row, len(work.weights), work.tokens.shape[1] // len(work.weights))
         for lane in range(LANES):
             if lanes[DUE, lane] != 0.0:
                 keep(work, UNIT, lane)
@@ -56,9 +56,9 @@ def _weigh(work: Work) -> bool:
 
 
 @inner
-def keep(work: Work, row: int, lane: int) -> None:
+def keep(work: Work, place: int, lane: int) -> None:
     """Save the tokens of a lane, from one of the rows, at the next time of its run."""
-    run, first = work.queue[RUN, lane], row * work.tokens.shape[1]
+    run, first = work.queue[RUN, lane], place * work.row
     for k in range(work.tokens.shape[1]):
-        work.paths[run, work.counts[run, SAVED], k] = work.rows[(first + k) * LANES + lane]
+        work.paths[run, work.counts[run, SAVED], k] = work.rows[first + k * LANES + lane]
     work.counts[run, SAVED] += 1

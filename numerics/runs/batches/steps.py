@@ -43,6 +43,7 @@ from gegenflow.numerics.runs.batches.saving import keep, save
 from gegenflow.numerics.runs.batches.work import (
     ACCEPTED,
     AGAIN,
+    AT_ONCE,
     CAUSE,
     DUE,
     ENDED,
@@ -96,33 +97,41 @@ def advance(work: Work, most: int) -> bool:
 
 @inner
 def _velocity(work: Work, source: int, target: int) -> None:
-    size = work.tokens.shape[1] * LANES
-    parts = work.rate, work.divided, work.rows, work.sums
-    lane_velocity(work.weights, *parts, source * size, UNIT * size, target * size)
+    row, parts = work.row, (work.rate, work.divided, work.rows, work.sums)
+    lane_velocity(work.weights, *parts, source * row, UNIT * row, target * row)
 
 
 @inner
 def _take_stage(work: Work, stage: int) -> None:
+    # four vectors at once, as there are more weights to look at than sums to take
+    h, row, rows = take(work.lanes, STEP * LANES), work.row, work.rows
     point = MOVED if stage == STAGES else TRIAL
-    h, size, rows = take(work.lanes, STEP * LANES), work.tokens.shape[1] * LANES, work.rows
-    for k in range(0, size, LANES):
-        total = same(0.0)
+    for k in range(0, row, AT_ONCE * LANES):
+        a, b, c, d = same(0.0), same(0.0), same(0.0), same(0.0)
         for j in range(stage):
-            if WEIGHTS[stage, j] != 0.0:
-                total = total + WEIGHTS[stage, j] * take(rows, j * size + k)
-        put(rows, point * size + k, take(rows, LINE * size + k) + h * total)
+            weight, at = WEIGHTS[stage, j], j * row + k
+            if weight != 0.0:
+                a = a + weight * take(rows, at)
+                b = b + weight * take(rows, at + LANES)
+                c = c + weight * take(rows, at + 2 * LANES)
+                d = d + weight * take(rows, at + 3 * LANES)
+        here, there = LINE * row + k, point * row + k
+        put(rows, there, take(rows, here) + h * a)
+        put(rows, there + LANES, take(rows, here + LANES) + h * b)
+        put(rows, there + 2 * LANES, take(rows, here + 2 * LANES) + h * c)
+        put(rows, there + 3 * LANES, take(rows, here + 3 * LANES) + h * d)
     _velocity(work, point, stage)
 
 
 @inner
 def _estimate(work: Work) -> None:
     # the error of a step in units of the tolerance
-    size, rows, lanes = work.tokens.shape[1] * LANES, work.rows, work.lanes
+    row, rows, lanes = work.row, work.rows, work.lanes
     fifth, third, scale = same(0.0), same(0.0), take(lanes, STEP * LANES) / work.tolerance
-    for k in range(0, size, LANES):
+    for k in range(0, row, LANES):
         high, low = same(0.0), same(0.0)
         for j in range(STAGES):
-            rate = take(rows, j * size + k)
+            rate = take(rows, j * row + k)
             high, low = high + E5[j] * rate, low + E3[j] * rate
         high, low = scale * high, scale * low  # before they are squared: slow motion would underflow
         fifth, third = fifth + high * high, third + low * low
@@ -168,9 +177,9 @@ def _judge(work: Work) -> bool:
 
 
 @inner
-def _speed(work: Work, row: int, lane: int) -> float:
-    speed, size = 0.0, work.tokens.shape[1] * LANES
-    for k in range(row * size + lane, (row + 1) * size, LANES):
+def _speed(work: Work, first: int, lane: int) -> float:
+    speed = 0.0
+    for k in range(first * work.row + lane, (first + 1) * work.row, LANES):
         speed = max(speed, abs(work.rows[k]))
     return speed
 
@@ -178,11 +187,11 @@ def _speed(work: Work, row: int, lane: int) -> float:
 @inner
 def _accept(work: Work) -> None:
     # move the lanes that accept their step, save what is due at its end, and let go of runs that end there
-    size, rows, accepted = work.tokens.shape[1] * LANES, work.rows, take(work.lanes, ACCEPTED * LANES)
-    normalize(rows, MOVED * size, UNIT * size, size, size // len(work.weights))
-    for k in range(0, size, LANES):
-        put(rows, LINE * size + k, where(accepted, take(rows, UNIT * size + k), take(rows, LINE * size + k)))
-        put(rows, k, where(accepted, take(rows, STAGES * size + k), take(rows, k)))
+    row, rows, accepted = work.row, work.rows, take(work.lanes, ACCEPTED * LANES)
+    normalize(rows, MOVED * row, UNIT * row, len(work.weights), work.tokens.shape[1] // len(work.weights))
+    for k in range(0, row, LANES):
+        put(rows, LINE * row + k, where(accepted, take(rows, UNIT * row + k), take(rows, LINE * row + k)))
+        put(rows, k, where(accepted, take(rows, STAGES * row + k), take(rows, k)))
     for lane in range(LANES):
         if work.lanes[ACCEPTED, lane] == 0.0:
             continue
@@ -203,7 +212,7 @@ def _accept(work: Work) -> None:
 def _leave(work: Work, lane: int, cause: int) -> None:
     run = work.queue[RUN, lane]
     for k in range(work.tokens.shape[1]):
-        work.tokens[run, k] = work.rows[(LINE * work.tokens.shape[1] + k) * LANES + lane]
+        work.tokens[run, k] = work.rows[LINE * work.row + k * LANES + lane]
     work.reached[run], work.counts[run, CAUSE] = work.clock[lane, HIGH], cause
     if cause != RUNNING:
         work.queue[RUN, lane] = -1
@@ -212,7 +221,7 @@ def _leave(work: Work, lane: int, cause: int) -> None:
 @inner
 def _fill(work: Work) -> bool:
     # a run for every lane that has none, as long as there are any, and the step that each lane tries
-    busy, size, rows = False, work.tokens.shape[1] * LANES, work.rows
+    busy, row, rows = False, work.row, work.rows
     for lane in range(LANES):
         clock = work.clock[lane]
         if work.queue[RUN, lane] < 0:
@@ -226,9 +235,9 @@ def _fill(work: Work) -> bool:
             for k in range(len(clock)):
                 clock[k] = 0.0
             clock[NEXT], clock[LAST], clock[ERROR] = work.lanes[FIRST_STEP, place], 1e-300, 1.0
-            for k in range(0, size, LANES):
-                rows[LINE * size + k + lane] = rows[READY_LINE * size + k + place]
-                rows[k + lane] = rows[READY_RATE * size + k + place]
+            for k in range(0, row, LANES):
+                rows[LINE * row + k + lane] = rows[READY_LINE * row + k + place]
+                rows[k + lane] = rows[READY_RATE * row + k + place]
             work.counts[run, EVALUATIONS] = 2
             while work.counts[run, SAVED] < len(work.times) and work.times[work.counts[run, SAVED]] <= 0.0:
                 keep(work, LINE, lane)
@@ -240,7 +249,7 @@ def _fill(work: Work) -> bool:
 @inner
 def _prepare(work: Work) -> None:
     # the next eight runs: their first velocities, and the step that each tries first
-    size, rows, lanes, queue = work.tokens.shape[1] * LANES, work.rows, work.lanes, work.queue
+    row, rows, lanes, queue = work.row, work.rows, work.lanes, work.queue
     queue[QUEUE, GONE] = 0
     for lane in range(LANES):
         run = queue[QUEUE, FOLLOWING]
@@ -249,7 +258,7 @@ def _prepare(work: Work) -> None:
             queue[READY, lane] = run
             queue[QUEUE, FOLLOWING] += queue[QUEUE, STRIDE]
             for k in range(work.tokens.shape[1]):
-                rows[READY_LINE * size + k * LANES + lane] = work.tokens[run, k]
+                rows[READY_LINE * row + k * LANES + lane] = work.tokens[run, k]
     if queue[READY, 0] < 0:
         return
     for turn in range(2):  # at one place: each more would be compiled on its own
@@ -259,10 +268,10 @@ def _prepare(work: Work) -> None:
                 lanes[FAULT, lane] = _speed(work, READY_RATE, lane)
                 lanes[DUE, lane] = SHORT / lanes[FAULT, lane]
         short, bend = take(lanes, DUE * LANES), same(0.0)
-        for k in range(0, size, LANES):
-            rate = take(rows, READY_RATE * size + k)
-            put(rows, TRIAL * size + k, take(rows, READY_LINE * size + k) + short * rate)
-            change = short * (take(rows, MOVED * size + k) - rate)
+        for k in range(0, row, LANES):
+            rate = take(rows, READY_RATE * row + k)
+            put(rows, TRIAL * row + k, take(rows, READY_LINE * row + k) + short * rate)
+            change = short * (take(rows, MOVED * row + k) - rate)
             bend = bend + change * change
     put(lanes, DUE * LANES, bend)
     for lane in range(LANES):

@@ -15,6 +15,7 @@ WAITING, RUNNING, ENDED, STUCK, SLOW = range(5)  # what has become of a run
 SAVED, CAUSE = range(3, 5)  # of the counts, beside steps, evaluations and rejected steps
 AGAIN, PACE = range(5, 7)  # of the clock: whether the last step was rejected, the time at the last look at the pace
 TAKEN = STAGES + 1 + EXTRA  # stages in all
+AT_ONCE = 4  # vectors; rows are filled up to a multiple of them with zeros
 LINE, MOVED, TRIAL, UNIT, READY_LINE, READY_RATE = range(TAKEN, TAKEN + 6)  # rows beside the stages
 STEP, FAULT, ACCEPTED, FIRST_STEP, DUE, FACTORS = range(6)  # rows of numbers of the lanes
 RUN, READY, QUEUE = range(3)  # rows of whole ones: the runs of the lanes, those that come next, and of the queue
@@ -27,7 +28,7 @@ class Work(NamedTuple):
     """What one thread works on: arrays over all runs, which threads share, and lanes of its own.
 
     ``tokens`` shape=[runs, n dim] are moved in place; ``times``, not decreasing, and ``end`` are in units of the clock,
-    ``paths`` shape=[runs, times, n dim], ``counts`` shape=[runs, 5].  ``rows`` are flat, 22 rows of n dim vectors, and
+    ``paths`` shape=[runs, times, n dim], ``counts`` shape=[runs, 5].  ``rows`` are flat, 22 of length ``row``, and
     ``sums`` n (dim + 1) of them; ``lanes`` and ``queue`` are rows of eight, ``clock`` is one row a lane.
     """
 
@@ -41,6 +42,7 @@ class Work(NamedTuple):
     paths: Array
     reached: Array
     counts: NDArray[np.int64]
+    row: int
     rows: Array
     sums: Array
     lanes: Array
@@ -59,7 +61,7 @@ def works(threads: int, tokens: Array, weights: Array, times: Array, **settings:
     (True, [1, 2])
     """
     runs, n, dim = tokens.shape
-    size = n * dim
+    size, vectors = n * dim, -(-n * dim // AT_ONCE) * AT_ONCE
     shared: dict[str, Any] = {
         "tokens": tokens.reshape(runs, size),
         "weights": weights,
@@ -72,7 +74,8 @@ def works(threads: int, tokens: Array, weights: Array, times: Array, **settings:
         Work(
             **shared,
             **settings,
-            rows=_aligned((READY_RATE + 1) * size).reshape(-1),
+            row=vectors * LANES,
+            rows=_aligned((READY_RATE + 1) * vectors).reshape(-1),
             sums=_aligned(n * (dim + 1)).reshape(-1),
             lanes=_aligned(FACTORS + TAKEN),
             clock=_aligned(LANES),
