@@ -688,7 +688,7 @@ def test_interrupted_simulation_is_still_saved(call, monkeypatch, tmp_path):
     def impatient(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gegenflow.numerics.integrators.few_tokens.begin", impatient)
+    monkeypatch.setattr("gegenflow.numerics.integrators.few_tokens.advance", impatient)
     status, out, _ = call(f"simulate --beta 1 --tokens 20 --out {tmp_path}/run.npz --format json")
     assert (status, strict(out)["ok"]) == (1, False)
     np.testing.assert_allclose(nm.load(tmp_path / "run.npz").tokens, nm.uniform(20, 2, rng=0), atol=1e-15)
