@@ -219,6 +219,14 @@ def test_derivatives_that_carry_the_steps_to_a_boundary(twice_order, argument):
             assert abs(slope - mpmath.mpf(ball.str(40, radius=False))) < mpmath.mpf(10) ** -18 * (1 + 1 / b) ** 3
 
 
+@pytest.mark.parametrize(("degree", "power"), [(5, 17), (5, 18), (1, 30), (7, 60)])
+def test_boundaries_in_a_huge_dim_come_from_the_bounds_alone(degree, power):
+    """beta ~ c d / (1 - c^2), c = degree/(degree + 1), where Bessel functions are out of reach."""
+    c = Fraction(degree, degree + 1)
+    leading = c / (1 - c * c) * 10**power
+    assert abs(Fraction(th.critical_beta(degree, 10**power).value) / leading - 1) < Fraction(1, 10**14)
+
+
 @given(degrees, dims, fractions("-2", 2, max_denominator=1000), integers(4, 40))
 def test_a_ball_is_sent_into_itself_only_where_it_holds_the_boundary(degree, dim, place, bits):
     """Balls whose middle lies up to twice their radius from the root: what is sent on holds it whenever they do."""

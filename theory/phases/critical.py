@@ -90,7 +90,10 @@ def bessel_ratio(order: fmpq, argument: arb) -> arb:
 
 
 def _enclose_root(degree: int, dim: int) -> arb:
-    """A ball around the root: one that is proved to hold it, then steps that each triple the bits that are right."""
+    """A ball around the root: one that is proved to hold it, then steps that each triple the bits that are right.
+
+    In a dim too huge for Bessel functions it is that between the bounds of Amos, which are close there.
+    """
     c, order = _boundary_ratio(degree, dim), fmpq(2 * degree + dim - 2, 2)
     here, after = laplacian_eigenvalue(degree, dim), laplacian_eigenvalue(degree + 1, dim)
     wanted, lost = flint.ctx.prec, 2 * (here + after).bit_length()  # R' is about order/b^2
@@ -103,7 +106,8 @@ def _enclose_root(degree: int, dim: int) -> arb:
         if enclosure.contains_interior(step):
             break
     else:
-        raise ArithmeticError(f"no ball around {middle.str(10, radius=False)} is proved to hold a boundary")
+        lower, upper = _amos_bracket(degree, dim)
+        return lower.union(upper)
     while (bits := step.rel_accuracy_bits()) < wanted - 12 and bits > enclosure.rel_accuracy_bits() + 1:
         enclosure = step
         with flint.ctx.workprec(min(wanted, 3 * bits + 40) + lost):
