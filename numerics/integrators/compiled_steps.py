@@ -28,6 +28,7 @@ from gegenflow.numerics.tokens.geometry import Array
 
 SMALLEST_REACH = 1e-15  # a step that moves no token further than rounding cannot be made smaller
 SHORT = 0.01  # the way that the first token moves to find the first step
+LEAST_SPEED = 1e-260  # slower tokens do not move, to rounding, by the latest end
 SAFETY, MOST_SHRINKING, MOST_GROWTH, LEAST_ERROR = 0.9, 0.1, 10.0, 1e-10
 CLOSE_ENOUGH, ROUNDING = 1e-8, 1e-15  # how far within the distance of merging, relative to it, a meeting is located
 MOST_TRIALS = 60  # to locate it
@@ -127,18 +128,16 @@ def _begin(motion: Motion, end: float) -> None:
     if motion.merge > 0.0:
         _look(motion)
     speed = _largest(motion.rate)
-    if clock[NEXT] == 0.0 and speed == 0.0:
+    if clock[NEXT] == 0.0 and speed < LEAST_SPEED:
         clock[NEXT] = end
     elif clock[NEXT] == 0.0:
-        short = SHORT / speed
         bend = 0.0
         for k in range(len(line)):
-            motion.moved[k] = line[k] + short * motion.rate[k]
+            motion.moved[k] = line[k] + SHORT / speed * motion.rate[k]
         _velocity(motion, motion.moved, motion.trial)
-        for k in range(len(line)):
-            bend += ((motion.trial[k] - motion.rate[k]) * short) ** 2
-        bend = np.sqrt(bend / len(motion.tokens)) / SHORT**2
-        clock[NEXT] = (0.01 * motion.tolerance / max(1.0, bend)) ** 0.125 / speed
+        for k in range(len(line)):  # no squares: they overflow where rounding alone moves tokens
+            bend = max(bend, abs(motion.trial[k] - motion.rate[k]))
+        clock[NEXT] = (0.01 * motion.tolerance / max(1.0, bend / (SHORT * speed))) ** 0.125 / speed
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")

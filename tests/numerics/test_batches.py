@@ -14,6 +14,7 @@ from gegenflow.numerics.fields.compiled.lane_sums import lane_velocity
 from gegenflow.numerics.fields.compiled.lanes import LANES
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.elementary import LOG2_E
+from gegenflow.numerics.runs.batches.batch import LEAST_WEIGHT
 from gegenflow.numerics.runs.batches.steps import advance
 from gegenflow.numerics.runs.batches.work import CAUSE, ENDED, STUCK, works
 
@@ -109,6 +110,30 @@ def test_forces_are_accurate_relative_to_themselves(n, dim):
             expected = drift / total[:, None] if divided else drift
             error = np.linalg.norm(found[lane] - expected, axis=1)
             assert (error <= 1e-6 * np.linalg.norm(expected, axis=1)).all()  # gaps of 1e-9 have 7 digits
+
+
+def test_forces_between_the_lightest_tokens_are_accurate_at_the_smallest_exponentials():
+    """Two tokens, the other of all weight, at exp(-591): against the dense sums, which multiply no two weights."""
+    tokens, weights, beta = on_circle(0.3, 3.2), np.array([LEAST_WEIGHT, 1.0]), 300.0
+    rows = np.zeros(12 * LANES)
+    rows[: 4 * LANES] = np.repeat(tokens.ravel(), LANES)
+    for divided in (False, True):
+        lane_velocity(weights, -0.5 * LOG2_E * beta, divided, rows, np.empty(6 * LANES), 0, 4 * LANES, 8 * LANES)
+        drift, total = dense_sums(tokens, weights, beta)
+        expected = drift / total[:, None] if divided else drift
+        assert np.allclose(rows[8 * LANES :: LANES].reshape(2, 2), expected, rtol=1e-12, atol=0.0)
+
+
+@pytest.mark.parametrize("groups", [[0, 1, 1, 1, 1], [0, 1, 0, 1, 0, 0, 0]])
+def test_tokens_that_rounding_alone_moves_are_at_rest(groups):
+    """Opposite groups at beta = 300: velocities of 1e-276 that differ where tokens coincide."""
+    rng = np.random.default_rng(len(groups))
+    for angle in rng.uniform(0, 2 * np.pi, 10):
+        tokens = on_circle(angle) * (-1.0) ** np.array(groups)[:, None]
+        common = {"beta": 300.0, "model": "sa", "weights": rng.dirichlet(np.full(len(groups), 3.0)), "t_end": 1.5}
+        for run in (simulate_batch([tokens], **common), simulate(tokens, save_at=[], **common)):
+            assert run.status.ok
+            assert np.abs(run.tokens - tokens).max() < 1e-15
 
 
 def test_a_run_does_not_depend_on_the_others():
@@ -213,7 +238,7 @@ def test_it_prints_as_a_table():
         ({"starts": np.zeros((0, 3, 2))}, "all >= 1 and dim >= 2"),
         ({"starts": [np.eye(3), 2 * np.eye(3)]}, "starts of run 1: row 0 has norm 2"),
         ({"starts": np.ones((1, 6000, 2)) / np.sqrt(2)}, "n dim is 12,000; beyond 10,000 take simulate"),
-        ({"weights": [0.5, 0.5, 1e-200]}, "weights 1e-200: simulate_batch takes weights >= 1e-100"),
+        ({"weights": [0.5, 0.5, 1e-200]}, "weights 1e-200: simulate_batch takes weights >= 1e-20"),
         ({"weights": [0.5, 0.5]}, "weights: they have shape"),
         ({"t_end": 1e250}, r"t_end 1e\+250: for this beta and model it must be at most 1e\+240"),
         ({"save_at": [2.0]}, "save_at: its times run from 2 to 2"),

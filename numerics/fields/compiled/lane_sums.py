@@ -28,8 +28,8 @@ def lane_velocity(
               \text{where divided over } \sum_j w_j 2^{r|u_j - u_i|^2}, \qquad u_i = x_i / |x_i|
 
     ``rows`` has points x from entry ``source`` on, and takes u from ``unit`` and v from ``target`` on; ``sums`` are
-    dim + 1 vectors a token of room.  Forces are accurate relative to themselves, for weights whose products are
-    normal numbers.
+    dim + 1 vectors a token of room.  Forces are accurate relative to themselves, for weights whose products
+    with the powers are normal numbers.
 
     >>> import numpy as np
     >>> rows = np.repeat([2.0, 0.0, 0.0, 1.0, *8 * [0.0]], LANES)

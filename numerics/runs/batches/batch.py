@@ -35,7 +35,7 @@ from gegenflow.numerics.tokens.refusals import Refused
 from gegenflow.numerics.tokens.values import Value
 
 MOST_NUMBERS = 10_000  # components of a run: beyond, runs one at a time lose little, and a step takes seconds
-LEAST_WEIGHT = 1e-100  # products of weights are taken
+LEAST_WEIGHT = 1e-20  # products of two with the smallest exponential, 1e-260, are taken
 PROBLEMS = {
     STUCK: "the step size became too small; try a smaller t_end",
     SLOW: "at this pace it takes too many steps; where tokens that have met hold it up, use merge of simulate",
@@ -123,7 +123,7 @@ def simulate_batch(
     :param flow: what moves them, a :class:`Flow` with beta and a model alone; None (default): the one whose parts are
         given as keywords
     :param t_end: time to end at, >= 0, in units of the flow
-    :param weights: weights of the tokens of a run, shape (n,), >= 1e-100 with sum 1; None (default): 1/n each
+    :param weights: weights of the tokens of a run, shape (n,), >= 1e-20 with sum 1; None (default): 1/n each
     :param save_at: times to save at, shape (times,), not decreasing, within [0, t_end], all tokens, as far as they fit
         in the memory of the machine; None (default): none, there are the last states alone
     :param rtol: relative tolerance of a step, >= 1e-13 and < 1; None (default): 1e-8

@@ -2,6 +2,7 @@
 
 A lane whose run has ended takes the next one.  What a lane computes does not depend on the others.
 
+>>> import numpy as np
 >>> from gegenflow.numerics.runs.batches.work import works
 >>> tokens, settings = np.eye(2)[None], {"rate": 0.0, "divided": False, "tolerance": 1e-10, "end": 1.0}
 >>> (work,) = works(1, tokens, np.full(2, 0.5), np.empty(0), **settings)
@@ -13,7 +14,6 @@ A lane whose run has ended takes the next one.  What a lane computes does not de
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from gegenflow.numerics.fields.compiled.lane_sums import inner, lane_velocity, normalize
@@ -27,6 +27,7 @@ from gegenflow.numerics.integrators.compiled_steps import (
     HIGH,
     LAST,
     LEAST_ERROR,
+    LEAST_SPEED,
     LOW,
     MOST_GROWTH,
     MOST_SHRINKING,
@@ -266,16 +267,14 @@ def _prepare(work: Work) -> None:
         if turn == 0:
             for lane in range(LANES):
                 lanes[FAULT, lane] = _speed(work, READY_RATE, lane)
-                lanes[DUE, lane] = SHORT / lanes[FAULT, lane]
-        short, bend = take(lanes, DUE * LANES), same(0.0)
+                lanes[DUE, lane] = SHORT / max(LEAST_SPEED, lanes[FAULT, lane])
+        short = take(lanes, DUE * LANES)
         for k in range(0, row, LANES):
             rate = take(rows, READY_RATE * row + k)
             put(rows, TRIAL * row + k, take(rows, READY_LINE * row + k) + short * rate)
-            change = short * (take(rows, MOVED * row + k) - rate)
-            bend = bend + change * change
-    put(lanes, DUE * LANES, bend)
+            put(rows, MOVED * row + k, take(rows, MOVED * row + k) - rate)
     for lane in range(LANES):
-        lanes[FIRST_STEP, lane] = work.end
-        if lanes[FAULT, lane] > 0.0:
-            bent = np.sqrt(lanes[DUE, lane] / len(work.weights)) / SHORT**2
-            lanes[FIRST_STEP, lane] = (0.01 * work.tolerance / max(1.0, bent)) ** 0.125 / lanes[FAULT, lane]
+        lanes[FIRST_STEP, lane], speed = work.end, lanes[FAULT, lane]
+        if speed >= LEAST_SPEED:
+            bend = _speed(work, MOVED, lane) / (SHORT * speed)
+            lanes[FIRST_STEP, lane] = (0.01 * work.tolerance / max(1.0, bend)) ** 0.125 / speed
