@@ -19,10 +19,7 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
-FROM, PER_ROOT = (
-    500,
-    170,
-)  # tokens, and per root of beta: measured break-even with two threads is 700 (beta 5), 1700 (50)
+FROM, PER_ROOT = 500, 170  # tokens, and per root of beta: with two threads it breaks even at 700 (beta 5), 1700 (50)
 
 
 class Sphere(Method):

@@ -24,9 +24,8 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.extending import intrinsic
 
-vector_code: Any = intrinsic  # called from compiled code without the typing context that its own type asks for
+from gegenflow.numerics.fields.compiled.vectors import vector_code
 
 
 def _element(data: Any, first: Any, offset: int, builder: Any) -> Any:

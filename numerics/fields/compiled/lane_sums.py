@@ -10,7 +10,8 @@ from typing import Any
 
 from numba import njit
 
-from gegenflow.numerics.fields.compiled.lanes import LANES, exp2, put, root, same, take
+from gegenflow.numerics.fields.compiled.lanes import exp2, put, root, same, take
+from gegenflow.numerics.fields.compiled.vectors import LANES
 from gegenflow.numerics.tokens.geometry import Array
 
 inner: Any = njit(  # type: ignore[call-overload]  # without what calls from Python need, a third of the compile time

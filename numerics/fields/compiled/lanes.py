@@ -22,20 +22,23 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.core.typing import templates
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import lower_builtin, models, register_model
 
+from gegenflow.numerics.fields.compiled.vectors import (
+    FUSED,
+    INTEGERS,
+    LANES,
+    LEAST,
+    NUMBERS,
+    constant,
+    spread,
+    vector_code,
+)
 from gegenflow.numerics.fields.elementary import ROUNDER
 
-LANES = 8
-LEAST = -865.0
 SERIES = [log(2.0) ** k / factorial(k) for k in range(7, 0, -1)]
 SERIES[1] += 0.9 / 16**2 * log(2.0) ** 8 / factorial(8)  # the eighth term up to a tenth, where it is 3e-16
 ROOTS = [unpack("q", pack("d", 2.0 ** (k / 8)))[0] - (k << 49) for k in range(8)]  # their k comes back with n
-FUSED = ("contract",)
-VECTOR = ir.VectorType(ir.DoubleType(), LANES)
-BITS = ir.VectorType(ir.IntType(64), LANES)
-
-vector_code: Any = intrinsic  # called from compiled code without the typing context that its own type asks for
 
 
 class _Lanes(types.Type):
@@ -49,21 +52,12 @@ lanes = _Lanes()
 @register_model(_Lanes)
 class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, VECTOR)  # type: ignore[no-untyped-call]
-
-
-def _constant(number: float) -> Any:
-    return ir.Constant(VECTOR, [number] * LANES)
-
-
-def _spread(builder: Any, number: Any) -> Any:
-    first = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+        super().__init__(manager, kind, NUMBERS)  # type: ignore[no-untyped-call]
 
 
 def _place(context: Any, builder: Any, kind: Any, array: Any, first: Any) -> Any:
     data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [first]), VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(data, [first]), NUMBERS.as_pointer())
 
 
 @vector_code
@@ -92,7 +86,7 @@ def same(typing: Any, number: Any) -> Any:
     """One number in all lanes."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _spread(builder, arguments[0])
+        return spread(builder, arguments[0])
 
     return lanes(types.float64), build
 
@@ -103,7 +97,7 @@ def where(typing: Any, marks: Any, values: Any, others: Any) -> Any:
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         marks, values, others = arguments
-        return builder.select(builder.fcmp_unordered("!=", marks, _constant(0.0)), values, others)
+        return builder.select(builder.fcmp_unordered("!=", marks, constant(0.0)), values, others)
 
     return lanes(lanes, lanes, lanes), build
 
@@ -113,7 +107,7 @@ def root(typing: Any, values: Any) -> Any:
     """The square root."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind, name = ir.FunctionType(VECTOR, [VECTOR]), f"llvm.sqrt.v{LANES}f64"
+        kind, name = ir.FunctionType(NUMBERS, [NUMBERS]), f"llvm.sqrt.v{LANES}f64"
         function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
         return builder.call(function, arguments)
 
@@ -130,20 +124,20 @@ def exp2(typing: Any, values: Any) -> Any:
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x = builder.select(builder.fcmp_ordered(">", arguments[0], _constant(LEAST)), arguments[0], _constant(LEAST))
-        shifted = builder.fadd(x, _constant(ROUNDER / 8))
-        rest = builder.fsub(x, builder.fsub(shifted, _constant(ROUNDER / 8)))
-        series = _constant(SERIES[0])
+        x = builder.select(builder.fcmp_ordered(">", arguments[0], constant(LEAST)), arguments[0], constant(LEAST))
+        shifted = builder.fadd(x, constant(ROUNDER / 8))
+        rest = builder.fsub(x, builder.fsub(shifted, constant(ROUNDER / 8)))
+        series = constant(SERIES[0])
         for coefficient in SERIES[1:]:
-            series = builder.fadd(builder.fmul(series, rest, flags=FUSED), _constant(coefficient), flags=FUSED)
-        eighths = builder.bitcast(shifted, BITS)
-        place, root = builder.and_(eighths, ir.Constant(BITS, [7] * LANES)), ir.Constant(BITS, ir.Undefined)
+            series = builder.fadd(builder.fmul(series, rest, flags=FUSED), constant(coefficient), flags=FUSED)
+        eighths = builder.bitcast(shifted, INTEGERS)
+        place, root = builder.and_(eighths, ir.Constant(INTEGERS, [7] * LANES)), ir.Constant(INTEGERS, ir.Undefined)
         for lane in range(LANES):
             index = ir.Constant(ir.IntType(32), lane)
-            entry = builder.extract_element(ir.Constant(BITS, ROOTS), builder.extract_element(place, index))
+            entry = builder.extract_element(ir.Constant(INTEGERS, ROOTS), builder.extract_element(place, index))
             root = builder.insert_element(root, entry, index)
-        root = builder.add(root, builder.shl(eighths, ir.Constant(BITS, [49] * LANES)))
-        root = builder.bitcast(root, VECTOR)
+        root = builder.add(root, builder.shl(eighths, ir.Constant(INTEGERS, [49] * LANES)))
+        root = builder.bitcast(root, NUMBERS)
         return builder.fadd(builder.fmul(builder.fmul(root, rest), series, flags=FUSED), root, flags=FUSED)
 
     return lanes(lanes), build
@@ -160,7 +154,7 @@ def _arithmetic(sign: Any, build: Any) -> None:
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pairs = zip(arguments, signature.args, strict=True)
-        return build(builder, *(value if kind is lanes else _spread(builder, value) for value, kind in pairs))
+        return build(builder, *(value if kind is lanes else spread(builder, value) for value, kind in pairs))
 
     for kind in kinds:
         register_code(sign, *kind)(lower)

@@ -25,14 +25,21 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core.cgutils import for_range
 
-from gegenflow.numerics.fields.compiled.cell_vectors import vector_code
+from gegenflow.numerics.fields.compiled.vectors import (
+    FUSED,
+    INTEGERS,
+    LANES,
+    LEAST,
+    NUMBERS,
+    constant,
+    spread,
+    vector_code,
+)
 from gegenflow.numerics.fields.elementary import EXP2_SERIES, ROUNDER
 
-LANES, ROWS, PANEL = 8, 4, 16
+ROWS, PANEL = 4, 16
 INTEGER = ir.IntType(64)
-NUMBERS, INTEGERS = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(INTEGER, LANES)
 PARTS = [range(first, first + LANES) for first in range(0, PANEL, LANES)]
-LEAST = -865.0  # as for exp2
 
 
 @vector_code
@@ -58,7 +65,7 @@ def add_pairs(
 def _build(b: Any, panels: Any, sums: Any, pulls: Any, own: Any, other: Any, dim: Any, after: Any, rate: Any) -> None:
     def number(component: Any, row: int) -> Any:
         start = b.add(own, b.mul(component, INTEGER(PANEL)))
-        return _alike(b, b.load(b.gep(panels, [b.add(start, INTEGER(row))])), NUMBERS)
+        return spread(b, b.load(b.gep(panels, [b.add(start, INTEGER(row))])))
 
     def vectors(base: Any, first: Any, component: Any, count: int) -> list[Any]:
         start = b.add(first, b.mul(component, INTEGER(count * LANES)))
@@ -75,7 +82,7 @@ def _build(b: Any, panels: Any, sums: Any, pulls: Any, own: Any, other: Any, dim
     pairs = [(row, part) for row in range(ROWS) for part in range(len(PARTS))]
     with b.goto_entry_block():
         squares = [b.alloca(NUMBERS) for _ in pairs]
-    stored([NUMBERS([0.0] * LANES)] * len(pairs), squares)
+    stored([constant(0.0)] * len(pairs), squares)
     with for_range(b, dim) as loop:
         others = loaded(vectors(panels, other, loop.index, len(PARTS)))
         for row in range(ROWS):
@@ -84,13 +91,13 @@ def _build(b: Any, panels: Any, sums: Any, pulls: Any, own: Any, other: Any, dim
                 gap, place = b.fsub(y, x), squares[row * len(PARTS) + part]
                 b.store(_fused(b, gap, gap, b.load(place)), place)
 
-    scale = _alike(b, rate, NUMBERS)
+    scale = spread(b, rate)
     values = _exp2(b, [b.fmul(b.load(place), scale) for place in squares])
     masses = loaded(vectors(panels, other, dim, len(PARTS)))
     near, far = [], []
     for (row, part), value in zip(pairs, values, strict=True):
-        seen = b.icmp_signed(">", INTEGERS(list(PARTS[part])), _alike(b, b.add(after, INTEGER(row)), INTEGERS))
-        value = b.select(seen, value, NUMBERS([0.0] * LANES))
+        seen = b.icmp_signed(">", INTEGERS(list(PARTS[part])), spread(b, b.add(after, INTEGER(row)), INTEGERS))
+        value = b.select(seen, value, constant(0.0))
         near.append(b.fmul(value, masses[part]))
         far.append(b.fmul(value, number(dim, row)))
 
@@ -109,30 +116,23 @@ def _build(b: Any, panels: Any, sums: Any, pulls: Any, own: Any, other: Any, dim
             for part, y in enumerate(others):
                 k, back = row * len(PARTS) + part, b.fsub(x, y)
                 totals[part] = _fused(b, far[k], back, totals[part])
-                own_totals[row] = b.fsub(own_totals[row], b.fmul(near[k], back, flags=["contract"]), flags=["contract"])
+                own_totals[row] = b.fsub(own_totals[row], b.fmul(near[k], back, flags=FUSED), flags=FUSED)
         stored(totals + own_totals, places + own_places)
 
 
 def _fused(b: Any, x: Any, y: Any, z: Any) -> Any:
-    return b.fadd(b.fmul(x, y, flags=["contract"]), z, flags=["contract"])
-
-
-def _alike(b: Any, value: Any, kind: Any) -> Any:
-    one = b.insert_element(kind(ir.Undefined), value, ir.IntType(32)(0))
-    return b.shuffle_vector(one, kind(ir.Undefined), ir.VectorType(ir.IntType(32), LANES)([0] * LANES))
+    return b.fadd(b.fmul(x, y, flags=FUSED), z, flags=FUSED)
 
 
 def _exp2(b: Any, powers: list[Any]) -> list[Any]:
     # as exp2 of elementary, all of them step by step
-    def number(value: float) -> Any:
-        return NUMBERS([value] * LANES)
-
-    powers = [b.select(b.fcmp_ordered(">", power, number(LEAST)), power, number(LEAST)) for power in powers]
-    shifted = [b.fadd(power, number(ROUNDER)) for power in powers]
-    rests = [b.fsub(power, b.fsub(shift, number(ROUNDER))) for power, shift in zip(powers, shifted, strict=True)]
-    values = [number(EXP2_SERIES[0])] * len(powers)
+    least, rounder = constant(LEAST), constant(ROUNDER)
+    powers = [b.select(b.fcmp_ordered(">", power, least), power, least) for power in powers]
+    shifted = [b.fadd(power, rounder) for power in powers]
+    rests = [b.fsub(power, b.fsub(shift, rounder)) for power, shift in zip(powers, shifted, strict=True)]
+    values = [constant(EXP2_SERIES[0])] * len(powers)
     for coefficient in EXP2_SERIES[1:]:
-        values = [_fused(b, value, rest, number(coefficient)) for value, rest in zip(values, rests, strict=True)]
+        values = [_fused(b, value, rest, constant(coefficient)) for value, rest in zip(values, rests, strict=True)]
     exponents = [b.shl(b.bitcast(shift, INTEGERS), INTEGERS([52] * LANES)) for shift in shifted]
     sums = [b.add(b.bitcast(value, INTEGERS), part) for value, part in zip(values, exponents, strict=True)]
     return [b.bitcast(total, NUMBERS) for total in sums]

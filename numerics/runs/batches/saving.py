@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gegenflow.numerics.fields.compiled.lane_sums import inner, normalize
-from gegenflow.numerics.fields.compiled.lanes import LANES, put, take
+from gegenflow.numerics.fields.compiled.lanes import put, take
+from gegenflow.numerics.fields.compiled.vectors import LANES
 from gegenflow.numerics.integrators.compiled_steps import HIGH, INTERPOLANT, LAST, LOW
 from gegenflow.numerics.runs.batches.work import (
     ACCEPTED,

@@ -17,7 +17,8 @@ from __future__ import annotations
 from numba import njit
 
 from gegenflow.numerics.fields.compiled.lane_sums import inner, lane_velocity, normalize
-from gegenflow.numerics.fields.compiled.lanes import LANES, put, root, same, take, where
+from gegenflow.numerics.fields.compiled.lanes import put, root, same, take, where
+from gegenflow.numerics.fields.compiled.vectors import LANES
 from gegenflow.numerics.integrators.compiled_steps import (
     E3,
     E5,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.compiled.lanes import LANES
+from gegenflow.numerics.fields.compiled.vectors import LANES
 from gegenflow.numerics.integrators.compiled_steps import A_EXTRA, EXTRA, STAGES, A, B
 from gegenflow.numerics.tokens.geometry import Array
 
