@@ -154,7 +154,8 @@ def _attempt(motion: Motion, h: float) -> float:
 
 
 @njit(inline="always")  # no reassociation: it would undo the second part
-def _pass_time(clock: Array, h: float) -> None:
+def pass_time(clock: Array, h: float) -> None:
+    """Add a step to the time in two parts: the low one keeps what rounding loses."""
     later = clock[HIGH] + h
     part = later - clock[HIGH]
     lost = clock[LOW] + ((clock[HIGH] - (later - part)) + (h - part))
@@ -194,7 +195,7 @@ def advance(motion: Motion, end: float, save: float, most: int) -> int:
         if motion.merge > 0.0:
             h, cause = _encounter(motion, h)
         clock[LAST] = h
-        _pass_time(clock, h)
+        pass_time(clock, h)
         if h == left:
             clock[HIGH], clock[LOW] = end, 0.0
         motion.counts[STEPS] += 1

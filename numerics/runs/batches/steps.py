@@ -38,7 +38,7 @@ from gegenflow.numerics.integrators.compiled_steps import (
     SMALLEST_REACH,
     STAGES,
     STEPS,
-    _pass_time,
+    pass_time,
 )
 from gegenflow.numerics.integrators.driver import HOPELESS, PACED
 from gegenflow.numerics.runs.batches.saving import keep, save
@@ -166,7 +166,7 @@ def _judge(work: Work) -> bool:
         factor = min(factor, 1.0 if clock[AGAIN] != 0.0 else MOST_GROWTH, max(MOST_SHRINKING, trend))
         left = (work.end - clock[HIGH]) - clock[LOW]
         clock[NEXT], clock[ERROR], clock[LAST], clock[AGAIN] = h * factor, error, h, 0.0
-        _pass_time(clock, h)
+        pass_time(clock, h)
         if h == left:
             clock[HIGH], clock[LOW] = work.end, 0.0
         work.lanes[ACCEPTED, lane] = 1.0
