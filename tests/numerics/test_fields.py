@@ -102,8 +102,7 @@ def test_the_estimate_knows_that_sa_divides_by_small_normalisers(method, kernel,
     assert error < 3 * field.velocity_error(tokens)
 
 
-@pytest.mark.parametrize("width", [0.1, 0.01, 0.003])
-@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize(("dim", "width"), [(2, 0.1), (2, 0.01), (2, 0.003), (3, 0.1), (3, 0.01)])
 def test_a_narrow_feature_of_a_kernel_is_not_lost(dim, width):
     """A bump that falls between the nodes of a short series: the field is the definition, whatever sums are taken."""
 
