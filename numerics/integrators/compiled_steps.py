@@ -7,8 +7,7 @@
 >>> advance(motion, 1.0, np.inf, 100) == ENDED, float(motion.clock[HIGH])
 (True, 1.0)
 
-Whatever calls a compiled function compiles it once more, with its own: there are two that Python calls, and what they
-need at one place is inlined.
+What calls a compiled function compiles it again: Python calls two, and what they need at one place is inlined.
 """
 
 from __future__ import annotations
@@ -264,21 +263,32 @@ def _look(motion: Motion) -> tuple[float, float]:
     return watch(motion.unit, motion.weights, motion.betas, motion.factors, motion.divided, motion.stretching)
 
 
+@njit(inline="always")
+def fraction_at(clock: Array, time: float) -> float:
+    """How much of the last step lies before a time within it."""
+    return min(1.0, max(0.0, float(1.0 + ((time - clock[HIGH]) - clock[LOW]) / clock[LAST])))
+
+
+@njit(inline="always")
+def interpolating_factor(stage: int, fraction: float) -> float:
+    """What a stage counts for in the state a fraction of the last step ahead, beside the size of that step."""
+    factor = 0.0
+    for k in range(len(INTERPOLANT) - 1, -1, -1):
+        factor = (factor + INTERPOLANT[k, stage]) * (1.0 - fraction if k % 2 else fraction)
+    return factor
+
+
 @njit(cache=True, error_model="numpy")
 def interpolate(motion: Motion, time: float) -> Array:
     """The tokens, shape=[n, dim], at a time within the last step; the first time in a step takes three more stages."""
-    for count in range(STAGES + 1, len(motion.stages)):
-        if motion.counts[EXTENDED] == 0:
-            row = A_EXTRA[count - STAGES - 1, :count]
-            _combine(motion.before, motion.clock[LAST], row, motion.stages, motion.trial)
+    if motion.counts[EXTENDED] == 0:
+        for count, row in enumerate(A_EXTRA, STAGES + 1):
+            _combine(motion.before, motion.clock[LAST], row[:count], motion.stages, motion.trial)
             _velocity(motion, motion.trial, motion.stages[count])
-    motion.counts[EXTENDED] = 1
-    x = 1.0 + ((time - motion.clock[HIGH]) - motion.clock[LOW]) / motion.clock[LAST]
-    x = min(1.0, max(0.0, x))
-    factors = np.zeros(len(motion.stages))
-    for k in range(len(INTERPOLANT) - 1, -1, -1):
-        for j in range(len(factors)):
-            factors[j] = (factors[j] + INTERPOLANT[k, j]) * (1.0 - x if k % 2 else x)
+        motion.counts[EXTENDED] = 1
+    x, factors = fraction_at(motion.clock, time), np.empty(len(motion.stages))
+    for j in range(len(factors)):
+        factors[j] = interpolating_factor(j, x)
     _combine(motion.before, motion.clock[LAST], factors, motion.stages, motion.trial)
     rows: Array = motion.trial.reshape(motion.tokens.shape).copy()
     for i in range(len(rows)):

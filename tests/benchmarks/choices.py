@@ -1,4 +1,4 @@
-"""Does ``method="auto"`` choose well? ``python tests/benchmarks/choices.py`` (three minutes on a quiet machine).
+"""Does ``method="auto"`` choose well? ``python tests/benchmarks/choices.py`` (two minutes on a quiet machine).
 
 Sixty fields, from 10 tokens in dim 2 to 100,000 and to dim 1024, beta .5 to 200, USA and SA in turn: whole calls of
 ``attention_field``, with the checks of what is given, by "auto" and by each of our methods that takes them and is exact

@@ -1,4 +1,4 @@
-"""Ours beside every peer that is installed, over 60 fields: ``python tests/benchmarks/sweep.py`` (four minutes).
+"""Ours beside every peer that is installed, over 60 fields: ``python tests/benchmarks/sweep.py`` (six minutes).
 
 The points of ``choices.py``, float64 and float32, one head and four, each in turn: whole calls of ``attention_field``,
 which check what is given, by "auto", and for float32, from dim 8 on, by "tiles", which keep it.  Peers check nothing,

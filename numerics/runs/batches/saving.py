@@ -5,7 +5,7 @@ from __future__ import annotations
 from gegenflow.numerics.fields.compiled.lane_sums import inner, normalize
 from gegenflow.numerics.fields.compiled.lanes import put, take
 from gegenflow.numerics.fields.compiled.vectors import LANES
-from gegenflow.numerics.integrators.compiled_steps import HIGH, INTERPOLANT, LAST, LOW
+from gegenflow.numerics.integrators.compiled_steps import HIGH, LAST, fraction_at, interpolating_factor
 from gegenflow.numerics.runs.batches.work import (
     ACCEPTED,
     DUE,
@@ -46,13 +46,10 @@ def _weigh(work: Work) -> bool:
             saved = work.counts[work.queue[RUN, lane], SAVED]
             if saved < len(work.times) and work.times[saved] < clock[HIGH]:
                 due, found = 1.0, True
-                x = min(1.0, max(0.0, 1.0 + ((work.times[saved] - clock[HIGH]) - clock[LOW]) / clock[LAST]))
+                x = fraction_at(clock, work.times[saved])
         work.lanes[DUE, lane] = due
         for j in range(TAKEN):
-            factor = 0.0
-            for k in range(len(INTERPOLANT) - 1, -1, -1):
-                factor = (factor + INTERPOLANT[k, j]) * (1.0 - x if k % 2 else x)
-            work.lanes[FACTORS + j, lane] = due * clock[LAST] * factor
+            work.lanes[FACTORS + j, lane] = due * clock[LAST] * interpolating_factor(j, x)
     return found
 
 
