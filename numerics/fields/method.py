@@ -181,29 +181,31 @@ def attention_field(
     """
     flow = flow_of(flow, short)
     check_parts(flow, "attention_field", "query_key", "value", "heads", "causal")
-    if flow.heads:
-        options = {"weights": weights, "method": method}
-        fields = (gain * attention_field(tokens, one, **options) for gain, one in head_flows(flow))  # type: ignore[arg-type]
-        return sum(fields, np.zeros_like(tokens, dtype=np.float64))
     rows = check_tokens(tokens)
     if method == "tiles" and np.asarray(tokens).dtype == np.float32:
+        rows = rows.astype(np.float32)
+    out = np.empty_like(rows)
+    try:
+        _field_at(rows, check_weights(weights, len(rows)), flow, method)(rows, out)
+    except FloatingPointError as problem:
+        raise Refused("tokens", None, str(problem)) from None
+    return out
+
+
+def _field_at(rows: Array, weights: Array, flow: Flow, method: str) -> Field | HeadFields:
+    """The field that a user asks for, once, at these tokens."""
+    if flow.heads:
+        gains, flows = zip(*head_flows(flow), strict=True)
+        return HeadFields(tuple(_field_at(rows, weights, one, method) for one in flows), gains)
+    if rows.dtype == np.float32:
         if flow.model == "usa" and flow.exponent > LARGEST_BETA_FLOAT32:
             raise Refused("beta", flow.beta, f"USA overflows float32 above beta = {LARGEST_BETA_FLOAT32:g}")
         if flow.beta is not None and flow.beta < SMALLEST_BETA_FLOAT32:
             raise Refused("beta", flow.beta, f"in float32 it must be at least {SMALLEST_BETA_FLOAT32:g}")
-        rows = rows.astype(np.float32)
+    if method == "auto":
+        return resolved_field(rows, weights, flow)
     keys_alone = flow.query_key is not None and flow.value is None and flow.causal is None
-    method = "tiles" if keys_alone and method == "dense" else method
-    out = np.empty_like(rows)
-    try:
-        masses = check_weights(weights, len(rows))
-        field = (
-            resolved_field(rows, masses, flow) if method == "auto" else prepare_field(rows, masses, flow, method=method)
-        )
-        field(rows, out)
-    except FloatingPointError as problem:
-        raise Refused("tokens", None, str(problem)) from None
-    return out
+    return prepare_field(rows, weights, flow, method="tiles" if keys_alone and method == "dense" else method)
 
 
 def attention_sums(tokens: Array, weights: Array, flow: Flow) -> tuple[Array, Array]:

@@ -21,12 +21,13 @@ from contextlib import contextmanager
 from ctypes import c_char_p, c_double, c_float, c_void_p
 from dataclasses import dataclass
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numba.extending import get_cython_function_address
 from scipy.linalg import cython_blas
-from scipy.linalg.blas import dsymm, dsyrk, ssymm, ssyrk
+from scipy.linalg.blas import get_blas_funcs
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 
@@ -52,13 +53,14 @@ def _products(letter: str, number: type[c_double] | type[c_float]) -> Products:
 
 
 ROUTINES = {"gemm": 11, "syrk": 8, "symm": 10}
+FEW_ROUTINES = (*ROUTINES, "gemv", "symv")
 PRODUCTS = {DOUBLE: _products("d", c_double), SINGLE: _products("s", c_float)}
 """By the type of numbers."""
-SYMMETRIC: dict[np.dtype[Any], tuple[Callable[..., Any], Callable[..., Any]]] = {
-    DOUBLE: (dsyrk, dsymm),
-    SINGLE: (ssyrk, ssymm),
+FEW_PRODUCTS: dict[np.dtype[Any], Any] = {
+    np.dtype(kind): SimpleNamespace(**{name: get_blas_funcs(name, dtype=kind) for name in FEW_ROUTINES})
+    for kind in (np.float64, np.float32)
 }
-"""``syrk`` and ``symm`` where a call is to say less and to cost less, for few tokens."""
+"""The same, and products with a vector, where a call is to say less and to cost less, for few tokens."""
 _library = ctypes.CDLL(cython_blas.__file__)
 _library_lock = Lock()
 

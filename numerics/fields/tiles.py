@@ -21,8 +21,8 @@ import numpy as np
 from numba import get_num_threads, njit
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.elementary import LOG2_E, exp2, write
-from gegenflow.numerics.fields.products import PRODUCTS, SYMMETRIC, one_blas_thread
+from gegenflow.numerics.fields.elementary import LOG2_E, exp2
+from gegenflow.numerics.fields.products import FEW_PRODUCTS, PRODUCTS, one_blas_thread
 from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.weights import Attention
@@ -32,12 +32,14 @@ Real = NDArray[Any]
 """An array of float64, or of float32 for half the time and half the digits."""
 
 Tile = tuple[slice, slice]
+Weigh = Callable[[Real], None]
 
 WIDE, NUMBERS = 64, 4000  # dim and numbers in all from which they are faster: measured 1 to 2.5 times beyond
 WIDE_KERNEL, FROM_KERNEL, NUMBERS_KERNEL = 16, 1000, 1000  # the same for a kernel; and so many tokens from dim 4 on
 TILE = 512  # tokens a block at most
 SPLIT = 2  # for threads, blocks come in multiples of it: tiles then share out evenly between two
 PARALLEL_FROM = 10_000_000  # pairs times (dim + 16): below it a second thread costs more than it saves
+PARALLEL_TILE_FROM = 100_000_000  # pairs times dim: the same where one tile would do, and tiles in shares cost room
 LARGEST_EXPONENT = {"float64": 599.0, "float32": 85.0}  # of either sign, within which exp is exact to rounding
 
 
@@ -60,6 +62,7 @@ class Tiles(Method):
         return Sums(take, size.rounding(flow))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
 def tile_sums(
     tokens: Real,
     weights: Real,
@@ -97,54 +100,54 @@ def tile_sums(
     tokens = np.ascontiguousarray(tokens)
     if tokens.dtype not in PRODUCTS:
         raise Refused("tokens", None, f"they are {tokens.dtype}, the tiles take float64 or float32")
-    n, dim = tokens.shape
     keys = tokens if query_key is None else _keys(tokens, query_key)
     weigh = weigher(attention, keys, query_key is None)
-    own = np.ones((1, n), tokens.dtype) if query_key is None else np.einsum("id,id->i", tokens, keys)[None]
+    own = np.ones((1, len(tokens)), tokens.dtype) if query_key is None else np.einsum("id,id->i", tokens, keys)[None]
     weigh(own)
-    sources = np.empty((n, dim + 1), tokens.dtype)
-    np.multiply(weights[:, None], tokens, out=sources[:, :dim], casting="same_kind")
-    sources[:, dim] = weights
+    weights = weights.astype(tokens.dtype, copy=False)
     drift, total = room_for_sums(tokens, out)
-    parallel = n * n * (dim + 16) >= PARALLEL_FROM
-    if query_key is None and n <= TILE and not parallel:
-        sums = _one_tile(tokens, sources, own[0], weigh)
-    else:
-        sums = _many_tiles(tokens, keys, sources, own[0], weigh, query_key is None, parallel)
-    _project(sums, tokens, drift, total)
+    few = len(tokens) <= TILE and len(tokens) * tokens.size < PARALLEL_TILE_FROM
+    (_one_tile if few else _many_tiles)(tokens, keys, weights, weigh, query_key is None, drift, total)
+    total += weights * own[0]
+    _project(tokens, drift)
     if callable(attention) and not (np.isfinite(drift).all() and np.isfinite(total).all()):
         raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
     return drift, total
 
 
-def _one_tile(tokens: Real, sources: Real, own: Real, weigh: Callable[[Real], None]) -> Real:
-    """The sums of few tokens, shape=[1, n, dim + 1], in two products."""
-    multiply, multiply_symmetric = SYMMETRIC[tokens.dtype]
+def _one_tile(tokens: Real, keys: Real, weights: Real, weigh: Weigh, symmetric: bool, pull: Real, total: Real) -> None:
+    """Few tokens: two products, the second of which writes where the pull belongs."""
+    multiply = FEW_PRODUCTS[tokens.dtype]
+    equal = bool((weights == weights[0]).all())
+    mass, sources = (weights[0], tokens) if equal else (1.0, weights[:, None] * tokens)
+    out = {"c": pull.T, "overwrite_c": 1}
     with one_blas_thread():
-        tile = multiply(1.0, tokens.T, trans=1).T
-        weigh(tile)  # one half of it counts nowhere
-        tile.reshape(-1)[:: len(tile) + 1] = 0
-        sums: Real = multiply_symmetric(1.0, tile.T, sources.T, side=1).T
-    sums[:, -1] += sources[:, -1] * own
-    return sums[None]
+        tile = multiply.syrk(1.0, tokens.T, trans=1) if symmetric else multiply.gemm(1.0, keys.T, tokens.T, trans_a=1)
+        weigh(tile.T)  # one half of it counts nowhere where both are the same
+        tile.T.reshape(-1)[:: len(tile) + 1] = 0  # the pull of a token on itself is exactly zero
+        if symmetric:
+            total[...] = multiply.symv(1.0, tile, weights)
+            product = multiply.symm(mass, tile, sources.T, side=1, **out).T
+        else:
+            total[...] = multiply.gemv(1.0, tile, weights, trans=1)
+            product = multiply.gemm(mass, sources.T, tile, **out).T
+    if not np.may_share_memory(product, pull):  # which a pull of another layout makes
+        pull[...] = product
 
 
 def _many_tiles(
-    tokens: Real,
-    keys: Real,
-    sources: Real,
-    own: Real,
-    weigh: Callable[[Real], None],
-    symmetric: bool,
-    parallel: bool,
-) -> Real:
-    """The sums of many tokens, shape=[workers, n, dim + 1], each of a share of the tiles."""
+    tokens: Real, keys: Real, weights: Real, weigh: Weigh, symmetric: bool, pull: Real, total: Real
+) -> None:
+    """Many tokens: tiles in shares, each with sums of its own."""
     n, dim = tokens.shape
+    sources = np.empty((n, dim + 1), tokens.dtype)
+    np.multiply(weights[:, None], tokens, out=sources[:, :dim])
+    sources[:, dim] = weights
+    parallel = n * n * (dim + 16) >= PARALLEL_FROM
     blocks = _blocks(n, TILE, SPLIT if parallel else 1)
     with one_blas_thread() as alone:
         workers = get_num_threads() if alone and parallel else 1
         sums = np.zeros((workers, *sources.shape), tokens.dtype)
-        sums[0, :, dim] = sources[:, dim] * own
         scratch = np.zeros((workers, max(b.stop - b.start for b in blocks) ** 2), tokens.dtype)
 
         def share(worker: int, stopped: Event) -> None:
@@ -153,7 +156,8 @@ def _many_tiles(
             _add_tiles(running, tokens, keys, sources, weigh, symmetric, sums[worker], scratch[worker])
 
         _in_parallel(share, workers)
-    return sums
+    np.sum(sums[:, :, :dim], axis=0, out=pull)
+    np.sum(sums[:, :, dim], axis=0, out=total)
 
 
 def check_exponents(attention: Attention, reach: float, dtype: str) -> None:
@@ -175,7 +179,7 @@ def _keys(tokens: Real, query_key: Real) -> Real:
     return np.ascontiguousarray(tokens @ np.asarray(query_key, tokens.dtype).T)
 
 
-def weigher(attention: Attention, keys: Real, symmetric: bool) -> Callable[[Real], None]:
+def weigher(attention: Attention, keys: Real, symmetric: bool) -> Weigh:
     """What turns overlaps, shape=[m, n], of tokens with these keys into weights; ``symmetric`` if those are the tokens.
 
     >>> weigh, overlaps = weigher(2.0, np.eye(2), True), np.eye(2)
@@ -239,7 +243,7 @@ def _add_tiles(
     tokens: Real,
     keys: Real,
     sources: Real,
-    weigh: Callable[[Real], None],
+    weigh: Weigh,
     symmetric: bool,
     sums: Real,
     scratch: Real,
@@ -273,22 +277,14 @@ def _add_tiles(
 
 
 @njit(cache=True, fastmath={"contract", "reassoc"})
-def _project(sums: Real, tokens: Real, drift: Real, normalizer: Real) -> None:
-    workers, n, width = sums.shape
-    for i in range(n):
-        own, pull = tokens[i], drift[i]
-        write(pull, sums[0, i])
-        normalizer[i] = sums[0, i, width - 1]
-        for k in range(1, workers):
-            part = sums[k, i]
-            for c in range(width - 1):
-                pull[c] += part[c]
-            normalizer[i] += part[width - 1]
-        radial = own[0] * pull[0]
-        for c in range(1, width - 1):
-            radial += own[c] * pull[c]
-        for c in range(width - 1):
-            pull[c] -= radial * own[c]
+def _project(tokens: Real, pull: Real) -> None:
+    for i in range(len(tokens)):
+        own, along = tokens[i], pull[i]
+        radial = own[0] * along[0]
+        for c in range(1, len(own)):
+            radial += own[c] * along[c]
+        for c in range(len(own)):
+            along[c] -= radial * own[c]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
