@@ -196,7 +196,11 @@ def _field_at(rows: Array, weights: Array, flow: Flow, method: str) -> Field | H
     """The field that a user asks for, once, at these tokens."""
     if flow.heads:
         gains, flows = zip(*head_flows(flow), strict=True)
-        return HeadFields(tuple(_field_at(rows, weights, one, method) for one in flows), gains)
+        return HeadFields(tuple(_head_field_at(rows, weights, one, method) for one in flows), gains)
+    return _head_field_at(rows, weights, flow, method)
+
+
+def _head_field_at(rows: Array, weights: Array, flow: Flow, method: str) -> Field:
     if rows.dtype == np.float32:
         if flow.model == "usa" and flow.exponent > LARGEST_BETA_FLOAT32:
             raise Refused("beta", flow.beta, f"USA overflows float32 above beta = {LARGEST_BETA_FLOAT32:g}")
@@ -205,7 +209,9 @@ def _field_at(rows: Array, weights: Array, flow: Flow, method: str) -> Field | H
     if method == "auto":
         return resolved_field(rows, weights, flow)
     keys_alone = flow.query_key is not None and flow.value is None and flow.causal is None
-    return prepare_field(rows, weights, flow, method="tiles" if keys_alone and method == "dense" else method)
+    method = "tiles" if keys_alone and method == "dense" else method
+    check_method(method, rows.shape[1], flow)
+    return _chosen_field(rows, weights, flow, method, 0.0, None)
 
 
 def attention_sums(tokens: Array, weights: Array, flow: Flow) -> tuple[Array, Array]:
