@@ -17,7 +17,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from gegenflow.numerics.fields.compiled.cell_vectors import add_powers, two_polynomials
-from gegenflow.numerics.fields.elementary import angle
+from gegenflow.numerics.fields.compiled.elementary import angle
 from gegenflow.numerics.fields.fourier import circle_modes
 from gegenflow.numerics.fields.sums import Method, NotSmooth, Pair, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow

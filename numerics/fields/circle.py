@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.elementary import FAST, sincos, write
+from gegenflow.numerics.fields.compiled.elementary import FAST, sincos, write
 from gegenflow.numerics.fields.fourier import CircleModes, circle_modes, exponential_modes
 from gegenflow.numerics.fields.sums import Method, Pair, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from gegenflow.numerics.fields.compiled.elementary import LOG2_E
 from gegenflow.numerics.fields.compiled.pair_vectors import PANEL, ROWS, add_pairs
 from gegenflow.numerics.fields.compiled.vectors import LANES
-from gegenflow.numerics.fields.elementary import LOG2_E
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array

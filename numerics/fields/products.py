@@ -16,20 +16,30 @@ array([[0.6, 0.8],
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from ctypes import c_char_p, c_double, c_float, c_void_p
 from dataclasses import dataclass
-from threading import Lock
+from functools import lru_cache
+from threading import Event, Lock
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numba.extending import get_cython_function_address
+from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 from scipy.linalg.blas import get_blas_funcs
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
+
+Real = NDArray[Any]
+"""An array of float64, or of float32 for half the time and half the digits."""
+
+Weigh = Callable[[Real], None]
+"""What turns overlaps into weights, in place."""
 
 
 def _routine(name: str, numbers: int) -> Callable[..., None]:
@@ -85,3 +95,32 @@ def one_blas_thread() -> Iterator[bool]:
             yield True
         finally:
             limit(before)
+
+
+def in_parallel(share: Callable[[int, Event], None], workers: int) -> None:
+    """Call ``share(worker, stopped)`` for each worker: the first by the caller, whom an interrupt reaches.
+
+    >>> parts = []
+    >>> in_parallel(lambda worker, stopped: parts.append(worker), 3)
+    >>> sorted(parts)
+    [0, 1, 2]
+    """
+    stopped = Event()
+    if workers == 1:
+        share(0, stopped)
+        return
+    others = [_pool(os.getpid()).submit(share, worker, stopped) for worker in range(1, workers)]
+    try:
+        share(0, stopped)
+        wait(others)
+    finally:
+        stopped.set()
+        wait(others)
+    for other in others:
+        other.result()
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int) -> ThreadPoolExecutor:
+    # Kept from call to call, and made anew in a forked process, which inherits no threads.
+    return ThreadPoolExecutor()

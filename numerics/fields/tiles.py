@@ -7,39 +7,32 @@ each with linear algebra held to one thread, so that repeated calls agree to the
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from ctypes import byref, c_int
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain, combinations, islice, pairwise, product, takewhile
 from math import ceil
 from threading import Event
-from typing import Any
 
 import numpy as np
 from numba import get_num_threads, njit
-from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.elementary import LOG2_E, exp2
-from gegenflow.numerics.fields.products import FEW_PRODUCTS, PRODUCTS, one_blas_thread
+from gegenflow.numerics.fields.compiled.elementary import LOG2_E, exp2
+from gegenflow.numerics.fields.one_tile import one_tile
+from gegenflow.numerics.fields.products import PRODUCTS, Real, Weigh, in_parallel, one_blas_thread
 from gegenflow.numerics.fields.sums import PLAIN, Method, Size, Sums, room_for_sums
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.weights import Attention
 from gegenflow.numerics.tokens.refusals import Refused
 
-Real = NDArray[Any]
-"""An array of float64, or of float32 for half the time and half the digits."""
-
 Tile = tuple[slice, slice]
-Weigh = Callable[[Real], None]
 
 WIDE, NUMBERS = 64, 4000  # dim and numbers in all from which they are faster: measured 1 to 2.5 times beyond
 WIDE_KERNEL, FROM_KERNEL, NUMBERS_KERNEL = 16, 1000, 1000  # the same for a kernel; and so many tokens from dim 4 on
 TILE = 512  # tokens a block at most
 SPLIT = 2  # for threads, blocks come in multiples of it: tiles then share out evenly between two
 PARALLEL_FROM = 10_000_000  # pairs times (dim + 16): below it a second thread costs more than it saves
-PARALLEL_TILE_FROM = 100_000_000  # pairs times dim: the same where one tile would do, and tiles in shares cost room
+LEAST_SINGLE = -80.0  # powers of two below it, beside a token's own of 1, are 0: products with them would be denormal
 LARGEST_EXPONENT = {"float64": 599.0, "float32": 85.0}  # of either sign, within which exp is exact to rounding
 
 
@@ -106,33 +99,13 @@ def tile_sums(
     weigh(own)
     weights = weights.astype(tokens.dtype, copy=False)
     drift, total = room_for_sums(tokens, out)
-    few = len(tokens) <= TILE and len(tokens) * tokens.size < PARALLEL_TILE_FROM
-    (_one_tile if few else _many_tiles)(tokens, keys, weights, weigh, query_key is None, drift, total)
+    add = one_tile if len(tokens) <= TILE else _many_tiles
+    add(tokens, keys, weights, weigh, query_key is None, drift, total)
     total += weights * own[0]
     _project(tokens, drift)
     if callable(attention) and not (np.isfinite(drift).all() and np.isfinite(total).all()):
         raise FloatingPointError("the kernel is not finite at an overlap of the tokens")
     return drift, total
-
-
-def _one_tile(tokens: Real, keys: Real, weights: Real, weigh: Weigh, symmetric: bool, pull: Real, total: Real) -> None:
-    """Few tokens: two products, the second of which writes where the pull belongs."""
-    multiply = FEW_PRODUCTS[tokens.dtype]
-    equal = bool((weights == weights[0]).all())
-    mass, sources = (weights[0], tokens) if equal else (1.0, weights[:, None] * tokens)
-    out = {"c": pull.T, "overwrite_c": 1}
-    with one_blas_thread():
-        tile = multiply.syrk(1.0, tokens.T, trans=1) if symmetric else multiply.gemm(1.0, keys.T, tokens.T, trans_a=1)
-        weigh(tile.T)  # one half of it counts nowhere where both are the same
-        tile.T.reshape(-1)[:: len(tile) + 1] = 0  # the pull of a token on itself is exactly zero
-        if symmetric:
-            total[...] = multiply.symv(1.0, tile, weights)
-            product = multiply.symm(mass, tile, sources.T, side=1, **out).T
-        else:
-            total[...] = multiply.gemv(1.0, tile, weights, trans=1)
-            product = multiply.gemm(mass, sources.T, tile, **out).T
-    if not np.may_share_memory(product, pull):  # which a pull of another layout makes
-        pull[...] = product
 
 
 def _many_tiles(
@@ -155,7 +128,7 @@ def _many_tiles(
             running = takewhile(lambda _: not stopped.is_set(), tiles)
             _add_tiles(running, tokens, keys, sources, weigh, symmetric, sums[worker], scratch[worker])
 
-        _in_parallel(share, workers)
+        in_parallel(share, workers)
     np.sum(sums[:, :, :dim], axis=0, out=pull)
     np.sum(sums[:, :, dim], axis=0, out=total)
 
@@ -196,8 +169,9 @@ def weigher(attention: Attention, keys: Real, symmetric: bool) -> Weigh:
         return weigh
     if not symmetric:
         check_exponents(attention, float(np.linalg.norm(keys, axis=1).max()), keys.dtype.name)
-    rate = keys.dtype.type(attention * LOG2_E)
-    return lambda tile: _exponentiate(tile, rate)
+    number = keys.dtype.type
+    rate, least = number(attention * LOG2_E), number(LEAST_SINGLE if symmetric and number is np.float32 else -np.inf)
+    return lambda tile: _exponentiate(tile, rate, least)
 
 
 def _blocks(n: int, most: int, split: int) -> list[slice]:
@@ -213,29 +187,6 @@ def _tiles(blocks: list[slice], symmetric: bool) -> Iterator[tuple[Tile, ...]]:
     yield from ((tile,) for tile in combinations(blocks, 2))
     diagonal = [(block, block) for block in blocks]
     yield from (tuple(diagonal[k : k + 2]) for k in range(0, len(diagonal), 2))
-
-
-def _in_parallel(share: Callable[[int, Event], None], workers: int) -> None:
-    # The first share is the caller's: an interrupt reaches it and stops the others after the tile at hand.
-    stopped = Event()
-    if workers == 1:
-        share(0, stopped)
-        return
-    others = [_pool(os.getpid()).submit(share, worker, stopped) for worker in range(1, workers)]
-    try:
-        share(0, stopped)
-        wait(others)
-    finally:
-        stopped.set()
-        wait(others)
-    for other in others:
-        other.result()
-
-
-@lru_cache(maxsize=1)
-def _pool(process: int) -> ThreadPoolExecutor:
-    # Kept from call to call, and made anew in a forked process, which inherits no threads.
-    return ThreadPoolExecutor()
 
 
 def _add_tiles(
@@ -288,8 +239,9 @@ def _project(tokens: Real, pull: Real) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _exponentiate(tile: Real, rate: float) -> None:
+def _exponentiate(tile: Real, rate: float, least: float) -> None:
     # exp(beta (t - 1)) in place
     flat = tile.reshape(-1)
     for k in range(flat.size):
-        flat[k] = exp2(flat[k] * rate - rate)
+        power = flat[k] * rate - rate
+        flat[k] = exp2(power) if power > least else 0.0

@@ -19,8 +19,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
+from gegenflow.numerics.fields.compiled.elementary import LOG2_E, write
 from gegenflow.numerics.fields.compiled.spreads import watch
-from gegenflow.numerics.fields.elementary import LOG2_E, write
 from gegenflow.numerics.fields.pairs import _few_sums
 from gegenflow.numerics.integrators.tableaus import ORDER_8
 from gegenflow.numerics.tokens.geometry import Array

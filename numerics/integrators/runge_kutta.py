@@ -14,7 +14,7 @@ from math import factorial, hypot, inf, isfinite, sqrt
 import numpy as np
 from numba import njit, prange
 
-from gegenflow.numerics.fields.elementary import write
+from gegenflow.numerics.fields.compiled.elementary import write
 from gegenflow.numerics.integrators.tableaus import Indices, Tableau, Terms, interpolating_factors, terms
 from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array

@@ -11,7 +11,7 @@ from numba import njit, prange
 from numpy.typing import ArrayLike
 
 from gegenflow.numerics.fields.circle import fourier_moments
-from gegenflow.numerics.fields.elementary import FAST, write
+from gegenflow.numerics.fields.compiled.elementary import FAST, write
 from gegenflow.numerics.tokens.arguments import check_whole
 from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import (

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from gegenflow.numerics.fields.elementary import angle
+from gegenflow.numerics.fields.compiled.elementary import angle
 from gegenflow.numerics.fields.fourier import exponential_modes
 from gegenflow.numerics.fields.legendre import exponential_sphere_modes
 

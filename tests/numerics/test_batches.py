@@ -10,10 +10,10 @@ from support.signals import interrupted_after
 
 from gegenflow import numerics as nm
 from gegenflow.numerics import Interrupted, Refused, simulate, simulate_batch, uniform
+from gegenflow.numerics.fields.compiled.elementary import LOG2_E
 from gegenflow.numerics.fields.compiled.lane_sums import lane_velocity
 from gegenflow.numerics.fields.compiled.vectors import LANES
 from gegenflow.numerics.fields.dense import dense_sums
-from gegenflow.numerics.fields.elementary import LOG2_E
 from gegenflow.numerics.runs.batches.batch import LEAST_WEIGHT
 from gegenflow.numerics.runs.batches.steps import advance
 from gegenflow.numerics.runs.batches.work import CAUSE, ENDED, STUCK, works

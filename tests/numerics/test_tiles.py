@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, sampled_from
 
-from gegenflow.numerics.fields import products, tiles
+from gegenflow.numerics.fields import one_tile, products, tiles
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.tiles import TILE, tile_sums
 from gegenflow.numerics.tokens.geometry import uniform
@@ -59,6 +59,32 @@ def test_tiles_give_the_sums_over_pairs_of_many_tokens(n, dim, beta):
     """The same for one tile, and sizes that leave tiles of unequal sides in every dimension, with several threads."""
     tokens, weights = uniform(n, dim, rng=n), random_weights(n, n)
     assert_close(tile_sums(tokens, weights, beta), dense_sums(tokens, weights, beta), 1e-12)
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("query_key", [None, np.diag([1.0, -0.5, 0.25])])
+@pytest.mark.parametrize("shares_from", [0, np.inf])
+def test_one_tile_gives_the_sums_of_loops_in_one_and_in_shares(equal, query_key, shares_from, monkeypatch):
+    """Each way of its own, for equal weights and others, also into arrays whose rows do not follow one another."""
+    monkeypatch.setattr(one_tile, "PARALLEL_FROM", shares_from)
+    tokens, weights = uniform(41, 3, rng=1), np.full(41, 1 / 41) if equal else random_weights(41, 2)
+    form = np.eye(3) if query_key is None else query_key
+    exact = loop_sums(tokens, weights, lambda score: np.exp(4 * (score - 1)), form)
+    assert_close(tile_sums(tokens, weights, 4.0, query_key=query_key), exact, 1e-13)
+    apart = np.empty((41, 3), order="F"), np.empty(41)
+    assert_close(tile_sums(tokens, weights, 4.0, query_key=query_key, out=apart), exact, 1e-13)
+
+
+def test_no_weight_in_single_precision_makes_products_denormal():
+    """Beside 1, a token's own, what is below 2^-80 is zero, and all else exact: else sharp kernels take 100 times as
+    long."""
+    overlaps = np.linspace(-1, 1, 2001, dtype=np.float32)[None]
+    values = overlaps.copy()
+    tiles.weigher(200.0, values, True)(values)
+    exact = np.exp(200 * (overlaps.astype(float) - 1))
+    assert (values[exact < 2.0**-81] == 0).all()
+    kept = exact > 2.0**-79
+    assert np.abs(values[kept] / exact[kept] - 1).max() < 200 * 2.0**-23
 
 
 def test_bytes_in_the_other_order_are_not_taken_as_they_are():

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from gegenflow.numerics.fields.elementary import FAST, LOG2_E, exp2
+from gegenflow.numerics.fields.compiled.elementary import FAST, LOG2_E, exp2
 from gegenflow.numerics.tokens.compiling import one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
-from gegenflow.numerics.fields.elementary import FAST
+from gegenflow.numerics.fields.compiled.elementary import FAST
 from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time
 from gegenflow.numerics.tokens.geometry import Array
 

@@ -24,6 +24,7 @@ from numba.core import cgutils
 from numba.core.typing import templates
 from numba.extending import lower_builtin, models, register_model
 
+from gegenflow.numerics.fields.compiled.elementary import ROUNDER
 from gegenflow.numerics.fields.compiled.vectors import (
     FUSED,
     INTEGERS,
@@ -34,7 +35,6 @@ from gegenflow.numerics.fields.compiled.vectors import (
     spread,
     vector_code,
 )
-from gegenflow.numerics.fields.elementary import ROUNDER
 
 SERIES = [log(2.0) ** k / factorial(k) for k in range(7, 0, -1)]
 SERIES[1] += 0.9 / 16**2 * log(2.0) ** 8 / factorial(8)  # the eighth term up to a tenth, where it is 3e-16

@@ -25,6 +25,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core.cgutils import for_range
 
+from gegenflow.numerics.fields.compiled.elementary import EXP2_SERIES, ROUNDER
 from gegenflow.numerics.fields.compiled.vectors import (
     FUSED,
     INTEGERS,
@@ -35,7 +36,6 @@ from gegenflow.numerics.fields.compiled.vectors import (
     spread,
     vector_code,
 )
-from gegenflow.numerics.fields.elementary import EXP2_SERIES, ROUNDER
 
 ROWS, PANEL = 4, 16
 INTEGER = ir.IntType(64)

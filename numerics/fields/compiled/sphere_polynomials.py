@@ -6,7 +6,7 @@ from math import sqrt
 import numpy as np
 from numba import njit, prange
 
-from gegenflow.numerics.fields.elementary import FAST, write
+from gegenflow.numerics.fields.compiled.elementary import FAST, write
 from gegenflow.numerics.fields.legendre import SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time

@@ -11,7 +11,7 @@ from ducc0 import sht
 from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
-from gegenflow.numerics.fields.elementary import angle
+from gegenflow.numerics.fields.compiled.elementary import angle
 from gegenflow.numerics.fields.legendre import FINEST_EPSILON, SphereModes
 from gegenflow.numerics.fields.sums import Pair, room_for_sums
 from gegenflow.numerics.tokens.compiling import is_worth_threads, one_at_a_time

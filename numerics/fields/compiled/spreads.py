@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from gegenflow.numerics.fields.elementary import LOG2_E, exp2
+from gegenflow.numerics.fields.compiled.elementary import LOG2_E, exp2
 from gegenflow.numerics.tokens.geometry import Array
 
 APPROACH = 1e-2  # tokens closer than this and contracting limit the step, ...

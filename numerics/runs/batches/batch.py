@@ -15,8 +15,8 @@ import numpy as np
 from numba import get_num_threads
 from numpy.typing import ArrayLike, NDArray
 
+from gegenflow.numerics.fields.compiled.elementary import LOG2_E
 from gegenflow.numerics.fields.compiled.vectors import LANES
-from gegenflow.numerics.fields.elementary import LOG2_E
 from gegenflow.numerics.flows.flow import Flow, FlowParts, check_parts, flow_of
 from gegenflow.numerics.integrators.compiled_steps import EVALUATIONS, STEPS
 from gegenflow.numerics.integrators.driver import Status
