@@ -28,17 +28,18 @@ def order_parameters(beta: float, kappa: float, start: Array, t_end: float, step
     """
     rng, angle = np.random.default_rng(rng), 2 * np.pi * np.arange(BINS) / BINS
     kernel = np.fft.rfft(-np.exp(beta * np.cos(angle)) * np.sin(angle) / start.shape[1])
-    theta, rows, record = start.copy(), np.arange(len(start))[:, None], []
-    before = rng.standard_normal(theta.shape)
+    theta, first, record = start.copy(), BINS * np.arange(len(start))[:, None], []
+    before, after = rng.standard_normal(theta.shape), np.empty(theta.shape)
     for n in range(round(t_end / step)):
-        bins = np.rint(theta * (BINS / (2 * np.pi))).astype(int) % BINS
-        counts = np.bincount((bins + rows * BINS).ravel(), minlength=len(start) * BINS).reshape(-1, BINS)
-        modes = np.fft.rfft(counts)
+        bins = np.rint(theta * (BINS / (2 * np.pi))).astype(np.int64)
+        bins &= BINS - 1  # the remainder of negative numbers, too, as BINS is a power of two
+        bins += first
+        modes = np.fft.rfft(np.bincount(bins.ravel(), minlength=len(start) * BINS).reshape(-1, BINS))
         if n * step >= t_end / 2:
             record.append(abs(modes[:, 1]) / start.shape[1])
-        after = rng.standard_normal(theta.shape)
-        theta += step * np.fft.irfft(modes * kernel, BINS)[rows, bins] + np.sqrt(step / (2 * kappa)) * (before + after)
-        before = after
+        rng.standard_normal(out=after)
+        theta += step * np.fft.irfft(modes * kernel, BINS).take(bins) + np.sqrt(step / (2 * kappa)) * (before + after)
+        before, after = after, before
     means: Array = np.mean(record, axis=0)
     return means
 
