@@ -10,7 +10,8 @@ from numba import get_num_threads
 
 from gegenflow.numerics.fields.products import FEW_PRODUCTS, PRODUCTS, Real, Weigh, in_parallel, one_blas_thread
 
-PARALLEL_FROM = 20_000_000  # pairs times (dim + 16): below it a second thread costs more than it saves
+PARALLEL_FROM = 100_000_000  # pairs times (dim + 16): below it a second thread, if it sleeps, costs more than it saves
+ROWS = 256  # of a share, whose weights are held at once
 
 
 def one_tile(tokens: Real, keys: Real, weights: Real, weigh: Weigh, symmetric: bool, pull: Real, total: Real) -> None:
@@ -58,17 +59,21 @@ def _in_shares(tokens: Real, keys: Real, weights: Real, weigh: Weigh, pull: Real
     (n, dim), multiply = tokens.shape, PRODUCTS[tokens.dtype]
     one, zero = byref(multiply.number(1)), byref(multiply.number(0))
     width, length, x, y = byref(c_int(dim)), byref(c_int(n)), tokens.ctypes.data, keys.ctypes.data
+    row = tokens.strides[0]
     bounds = [n * worker // workers for worker in range(workers + 1)]
 
     def share(worker: int, stopped: Event) -> None:
-        first, stop = bounds[worker : worker + 2]
-        tile, height, step = np.empty((stop - first, n), tokens.dtype), byref(c_int(stop - first)), tokens.strides[0]
-        own, t, out = x + first * step, tile.ctypes.data, pull.ctypes.data + first * step
-        multiply.gemm(b"T", b"N", length, height, width, one, y, width, own, width, zero, t, length)
-        weigh(tile)
-        tile.reshape(-1)[first :: n + 1] = 0
-        tile *= weights
-        tile.sum(axis=1, out=total[first:stop])
-        multiply.gemm(b"N", b"N", width, height, length, one, x, width, t, length, zero, out, width)
+        for first in range(bounds[worker], bounds[worker + 1], ROWS):
+            if stopped.is_set():
+                return
+            stop = min(first + ROWS, bounds[worker + 1])
+            tile, height, step = np.empty((stop - first, n), tokens.dtype), byref(c_int(stop - first)), first * row
+            t, own, out = tile.ctypes.data, x + step, pull.ctypes.data + step
+            multiply.gemm(b"T", b"N", length, height, width, one, y, width, own, width, zero, t, length)
+            weigh(tile)
+            tile.reshape(-1)[first :: n + 1] = 0
+            tile *= weights
+            tile.sum(axis=1, out=total[first:stop])
+            multiply.gemm(b"N", b"N", width, height, length, one, x, width, t, length, zero, out, width)
 
     in_parallel(share, workers)

@@ -30,6 +30,7 @@ Tile = tuple[slice, slice]
 WIDE, NUMBERS = 64, 4000  # dim and numbers in all from which they are faster: measured 1 to 2.5 times beyond
 WIDE_KERNEL, FROM_KERNEL, NUMBERS_KERNEL = 16, 1000, 1000  # the same for a kernel; and so many tokens from dim 4 on
 TILE = 512  # tokens a block at most
+WIDE_TILE, LARGE_TILE = 256, 1024  # dim from which one tile may hold more: it needs no room for sums of its own
 SPLIT = 2  # for threads, blocks come in multiples of it: tiles then share out evenly between two
 PARALLEL_FROM = 10_000_000  # pairs times (dim + 16): below it a second thread costs more than it saves
 LEAST_SINGLE = -80.0  # powers of two below it, beside a token's own of 1, are 0: products with them would be denormal
@@ -99,7 +100,7 @@ def tile_sums(
     weigh(own)
     weights = weights.astype(tokens.dtype, copy=False)
     drift, total = room_for_sums(tokens, out)
-    add = one_tile if len(tokens) <= TILE else _many_tiles
+    add = one_tile if len(tokens) <= (LARGE_TILE if tokens.shape[1] >= WIDE_TILE else TILE) else _many_tiles
     add(tokens, keys, weights, weigh, query_key is None, drift, total)
     total += weights * own[0]
     _project(tokens, drift)

@@ -51,9 +51,10 @@ def test_tiles_give_the_sums_over_pairs(n, dim, beta, seed):
 
 
 FEW = [(1, 2), (2, 3), (TILE, 5), (TILE + 1, 5), (TILE // 4, 300)]
+MANY = [(2999, 2), (2500, 65), (1100, 512), (257, 512), (1025, 8), (1024, 256), (1025, 256)]
 
 
-@pytest.mark.parametrize(("n", "dim"), [*FEW, (2999, 2), (2500, 65), (1100, 512), (257, 512), (1025, 8)])
+@pytest.mark.parametrize(("n", "dim"), [*FEW, *MANY])
 @pytest.mark.parametrize("beta", [0.0, 1.0, 50.0])
 def test_tiles_give_the_sums_over_pairs_of_many_tokens(n, dim, beta):
     """The same for one tile, and sizes that leave tiles of unequal sides in every dimension, with several threads."""
@@ -67,6 +68,7 @@ def test_tiles_give_the_sums_over_pairs_of_many_tokens(n, dim, beta):
 def test_one_tile_gives_the_sums_of_loops_in_one_and_in_shares(equal, query_key, shares_from, monkeypatch):
     """Each way of its own, for equal weights and others, also into arrays whose rows do not follow one another."""
     monkeypatch.setattr(one_tile, "PARALLEL_FROM", shares_from)
+    monkeypatch.setattr(one_tile, "ROWS", 8)
     tokens, weights = uniform(41, 3, rng=1), np.full(41, 1 / 41) if equal else random_weights(41, 2)
     form = np.eye(3) if query_key is None else query_key
     exact = loop_sums(tokens, weights, lambda score: np.exp(4 * (score - 1)), form)
