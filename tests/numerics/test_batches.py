@@ -71,8 +71,9 @@ def test_error_follows_the_tolerance_at_every_saved_time(tolerance):
     assert np.abs(slope - np.tan(half)[:, None] * np.exp(-times)).max() < 30 * tolerance
 
 
-@pytest.mark.parametrize(("beta", "gap", "model"), [(40, 0.7, "usa"), (200, 0.7, "sa"), (200, 2.8, "usa")])
-@pytest.mark.parametrize("copies", [1, 3, 4])
+@pytest.mark.parametrize(
+    ("copies", "beta", "gap", "model"), [(1, 200, 2.8, "usa"), (3, 40, 0.7, "usa"), (4, 200, 0.7, "sa")]
+)
 def test_lifetimes_of_clusters_up_to_ten_to_the_166_are_exact(beta, gap, model, copies):
     """The exact quadrature of the gap of two clusters, at 25 digits, from forces of 1e-166 of the largest."""
     pair, masses = on_circle(0.3, 0.3 + gap), (0.3, 0.7)
