@@ -19,7 +19,7 @@ from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.parts import Head
 from gegenflow.numerics.tokens.geometry import uniform
 
-SECONDS = 0.6  # spent on each point, if three rounds allow
+SECONDS = 1.2  # spent on each point, if three rounds allow
 HEADS = (1.0, 0.75, 0.5, 0.25)  # times beta: that of each of four heads
 SERIES = {2: ("ducc0 nufft", "finufft"), 3: ("ducc0 sht",)}
 SERIES_FROM, LEAST = 300, 120  # tokens: of transforms, and of what is told apart from the smaller
