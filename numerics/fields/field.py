@@ -96,11 +96,13 @@ class HeadFields:
 
     def __call__(self, state: Array, out: Array) -> None:
         """Write the velocities of tokens, or the angular speeds of angles, into ``out``, of the shape of ``state``."""
+        self.fields[0](state, out)
+        out *= self.gains[0]
         part = np.empty_like(out)
-        out[...] = 0.0
-        for gain, field in zip(self.gains, self.fields, strict=True):
+        for gain, field in zip(self.gains[1:], self.fields[1:], strict=True):
             field(state, part)
-            out += gain * part
+            part *= gain
+            out += part
 
     @property
     def method(self) -> str:

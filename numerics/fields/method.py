@@ -243,7 +243,8 @@ def resolved_field(tokens: Array, weights: Array, flow: Flow) -> Field:
     field = _chosen_field(tokens, weights, flow, "auto", 0.0, None)
     if field.error == 0 or not flow.plain or flow.causal is not None or is_shared():
         return field
-    attention, needed = flow.attention, field.error * max(field.largest) / RESOLVED
+    largest = max(field.largest) if METHODS[field.method].series else field.largest[0]  # of rounding, the same in both
+    attention, needed = flow.attention, field.error * largest / RESOLVED
     if not callable(attention) and needed <= float(weights.min()):  # a token's own part of its sum
         return field
     rows = tokens[np.linspace(0, len(tokens) - 1, min(len(tokens), LOOKED_AT)).astype(np.int64)]

@@ -59,15 +59,15 @@ def _in_shares(tokens: Real, keys: Real, weights: Real, weigh: Weigh, pull: Real
     (n, dim), multiply = tokens.shape, PRODUCTS[tokens.dtype]
     one, zero = byref(multiply.number(1)), byref(multiply.number(0))
     width, length, x, y = byref(c_int(dim)), byref(c_int(n)), tokens.ctypes.data, keys.ctypes.data
-    row = tokens.strides[0]
-    bounds = [n * worker // workers for worker in range(workers + 1)]
+    row, bounds = tokens.strides[0], [n * worker // workers for worker in range(workers + 1)]
+    scratch = np.empty((workers, ROWS, n), tokens.dtype)
 
     def share(worker: int, stopped: Event) -> None:
         for first in range(bounds[worker], bounds[worker + 1], ROWS):
             if stopped.is_set():
                 return
             stop = min(first + ROWS, bounds[worker + 1])
-            tile, height, step = np.empty((stop - first, n), tokens.dtype), byref(c_int(stop - first)), first * row
+            tile, height, step = scratch[worker, : stop - first], byref(c_int(stop - first)), first * row
             t, own, out = tile.ctypes.data, x + step, pull.ctypes.data + step
             multiply.gemm(b"T", b"N", length, height, width, one, y, width, own, width, zero, t, length)
             weigh(tile)

@@ -63,7 +63,8 @@ def is_exact_enough(name, tokens, weights, flow):
     """By the error that a method states, beside what each token sums up, as "auto" asks."""
     field = prepare_field(tokens, weights, flow, method=name)
     _, normalizer = field.sums(tokens, weights)
-    return field.error * max(field.largest) <= RESOLVED * normalizer.min()
+    largest = max(field.largest) if METHODS[field.method].series else field.largest[0]
+    return field.error * largest <= RESOLVED * normalizer.min()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from numba import get_num_threads, njit, prange
 
 MOST_ROUNDS, LEAST_ROUNDS = 300, 3
 SECONDS = 1.5  # spent on a case, if the least number of rounds allows
-PAUSE = 0.1  # lets the threads of the one before fall asleep: those of OpenBLAS wait awake for 2^26 cycles, 0.03 s or so
+PAUSE = 0.1  # lets the threads of the one before fall asleep: those of OpenBLAS stay awake for 2^26 cycles, 0.03 s
 REPEATS = 200
 ROW = 2**13  # numbers a thread: 64 kilobytes, within any second-level cache
 

@@ -14,7 +14,7 @@ from scipy.stats import special_ortho_group
 from gegenflow.numerics.fields.circle import circle_sums, fourier_moments
 from gegenflow.numerics.fields.dense import dense_sums
 from gegenflow.numerics.fields.fourier import circle_modes, exponential_modes
-from gegenflow.numerics.fields.method import attention_field
+from gegenflow.numerics.fields.method import attention_field, attention_sums, resolved_field
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.observables.energy import Dissipation, Energy
 from gegenflow.numerics.tokens.geometry import normalize, uniform
@@ -284,3 +284,15 @@ def test_energy_and_dissipation_refuse_to_overflow():
         Energy()(tokens, weights, Flow(701.0, model="sa"))
     with pytest.raises(ValueError, match="dissipation overflows"):
         Dissipation()(tokens, weights, Flow(400.0))
+
+
+@pytest.mark.parametrize(("beta", "method"), [(50, "tiles"), (200, "tiles"), (5000, "tiles"), (20_000, "dense")])
+def test_auto_errs_by_less_than_a_billionth_of_what_a_token_sums_up(beta, method):
+    """Tokens that see little but themselves: rounding of sharp weights is small beside their own, until it is not."""
+    tokens, weights = uniform(600, 256, rng=0), np.full(600, 1 / 600)
+    flow = Flow(beta=beta, model="sa")
+    assert resolved_field(tokens, weights, flow).method == method
+    exact = dense_sums(tokens, weights, float(beta))
+    for found, right in zip(attention_sums(tokens, weights, flow), exact, strict=True):
+        error = np.abs(found - right).reshape(600, -1).max(axis=1)
+        assert (error <= 1e-9 * exact[1]).all()
