@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers, lists
 from numba import njit
 
-from gegenflow.numerics.fields import elementary
-from gegenflow.numerics.fields.compiled import lanes
+from gegenflow.numerics.fields.compiled import elementary, lanes
 from gegenflow.numerics.fields.compiled.vectors import LANES
 
 mpmath_context = mpmath.mp.clone()
