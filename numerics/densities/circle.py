@@ -135,7 +135,7 @@ class CircleDensity(Value):
         """
         points = check_whole("points", points, 2 * self.max_degree + 1, why=", to hold the highest degree")
         if flow.heads:
-            parts = [(gain, self.velocity(one, points)) for gain, one in isotropic(flow, "solve_density")]
+            parts = [(gain, self.velocity(one, points)) for gain, one in isotropic(flow, "solve_density", 2)]
             return lambda coefficients: sum((gain * one(coefficients) for gain, one in parts), np.zeros(points))
         value, potential = self.multipliers(flow)
         force = 1j * flow.unit * np.arange(self.max_degree + 1) * potential

@@ -64,7 +64,7 @@ def sum_of_motions(density: Density, flow: Flow) -> Callable[[Array], Array]:
     >>> (density.motion(Flow(heads=[head, head]))(density.coefficients) / 1e-9).round(12) + 0.0  # 1/2 each
     array([1., 0.])
     """
-    parts = [(gain, density.motion(one)) for gain, one in isotropic(flow, "solve_density")]
+    parts = [(gain, density.motion(one)) for gain, one in isotropic(flow, "solve_density", density.dim)]
 
     def motion(coefficients: Array) -> Array:
         return sum((gain * one(coefficients) for gain, one in parts), np.zeros_like(coefficients))

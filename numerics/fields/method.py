@@ -194,6 +194,7 @@ def attention_field(
 
 def _field_at(rows: Array, weights: Array, flow: Flow, method: str) -> Field | HeadFields:
     """The field that a user asks for, once, at these tokens."""
+    check_method("auto", rows.shape[1], flow)
     if flow.heads:
         gains, flows = zip(*head_flows(flow), strict=True)
         return HeadFields(tuple(_head_field_at(rows, weights, one, method) for one in flows), gains)

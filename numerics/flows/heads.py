@@ -8,7 +8,7 @@ import numpy as np
 
 from gegenflow.numerics.flows.flow import Flow
 from gegenflow.numerics.flows.parts import Head
-from gegenflow.numerics.flows.weights import Kernel, kernel_name
+from gegenflow.numerics.flows.weights import Kernel, check_fit, kernel_name
 from gegenflow.numerics.tokens.geometry import Array
 from gegenflow.numerics.tokens.refusals import Refused
 
@@ -33,7 +33,7 @@ class Stretched:
         return f"{kernel_name(self.kernel)} at {self.scale:g} t"
 
 
-def head_flows(flow: Flow) -> tuple[tuple[float, Flow], ...]:
+def head_flows(flow: Flow, dim: int | None = None) -> tuple[tuple[float, Flow], ...]:
     r"""For each head its gain and its flow, without noise: the velocity of the flow is :math:`\sum_h g_h v_h`.
 
     A query_key m I turns beta into m beta and h(t) into h(m t), a value g I is the gain; other matrices stay.
@@ -41,8 +41,12 @@ def head_flows(flow: Flow) -> tuple[tuple[float, Flow], ...]:
     >>> head_flows(Flow(heads=[Head(beta=2, query_key=3 * np.eye(2), value=-np.eye(2)), Head(kernel=np.tanh)]))
     ((-1.0, Flow(beta=6.0)), (1.0, Flow(kernel=tanh)))
 
-    Raises ValueError where m beta is out of the range of a flow.
+    Raises ValueError where m beta is out of the range of a flow, and where a ``dim`` is given for matrices of another.
     """
+    if dim is not None:
+        for head in flow.heads:
+            check_fit("query_key", head.query_key, dim)
+            check_fit("value", head.value, dim)
     return tuple(_head_flow(head, flow) for head in flow.heads)
 
 
@@ -62,17 +66,16 @@ def exponentials(flow: Flow) -> tuple[tuple[float, float], ...]:
     return found if len(found) == len(parts) else ()
 
 
-def isotropic(flow: Flow, solver: str) -> tuple[tuple[float, Flow], ...]:
+def isotropic(flow: Flow, solver: str, dim: int) -> tuple[tuple[float, Flow], ...]:
     """The same where no direction is preferred; heads with other matrices are refused.
 
-    >>> isotropic(Flow(heads=[Head(beta=1, value=np.diag([1, 2]))]), "solve_density")
+    >>> isotropic(Flow(heads=[Head(beta=1, value=np.diag([1, 2]))]), "solve_density", 2)
     Traceback (most recent call last):
     gegenflow.numerics.tokens.refusals.Refused: heads: solve_density takes heads whose matrices are multiples of I
     """
-    parts = head_flows(flow)
-    if not all(part.plain for _, part in parts):
+    if not all(part.plain for _, part in head_flows(flow)):
         raise Refused("heads", None, f"{solver} takes heads whose matrices are multiples of I")
-    return parts
+    return head_flows(flow, dim)
 
 
 def _head_flow(head: Head, flow: Flow) -> tuple[float, Flow]:

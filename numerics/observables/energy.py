@@ -66,7 +66,7 @@ class Energy:
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], under the ``flow``."""
         if flow.heads:
-            parts = _gradient_heads(flow, self.name)
+            parts = _gradient_heads(flow, self.name, tokens.shape[1])
             return sum(multiple * self(tokens, weights, one) for multiple, one in parts)
         beta = _checked(self, flow)
         if beta == 0:
@@ -82,7 +82,7 @@ class Energy:
         .. math:: E = \frac{1}{2\beta} \Big(w_0 + \sum_i w_{\deg i} a_i^2\Big)
         """
         if flow.heads:
-            return sum(gain * self.of_density(density, one) for gain, one in isotropic(flow, self.name))
+            return sum(gain * self.of_density(density, one) for gain, one in isotropic(flow, self.name, density.dim))
         beta = _checked(self, flow)
         _check_overflow(flow, 1, self.name)
         value, potential = density.multipliers(flow)
@@ -149,7 +149,7 @@ class Dissipation:
         """
         self.check(flow)
         _check_overflow(flow, 2 if flow.model == "usa" else 1, self.name)
-        parts = isotropic(flow, self.name) if flow.heads else ((1.0, flow),)
+        parts = isotropic(flow, self.name, density.dim) if flow.heads else ((1.0, flow),)
         top, before = max(density.max_degree, LEAST_DEGREE), inf
         while True:
             wide = density.resized(top)
@@ -166,12 +166,12 @@ def _checked(energy: Energy, flow: Flow) -> float:
     return float(flow.attention)  # type: ignore[arg-type]
 
 
-def _gradient_heads(flow: Flow, name: str) -> list[tuple[float, Flow]]:
+def _gradient_heads(flow: Flow, name: str, dim: int | None = None) -> list[tuple[float, Flow]]:
     """Of each head the c of V = c B, with B symmetric, and a flow with V = B; heads without one are refused."""
     if flow.model != "usa":
         raise Refused("model", flow.model, f"several heads have an {name} that grows in USA alone")
     parts = []
-    for gain, one in head_flows(flow):
+    for gain, one in head_flows(flow, dim):
         if one.plain:
             parts.append((gain, one))
             continue

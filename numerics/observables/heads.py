@@ -82,7 +82,7 @@ class AttentionEntropy:
 
     def __call__(self, tokens: Array, weights: Array, flow: Flow) -> float:
         """Of ``tokens``, shape=[n, dim], of ``weights``, shape=[n], under the ``flow``."""
-        flows = [one for _, one in head_flows(flow)] if flow.heads else [flow]
+        flows = [one for _, one in head_flows(flow, tokens.shape[1])] if flow.heads else [flow]
         return float(np.mean([_entropy(tokens, weights, one) for one in flows]))
 
 

@@ -188,6 +188,24 @@ def test_what_heads_do_not_take_is_refused(call, message):
         call(tokens, flow)
 
 
+@pytest.mark.parametrize("part", ["query_key", "value"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(lambda x, f, m=m: nm.attention_field(x, f, method=m) for m in ("auto", "dense", "tiles")),
+        lambda x, f: nm.simulate(x, f, t_end=0.1),
+        lambda x, f: nm.solve_density(np.ones(8), f, t_end=0.1),
+        lambda x, f: nm.Energy()(x, np.full(6, 1 / 6), f),
+        lambda x, f: nm.Dissipation()(x, np.full(6, 1 / 6), f),
+        lambda x, f: nm.observables.AttentionEntropy()(x, np.full(6, 1 / 6), f),
+    ],
+)
+def test_a_multiple_of_the_identity_fits_the_tokens_too(call, part):
+    """It becomes a number, but is first looked at: of dim 4 for tokens of dim 3 and the circle it is a mistake."""
+    with pytest.raises(nm.Refused, match=rf"{part}: it has shape \(4, 4\), tokens of dim [23] need"):
+        call(nm.uniform(6, 3, rng=0), Flow(heads=[Head(beta=1, **{part: 2 * np.eye(4)})]))
+
+
 def test_energies_of_heads_add_up_and_entropy_is_that_of_the_softmax():
     """Per head against its double sum; the entropy of two heads against scipy, weighted tokens."""
     form = np.array([[1.0, 0.5], [0.5, -0.3]])
